@@ -1,0 +1,225 @@
+// Package alerting decides what a person is told, in which order and why: alarms become problems,
+// problems get a priority from a table, and the worst goes out first.
+//
+// It is pure: Router.Step reads no clock, does no I/O and starts no goroutine, so that every behaviour
+// is a table test or a timeline. It knows rules only by their labels and entities only by the
+// graph. It does not deliver: package dispatch is the only caller of Step and carries its Actions out.
+package alerting
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting/topology"
+)
+
+// Labels and annotations that ordering reads. DESIGN.md of the project explains each.
+const (
+	LabelRule     = "alertname"
+	LabelSeverity = "severity" // critical, warning, info
+	LabelEntity   = "entity"
+	LabelLayer    = "layer" // az, host, node, cluster, edge, symptom
+	LabelKind     = "kind"  // symptom, errors, latency, saturation, partition, quorum, down, liveness, change, config, network, hygiene
+	LabelService  = "service"
+	LabelCluster  = "cluster"
+	LabelDep      = "dep"
+	LabelImpact   = "impact"   // users, data, quorum, redundancy, none
+	LabelSource   = "source"   // agent, fleet, cloudwatch, nagios
+	LabelPriority = "priority" // P1 to P5, final
+	LabelPage     = "page"     // always, never
+
+	AnnotationSummary  = "summary"
+	AnnotationGuidance = "guidance"
+	AnnotationHarmIn   = "harm_in" // a Go or Prometheus duration: time left to harm
+	AnnotationRunbook  = "runbook_url"
+)
+
+// Priority is computed by the table, 1 (users are hurt now) to 5 (a record). The zero Priority is none.
+type Priority uint8
+
+// The priorities.
+const (
+	P1 Priority = iota + 1
+	P2
+	P3
+	P4
+	P5
+)
+
+func (p Priority) String() string { return fmt.Sprintf("P%d", uint8(p)) }
+
+// Alarm is a rule's condition that holds on an entity and asks for a response. It is identified by
+// its labels.
+type Alarm struct {
+	Labels      map[string]string
+	Annotations map[string]string
+	StartsAt    time.Time
+	EndsAt      time.Time // past it without a word the alarm is out of contact, not ended; zero: no limit
+	Generator   string    // URL of the graph behind it, may be empty
+}
+
+// Rule returns the name of the rule.
+func (a Alarm) Rule() string { return a.Labels[LabelRule] }
+
+// Fingerprint identifies an alarm by its labels: 16 hexadecimal digits.
+func (a Alarm) Fingerprint() string {
+	names := make([]string, 0, len(a.Labels))
+	for n := range a.Labels {
+		names = append(names, n)
+	}
+	slices.SortFunc(names, cmp.Compare[string])
+	h := fnv.New64a()
+	for _, n := range names {
+		_, _ = h.Write([]byte(n))
+		_, _ = h.Write([]byte{0xff})
+		_, _ = h.Write([]byte(a.Labels[n]))
+		_, _ = h.Write([]byte{0xff})
+	}
+	return fmt.Sprintf("%016x", h.Sum64())
+}
+
+// Input is one thing that the router is told. The types below are all there are.
+type Input interface{ input() }
+
+// Firing says that an alarm holds, for the first time or again.
+type Firing struct{ Alarm Alarm }
+
+// Ended says that an alarm, told by its fingerprint, does not hold any more.
+type Ended struct{ Fingerprint string }
+
+// Acked says that a person took the incident with this dedup key or this problem ID; Undo takes it back.
+type Acked struct {
+	Key  string
+	By   string
+	Undo bool
+}
+
+// Closed says that the incident with this dedup key was resolved at the pager, by a person there.
+type Closed struct {
+	Key string
+	By  string
+}
+
+// Silenced adds a silence, replaces the one of the same ID, or (EndsAt not after now) ends it.
+type Silenced struct{ Silence Silence }
+
+// Topology replaces the graph.
+type Topology struct{ Graph *topology.Graph }
+
+// Outcome is what became of an Action.
+type Outcome uint8
+
+// The outcomes. Unknown means that the answer was lost: the call may have had its effect.
+const (
+	Accepted  Outcome = iota + 1
+	Refused           // and repeating will not cure it
+	Throttled         // too many calls: later
+	Unknown           // no answer, or 5xx
+)
+
+func (o Outcome) String() string {
+	return [...]string{"none", "accepted", "refused", "throttled", "unknown"}[o]
+}
+
+// Result is the answer to the Action with this ID.
+type Result struct {
+	ActionID string
+	Outcome  Outcome
+	Detail   string        // for people
+	After    time.Duration // the pager's own word on when to try again, 0 if none
+}
+
+func (Firing) input()   {}
+func (Ended) input()    {}
+func (Acked) input()    {}
+func (Closed) input()   {}
+func (Silenced) input() {}
+func (Topology) input() {}
+func (Result) input()   {}
+
+// Silence keeps alarms that match from paging, until its end, and says who wanted that. A maintenance
+// window is a silence with a start ahead.
+type Silence struct {
+	ID        string
+	Matchers  []Matcher
+	StartsAt  time.Time
+	EndsAt    time.Time
+	CreatedBy string
+	Comment   string
+	UpdatedAt time.Time
+}
+
+// Matcher compares one label. Regex is anchored at both ends, as at Alertmanager.
+type Matcher struct {
+	Name, Value string
+	Regex       bool
+	Negative    bool
+}
+
+// ActionKind is what is to be done at the pager.
+type ActionKind uint8
+
+// The kinds of actions.
+const (
+	Trigger ActionKind = iota + 1
+	Resolve
+	Retitle // of an open incident: title and priority
+	Note    // on an open incident
+)
+
+func (k ActionKind) String() string {
+	return [...]string{"none", "trigger", "resolve", "retitle", "note"}[k]
+}
+
+// Action is one call to the pager. At most one for each routing key is unanswered at any time. It is
+// carried out after its Record was made durable and answered by a Result.
+type Action struct {
+	ID    string
+	Kind  ActionKind
+	Key   string // dedup key: fleet:rule:root entity:generation
+	Route string // name of the route (routing key) it goes to
+	Page  Page   // what a person reads; for a Resolve, what was there before
+	Text  string // of a Note
+	// Record is what is true once the action was accepted. Before the call it is written with Pending set.
+	Record Record
+}
+
+// Page is what a person reads, field by field; package pagerduty makes the payload of it.
+type Page struct {
+	Priority  Priority
+	Sentence  string // who is hurt and what is broken, below 80 characters; the pager's title is "P1 <sentence> [Rule]"
+	Rule      string // of the alarm that heads the page
+	Entity    string
+	Service   string
+	Impact    string // who is hurt and how much
+	Broken    string // what is broken, the head's summary
+	Since     time.Time
+	Guidance  string // the first thing to do; when there is none, says so
+	Changed   []string
+	Explained []Alarm // all alarms behind the page, the head first
+	Behind    []string
+	Reason    string // why this priority
+	Runbook   string
+	Links     map[string]string
+}
+
+// Record is the durable state of one incident: what a router must know after a restart so that
+// nothing is sent twice and nothing is forgotten.
+type Record struct {
+	Key        string
+	Base       string // Key without its generation
+	Generation int
+	Route      string
+	Open       bool   // triggered and not resolved
+	Pending    string // ID of the action that has no answer yet; empty when it was answered
+	Kind       ActionKind
+	Page       Page // as last sent
+	AckedBy    string
+	AckedAt    time.Time
+	OpenedAt   time.Time
+	UpdatedAt  time.Time
+	Returns    int // how often it came back within the window
+}

@@ -1,0 +1,104 @@
+// Package collectors reads the world into metrics: the host, Riak, RabbitMQ, StatsD clients, and
+// the agent itself. There is a file for each, registered by init and built through the catalogue.
+//
+// It judges nothing and ships nothing. A Collector looks once, now, when its schedule (package
+// agent) says so; what could not be read is said by an error, never by yesterday's value.
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+)
+
+// Collector looks once, now, and appends to b what it saw. On an error what b holds of it still counts.
+// Calls do not overlap; ctx carries the deadline of this one.
+type Collector interface {
+	Collect(ctx context.Context, b *metric.Batch) error
+}
+
+// Runner is what a Collector also is when it has work between collections, such as a socket to read.
+// Run blocks until ctx ends; when it returns nothing of it runs on, and one last Collect still
+// yields what it had gathered.
+type Runner interface {
+	Run(ctx context.Context) error
+}
+
+// Env is what a collector takes from the world, so that a fixture can be the world.
+type Env struct {
+	Options any    // the section of the configuration, of the type of Spec.Options
+	Root    string // in front of every path of /proc, /sys and the like; "/" in production
+	Node    string // the name of this node
+	HTTP    http.RoundTripper
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Now     func() time.Time
+	Log     *slog.Logger
+	Self    func(b *metric.Batch) // appends the agent's own figures; for the collector self
+}
+
+// Spec describes a collector before there is one.
+type Spec struct {
+	Name     string
+	Options  any           // default options, a struct; the configuration is decoded into a copy
+	Interval time.Duration // between collections, by default; 0 means the agent's default
+	Deadline time.Duration // of one collection, by default; 0 means the agent's default
+	Metrics  []*metric.Desc
+	New      func(Env) (Collector, error)
+}
+
+var catalogue = map[string]Spec{}
+
+// register adds a Spec; init calls it and nothing else.
+func register(s Spec) {
+	if _, ok := catalogue[s.Name]; ok {
+		panic("collectors: two of the name " + s.Name)
+	}
+	catalogue[s.Name] = s
+}
+
+// All returns the catalogue in order of name.
+func All() []Spec {
+	out := make([]Spec, 0, len(catalogue))
+	for _, s := range catalogue {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b Spec) int { return cmpString(a.Name, b.Name) })
+	return out
+}
+
+// Lookup returns the Spec of name.
+func Lookup(name string) (Spec, bool) { s, ok := catalogue[name]; return s, ok }
+
+func cmpString(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// ErrAbsent says that what a collector looks for is not on this machine: not a fault, as long as it
+// was never seen. The schedule looks again each minute.
+var ErrAbsent = errors.New("not found on this machine")
+
+// BlindError says that a collector could not look, and why in one of few words (the label reason of
+// binnacle_collector_up): connect, timeout, auth, http, parse, permission, ...
+type BlindError struct {
+	Reason string
+	Err    error
+}
+
+func (e *BlindError) Error() string { return fmt.Sprintf("%s: %v", e.Reason, e.Err) }
+func (e *BlindError) Unwrap() error { return e.Err }
+
+// Blind wraps err with its reason.
+func Blind(reason string, err error) error { return &BlindError{reason, err} }
