@@ -1,0 +1,335 @@
+package strict
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Decode fills into, a pointer to a struct that holds the defaults. Its error is Faults.
+//
+// A struct with a field "Off bool" takes the word "off" in place of a section. A field of type
+// map[string]Section takes sections of names that only its owner knows; see Section.
+func (d *Document) Decode(into any) error {
+	v := &visitor{doc: d}
+	if d.root != nil {
+		v.value(d.root, reflect.ValueOf(into).Elem(), "")
+	}
+	if len(v.faults) == 0 {
+		v.validate(d.root, reflect.ValueOf(into).Elem(), "")
+	}
+	return v.err()
+}
+
+// Section is a part of a document that is decoded later, by who knows its shape.
+type Section struct {
+	doc  *Document
+	node *yaml.Node
+	path string
+}
+
+// Off says whether the word "off" stands in place of the section.
+func (s Section) Off() bool { return s.node != nil && isOff(s.node) }
+
+// Decode fills into as Document.Decode does.
+func (s Section) Decode(into any) error {
+	v := &visitor{doc: s.doc}
+	dst := reflect.ValueOf(into).Elem()
+	if s.node != nil && !isNull(s.node) {
+		v.value(s.node, dst, s.path)
+	}
+	if len(v.faults) == 0 {
+		v.validate(s.node, dst, s.path)
+	}
+	return v.err()
+}
+
+// Fault makes a fault at the place of the section.
+func (s Section) Fault(format string, args ...any) Fault {
+	if s.node == nil {
+		return Fault{Text: fmt.Sprintf(format, args...)}
+	}
+	return s.doc.fault(s.node, "%s: %s", s.path, fmt.Sprintf(format, args...))
+}
+
+// SectionOf makes a Section of a value, for defaults that are written in code.
+func SectionOf(name string, value any) (Section, error) {
+	b, err := yaml.Marshal(value)
+	if err != nil {
+		return Section{}, err
+	}
+	d, err := Parse(name, b)
+	if err != nil {
+		return Section{}, err
+	}
+	return Section{d, d.root, name}, nil
+}
+
+type visitor struct {
+	doc    *Document
+	faults Faults
+}
+
+func (v *visitor) err() error {
+	if len(v.faults) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(v.faults, func(a, b Fault) int {
+		if c := strings.Compare(a.File, b.File); c != 0 {
+			return c
+		}
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Column - b.Column
+	})
+	return v.faults
+}
+
+func (v *visitor) add(n *yaml.Node, format string, args ...any) {
+	v.faults = append(v.faults, v.doc.fault(n, format, args...))
+}
+
+var (
+	sectionType  = reflect.TypeFor[Section]()
+	durationType = reflect.TypeFor[time.Duration]()
+	unmarshaler  = reflect.TypeFor[yaml.Unmarshaler]()
+)
+
+func (v *visitor) value(n *yaml.Node, dst reflect.Value, path string) {
+	if isNull(n) {
+		return // "key:" without a value leaves the default
+	}
+	switch {
+	case dst.Type() == sectionType:
+		dst.Set(reflect.ValueOf(Section{v.doc, n, path}))
+	case dst.Addr().Type().Implements(unmarshaler):
+		v.leaf(n, dst, path)
+	case dst.Type() == durationType:
+		v.duration(n, dst, path)
+	case dst.Kind() == reflect.Struct:
+		v.structure(n, dst, path)
+	case dst.Kind() == reflect.Map:
+		v.mapping(n, dst, path)
+	case dst.Kind() == reflect.Slice:
+		v.sequence(n, dst, path)
+	case dst.Kind() == reflect.Pointer:
+		if dst.IsNil() {
+			dst.Set(reflect.New(dst.Type().Elem()))
+		}
+		v.value(n, dst.Elem(), path)
+	default:
+		v.leaf(n, dst, path)
+	}
+}
+
+func (v *visitor) duration(n *yaml.Node, dst reflect.Value, path string) {
+	d, err := ParseDuration(n.Value)
+	if n.Kind != yaml.ScalarNode || err != nil {
+		v.add(n, "%s: want a duration such as 30s, 5m or 15d, have %s", path, show(n))
+		return
+	}
+	dst.SetInt(int64(d))
+}
+
+// ParseDuration is time.ParseDuration that also knows days: 15d.
+func ParseDuration(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		var n int64
+		if _, err := fmt.Sscanf(days+"|", "%d|", &n); err != nil || n < 0 || n > 36500 {
+			return 0, fmt.Errorf("not a duration: %q", s)
+		}
+		return time.Duration(n) * 24 * time.Hour, nil
+	}
+	return time.ParseDuration(s)
+}
+
+func (v *visitor) leaf(n *yaml.Node, dst reflect.Value, path string) {
+	if err := n.Decode(dst.Addr().Interface()); err != nil {
+		text := strings.TrimPrefix(err.Error(), "yaml: ")
+		if strings.Contains(text, "cannot unmarshal") {
+			text = fmt.Sprintf("want %s, have %s", typeName(dst), show(n))
+		} else if _, after, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(text, "line ") {
+			text = after
+		}
+		v.add(n, "%s: %s", path, text)
+	}
+}
+
+func (v *visitor) sequence(n *yaml.Node, dst reflect.Value, path string) {
+	items := []*yaml.Node{n}
+	switch {
+	case n.Kind == yaml.SequenceNode:
+		items = n.Content
+	case n.Kind == yaml.MappingNode && dst.Type().Elem().Kind() != reflect.Struct:
+		v.add(n, "%s: want a list, have %s", path, kindName(n))
+		return
+	}
+	out := reflect.MakeSlice(dst.Type(), len(items), len(items)) // one value stands for a list of one
+	for i, c := range items {
+		v.value(c, out.Index(i), fmt.Sprintf("%s[%d]", path, i))
+	}
+	dst.Set(out)
+}
+
+func (v *visitor) mapping(n *yaml.Node, dst reflect.Value, path string) {
+	if n.Kind != yaml.MappingNode {
+		v.add(n, "%s: want names and values, have %s", path, kindName(n))
+		return
+	}
+	out := reflect.MakeMap(dst.Type())
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, val := n.Content[i], n.Content[i+1]
+		k := reflect.ValueOf(key.Value).Convert(dst.Type().Key())
+		if out.MapIndex(k).IsValid() {
+			v.add(key, "%s is set twice", dotted(path, key.Value))
+			continue
+		}
+		e := reflect.New(dst.Type().Elem()).Elem()
+		if e.Type() == sectionType {
+			e.Set(reflect.ValueOf(Section{v.doc, val, dotted(path, key.Value)}))
+		} else {
+			v.value(val, e, dotted(path, key.Value))
+		}
+		out.SetMapIndex(k, e)
+	}
+	dst.Set(out)
+}
+
+func (v *visitor) structure(n *yaml.Node, dst reflect.Value, path string) {
+	if off := dst.FieldByName("Off"); off.IsValid() && off.Kind() == reflect.Bool && n.Kind == yaml.ScalarNode {
+		if isOff(n) {
+			off.SetBool(true)
+		} else {
+			v.add(n, "%s: want settings or the word off, have %s", path, show(n))
+		}
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		v.add(n, "%s: want names and values, have %s", path, kindName(n))
+		return
+	}
+	fields := map[string]reflect.Value{}
+	names := collectFields(dst, fields)
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, val := n.Content[i], n.Content[i+1]
+		f, ok := fields[key.Value]
+		switch {
+		case !ok:
+			v.add(key, "%s: unknown name%s", dotted(path, key.Value), Suggest(key.Value, names))
+		case seen[key.Value]:
+			v.add(key, "%s is set twice", dotted(path, key.Value))
+		default:
+			seen[key.Value] = true
+			v.value(val, f, dotted(path, key.Value))
+		}
+	}
+}
+
+// collectFields maps yaml names to fields, those of embedded (inline) structs among them.
+func collectFields(dst reflect.Value, into map[string]reflect.Value) (names []string) {
+	for i := range dst.NumField() {
+		f := dst.Type().Field(i)
+		tag, opts, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if !f.IsExported() || tag == "-" {
+			continue
+		}
+		if opts == "inline" {
+			names = append(names, collectFields(dst.Field(i), into)...)
+			continue
+		}
+		if tag == "" {
+			tag = strings.ToLower(f.Name)
+		}
+		into[tag] = dst.Field(i)
+		names = append(names, tag)
+	}
+	return names
+}
+
+// validate calls Validate on dst and on every struct below it, and puts each line of an error at
+// the place of the key it begins with.
+func (v *visitor) validate(n *yaml.Node, dst reflect.Value, path string) {
+	if dst.Kind() != reflect.Struct || dst.Type() == sectionType {
+		return
+	}
+	if off := dst.FieldByName("Off"); off.IsValid() && off.Kind() == reflect.Bool && off.Bool() {
+		return
+	}
+	fields := map[string]reflect.Value{}
+	for _, name := range collectFields(dst, fields) {
+		v.validate(child(n, name), fields[name], dotted(path, name))
+	}
+	val, ok := dst.Addr().Interface().(interface{ Validate() error })
+	if !ok {
+		return
+	}
+	err := val.Validate()
+	if err == nil {
+		return
+	}
+	for _, line := range strings.Split(err.Error(), "\n") {
+		at := n
+		key, _, _ := strings.Cut(line, ":")
+		for _, part := range strings.Split(key, ".") {
+			if c := child(at, part); c != nil {
+				at = c
+			}
+		}
+		if path != "" {
+			line = path + "." + line
+		}
+		if at == nil {
+			v.faults = append(v.faults, Fault{File: v.doc.first, Text: line})
+		} else {
+			v.add(at, "%s", line)
+		}
+	}
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+func isOff(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && (n.Value == "off" || n.Value == "false")
+}
+
+func kindName(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "names and values"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return show(n)
+}
+
+func show(n *yaml.Node) string {
+	if n.Kind != yaml.ScalarNode {
+		return kindName(n)
+	}
+	if len(n.Value) > 40 {
+		return fmt.Sprintf("%q...", n.Value[:40])
+	}
+	return fmt.Sprintf("%q", n.Value)
+}
+
+func typeName(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number, not negative"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.String:
+		return "a text"
+	}
+	return "a " + v.Type().String()
+}

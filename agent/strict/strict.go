@@ -1,0 +1,202 @@
+// Package strict decodes YAML into plain structs and tells every fault at once, each with its
+// file, line and column and, for a name that is nearly right, what was probably meant.
+//
+// It knows no section of any configuration: structs say with yaml tags what may stand there, and
+// with Validate() error what values are good. Defaults are what the struct holds before decoding.
+package strict
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxFile bounds one file of configuration, in bytes.
+const maxFile = 4 << 20
+
+// Fault is one thing that is wrong, and where.
+type Fault struct {
+	File         string
+	Line, Column int
+	Text         string
+}
+
+func (f Fault) Error() string {
+	if f.Line == 0 {
+		return fmt.Sprintf("%s: %s", f.File, f.Text)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Column, f.Text)
+}
+
+// Faults are all that is wrong, in order of file and place.
+type Faults []Fault
+
+func (fs Faults) Error() string {
+	lines := make([]string, len(fs))
+	for i, f := range fs {
+		lines[i] = f.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Document is a parsed tree of which each node knows its file.
+type Document struct {
+	root  *yaml.Node
+	files map[*yaml.Node]string
+	first string
+}
+
+// Load reads path and, where there is one, the files conf.d/*.yaml beside it, and joins their
+// sections; a value that two files set is a fault that names both places.
+func Load(path string) (*Document, error) {
+	d := &Document{files: map[*yaml.Node]string{}, first: path}
+	more, err := filepath.Glob(filepath.Join(filepath.Dir(path), "conf.d", "*.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("conf.d: %w", err)
+	}
+	slices.Sort(more)
+	var faults Faults
+	for _, p := range append([]string{path}, more...) {
+		b, err := readFile(p)
+		if err != nil {
+			return nil, err
+		}
+		faults = append(faults, d.add(p, b)...)
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return d, nil
+}
+
+// Parse is Load for one text that stands under the name file.
+func Parse(file string, text []byte) (*Document, error) {
+	d := &Document{files: map[*yaml.Node]string{}, first: file}
+	if faults := d.add(file, text); len(faults) > 0 {
+		return nil, faults
+	}
+	return d, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if len(b) > maxFile {
+		return nil, fmt.Errorf("configuration: %s is larger than %d bytes", path, maxFile)
+	}
+	return b, nil
+}
+
+func (d *Document) add(file string, text []byte) Faults {
+	dec := yaml.NewDecoder(strings.NewReader(string(text)))
+	var n yaml.Node
+	if err := dec.Decode(&n); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil // an empty file means the defaults
+		}
+		return Faults{syntaxFault(file, err)}
+	}
+	if err := dec.Decode(new(yaml.Node)); err == nil {
+		return Faults{{File: file, Text: "want one YAML document, have more"}}
+	}
+	root := n.Content[0]
+	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+		return nil
+	}
+	if f := d.adopt(root, file, 0); f != nil {
+		return Faults{*f}
+	}
+	if root.Kind != yaml.MappingNode {
+		return Faults{d.fault(root, "want sections such as \"collect:\", have %s", kindName(root))}
+	}
+	if d.root == nil {
+		d.root = root
+		return nil
+	}
+	return d.join(d.root, root, "")
+}
+
+// syntaxFault takes the line out of the library's text, "yaml: line 3: ...".
+func syntaxFault(file string, err error) Fault {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	var line int
+	if _, scanErr := fmt.Sscanf(text, "line %d:", &line); scanErr == nil {
+		_, text, _ = strings.Cut(text, ": ")
+		return Fault{file, line, 1, text}
+	}
+	return Fault{File: file, Text: text}
+}
+
+// adopt notes the file of every node. Aliases and deep nesting have no place in a configuration, and
+// refusing them keeps a small file from becoming a large tree.
+func (d *Document) adopt(n *yaml.Node, file string, depth int) *Fault {
+	d.files[n] = file
+	if n.Kind == yaml.AliasNode || n.Anchor != "" {
+		f := d.fault(n, "anchors and aliases are not supported")
+		return &f
+	}
+	if depth > 32 {
+		f := d.fault(n, "nested deeper than 32")
+		return &f
+	}
+	for _, c := range n.Content {
+		if f := d.adopt(c, file, depth+1); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+func (d *Document) join(into, from *yaml.Node, path string) Faults {
+	var faults Faults
+	for i := 0; i+1 < len(from.Content); i += 2 {
+		key, val := from.Content[i], from.Content[i+1]
+		have := child(into, key.Value)
+		switch {
+		case have == nil:
+			into.Content = append(into.Content, key, val)
+		case have.Kind == yaml.MappingNode && val.Kind == yaml.MappingNode:
+			faults = append(faults, d.join(have, val, dotted(path, key.Value))...)
+		default:
+			faults = append(faults, d.fault(key, "%s is already set at %s:%d", dotted(path, key.Value), d.files[have], have.Line))
+		}
+	}
+	return faults
+}
+
+func child(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func dotted(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func (d *Document) fault(n *yaml.Node, format string, args ...any) Fault {
+	return Fault{d.files[n], n.Line, n.Column, fmt.Sprintf(format, args...)}
+}
+
