@@ -13,7 +13,7 @@ import (
 // Decode fills into, a pointer to a struct that holds the defaults. Its error is Faults.
 //
 // A struct with a field "Off bool" takes the word "off" in place of a section. A field of type
-// map[string]Section takes sections of names that only its owner knows; see Section.
+// Sections takes every name that no other field has.
 func (d *Document) Decode(into any) error {
 	v := &visitor{doc: d}
 	if d.root != nil {
@@ -30,6 +30,31 @@ type Section struct {
 	doc  *Document
 	node *yaml.Node
 	path string
+}
+
+// Sections are decoded later, by who knows their names.
+type Sections map[string]Section
+
+// Split returns the section with the names given, and the section without them.
+func (s Section) Split(names ...string) (with, without Section) {
+	with, without = s, s
+	if s.node == nil || s.node.Kind != yaml.MappingNode {
+		return Section{s.doc, nil, s.path}, s
+	}
+	a, b := *s.node, *s.node
+	a.Content, b.Content = nil, nil
+	for i := 0; i+1 < len(s.node.Content); i += 2 {
+		part := &b
+		if slices.Contains(names, s.node.Content[i].Value) {
+			part = &a
+		}
+		part.Content = append(part.Content, s.node.Content[i], s.node.Content[i+1])
+	}
+	with.node, without.node = &a, &b
+	for _, n := range []*yaml.Node{&a, &b} {
+		s.doc.files[n] = s.doc.files[s.node]
+	}
+	return with, without
 }
 
 // Off says whether the word "off" stands in place of the section.
@@ -96,17 +121,20 @@ func (v *visitor) add(n *yaml.Node, format string, args ...any) {
 
 var (
 	sectionType  = reflect.TypeFor[Section]()
+	sectionsType = reflect.TypeFor[Sections]()
 	durationType = reflect.TypeFor[time.Duration]()
 	unmarshaler  = reflect.TypeFor[yaml.Unmarshaler]()
 )
 
 func (v *visitor) value(n *yaml.Node, dst reflect.Value, path string) {
+	if dst.Type() == sectionType {
+		dst.Set(reflect.ValueOf(Section{v.doc, n, path}))
+		return
+	}
 	if isNull(n) {
 		return // "key:" without a value leaves the default
 	}
 	switch {
-	case dst.Type() == sectionType:
-		dst.Set(reflect.ValueOf(Section{v.doc, n, path}))
 	case dst.Addr().Type().Implements(unmarshaler):
 		v.leaf(n, dst, path)
 	case dst.Type() == durationType:
@@ -190,11 +218,7 @@ func (v *visitor) mapping(n *yaml.Node, dst reflect.Value, path string) {
 			continue
 		}
 		e := reflect.New(dst.Type().Elem()).Elem()
-		if e.Type() == sectionType {
-			e.Set(reflect.ValueOf(Section{v.doc, val, dotted(path, key.Value)}))
-		} else {
-			v.value(val, e, dotted(path, key.Value))
-		}
+		v.value(val, e, dotted(path, key.Value))
 		out.SetMapIndex(k, e)
 	}
 	dst.Set(out)
@@ -215,15 +239,19 @@ func (v *visitor) structure(n *yaml.Node, dst reflect.Value, path string) {
 	}
 	fields := map[string]reflect.Value{}
 	names := collectFields(dst, fields)
+	rest := restField(dst)
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, val := n.Content[i], n.Content[i+1]
 		f, ok := fields[key.Value]
 		switch {
-		case !ok:
-			v.add(key, "%s: unknown name%s", dotted(path, key.Value), Suggest(key.Value, names))
 		case seen[key.Value]:
 			v.add(key, "%s is set twice", dotted(path, key.Value))
+		case !ok && rest.IsValid():
+			seen[key.Value] = true
+			rest.SetMapIndex(reflect.ValueOf(key.Value), reflect.ValueOf(Section{v.doc, val, dotted(path, key.Value)}))
+		case !ok:
+			v.add(key, "%s: unknown name%s", dotted(path, key.Value), Suggest(key.Value, names))
 		default:
 			seen[key.Value] = true
 			v.value(val, f, dotted(path, key.Value))
@@ -231,15 +259,28 @@ func (v *visitor) structure(n *yaml.Node, dst reflect.Value, path string) {
 	}
 }
 
+// restField returns the Sections of a struct that has them, made when nil, else the zero Value.
+func restField(dst reflect.Value) reflect.Value {
+	for i := range dst.NumField() {
+		if f := dst.Field(i); f.Type() == sectionsType {
+			if f.IsNil() {
+				f.Set(reflect.MakeMap(sectionsType))
+			}
+			return f
+		}
+	}
+	return reflect.Value{}
+}
+
 // collectFields maps yaml names to fields, those of embedded (inline) structs among them.
 func collectFields(dst reflect.Value, into map[string]reflect.Value) (names []string) {
 	for i := range dst.NumField() {
 		f := dst.Type().Field(i)
 		tag, opts, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if !f.IsExported() || tag == "-" {
+		if !f.IsExported() || tag == "-" || f.Type == sectionsType {
 			continue
 		}
-		if opts == "inline" {
+		if opts == "inline" && f.Type.Kind() == reflect.Struct {
 			names = append(names, collectFields(dst.Field(i), into)...)
 			continue
 		}

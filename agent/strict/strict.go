@@ -199,4 +199,3 @@ func dotted(path, key string) string {
 func (d *Document) fault(n *yaml.Node, format string, args ...any) Fault {
 	return Fault{d.files[n], n.Line, n.Column, fmt.Sprintf(format, args...)}
 }
-

@@ -15,7 +15,13 @@ type sample struct {
 	Tags  map[string]string
 	List  []string
 	Inner inner
-	Loose map[string]Section
+	Loose loose
+}
+
+type loose struct {
+	Off  bool `yaml:"-"`
+	Each int
+	By   Sections
 }
 
 type inner struct {
@@ -76,12 +82,16 @@ func TestDecodeKeepsDefaultsAndReadsValues(t *testing.T) {
 		t.Errorf("decode = %+v", s)
 	}
 	in := inner{Limit: 5}
-	x := s.Loose["x"]
+	x := s.Loose.By["x"]
 	if err := x.Decode(&in); err != nil || in.Count != 3 || in.Limit != 5 || x.Off() {
 		t.Errorf("section x = %+v, off %v, %v", in, x.Off(), err)
 	}
-	if y := s.Loose["y"]; !y.Off() {
+	if y := s.Loose.By["y"]; !y.Off() {
 		t.Error("section y is not off")
+	}
+	with, without := x.Split("limit")
+	if err := with.Decode(&in); err != nil || without.Decode(&in) != nil || in.Count != 3 {
+		t.Errorf("Split = %+v, %v", in, err)
 	}
 	if s, err := decode(t, "inner: off\n"); err != nil || !s.Inner.Off {
 		t.Errorf("inner: off = %+v, %v", s.Inner, err)
