@@ -1,0 +1,91 @@
+package pagerduty
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Log is the pager of a route without a key: it shows each page and logs what becomes of it.
+type Log struct {
+	log *slog.Logger
+
+	mu  sync.Mutex
+	out io.Writer // may be nil
+}
+
+// NewLog makes a Log; out gets the text of each page and may be nil.
+func NewLog(log *slog.Logger, out io.Writer) *Log { return &Log{log: log, out: out} }
+
+// Send implements the pager; it always accepts.
+func (l *Log) Send(_ context.Context, a alerting.Action) alerting.Result {
+	attrs := []any{"action", a.Kind.String(), "title", Title(a.Page), "key", a.Key, "explains", max(0, len(a.Page.Explained)-1)}
+	if a.Kind == alerting.Note {
+		attrs = append(attrs, "note", a.Text)
+	}
+	l.log.Info("page", attrs...)
+	if l.out != nil && a.Kind == alerting.Trigger {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		_, _ = io.WriteString(l.out, Text(a.Page))
+	}
+	return alerting.Result{ActionID: a.ID, Outcome: alerting.Accepted}
+}
+
+// Chat posts pages as {"text": ...} to a URL, the form that chat tools' incoming webhooks take. It serves as
+// second channel, and knows triggers only.
+type Chat struct {
+	url     string
+	client  *http.Client
+	timeout time.Duration
+}
+
+// NewChat makes a Chat that reaches url in the way that c says. rt stands in for the network where it is
+// not nil.
+func NewChat(c Config, url string, rt http.RoundTripper) (*Chat, error) {
+	if url == "" {
+		return nil, fmt.Errorf("webhook: want a URL")
+	}
+	if err := checkURL(url); err != nil {
+		return nil, fmt.Errorf("webhook: %w", err)
+	}
+	if rt == nil {
+		var err error
+		if rt, err = c.transport(); err != nil {
+			return nil, fmt.Errorf("webhook: %w", err)
+		}
+	}
+	return &Chat{url: url, client: &http.Client{Transport: rt}, timeout: c.Timeout}, nil
+}
+
+// Send implements the pager.
+func (c *Chat) Send(ctx context.Context, a alerting.Action) alerting.Result {
+	r := alerting.Result{ActionID: a.ID, Outcome: alerting.Accepted}
+	if a.Kind != alerting.Trigger {
+		return r
+	}
+	body, err := json.Marshal(map[string]string{"text": cutRunes(Text(a.Page), 3000)})
+	if err != nil {
+		return alerting.Result{ActionID: a.ID, Outcome: alerting.Refused, Detail: err.Error()}
+	}
+	x := track(ctx, c.timeout, func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		_, err = wire{c.client}.Do(req)
+		return err
+	})
+	r = x.result()
+	r.ActionID = a.ID
+	return r
+}

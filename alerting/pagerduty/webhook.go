@@ -1,0 +1,159 @@
+package pagerduty
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/PagerDuty/go-pagerduty/webhookv3"
+
+	"github.com/navcloud/binnacle/agent/secret"
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Bounds of webhooks.
+// Source: PagerDuty "Webhooks Overview" and "Webhook Behavior", read November 2026: at least once, up to 55 KB
+// guaranteed, an answer within 5 s, retries for 48 h on 5xx and 429; other 4xx drop the delivery, and
+// three dropped in a row switch the subscription off for a day.
+const (
+	maxWebhook  = 256 << 10
+	seenWebhook = 4096
+	putDeadline = 4 * time.Second
+)
+
+// Webhook receives v3 webhooks: acknowledgements and resolves of people, each once.
+type Webhook struct {
+	secrets []secret.Secret
+	put     Put
+	log     *slog.Logger
+
+	mu    sync.Mutex
+	seen  map[string]bool
+	order []string
+}
+
+// NewWebhook makes the handler. Without a secret it refuses everything: who can post here can make the
+// router believe that a person has it.
+func NewWebhook(secrets []secret.Secret, put Put, log *slog.Logger) *Webhook {
+	return &Webhook{secrets: secrets, put: put, log: log, seen: map[string]bool{}}
+}
+
+type webhookBody struct {
+	Event struct {
+		ID    string `json:"id"`
+		Type  string `json:"event_type"`
+		Agent *struct {
+			Type    string `json:"type"`
+			Summary string `json:"summary"`
+		} `json:"agent"`
+		Data struct {
+			IncidentKey string `json:"incident_key"`
+			Incident    *struct {
+				IncidentKey string `json:"incident_key"`
+			} `json:"incident"`
+		} `json:"data"`
+	} `json:"event"`
+}
+
+func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		http.Error(w, "want POST", http.StatusMethodNotAllowed)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxWebhook))
+	if err != nil {
+		http.Error(w, "body: "+err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	if !h.signed(r, body) {
+		h.log.Warn("webhook with a wrong signature", "from", r.RemoteAddr)
+		http.Error(w, "signature does not match", http.StatusForbidden)
+		return
+	}
+	var b webhookBody
+	if err := json.Unmarshal(body, &b); err != nil {
+		http.Error(w, "body: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	id := r.Header.Get("X-Webhook-Id")
+	if id == "" {
+		id = b.Event.ID
+	}
+	if in := b.input(); in != nil && h.first(id) {
+		if err := h.deliver(r, in); err != nil {
+			h.forget(id) // it comes again
+			http.Error(w, "busy", http.StatusServiceUnavailable)
+			return
+		}
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (h *Webhook) signed(r *http.Request, body []byte) bool {
+	for _, s := range h.secrets {
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if !s.IsZero() && webhookv3.VerifySignature(r, s.Reveal()) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *Webhook) deliver(r *http.Request, in alerting.Input) error {
+	ctx, cancel := context.WithTimeout(r.Context(), putDeadline)
+	defer cancel()
+	return h.put(ctx, in)
+}
+
+// input returns nil for what the router need not know, a test ping among it.
+func (b webhookBody) input() alerting.Input {
+	key, by := b.Event.Data.IncidentKey, ""
+	if key == "" && b.Event.Data.Incident != nil {
+		key = b.Event.Data.Incident.IncidentKey
+	}
+	if b.Event.Agent != nil {
+		by = b.Event.Agent.Summary
+	}
+	if key == "" {
+		return nil
+	}
+	switch b.Event.Type {
+	case "incident.acknowledged":
+		return alerting.Acked{Key: key, By: someone(by)}
+	case "incident.unacknowledged":
+		return alerting.Acked{Key: key, By: by, Undo: true}
+	case "incident.resolved":
+		return alerting.Closed{Key: key, By: by}
+	}
+	return nil
+}
+
+// first says whether id was not seen before, and remembers it.
+func (h *Webhook) first(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if id == "" {
+		return true
+	}
+	if h.seen[id] {
+		return false
+	}
+	h.seen[id] = true
+	h.order = append(h.order, id)
+	if len(h.order) > seenWebhook {
+		delete(h.seen, h.order[0])
+		h.order = h.order[1:]
+	}
+	return true
+}
+
+func (h *Webhook) forget(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.seen, id)
+}

@@ -1,0 +1,116 @@
+package pagerduty
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 64 << 10
+
+// exchange is what came back of one call.
+type exchange struct {
+	status int // 0: nothing came back
+	header http.Header
+	body   []byte
+	err    error
+}
+
+type exchangeKey struct{}
+
+// wire is the HTTP client under go-pagerduty. The library's method loses the text of a 400, every header, and
+// takes a 202 without a body for an error; network errors it formats away. So the wire keeps what
+// really came back, per call, in the exchange that the context carries.
+type wire struct{ client *http.Client }
+
+func newWire(rt http.RoundTripper) wire {
+	return wire{&http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// Do implements pagerduty.HTTPClient.
+func (w wire) Do(req *http.Request) (*http.Response, error) {
+	x, _ := req.Context().Value(exchangeKey{}).(*exchange)
+	if x == nil {
+		x = new(exchange)
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		x.err = err
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	// What is cut or breaks off still has its status, and the status decides.
+	x.body, _ = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	x.status, x.header = resp.StatusCode, resp.Header
+	resp.Body = io.NopCloser(bytes.NewReader(x.body))
+	return resp, nil
+}
+
+// track runs one call under a deadline and returns what came back.
+func track(ctx context.Context, timeout time.Duration, call func(context.Context) error) *exchange {
+	x := new(exchange)
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, exchangeKey{}, x), timeout)
+	defer cancel()
+	if err := call(ctx); err != nil && x.err == nil {
+		x.err = err // where there is a status, the library could not read the answer
+	}
+	return x
+}
+
+// result says what became of the call.
+// Source: PagerDuty Events API v2 overview and REST API rate limits, read November 2026: 202 accepted;
+// 400 invalid, do not retry; 429 and 5xx later. REST answers carry ratelimit-reset in seconds.
+func (x *exchange) result() alerting.Result {
+	switch {
+	case x.status == 0:
+		return alerting.Result{Outcome: alerting.Unknown, Detail: fmt.Sprintf("no answer: %v", x.err)}
+	case x.status >= 200 && x.status <= 299:
+		return alerting.Result{Outcome: alerting.Accepted}
+	case x.status == http.StatusTooManyRequests:
+		return alerting.Result{Outcome: alerting.Throttled, Detail: x.text(), After: x.after()}
+	case x.status == http.StatusRequestTimeout || x.status >= 500 || x.status < 400:
+		return alerting.Result{Outcome: alerting.Unknown, Detail: x.text(), After: x.after()}
+	}
+	return alerting.Result{Outcome: alerting.Refused, Detail: x.text()}
+}
+
+// text is the answer in words, of an Events answer or of a REST one.
+func (x *exchange) text() string {
+	var events struct {
+		Message string   `json:"message"`
+		Errors  []string `json:"errors"`
+	}
+	var rest struct {
+		Error struct {
+			Message string   `json:"message"`
+			Errors  []string `json:"errors"`
+		} `json:"error"`
+	}
+	text := ""
+	if json.Unmarshal(x.body, &events) == nil && events.Message != "" {
+		text = strings.Join(append([]string{events.Message}, events.Errors...), "; ")
+	} else if json.Unmarshal(x.body, &rest) == nil && rest.Error.Message != "" {
+		text = strings.Join(append([]string{rest.Error.Message}, rest.Error.Errors...), "; ")
+	} else {
+		text = oneLine(string(x.body))
+	}
+	return fmt.Sprintf("%d: %s", x.status, cutRunes(text, 500))
+}
+
+func (x *exchange) after() time.Duration {
+	for _, name := range []string{"Retry-After", "Ratelimit-Reset"} {
+		if n, err := strconv.Atoi(x.header.Get(name)); err == nil && n > 0 {
+			return min(time.Duration(n)*time.Second, 5*time.Minute)
+		}
+	}
+	return 0
+}
