@@ -67,7 +67,9 @@ func contentType(body []byte) string {
 	return http.DetectContentType(body)
 }
 
-func dialNothing(_ context.Context, network, _ string) (net.Conn, error) { return nil, refused(network) }
+func dialNothing(_ context.Context, network, _ string) (net.Conn, error) {
+	return nil, refused(network)
+}
 
 func refused(network string) error {
 	return &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
