@@ -1,0 +1,132 @@
+package dispatch
+
+import (
+	"context"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/ledger"
+)
+
+// note keeps of inputs what must outlive the router's memory, and who did it. It returns those that the
+// router should see.
+func (d *Dispatcher) note(in []alerting.Input) []alerting.Input {
+	now := time.Now()
+	out := in[:0:0]
+	for _, i := range in {
+		switch i := i.(type) {
+		case alerting.Firing:
+			d.stats.heard(i.Alarm, now)
+		case alerting.Ended:
+			d.stats.ended(i.Fingerprint)
+			d.watch.ended(i.Fingerprint)
+		case alerting.Acked:
+			d.acked(i, now)
+		case alerting.Closed:
+			if !d.closed(i, now) {
+				continue
+			}
+		case alerting.Silenced:
+			d.silenced(i.Silence, now)
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// keyOf finds the dedup key of an acknowledgement, which may name a problem instead.
+func (d *Dispatcher) keyOf(key string) string {
+	if _, ok := d.book.record(key); ok {
+		return key
+	}
+	for _, p := range d.View().Problems {
+		if p.ID == key && p.Key != "" {
+			return p.Key
+		}
+	}
+	return key
+}
+
+func (d *Dispatcher) acked(a alerting.Acked, now time.Time) {
+	e := ledger.Event{At: now, Kind: ledger.Acked, Key: d.keyOf(a.Key), By: a.By}
+	if a.Undo {
+		e.Kind = ledger.Unacked
+	}
+	rec, ok := d.book.record(e.Key)
+	if !ok {
+		d.book.put(nil, e)
+		return
+	}
+	e.Route, e.Priority = rec.Route, rec.Page.Priority
+	rec.AckedBy, rec.AckedAt, rec.UpdatedAt = a.By, now, now
+	if a.Undo {
+		rec.AckedBy, rec.AckedAt = "", time.Time{}
+	}
+	d.book.put(&rec, e)
+}
+
+// closed says whether a person closed the incident: our own resolve comes back by webhook too.
+func (d *Dispatcher) closed(c alerting.Closed, now time.Time) bool {
+	rec, ok := d.book.record(c.Key)
+	if !ok || !rec.Open || rec.Pending != "" && rec.Kind == alerting.Resolve {
+		return false
+	}
+	rec.Open, rec.UpdatedAt = false, now
+	d.book.put(&rec, ledger.Event{At: now, Kind: ledger.Closed, Key: c.Key, Route: rec.Route, Priority: rec.Page.Priority, By: c.By})
+	return true
+}
+
+func (d *Dispatcher) silenced(s alerting.Silence, now time.Time) {
+	e := ledger.Event{At: now, Kind: ledger.Silenced, Key: s.ID, By: s.CreatedBy, Title: matchers(s), Detail: s.Comment}
+	if !s.EndsAt.After(now) {
+		e.Kind = ledger.Unsilence
+	} else {
+		e.Reason = "until " + s.EndsAt.UTC().Format(time.RFC3339)
+	}
+	d.book.silence(s, e)
+}
+
+func matchers(s alerting.Silence) string {
+	text := ""
+	for i, m := range s.Matchers {
+		if i > 0 {
+			text += ", "
+		}
+		text += m.Name + operator(m) + m.Value
+	}
+	return text
+}
+
+func operator(m alerting.Matcher) string {
+	switch {
+	case m.Regex && m.Negative:
+		return "!~"
+	case m.Regex:
+		return "=~"
+	case m.Negative:
+		return "!="
+	}
+	return "="
+}
+
+// settled makes the router's input of an answer.
+func (d *Dispatcher) settled(a answer) []alerting.Input {
+	d.watch.answered(a)
+	if a.result.Outcome == alerting.Accepted {
+		d.stats.delivered(a)
+	}
+	if a.result.Outcome == alerting.Refused || a.result.Outcome == alerting.Accepted && a.result.Detail != "" {
+		d.watch.refused(a)
+	}
+	return []alerting.Input{a.result}
+}
+
+// look is what happens at every tick: alarms about ourselves rise and end, and what nobody took delivery
+// of goes another way.
+func (d *Dispatcher) look(ctx context.Context) []alerting.Input {
+	durable, since, _ := d.book.status()
+	now := time.Now()
+	d.stats.prune(now)
+	d.watch.second(ctx, now, d.book)
+	return d.watch.self(now, durable, since)
+}
