@@ -1,0 +1,265 @@
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/secret"
+)
+
+// rabbitmqOptions is the section collect.rabbitmq. Without a user the broker is looked for on the usual
+// ports; what is found is said to be found and not watched, and no password is ever guessed.
+type rabbitmqOptions struct {
+	URL        string        `yaml:"url"`         // of the management API of the local node
+	MetricsURL string        `yaml:"metrics_url"` // of its prometheus plugin
+	User       string        `yaml:"user"`        // with the tag monitoring and the right to read, no more
+	Password   secret.Secret `yaml:"password"`
+
+	Name    string   `yaml:"name"`    // Erlang name of the local node; learnt when empty
+	Cluster string   `yaml:"cluster"` // the label cluster; learnt when empty
+	AMQP    string   `yaml:"amqp"`    // address of the local AMQP listener
+	Dist    string   `yaml:"dist"`    // address of the local distribution port
+	Peers   []string `yaml:"peers"`   // the other nodes: rabbit@b or rabbit@b=10.0.0.2:25672; learnt when empty
+
+	Exchanges []rabbitmqExchange `yaml:"exchanges"`  // to account for, event by event
+	Queues    []rabbitmqQueue    `yaml:"queues"`     // that always have series of their own
+	TopQueues int                `yaml:"top_queues"` // and so have this many with the most ready messages
+
+	LocalEvery   time.Duration `yaml:"local_every"`   // between looks at the local node and its peers' ports
+	ClusterEvery time.Duration `yaml:"cluster_every"` // between looks at who sees whom
+	SlowEvery    time.Duration `yaml:"slow_every"`    // between looks at everything else
+}
+
+type rabbitmqExchange struct {
+	VHost     string `yaml:"vhost"` // "/" when empty
+	Name      string `yaml:"name"`
+	Consumers int    `yaml:"consumers"` // queues that should be bound: one for each API node; 0: not known
+}
+
+type rabbitmqQueue struct {
+	VHost string `yaml:"vhost"` // "/" when empty
+	Name  string `yaml:"name"`
+}
+
+// Validate says what is wrong with the options, all at once.
+func (o rabbitmqOptions) Validate() error {
+	var errs []error
+	for key, text := range map[string]string{"url": o.URL, "metrics_url": o.MetricsURL} {
+		if u, err := url.Parse(text); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			errs = append(errs, fmt.Errorf("%s: want http://host:port, have %q", key, text))
+		}
+	}
+	if o.User == "" && !o.Password.IsZero() {
+		errs = append(errs, errors.New("user: is empty, but there is a password"))
+	}
+	for i, x := range o.Exchanges {
+		if x.Name == "" || x.Consumers < 0 {
+			errs = append(errs, fmt.Errorf("exchanges[%d]: want a name, and consumers of 0 or more", i))
+		}
+	}
+	for i, q := range o.Queues {
+		if q.Name == "" {
+			errs = append(errs, fmt.Errorf("queues[%d]: want a name", i))
+		}
+	}
+	for key, d := range map[string]time.Duration{"local_every": o.LocalEvery, "cluster_every": o.ClusterEvery, "slow_every": o.SlowEvery} {
+		if d < time.Second || d > 5*time.Minute {
+			errs = append(errs, fmt.Errorf("%s: %s is outside 1s to 5m", key, d))
+		}
+	}
+	if o.TopQueues < 0 || o.TopQueues > 1000 {
+		errs = append(errs, fmt.Errorf("top_queues: %d is outside 0 to 1000", o.TopQueues))
+	}
+	return errors.Join(errs...)
+}
+
+// rabbitmqDefaults are the usual ports, and cadences by which a cut shows within 10 s.
+var rabbitmqDefaults = rabbitmqOptions{
+	URL: "http://127.0.0.1:15672", MetricsURL: "http://127.0.0.1:15692",
+	AMQP: "127.0.0.1:5672", Dist: "127.0.0.1:25672", TopQueues: 50,
+	LocalEvery: 2 * time.Second, ClusterEvery: 3 * time.Second, SlowEvery: 15 * time.Second,
+}
+
+func init() {
+	register(Spec{
+		Name: "rabbitmq", Options: rabbitmqDefaults, Interval: 2 * time.Second, Deadline: 8 * time.Second,
+		Metrics: rabbitmqMetrics(), New: newRabbitmq,
+	})
+}
+
+// rabbitmq watches the local node of a cluster. While Run runs, each look has a goroutine of its own
+// and Collect reports what they know; without Run, Collect looks at everything once.
+type rabbitmq struct {
+	opt   rabbitmqOptions
+	env   Env
+	looks []*rabbitmqLook
+
+	wake chan struct{} // tells Run that the broker was found
+
+	mu      sync.Mutex
+	running bool // Run runs
+	found   bool // seen at least once
+	first   chan struct{}
+	seen    rabbitmqSeen
+}
+
+func newRabbitmq(env Env) (Collector, error) {
+	opt, ok := env.Options.(rabbitmqOptions)
+	if !ok {
+		return nil, fmt.Errorf("rabbitmq: options are a %T", env.Options)
+	}
+	if err := opt.Validate(); err != nil {
+		return nil, fmt.Errorf("rabbitmq: %w", err)
+	}
+	if env.HTTP == nil { // no proxy: the local node is asked and nobody else
+		env.HTTP = &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute}
+	}
+	if env.Dial == nil {
+		env.Dial = (&net.Dialer{}).DialContext
+	}
+	opt.URL, opt.MetricsURL = strings.TrimSuffix(opt.URL, "/"), strings.TrimSuffix(opt.MetricsURL, "/")
+	r := &rabbitmq{opt: opt, env: env, wake: make(chan struct{}, 1), first: make(chan struct{})}
+	r.seen.init(opt)
+	r.seen.watching = env.Now()
+	r.found = opt.User != ""
+	if r.watched() {
+		r.looks = r.allLooks()
+	} else {
+		r.looks = r.unwatchedLooks()
+	}
+	return r, nil
+}
+
+// watched says whether there are credentials, so that states can be told and alarms rung.
+func (r *rabbitmq) watched() bool { return r.opt.User != "" }
+
+// Collect reports what the looks know now. ErrAbsent means that no broker was ever found.
+func (r *rabbitmq) Collect(ctx context.Context, b *metric.Batch) error {
+	if err := r.find(ctx); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	running, first := r.running, r.first
+	r.mu.Unlock()
+	if running {
+		select {
+		case <-first:
+		case <-ctx.Done():
+		}
+	} else {
+		r.lookOnce(ctx)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.report(b)
+}
+
+// find looks for a broker that was never seen, by what only RabbitMQ answers. It knows no passwords.
+func (r *rabbitmq) find(ctx context.Context) error {
+	r.mu.Lock()
+	found := r.found
+	r.mu.Unlock()
+	if found {
+		return nil
+	}
+	if !r.answersLikeRabbitmq(ctx) {
+		return fmt.Errorf("rabbitmq at %s and %s: %w", r.opt.MetricsURL, r.opt.URL, ErrAbsent)
+	}
+	r.mu.Lock()
+	r.found = true
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// lookOnce takes every look one time, side by side, and waits for all of them. Those that may have nothing to do
+// come after those that tell.
+func (r *rabbitmq) lookOnce(ctx context.Context) {
+	for _, optional := range []bool{false, true} {
+		var wg sync.WaitGroup
+		for _, l := range r.looks {
+			if (l.skip != nil) == optional {
+				wg.Go(func() { r.take(ctx, l) })
+			}
+		}
+		wg.Wait()
+	}
+}
+
+// Run takes each look at its own pace until ctx ends. One that hangs holds up no other, and
+// no endpoint has more than one request of ours in flight.
+func (r *rabbitmq) Run(ctx context.Context) error {
+	r.mu.Lock()
+	r.running = true
+	found := r.found
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		r.running = false
+		r.mu.Unlock()
+	}()
+	for !found {
+		select {
+		case <-r.wake:
+			found = true
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	var wg, local sync.WaitGroup
+	for _, l := range r.looks {
+		if !l.cluster {
+			local.Add(1)
+		}
+		wg.Go(func() { r.loop(ctx, l, &local) })
+	}
+	wg.Go(func() {
+		local.Wait()
+		close(r.first)
+	})
+	wg.Wait()
+	return nil
+}
+
+func (r *rabbitmq) loop(ctx context.Context, l *rabbitmqLook, local *sync.WaitGroup) {
+	for first := true; ; first = false {
+		wait := r.take(ctx, l)
+		if first && !l.cluster {
+			local.Done()
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// localHost says whether the node watched is on this machine, so that /proc speaks of it.
+func (r *rabbitmq) localHost() bool {
+	u, err := url.Parse(r.opt.URL)
+	if err != nil {
+		return false
+	}
+	host := u.Hostname()
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() || host == "localhost" {
+		_, err := os.Stat(filepath.Join(r.env.Root, "proc", "self"))
+		return err == nil
+	}
+	return false
+}

@@ -1,0 +1,170 @@
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// rabbitmqProcess is the Erlang virtual machine of the local broker, by /proc.
+type rabbitmqProcess struct {
+	known   bool // /proc speaks of the machine that the broker is on
+	there   bool
+	stopped bool   // by a signal, a debugger or a freezer
+	id      string // pid and start time: changes with each start
+	age     time.Duration
+}
+
+// lookProcess finds the virtual machine among the processes: beam.smp that boots the application rabbit. Where several
+// run (containers, namespaces), it is the one in our own network namespace.
+func (r *rabbitmq) lookProcess(context.Context) (func(), error) {
+	var p rabbitmqProcess
+	if r.localHost() {
+		p = findRabbitmq(filepath.Join(r.env.Root, "proc"), r.env.Now())
+	}
+	return func() { r.seen.process = p }, nil
+}
+
+func findRabbitmq(proc string, now time.Time) rabbitmqProcess {
+	found := rabbitmqProcess{known: true}
+	dirs, err := os.ReadDir(proc)
+	if err != nil {
+		return rabbitmqProcess{}
+	}
+	own, _ := os.Readlink(filepath.Join(proc, "self/ns/net"))
+	for _, d := range dirs {
+		if _, err := strconv.Atoi(d.Name()); err != nil {
+			continue
+		}
+		dir := filepath.Join(proc, d.Name())
+		comm, err := os.ReadFile(filepath.Join(dir, "comm"))
+		if err != nil || strings.TrimSpace(string(comm)) != "beam.smp" {
+			continue
+		}
+		args, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil || !strings.Contains(string(args), "\x00-s\x00rabbit\x00") {
+			continue
+		}
+		if ns, err := os.Readlink(filepath.Join(dir, "ns/net")); err == nil && own != "" && ns != own {
+			continue
+		}
+		if p, ok := readRabbitmq(proc, d.Name(), now); ok {
+			return p
+		}
+	}
+	return found
+}
+
+// readRabbitmq reads the state and the age of a process. Source: proc_pid_stat(5), fields 3 and 22; 100 ticks a second on
+// every architecture that Go knows.
+func readRabbitmq(proc, pid string, now time.Time) (rabbitmqProcess, bool) {
+	stat, err := os.ReadFile(filepath.Join(proc, pid, "stat"))
+	if err != nil {
+		return rabbitmqProcess{}, false
+	}
+	_, rest, ok := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
+	if !ok || len(fields) < 20 || fields[0] == "Z" {
+		return rabbitmqProcess{}, false
+	}
+	p := rabbitmqProcess{known: true, there: true, id: pid + "/" + fields[19], stopped: fields[0] == "T" || fields[0] == "t"}
+	ticks, err := strconv.ParseFloat(fields[19], 64)
+	up, uerr := os.ReadFile(filepath.Join(proc, "uptime"))
+	if err == nil && uerr == nil {
+		first, _, _ := strings.Cut(string(up), " ")
+		if s, err := strconv.ParseFloat(first, 64); err == nil {
+			p.age = time.Duration((s - ticks/100) * float64(time.Second))
+		}
+	}
+	return p, true
+}
+
+// rabbitmqPorts are the local listeners by their label, and where they are.
+func (r *rabbitmq) rabbitmqPorts() map[string]string {
+	at := map[string]string{"amqp": r.opt.AMQP, "distribution": r.opt.Dist}
+	for name, text := range map[string]string{"management": r.opt.URL, "prometheus": r.opt.MetricsURL} {
+		u, err := url.Parse(text)
+		if err != nil {
+			continue
+		}
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		at[name] = net.JoinHostPort(u.Hostname(), port)
+	}
+	return at
+}
+
+func (r *rabbitmq) lookPorts(ctx context.Context) (func(), error) {
+	ports := r.dialAll(ctx, r.rabbitmqPorts())
+	return func() { r.seen.ports = ports }, nil
+}
+
+// lookPeers connects to the distribution port of every peer: the one sign of a cut that needs no Erlang.
+func (r *rabbitmq) lookPeers(ctx context.Context) (func(), error) {
+	at := map[string]string{}
+	r.mu.Lock()
+	for name, p := range r.seen.peers {
+		at[name] = p.dialAddress(name)
+	}
+	r.mu.Unlock()
+	began := r.env.Now()
+	answers := r.dialAll(ctx, at)
+	return func() {
+		for name, a := range answers {
+			p := r.seen.peers[name]
+			if p == nil {
+				continue
+			}
+			p.tcp = a
+			if a != rabbitmqSilent {
+				p.silentTCP, p.silentAt = 0, time.Time{}
+				continue
+			}
+			if p.silentTCP++; p.silentTCP == 1 {
+				p.silentAt = began
+			}
+		}
+	}, nil
+}
+
+// dialAll connects to all at once and closes again. Opening and closing a port is the cheapest thing one can ask of it.
+func (r *rabbitmq) dialAll(ctx context.Context, at map[string]string) map[string]rabbitmqAnswer {
+	ctx, cancel := context.WithTimeout(ctx, rabbitmqTCPDeadline)
+	defer cancel()
+	out := make(map[string]rabbitmqAnswer, len(at))
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for name, addr := range at {
+		wg.Go(func() {
+			a := r.dial(ctx, addr)
+			mu.Lock()
+			out[name] = a
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+func (r *rabbitmq) dial(ctx context.Context, addr string) rabbitmqAnswer {
+	c, err := r.env.Dial(ctx, "tcp", addr)
+	if err == nil {
+		_ = c.Close()
+		return rabbitmqOK
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return rabbitmqUnasked // a name that does not resolve says nothing of the peer
+	}
+	return rabbitmqDialAnswer(ctx, fmt.Errorf("dial %s: %w", addr, err))
+}

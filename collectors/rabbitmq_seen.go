@@ -1,0 +1,198 @@
+package collectors
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"time"
+)
+
+// rabbitmqForget is how long a node stays expected that the cluster does not list any more.
+const rabbitmqForget = time.Hour
+
+// rabbitmqSeen is what the looks found, and what has to be remembered from one to the next. All of it is
+// guarded by rabbitmq.mu.
+type rabbitmqSeen struct {
+	name, cluster, version string // as configured, else as learnt
+
+	process rabbitmqProcess
+	ports   map[string]rabbitmqAnswer // amqp, management, prometheus, distribution
+
+	peers map[string]*rabbitmqPeer
+
+	nodes          []rabbitmqNode
+	plugin         map[string]float64 // by family, summed over its series
+	links          map[string]float64 // erlang_vm_dist_node_state by peer
+	distQueue      map[string]float64 // bytes waiting by peer
+	overview       rabbitmqOverview
+	totalQueues    int // of the cluster; -1: not known
+	quorumCritical bool
+	mirrorCritical bool
+	connections    map[string]int // of this node, by state
+	queues         rabbitmqQueues
+	queueStates    rabbitmqQueueStates
+	exchanges      []rabbitmqExchangeSeen
+
+	appRestarts, vmRestarts float64
+	reset                   rabbitmqReset
+
+	state    rabbitmqState
+	evidence []string
+	denied   string    // the broker's word with the last 401
+	since    time.Time // of state
+	ranAs    string    // process that was last seen running
+	watching time.Time // since when we look
+	views    []string  // sides told lately, newest last
+	events   []rabbitmqChange
+}
+
+// rabbitmqPeer is another node of the cluster as this one sees it.
+type rabbitmqPeer struct {
+	addr       string    // where its distribution port is; empty: resolve the host of its name
+	configured bool      // by name; never forgotten
+	fixed      bool      // by address as well
+	listed     time.Time // when the cluster last listed it
+	tcp        rabbitmqAnswer
+	silentTCP  int // connects in a row without an answer
+	silentAt   time.Time
+	queue      float64 // bytes waiting at the last look
+	grew       int     // looks in a row at which queue had grown
+}
+
+func (s *rabbitmqSeen) init(o rabbitmqOptions) {
+	s.name, s.cluster = o.Name, o.Cluster
+	s.peers = map[string]*rabbitmqPeer{}
+	s.totalQueues = -1
+	s.exchanges = make([]rabbitmqExchangeSeen, len(o.Exchanges))
+	for _, text := range o.Peers {
+		name, addr, _ := strings.Cut(text, "=")
+		if name == s.name {
+			continue
+		}
+		s.peers[name] = &rabbitmqPeer{addr: addr, configured: true, fixed: addr != ""}
+	}
+}
+
+// member notes that the cluster lists a node, at addr where that is known.
+func (s *rabbitmqSeen) member(name, addr string, now time.Time) {
+	if name == "" || name == s.name {
+		return
+	}
+	p := s.peers[name]
+	if p == nil {
+		p = &rabbitmqPeer{}
+		s.peers[name] = p
+	}
+	p.listed = now
+	if addr != "" && !p.fixed {
+		p.addr = addr
+	}
+}
+
+// forget drops learnt peers that no answer has listed for an hour: they left the cluster.
+func (s *rabbitmqSeen) forget(now time.Time) {
+	for name, p := range s.peers {
+		if name == s.name || !p.configured && now.Sub(p.listed) > rabbitmqForget {
+			delete(s.peers, name)
+		}
+	}
+}
+
+// peerNames are the expected peers in order.
+func (s *rabbitmqSeen) peerNames() []string {
+	names := make([]string, 0, len(s.peers))
+	for n := range s.peers {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// dialAddress is where a peer's distribution port answers. Learnt addresses are kept, so that names need no
+// resolving while the network is in trouble.
+func (p *rabbitmqPeer) dialAddress(name string) string {
+	if p.addr != "" {
+		return p.addr
+	}
+	_, host, ok := strings.Cut(name, "@")
+	if !ok {
+		host = name
+	}
+	return net.JoinHostPort(host, rabbitmqDistPort)
+}
+
+// rabbitmqDistPort is the distribution port unless configured: the AMQP port and 20000.
+// Source: rabbitmq.com/docs/networking, read November 2026.
+const rabbitmqDistPort = "25672"
+
+// elected says whether this node is the one that asks for what is the same on every node: the first by name
+// of those it sees running. In a cut each side has one.
+func (s *rabbitmqSeen) elected() bool {
+	if s.name == "" {
+		return false
+	}
+	for _, n := range s.nodes {
+		if n.runs() && n.Name < s.name {
+			return false
+		}
+	}
+	return true
+}
+
+// sees says whether this node sees a peer running.
+func (s *rabbitmqSeen) sees(peer string) bool {
+	for _, n := range s.nodes {
+		if n.Name == peer {
+			return n.runs()
+		}
+	}
+	return false
+}
+
+// side is this node and those that it sees running and not split from it, joined by "+". It is "" when it has no view.
+func (s *rabbitmqSeen) side() string {
+	var names, split []string
+	for _, n := range s.nodes {
+		if n.Name == s.name {
+			split = n.Partitions
+		}
+	}
+	for _, n := range s.nodes {
+		if n.runs() && !slices.Contains(split, n.Name) {
+			names = append(names, n.Name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, "+")
+}
+
+// rabbitmqReset finds restarts that nobody saw: the counters of the application fell back while the virtual machine
+// kept running. That is what a pause or an autoheal leaves behind, and all it leaves.
+type rabbitmqReset struct {
+	known            bool
+	uptime, counters float64
+}
+
+// rabbitmqResetCounters grow with any traffic and only start again with the application.
+var rabbitmqResetCounters = []string{
+	"rabbitmq_global_messages_received_total", "rabbitmq_global_messages_routed_total",
+	"rabbitmq_connections_opened_total", "rabbitmq_channels_opened_total",
+}
+
+// see compares with the look before and counts.
+func (r *rabbitmqReset) see(plugin map[string]float64) (app, vm bool) {
+	uptime, ok := plugin["rabbitmq_erlang_uptime_seconds"]
+	if !ok {
+		return false, false
+	}
+	sum := 0.0
+	for _, name := range rabbitmqResetCounters {
+		sum += plugin[name]
+	}
+	if r.known {
+		vm = uptime < r.uptime
+		app = !vm && sum < r.counters
+	}
+	*r = rabbitmqReset{true, uptime, sum}
+	return app, vm
+}
