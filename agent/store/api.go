@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+
+	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
+	"github.com/prometheus/common/route"
+	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/rules"
+	"github.com/prometheus/prometheus/scrape"
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/util/features"
+	"github.com/prometheus/prometheus/util/notifications"
+	v1 "github.com/prometheus/prometheus/web/api/v1"
+)
+
+// Rules is who knows the rules, for /api/v1/rules and /api/v1/alerts.
+type Rules interface {
+	RuleGroups() []*rules.Group
+	AlertingRules() []*rules.AlertingRule
+}
+
+// Limits of one request.
+const (
+	maxWriteBody       = 8 << 20 // bytes as sent, of remote-write and OTLP; Prometheus' own stays below 1 MB
+	remoteReadSamples  = 1_000_000
+	remoteReadAtOnce   = 2
+	remoteReadMaxFrame = 1 << 20
+)
+
+// Handler answers Prometheus' HTTP API below /api/v1 (queries, series, labels, metadata, rules, alerts,
+// status, remote-write, OTLP) and the exposition at /metrics. version is the agent's; current is asked for
+// the rules at each request.
+func (s *Store) Handler(version string, current func() Rules) http.Handler {
+	begun := s.opts.Now()
+	cwd, _ := os.Getwd() // only shown
+	api := v1.NewAPI(s.engine, s.db, s.db, s.db, nil,
+		func(context.Context) v1.ScrapePoolsRetriever { return nobody{} },
+		func(context.Context) v1.TargetRetriever { return nobody{} },
+		func(context.Context) v1.AlertmanagerRetriever { return nobody{} },
+		func() config.Config { return config.DefaultConfig },
+		map[string]string{}, v1.GlobalURLOptions{},
+		func(h http.HandlerFunc) http.HandlerFunc { return h },
+		admin{s.db}, s.dir, false, false, 0, s.opts.Log,
+		func(context.Context) v1.RulesRetriever { return current() },
+		remoteReadSamples, remoteReadAtOnce, remoteReadMaxFrame, false, nil,
+		func() (v1.RuntimeInfo, error) {
+			return v1.RuntimeInfo{
+				StartTime: begun, CWD: cwd, ServerTime: s.opts.Now(), ReloadConfigSuccess: true, LastConfigTime: begun,
+				GoroutineCount: runtime.NumGoroutine(), GOMAXPROCS: runtime.GOMAXPROCS(0), StorageRetention: s.opts.Retention.String(),
+			}, nil
+		},
+		&v1.PrometheusVersion{Version: version, GoVersion: runtime.Version()},
+		func() []notifications.Notification { return nil },
+		func() (<-chan notifications.Notification, func(), bool) { return nil, func() {}, false },
+		s.reg, s.reg, nil,
+		true, remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType},
+		true, true, false, true, 0, false, false, nil, features.NewRegistry(), v1.OpenAPIOptions{}, Parser(),
+	)
+	router := route.New().WithPrefix("/api/v1")
+	api.Register(router)
+
+	mux := http.NewServeMux()
+	mux.Handle("/api/v1/", bounded(router))
+	mux.HandleFunc("GET /api/v1/metadata", s.metadata)
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", expositionType)
+		if err := s.WriteMetrics(w); err != nil {
+			s.opts.Log.Debug("exposition not delivered", "err", err)
+		}
+	})
+	return mux
+}
+
+func bounded(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxWriteBody)
+		h.ServeHTTP(w, r)
+	})
+}
+
+// metadata answers what Prometheus answers, from what the agent's own sources describe: there are no
+// scrape targets to ask.
+func (s *Store) metadata(w http.ResponseWriter, r *http.Request) {
+	type meta struct {
+		Type string `json:"type"`
+		Help string `json:"help"`
+		Unit string `json:"unit"`
+	}
+	only, out := r.FormValue("metric"), map[string][]meta{}
+	s.mu.Lock()
+	for _, src := range s.sources {
+		for _, e := range src.series {
+			name := e.labels.Get(labels.MetricName)
+			if only != "" && only != name || out[name] != nil {
+				continue
+			}
+			out[name] = []meta{{string(promType(e.desc.Kind)), e.desc.Help, string(e.desc.Unit)}}
+		}
+	}
+	s.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	err := json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": out})
+	if err != nil {
+		s.opts.Log.Debug("metadata not delivered", "err", err)
+	}
+}
+
+var errNoScrape = errors.New("nothing is scraped here")
+
+// nobody stands where Prometheus has scrape targets and alertmanagers, of which there are none.
+type nobody struct{}
+
+func (nobody) ScrapePools() []string                                 { return nil }
+func (nobody) TargetsActive() map[string][]*scrape.Target            { return nil }
+func (nobody) TargetsDropped() map[string][]*scrape.Target           { return nil }
+func (nobody) TargetsDroppedCounts() map[string]int                  { return nil }
+func (nobody) ScrapePoolConfig(string) (*config.ScrapeConfig, error) { return nil, errNoScrape }
+func (nobody) Alertmanagers() []*url.URL                             { return nil }
+func (nobody) DroppedAlertmanagers() []*url.URL                      { return nil }
+
+// admin is the database as the API's status pages see it.
+type admin struct{ *tsdb.DB }
+
+func (a admin) Stats(label string, limit int) (*tsdb.Stats, error) {
+	return a.Head().Stats(label, limit), nil
+}
+
+func (a admin) WALReplayStatus() (tsdb.WALReplayStatus, error) { return tsdb.WALReplayStatus{}, nil }
+func (a admin) BlockMetas() ([]tsdb.BlockMeta, error)          { return a.DB.BlockMetas(), nil }

@@ -1,0 +1,163 @@
+// Package store keeps the last days of every series: Prometheus' TSDB and PromQL, embedded.
+//
+// It takes the agent's samples and remote-write in, and answers PromQL and Prometheus' own HTTP API. It is
+// the one place where deltas are added up. It judges nothing: rules are run over it by package
+// rules, which is handed its Queryable and Appendable. All methods may be called by many goroutines.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/util/compression"
+)
+
+// Options are the settings of a Store.
+type Options struct {
+	Retention     time.Duration
+	RetentionSize int64         // bytes
+	Interval      time.Duration // between two samples of a series, about; when a delta is first seen it began that long ago
+	Idle          time.Duration // after which a delta that got nothing ends
+	MaxSeries     int           // that the agent's own samples may open; more are refused and counted
+	Now           func() time.Time
+	Log           *slog.Logger
+}
+
+// Limits of one query, so that a page or a dashboard cannot starve the agent.
+const (
+	queryTimeout    = 20 * time.Second
+	queryMaxSamples = 5_000_000
+	outOfOrder      = 10 * time.Minute // agents replay their spools
+	stripeSize      = 512              // the library's default suits big servers: 5 MB more when idle
+)
+
+// Store is an open database.
+type Store struct {
+	opts   Options
+	db     *tsdb.DB
+	engine *promql.Engine
+	reg    *prometheus.Registry
+	dir    string
+
+	mu      sync.Mutex
+	sources map[string]*source
+	series  int
+	refused map[string]float64
+	latest  latest
+}
+
+// ErrInUse says that another process has the directory open.
+var ErrInUse = errors.New("another process has it open")
+
+// Open opens the database in dir, and makes it when it is not there. A directory that another process
+// uses gives ErrInUse.
+func Open(dir string, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Interval == 0 {
+		o.Interval = 10 * time.Second
+	}
+	if o.Idle == 0 {
+		o.Idle = 30 * time.Minute
+	}
+	if o.MaxSeries == 0 {
+		o.MaxSeries = 500_000
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, ".writable"), os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err) // the database itself would say so less clearly
+	}
+	_ = lock.Close()
+
+	reg := prometheus.NewRegistry()
+	to := tsdb.DefaultOptions()
+	to.RetentionDuration = o.Retention.Milliseconds()
+	to.MaxBytes = o.RetentionSize
+	to.StripeSize = stripeSize
+	to.WALCompression = compression.Snappy
+	to.WALSegmentSize = 16 << 20
+	to.OutOfOrderTimeWindow = outOfOrder.Milliseconds()
+	to.EnableSTAsZeroSample = true
+	to.HeadChunksWriteBufferSize = 64 << 10 // the library's default of 4 MiB is for big servers
+	db, err := tsdb.Open(dir, o.Log.With("part", "store"), reg, to, nil)
+	if err != nil {
+		if strings.Contains(err.Error(), "lock") {
+			return nil, fmt.Errorf("store: %s: %w", dir, ErrInUse)
+		}
+		return nil, fmt.Errorf("store: %s: %w; if it is damaged, move it away: the agent starts a new one", dir, err)
+	}
+	return &Store{
+		opts: o, db: db, reg: reg, dir: dir,
+		engine: promql.NewEngine(promql.EngineOpts{
+			Logger: o.Log, Reg: reg, MaxSamples: queryMaxSamples, Timeout: queryTimeout,
+			EnableAtModifier: true, EnableNegativeOffset: true, Parser: Parser(),
+			NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
+		}),
+		sources: map[string]*source{},
+		refused: map[string]float64{},
+	}, nil
+}
+
+// Parser returns the parser of PromQL that all of the agent uses.
+func Parser() parser.Parser { return parser.NewParser(parser.Options{}) }
+
+// Close ends what runs in the background and flushes.
+func (s *Store) Close() error {
+	if err := errors.Join(s.engine.Close(), s.db.Close()); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// Queryable is what rules read.
+func (s *Store) Queryable() storage.Queryable { return s.db }
+
+// Appendable is where rules write.
+func (s *Store) Appendable() storage.Appendable { return s.db }
+
+// Engine is what rules query with.
+func (s *Store) Engine() *promql.Engine { return s.engine }
+
+// Stats say how much there is.
+type Stats struct {
+	Series    uint64             // in the head
+	Bytes     int64              // on disk
+	Refused   map[string]float64 // samples, by reason
+	OldestAt  time.Time
+	SeriesOwn int // that the agent's own samples opened
+}
+
+// Stats returns how much there is.
+func (s *Store) Stats() Stats {
+	var bytes int64
+	for _, b := range s.db.Blocks() {
+		bytes += b.Size()
+	}
+	bytes += s.db.Head().Size()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	refused := make(map[string]float64, len(s.refused))
+	for k, v := range s.refused {
+		refused[k] = v
+	}
+	st := Stats{Series: s.db.Head().NumSeries(), Bytes: bytes, Refused: refused, SeriesOwn: s.series}
+	if t, err := s.db.StartTime(); err == nil && t > 0 && t < s.opts.Now().UnixMilli() {
+		st.OldestAt = time.UnixMilli(t)
+	}
+	return st
+}
