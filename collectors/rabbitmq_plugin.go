@@ -78,40 +78,48 @@ var rabbitmqSeed = maphash.MakeSeed()
 // lookQueues reads the plugin's figures of single queues, 0.3 s and 4.2 MB for 11,000 of them (3.10.8, measured
 // November 2026); the management API takes 7 to 35 s for the same. The most loaded and the configured ones are kept.
 func (r *rabbitmq) lookQueues(ctx context.Context) (func(), error) {
-	lines := map[uint64]*rabbitmqQueueLine{}
-	var h maphash.Hash
-	h.SetSeed(rabbitmqSeed)
+	var lines map[uint64]*rabbitmqQueueLine
 	url := r.opt.MetricsURL + "/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
-	err := r.get(ctx, url, false, func(_ int, body io.Reader) error {
-		return parseText(body, func(family string, labels []textLabel, v float64) {
-			var into func(*rabbitmqQueueLine)
-			switch family {
-			case "rabbitmq_detailed_queue_messages_ready":
-				into = func(q *rabbitmqQueueLine) { q.ready = v }
-			case "rabbitmq_detailed_queue_messages_unacked":
-				into = func(q *rabbitmqQueueLine) { q.unacked = v }
-			case "rabbitmq_detailed_queue_consumers":
-				into = func(q *rabbitmqQueueLine) { q.consumers = v }
-			default:
-				return
-			}
-			vhost, name := labelValue(labels, "vhost"), labelValue(labels, "queue")
-			h.Reset()
-			_, _ = h.WriteString(vhost)
-			_ = h.WriteByte(0)
-			_, _ = h.WriteString(name)
-			q := lines[h.Sum64()]
-			if q == nil {
-				q = &rabbitmqQueueLine{vhost: vhost, name: name}
-				lines[h.Sum64()] = q
-			}
-			into(q)
-		})
+	err := r.get(ctx, url, false, func(_ int, body io.Reader) (err error) {
+		lines, err = readQueueLines(body)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return func() { r.seen.queues = r.sumQueues(lines, r.seen.queues.ready) }, nil
+}
+
+// readQueueLines reads the figures of single queues, by hash of vhost and name.
+func readQueueLines(body io.Reader) (map[uint64]*rabbitmqQueueLine, error) {
+	lines := map[uint64]*rabbitmqQueueLine{}
+	var h maphash.Hash
+	h.SetSeed(rabbitmqSeed)
+	err := parseText(body, func(family string, labels []textLabel, v float64) {
+		var into func(*rabbitmqQueueLine)
+		switch family {
+		case "rabbitmq_detailed_queue_messages_ready":
+			into = func(q *rabbitmqQueueLine) { q.ready = v }
+		case "rabbitmq_detailed_queue_messages_unacked":
+			into = func(q *rabbitmqQueueLine) { q.unacked = v }
+		case "rabbitmq_detailed_queue_consumers":
+			into = func(q *rabbitmqQueueLine) { q.consumers = v }
+		default:
+			return
+		}
+		vhost, name := labelValue(labels, "vhost"), labelValue(labels, "queue")
+		h.Reset()
+		_, _ = h.WriteString(vhost)
+		_ = h.WriteByte(0)
+		_, _ = h.WriteString(name)
+		q := lines[h.Sum64()]
+		if q == nil {
+			q = &rabbitmqQueueLine{vhost: vhost, name: name}
+			lines[h.Sum64()] = q
+		}
+		into(q)
+	})
+	return lines, err
 }
 
 func (r *rabbitmq) sumQueues(lines map[uint64]*rabbitmqQueueLine, before map[uint64]float64) rabbitmqQueues {

@@ -122,9 +122,10 @@ func judgeMute(f rabbitmqFacts) (rabbitmqState, []string) {
 		return rabbitmqFrozen, []string{evSilent}
 	case open("amqp"):
 		return rabbitmqBlind, []string{evNoManagement, evNoPlugin}
+	case open("distribution"): // whatever /proc shows us, a virtual machine is there
 	case f.process.known && !f.process.there:
 		return rabbitmqDown, []string{evProcessGone, evPortsRefused}
-	case !f.process.known && !open("distribution"):
+	case !f.process.known:
 		return rabbitmqDown, []string{evPortsRefused}
 	}
 	ev := []string{evPortsRefused}

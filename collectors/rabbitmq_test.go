@@ -1,0 +1,367 @@
+package collectors
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/collectors/collectorstest"
+)
+
+// rabbitmqWatch is an agent's collector on each of the three nodes of a stand-in.
+type rabbitmqWatch struct {
+	s    *collectorstest.RabbitMQ
+	node map[string]Collector
+	seen map[string]map[string]float64 // node: series: value, as last collected
+}
+
+// watchRabbitmq starts the collectors; they end with the test.
+func watchRabbitmq(t *testing.T, s *collectorstest.RabbitMQ) *rabbitmqWatch {
+	t.Helper()
+	w := &rabbitmqWatch{s, map[string]Collector{}, map[string]map[string]float64{}}
+	for _, node := range collectorstest.Nodes {
+		opt := rabbitmqDefaults
+		if err := yaml.Unmarshal([]byte(s.Config(node)), &opt); err != nil {
+			t.Fatal(err)
+		}
+		c, err := newRabbitmq(Env{
+			Options: opt, Root: t.TempDir(), Node: node, HTTP: s.Transport(), Dial: s.Dial, Now: time.Now,
+			Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.node[node] = c
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			_ = c.(Runner).Run(ctx)
+			close(ended)
+		}()
+		t.Cleanup(func() {
+			cancel()
+			<-ended
+		})
+	}
+	return w
+}
+
+// collect collects from all nodes every 2 s for d, and keeps what came last.
+func (w *rabbitmqWatch) collect(t *testing.T, d time.Duration) {
+	t.Helper()
+	for end := time.Now().Add(d); ; time.Sleep(2 * time.Second) {
+		for node, c := range w.node {
+			b := &metric.Batch{Time: time.Now()}
+			var blind *BlindError
+			if err := c.Collect(t.Context(), b); err != nil && !errors.As(err, &blind) {
+				t.Fatalf("%s: %v", node, err)
+			}
+			w.seen[node] = map[string]float64{}
+			for _, x := range b.Samples {
+				w.seen[node][x.Desc.Name+x.Labels.String()] = x.Value
+			}
+		}
+		if !time.Now().Before(end) {
+			return
+		}
+	}
+}
+
+// state is the one that a node is said to be in.
+func (w *rabbitmqWatch) state(t *testing.T, node string) string {
+	t.Helper()
+	var in []string
+	for _, st := range rabbitmqStates {
+		if w.seen[node][fmt.Sprintf(`rabbitmq_state{cluster="%s",state="%s"}`, w.cluster(node), st)] == 1 {
+			in = append(in, string(st))
+		}
+	}
+	if len(in) != 1 {
+		t.Fatalf("%s is in states %v, want one", node, in)
+	}
+	return in[0]
+}
+
+func (w *rabbitmqWatch) cluster(node string) string {
+	if _, ok := w.seen[node][`rabbitmq_up{cluster="nav-rig"}`]; ok {
+		return "nav-rig"
+	}
+	return "rabbitmq"
+}
+
+// untilState returns how long it takes until node is in a state, at most limit.
+func (w *rabbitmqWatch) untilState(t *testing.T, node, state string, limit time.Duration) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	for time.Since(begin) <= limit {
+		w.collect(t, 0)
+		if w.state(t, node) == state {
+			return time.Since(begin)
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	t.Fatalf("%s is %s after %s, want %s", node, w.state(t, node), limit, state)
+	return 0
+}
+
+func playRabbitmq(t *testing.T, play func(t *testing.T, w *rabbitmqWatch)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := collectorstest.NewRabbitMQInProcess()
+		w := watchRabbitmq(t, s)
+		w.collect(t, time.Minute)
+		for node := range w.node {
+			if got := w.state(t, node); got != "running" {
+				t.Fatalf("healthy: %s is %s", node, got)
+			}
+		}
+		play(t, w)
+	})
+}
+
+func TestRabbitmqCutIsSuspectedOnEveryNodeWithinTenSeconds(t *testing.T) {
+	playRabbitmq(t, func(t *testing.T, w *rabbitmqWatch) {
+		w.s.Play("partition-cut-unnoticed")
+		cut := time.Now()
+		for node := range w.node {
+			w.untilState(t, node, "partition_suspected", 10*time.Second-time.Since(cut))
+		}
+		w.collect(t, 20*time.Second)
+		if _, ok := w.seen["n1"][`rabbitmq_view{cluster="nav-rig",side="rabbit@n1+rabbit@n2+rabbit@n3"}`]; !ok {
+			t.Error("the view of before is not told as over")
+		}
+		for series, v := range w.seen["n1"] {
+			if strings.HasPrefix(series, "rabbitmq_view{") && v != 0 || strings.HasPrefix(series, "rabbitmq_peer_running{") {
+				t.Errorf("%s %g is told while nobody knows", series, v)
+			}
+		}
+		in := w.seen["n1"][`rabbitmq_peer_declared_down_in_seconds{broker="rabbit@n1",cluster="nav-rig",peer="rabbit@n2"}`]
+		if in <= 0 || in >= 60 {
+			t.Errorf("peer is declared down in %g s, want within the tick time of 60 s", in)
+		}
+	})
+}
+
+func TestRabbitmqSplitIsToldWithBothSides(t *testing.T) {
+	for _, situation := range []string{"partition-ignore-cut-noticed", "partition-ignore-healed"} {
+		playRabbitmq(t, func(t *testing.T, w *rabbitmqWatch) {
+			w.s.Play("partition-cut-unnoticed")
+			w.collect(t, 30*time.Second)
+			w.s.Play(situation)
+			w.collect(t, 10*time.Second)
+			for node, side := range map[string]string{"n1": "rabbit@n1+rabbit@n3", "n2": "rabbit@n2", "n3": "rabbit@n1+rabbit@n3"} {
+				if w.seen[node][`rabbitmq_view{cluster="nav-rig",side="`+side+`"}`] != 1 {
+					t.Errorf("%s: %s does not see itself on the side %s", situation, node, side)
+				}
+				if got := w.state(t, node); got != "running" {
+					t.Errorf("%s: %s is %s; the brokers know by now", situation, node, got)
+				}
+			}
+			w.s.Play("healthy")
+			w.collect(t, 20*time.Second)
+			if w.seen["n2"][`rabbitmq_view{cluster="nav-rig",side="rabbit@n1+rabbit@n2+rabbit@n3"}`] != 1 {
+				t.Error("after healing n2 does not see all three")
+			}
+		})
+	}
+}
+
+func TestRabbitmqTellsDeathsApart(t *testing.T) {
+	for situation, want := range map[string]string{
+		"paused-minority-during": "paused", "frozen-node": "frozen", collectorstest.Down: "down",
+	} {
+		playRabbitmq(t, func(t *testing.T, w *rabbitmqWatch) {
+			w.s.Play(situation)
+			took := w.untilState(t, "n2", want, 20*time.Second)
+			t.Logf("%s after %s", want, took)
+			w.collect(t, 30*time.Second)
+			if got := w.state(t, "n2"); got != want {
+				t.Errorf("%s: n2 went on to %s", situation, got)
+			}
+			for _, gone := range []string{`rabbitmq_alarm{cluster="nav-rig",resource="memory"}`, `rabbitmq_connections{cluster="nav-rig"}`} {
+				if v, ok := w.seen["n2"][gone]; ok {
+					t.Errorf("%s: %s is still told as %g", situation, gone, v)
+				}
+			}
+		})
+	}
+}
+
+func TestRabbitmqCountsRestartsThatNobodySaw(t *testing.T) {
+	playRabbitmq(t, func(t *testing.T, w *rabbitmqWatch) {
+		w.s.Play("blip-one-link-after-20s")
+		w.collect(t, 20*time.Second)
+		for node, want := range map[string]float64{"n1": 1, "n2": 1, "n3": 0} {
+			if got := w.seen[node][`rabbitmq_app_restarts_total{cluster="nav-rig"}`]; got != want {
+				t.Errorf("%s: %g restarts of the application, want %g", node, got, want)
+			}
+			if got := w.seen[node][`rabbitmq_vm_restarts_total{cluster="nav-rig"}`]; got != 0 {
+				t.Errorf("%s: %g restarts of the virtual machine, want none", node, got)
+			}
+		}
+	})
+}
+
+func TestRabbitmqHealthyStaysQuietForAnHour(t *testing.T) {
+	playRabbitmq(t, func(t *testing.T, w *rabbitmqWatch) {
+		for range 60 {
+			w.collect(t, time.Minute)
+			for node := range w.node {
+				if got := w.state(t, node); got != "running" {
+					t.Fatalf("%s is %s", node, got)
+				}
+				if w.seen[node][`rabbitmq_app_restarts_total{cluster="nav-rig"}`] != 0 {
+					t.Fatalf("%s: a restart that was none", node)
+				}
+			}
+		}
+		for _, side := range []string{"in", "out"} {
+			if _, ok := w.seen["n1"][`rabbitmq_exchange_published_`+side+`_total{cluster="nav-rig",exchange="nav.events"}`]; !ok {
+				t.Errorf("no events %s of nav.events", side)
+			}
+		}
+		if _, ok := w.seen["n2"][`rabbitmq_exchange_bindings{cluster="nav-rig",exchange="nav.events"}`]; ok {
+			t.Error("n2 accounts for the exchange too: one node of each side should")
+		}
+	})
+}
+
+func TestJudgeRabbitmq(t *testing.T) {
+	up := rabbitmqFacts{plugin: rabbitmqOK, alarms: rabbitmqOK}
+	with := func(change func(*rabbitmqFacts)) rabbitmqFacts {
+		f := up
+		change(&f)
+		return f
+	}
+	mute := func(p rabbitmqProcess, ports map[string]rabbitmqAnswer) rabbitmqFacts {
+		return rabbitmqFacts{plugin: rabbitmqRefused, alarms: rabbitmqRefused, process: p, ports: ports}
+	}
+	there := rabbitmqProcess{known: true, there: true, age: time.Hour}
+	for name, c := range map[string]struct {
+		facts rabbitmqFacts
+		want  rabbitmqState
+		why   string
+	}{
+		"all well":                   {up, rabbitmqRunning, ""},
+		"a peer was stopped":         {with(func(f *rabbitmqFacts) { f.peersRefused = []string{"b"} }), rabbitmqRunning, evPeerRefused},
+		"the cut is known by now":    {with(func(f *rabbitmqFacts) { f.peersLost = []string{"b"} }), rabbitmqRunning, evPeerSilent},
+		"peer silent":                {with(func(f *rabbitmqFacts) { f.peersSilent = []string{"b"} }), rabbitmqSuspected, evPeerSilent},
+		"cluster silent, not enough": {with(func(f *rabbitmqFacts) { f.clusterSilent = 3 * time.Second }), rabbitmqRunning, ""},
+		"cluster silent":             {with(func(f *rabbitmqFacts) { f.clusterSilent = 5 * time.Second }), rabbitmqSuspected, evClusterSilent},
+		"queue grows alone":          {with(func(f *rabbitmqFacts) { f.queuesGrow = []string{"b"} }), rabbitmqRunning, ""},
+		"no plugin":                  {with(func(f *rabbitmqFacts) { f.plugin = rabbitmqRefused }), rabbitmqBlind, evNoPlugin},
+		"wrong password":             {with(func(f *rabbitmqFacts) { f.alarms, f.deniedReason = rabbitmqDenied, "Login failed" }), rabbitmqBlind, evLoginFailed},
+		"no rights":                  {with(func(f *rabbitmqFacts) { f.alarms, f.deniedReason = rabbitmqDenied, "Access refused." }), rabbitmqBlind, evAccessRefused},
+		"only AMQP listens":          {mute(there, map[string]rabbitmqAnswer{"amqp": rabbitmqOK}), rabbitmqBlind, evNoManagement},
+		"stopped by a signal":        {with(func(f *rabbitmqFacts) { f.process = rabbitmqProcess{known: true, there: true, stopped: true} }), rabbitmqFrozen, evProcessStopped},
+		"frozen":                     {rabbitmqFacts{plugin: rabbitmqSilent, alarms: rabbitmqSilent}, rabbitmqFrozen, evSilent},
+		"paused":                     {mute(there, nil), rabbitmqPaused, evPortsRefused},
+		"starting":                   {mute(rabbitmqProcess{known: true, there: true, age: time.Minute}, nil), rabbitmqStarting, evPortsRefused},
+		"down":                       {mute(rabbitmqProcess{known: true}, nil), rabbitmqDown, evProcessGone},
+		"down, elsewhere":            {mute(rabbitmqProcess{}, nil), rabbitmqDown, evPortsRefused},
+		"paused, not in our /proc": {with(func(f *rabbitmqFacts) {
+			*f = mute(rabbitmqProcess{known: true}, map[string]rabbitmqAnswer{"distribution": rabbitmqOK})
+			f.ran = true
+		}), rabbitmqPaused, evDistOpen},
+	} {
+		got, ev := judgeRabbitmq(c.facts)
+		if got != c.want || !strings.Contains(strings.Join(ev, " "), c.why) {
+			t.Errorf("%s: %s because of %v, want %s because of %q", name, got, ev, c.want, c.why)
+		}
+	}
+}
+
+func TestParseText(t *testing.T) {
+	text := "# HELP a b\n\na 1\nb{x=\"1,}\",y=\"q\\\"\\\\\\n\"} 2.5e3 1700000000\nc{} NaN\n"
+	var got []string
+	err := parseText(strings.NewReader(text), func(name string, labels []textLabel, v float64) {
+		got = append(got, fmt.Sprintf("%s %q %g", name, labels, v))
+	})
+	want := []string{`a [] 1`, `b [{"x" "1,}"} {"y" "q\"\\\n"}] 2500`, `c [] NaN`}
+	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+	for _, bad := range []string{"<html>", "a", "a b", `a{x="1} 2`, `a{x} 2`, `a{x="1"`, "{} 1", "a{x=\"\\"} {
+		if err := parseText(strings.NewReader(bad), func(string, []textLabel, float64) {}); err == nil {
+			t.Errorf("%q is read as if it were whole", bad)
+		}
+	}
+}
+
+// TestRabbitmqElevenThousandQueues holds the promise that a look at 11,000 queues costs little: series of the longest
+// only, and at most 32 MB while it is read.
+func TestRabbitmqElevenThousandQueues(t *testing.T) {
+	var text bytes.Buffer
+	for _, family := range []string{"messages_ready", "messages_unacked", "messages", "process_reductions_total", "consumers"} {
+		for i := range 11000 {
+			fmt.Fprintf(&text, "rabbitmq_detailed_queue_%s{vhost=\"/\",queue=\"nav.api.some-host-name-%05d\"} %d\n", family, i, i)
+		}
+	}
+	r := &rabbitmq{opt: rabbitmqDefaults}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	lines, err := readQueueLines(bytes.NewReader(text.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := r.sumQueues(lines, nil)
+	runtime.ReadMemStats(&after)
+	if len(q.top) != 50 || q.top[0].ready != 10999 {
+		t.Errorf("%d queues have series, the first with %g; want 50 and 10999", len(q.top), q.top[0].ready)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 32<<20 {
+		t.Errorf("%d bytes allocated for one look at %d bytes of text, want 32 MB at most", used, text.Len())
+	}
+	if sum := q.restReady; math.Abs(sum-10949*10950/2) > 0.5 {
+		t.Errorf("the rest holds %g messages, want %d", sum, 10949*10950/2)
+	}
+}
+
+func TestFindRabbitmqPassesOverOtherNamespaces(t *testing.T) {
+	root := t.TempDir()
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(root+"/"+path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(root+"/"+path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := func(path, to string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(root+"/"+path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(to, root+"/"+path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("self/ns/net", "net:[1]")
+	write("uptime", "500.00 1\n")
+	for pid, ns := range map[string]string{"10": "net:[2]", "11": "net:[1]"} {
+		write(pid+"/comm", "beam.smp\n")
+		write(pid+"/cmdline", "beam.smp\x00-s\x00rabbit\x00boot\x00")
+		write(pid+"/stat", pid+" (beam.smp) T 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 25 0 40000 0 0")
+		link(pid+"/ns/net", ns)
+	}
+	write("12/comm", "beam.smp\n") // some other program in Erlang: Riak, say
+	write("12/cmdline", "beam.smp\x00-s\x00riak\x00")
+	got := findRabbitmq(root, time.Time{})
+	if want := (rabbitmqProcess{known: true, there: true, stopped: true, id: "11/40000", age: 100 * time.Second}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
