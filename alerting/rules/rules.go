@@ -1,0 +1,234 @@
+// Package rules turns series into alarms: Prometheus rule files, run by Prometheus' own rule manager
+// over the store.
+//
+// It holds the shipped packs and their runbooks, checks rule files, and tests them. It neither orders
+// nor pages: what fires goes to a callback as inputs of the router.
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	promrules "github.com/prometheus/prometheus/rules"
+	"github.com/prometheus/prometheus/storage"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// resend is how often an alarm that holds is told again.
+const resend = time.Minute
+
+// forGrace is how much of a rule's "for" is waited again after a restart, at least. Prometheus' default.
+// Source: prometheus --rules.alert.for-grace-period, read November 2026; shorter here, since the
+// shipped rules wait seconds where others wait minutes.
+const forGrace = 30 * time.Second
+
+// outage is how long the agent may have been away for "for" to go on where it stood.
+const outage = time.Hour
+
+// Options are what a Manager works with.
+type Options struct {
+	Interval    time.Duration // of groups that name none
+	Packs       []string      // of the shipped: all, or names
+	Files       []string      // globs
+	Dir         string        // where the packs are laid out for the manager, emptied first
+	ExternalURL string
+	Queryable   storage.Queryable
+	Appendable  storage.Appendable
+	Engine      *promql.Engine
+	Notify      func([]alerting.Input) // must not block for long
+	Log         *slog.Logger
+	Now         func() time.Time
+}
+
+// Manager evaluates rules.
+type Manager struct {
+	opts     Options
+	manager  *promrules.Manager
+	files    []string
+	external *url.URL
+
+	mu    sync.Mutex
+	known map[string]bool // fingerprints that were told as firing
+}
+
+// New loads all rules; its error tells every fault.
+func New(ctx context.Context, o Options) (*Manager, error) {
+	files, err := lay(o)
+	if err != nil {
+		return nil, err
+	}
+	external, err := url.Parse(o.ExternalURL)
+	if err != nil {
+		return nil, fmt.Errorf("external URL: %w", err)
+	}
+	m := &Manager{opts: o, files: files, external: external, known: map[string]bool{}}
+	m.manager = promrules.NewManager(&promrules.ManagerOptions{
+		NameValidationScheme: model.UTF8Validation,
+		ExternalURL:          external,
+		QueryFunc:            promrules.EngineQueryFunc(o.Engine, o.Queryable),
+		NotifyFunc:           m.notify,
+		Context:              ctx,
+		Appendable:           o.Appendable,
+		Queryable:            o.Queryable,
+		Logger:               o.Log.With("part", "rules"),
+		Registerer:           prometheus.NewRegistry(),
+		OutageTolerance:      outage,
+		ForGracePeriod:       forGrace,
+		ResendDelay:          resend,
+		RestoreNewRuleGroups: true,
+		Parser:               parser.NewParser(parser.Options{}),
+	})
+	if err := m.manager.Update(o.Interval, files, labels.EmptyLabels(), o.ExternalURL, nil); err != nil {
+		return nil, fmt.Errorf("rules: %w", err)
+	}
+	return m, nil
+}
+
+// Run evaluates until ctx ends.
+func (m *Manager) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, m.manager.Stop)()
+	m.manager.Run() // until Stop
+	return nil
+}
+
+// RuleGroups is for Prometheus' HTTP API.
+func (m *Manager) RuleGroups() []*promrules.Group { return m.manager.RuleGroups() }
+
+// AlertingRules is for Prometheus' HTTP API.
+func (m *Manager) AlertingRules() []*promrules.AlertingRule { return m.manager.AlertingRules() }
+
+// notify makes inputs of alerts: Firing while they hold, each minute again; Ended once.
+func (m *Manager) notify(_ context.Context, _ string, alerts ...*promrules.Alert) {
+	m.mu.Lock()
+	in := make([]alerting.Input, 0, len(alerts))
+	for _, a := range alerts {
+		alarm := alerting.Alarm{Labels: a.Labels.Map(), Annotations: a.Annotations.Map(), StartsAt: a.FiredAt, EndsAt: a.ValidUntil}
+		m.complete(&alarm)
+		fp := alarm.Fingerprint()
+		if !a.ResolvedAt.IsZero() {
+			if m.known[fp] {
+				delete(m.known, fp)
+				in = append(in, alerting.Ended{Fingerprint: fp})
+			}
+			continue
+		}
+		m.known[fp] = true
+		in = append(in, alerting.Firing{Alarm: alarm})
+	}
+	m.mu.Unlock()
+	if len(in) > 0 {
+		m.opts.Notify(in)
+	}
+}
+
+// complete adds the built-in runbook where the rule names none.
+func (m *Manager) complete(a *alerting.Alarm) {
+	if a.Annotations[alerting.AnnotationRunbook] != "" {
+		return
+	}
+	if _, ok := Runbook(a.Rule()); ok {
+		a.Annotations = maps.Clone(a.Annotations)
+		if a.Annotations == nil {
+			a.Annotations = map[string]string{}
+		}
+		a.Annotations[alerting.AnnotationRunbook] = m.external.JoinPath("runbooks", a.Rule()).String()
+	}
+}
+
+// Stats say how the evaluation keeps up.
+type Stats struct {
+	Groups, Rules int
+	Late          time.Duration // of the group that is most behind its interval
+	Slowest       time.Duration // last evaluation that took longest
+	Failing       []string      // "rule: error"
+	LastAt        time.Time     // of the last evaluation of any group
+}
+
+// Stats returns how the evaluation keeps up.
+func (m *Manager) Stats(now time.Time) Stats {
+	var s Stats
+	for _, g := range m.manager.RuleGroups() {
+		s.Groups++
+		s.Rules += len(g.Rules())
+		s.Slowest = max(s.Slowest, g.GetEvaluationTime())
+		last := g.GetLastEvaluation()
+		if last.After(s.LastAt) {
+			s.LastAt = last
+		}
+		if !last.IsZero() {
+			s.Late = max(s.Late, now.Sub(last)-g.Interval())
+		}
+		for _, r := range g.Rules() {
+			if r.Health() == promrules.HealthBad {
+				s.Failing = append(s.Failing, fmt.Sprintf("%s: %v", r.Name(), r.LastError()))
+			}
+		}
+	}
+	slices.Sort(s.Failing)
+	return s
+}
+
+// lay writes the packs that are wanted into Dir, for the manager reads files, and returns all files.
+func lay(o Options) ([]string, error) {
+	if err := os.RemoveAll(o.Dir); err != nil {
+		return nil, fmt.Errorf("rules: %w", err)
+	}
+	if err := os.MkdirAll(o.Dir, 0o750); err != nil {
+		return nil, fmt.Errorf("rules: %w", err)
+	}
+	packs, err := selectPacks(o.Packs)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, p := range packs {
+		path := filepath.Join(o.Dir, p.Name+".yaml")
+		if err := os.WriteFile(path, p.Text, 0o640); err != nil {
+			return nil, fmt.Errorf("rules: %w", err)
+		}
+		files = append(files, path)
+	}
+	more, err := expand(o.Files)
+	if err != nil {
+		return nil, err
+	}
+	var faults []error
+	for _, f := range more {
+		faults = append(faults, CheckFile(f))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return append(files, more...), nil
+}
+
+func expand(globs []string) ([]string, error) {
+	var files []string
+	for _, g := range globs {
+		found, err := filepath.Glob(g)
+		if err != nil {
+			return nil, fmt.Errorf("rules: %q: %w", g, err)
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("rules: no file matches %q", g)
+		}
+		files = append(files, found...)
+	}
+	slices.Sort(files)
+	return slices.Compact(files), nil
+}

@@ -1,0 +1,119 @@
+package rules
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/store"
+	"github.com/navcloud/binnacle/alerting"
+)
+
+func TestShippedPacksLackNothing(t *testing.T) {
+	packs, err := Packs()
+	if err != nil || len(packs) == 0 {
+		t.Fatalf("Packs = %v, %v", packs, err)
+	}
+	for _, p := range packs {
+		lacks, err := Advise(p.Name, p.Text)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, l := range lacks {
+			t.Error(l)
+		}
+	}
+}
+
+func TestAdviseNamesWhatANightWouldMiss(t *testing.T) {
+	lacks, err := Advise("x", []byte("groups: [{name: g, rules: [{alert: A, expr: up == 0, labels: {severity: bad}}, {record: r, expr: up}]}]"))
+	text := strings.Join(lacks, "\n")
+	if err != nil || len(lacks) != 7 {
+		t.Errorf("Advise = %v, %v; want 7 lacks", lacks, err)
+	}
+	for _, want := range []string{`label severity is "bad"`, "no label entity", "no annotation guidance", "no runbook"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("Advise = %s; want %q in it", text, want)
+		}
+	}
+}
+
+func TestNewTellsFaults(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(bad, []byte("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: sum(\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		o    Options
+		want string
+	}{
+		"a pack that is not":   {Options{Packs: []string{"hots"}}, `no pack "hots"; there are `},
+		"a glob of nothing":    {Options{Files: []string{"/nowhere/*.yaml"}}, "no file matches"},
+		"a broken expression":  {Options{Files: []string{bad}}, "bad.yaml: 5:"},
+		"a folder that is one": {Options{Files: []string{filepath.Dir(bad)}}, "is a directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.o.Dir = t.TempDir()
+			if _, err := New(t.Context(), tc.o); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("New = %v; want %q in it", err, tc.want)
+			}
+		})
+	}
+}
+
+// TestARuleFiresAndEnds runs the manager in real time, at its shortest interval: the database's
+// background work cannot live in a bubble of faked time.
+func TestARuleFiresAndEnds(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	st, err := store.Open(t.TempDir(), store.Options{Retention: time.Hour, RetentionSize: 1 << 30, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	file := filepath.Join(t.TempDir(), "r.yaml")
+	text := "groups:\n- name: g\n  interval: 100ms\n  rules:\n  - alert: Down\n    expr: probe_up == 0\n    labels: {severity: critical}\n    annotations: {summary: 'down: {{ $labels.node }}'}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inputs := make(chan alerting.Input, 100)
+	m, err := New(t.Context(), Options{
+		Interval: time.Second, Files: []string{file}, Dir: t.TempDir(), ExternalURL: "http://b:9600",
+		Queryable: st.Queryable(), Appendable: st.Appendable(), Engine: st.Engine(), Log: log,
+		Notify: func(in []alerting.Input) {
+			for _, i := range in {
+				inputs <- i
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = m.Run(t.Context()) }()
+
+	up := &metric.Desc{Name: "probe_up"}
+	set := func(v float64) {
+		t.Helper()
+		b := &metric.Batch{Time: time.Now()}
+		b.Add(up, v, "node", "a")
+		if err := st.Append(t.Context(), "x", b.Time, b.Samples); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(0)
+	f, ok := (<-inputs).(alerting.Firing)
+	if !ok || f.Alarm.Rule() != "Down" || f.Alarm.Labels["node"] != "a" || f.Alarm.Annotations["summary"] != "down: a" {
+		t.Fatalf("first input = %+v", f)
+	}
+	set(1)
+	e, ok := (<-inputs).(alerting.Ended)
+	if !ok || e.Fingerprint != f.Alarm.Fingerprint() {
+		t.Errorf("second input = %+v; want the end of %s", e, f.Alarm.Fingerprint())
+	}
+	if s := m.Stats(time.Now()); s.Rules != 1 || s.Groups != 1 || len(s.Failing) != 0 || s.LastAt.IsZero() {
+		t.Errorf("Stats = %+v", s)
+	}
+}
