@@ -69,6 +69,7 @@ func (n *node) get(ctx context.Context, k key) (record, string, error) {
 	start := time.Now()
 	r, token, err := n.store.get(ctx, k)
 	n.tel.timing("store.latency", time.Since(start), "op:get")
+	n.tel.count("store.operations", 1, "op:get")
 	if err != nil {
 		n.tel.count("store.errors", 1, "op:get")
 	}
@@ -79,6 +80,7 @@ func (n *node) put(ctx context.Context, k key, r record, token string) error {
 	start := time.Now()
 	err := n.store.put(ctx, k, r, token)
 	n.tel.timing("store.latency", time.Since(start), "op:put")
+	n.tel.count("store.operations", 1, "op:put")
 	if err != nil {
 		n.tel.count("store.errors", 1, "op:put")
 	}
@@ -143,6 +145,7 @@ func (n *node) report(ctx context.Context) {
 		n.tel.gauge("info", 1, "version:"+n.cfg.Version)
 		n.tel.gauge("streams.open", float64(n.hub.len()))
 		n.tel.gauge("streams.limit", float64(n.cfg.Limit))
+		n.tel.gauge("broker.connected", map[bool]float64{true: 1}[n.fanout.connected()])
 		select {
 		case <-ctx.Done():
 			n.tel.gauge("streams.open", float64(n.hub.len()))

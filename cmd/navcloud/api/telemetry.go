@@ -24,8 +24,10 @@ import (
 //	navcloud.events.dropped      count   tag reason: slow, closed, broker (outbox full or lost at the end), malformed
 //	navcloud.fanout.latency      timer   from the change to the last stream of this node (needs clocks in step)
 //	navcloud.store.latency       timer   tag op: get, put; failures included
+//	navcloud.store.operations    count   tag op; failures included
 //	navcloud.store.errors        count   tag op
-//	navcloud.broker.errors       count   tag op: connect, lost, publish, consume
+//	navcloud.broker.connected    gauge   1 while events go to the other nodes and come from them
+//	navcloud.broker.errors       count   tag op: connect, lost, publish (one for each event that found no connection or was refused)
 //	navcloud.http.requests       count   tags route: trips, favourites, stream, other; code
 type telemetry struct {
 	c statsd.ClientInterface
