@@ -1,0 +1,116 @@
+package intake
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-openapi/strfmt"
+	"github.com/prometheus/alertmanager/api/v2/models"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Bounds of an alarm. What others send is cut, not refused: a cut alarm still pages.
+const (
+	maxLabels      = 64
+	maxLabelValue  = 1 << 10
+	maxAnnotation  = 8 << 10
+	maxAnnotations = 64
+)
+
+// resolveTimeout is how long an alarm without an end holds; Alertmanager's default.
+// Source: Alertmanager configuration reference, resolve_timeout, read November 2026.
+const resolveTimeout = 5 * time.Minute
+
+var errNoLabels = errors.New("an alarm wants at least one label that is not empty")
+
+// input makes an input of an alarm from the wire, as Alertmanager reads one: without a start it started now,
+// with an end that has passed it is over.
+func input(p *models.PostableAlert, now time.Time) (in alerting.Input, cut bool, err error) {
+	a := alerting.Alarm{Labels: map[string]string{}, Annotations: map[string]string{}, Generator: string(p.GeneratorURL)}
+	for k, v := range p.Labels {
+		if v == "" || k == "" {
+			continue
+		}
+		short := cutLabel(v)
+		cut = cut || short != v
+		a.Labels[strings.ToValidUTF8(k, "_")] = short
+	}
+	if len(a.Labels) == 0 {
+		return nil, false, errNoLabels
+	}
+	if len(a.Labels) > maxLabels {
+		dropLabels(a.Labels)
+		cut = true
+	}
+	for k, v := range p.Annotations {
+		switch {
+		case v == "":
+		case len(a.Annotations) == maxAnnotations:
+			cut = true
+		case len(v) > maxAnnotation:
+			cut = true
+			a.Annotations[k] = strings.ToValidUTF8(v[:maxAnnotation], "")
+		default:
+			a.Annotations[k] = strings.ToValidUTF8(v, "�")
+		}
+	}
+	a.StartsAt, a.EndsAt = time.Time(p.StartsAt), time.Time(p.EndsAt)
+	if unset(a.EndsAt) {
+		a.EndsAt = now.Add(resolveTimeout)
+	}
+	if unset(a.StartsAt) || a.StartsAt.After(now.Add(resolveTimeout)) { // a clock ahead of ours must not hide it
+		a.StartsAt = now
+	}
+	if !a.EndsAt.After(now) {
+		return alerting.Ended{Fingerprint: a.Fingerprint()}, cut, nil
+	}
+	return alerting.Firing{Alarm: a}, cut, nil
+}
+
+// unset: strfmt reads an absent time as the zero time or as the epoch.
+func unset(t time.Time) bool { return t.IsZero() || t.Unix() == 0 }
+
+// cutLabel keeps long values apart by a hash of the whole: labels are the identity.
+func cutLabel(v string) string {
+	v = strings.ToValidUTF8(v, "�")
+	if len(v) <= maxLabelValue {
+		return v
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(v))
+	return strings.ToValidUTF8(v[:maxLabelValue-17], "") + fmt.Sprintf("#%016x", h.Sum64())
+}
+
+// dropLabels keeps those that ordering reads and then the first by name.
+func dropLabels(labels map[string]string) {
+	names := make([]string, 0, len(labels))
+	for n := range labels {
+		if !slices.Contains(ours, n) {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	for len(labels) > maxLabels && len(names) > 0 {
+		delete(labels, names[len(names)-1])
+		names = names[:len(names)-1]
+	}
+}
+
+var ours = []string{
+	alerting.LabelRule, alerting.LabelSeverity, alerting.LabelEntity, alerting.LabelLayer, alerting.LabelKind, alerting.LabelService,
+	alerting.LabelCluster, alerting.LabelDep, alerting.LabelImpact, alerting.LabelSource, alerting.LabelPriority, alerting.LabelPage,
+	"instance", "host", "node",
+}
+
+// postable is an alarm on the wire.
+func postable(a alerting.Alarm) *models.PostableAlert {
+	return &models.PostableAlert{
+		Annotations: a.Annotations, StartsAt: strfmt.DateTime(a.StartsAt), EndsAt: strfmt.DateTime(a.EndsAt),
+		Alert: models.Alert{Labels: a.Labels, GeneratorURL: strfmt.URI(a.Generator)},
+	}
+}

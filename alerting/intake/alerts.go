@@ -1,0 +1,221 @@
+package intake
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/go-openapi/strfmt"
+	"github.com/prometheus/alertmanager/api/v2/models"
+	"github.com/prometheus/alertmanager/matcher/parse"
+	"github.com/prometheus/alertmanager/pkg/labels"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// postAlerts takes alarms. Those that have no label at all are told to the sender, the others count.
+func (i *Intake) postAlerts(w http.ResponseWriter, r *http.Request) {
+	var posted models.PostableAlerts
+	if err := read(w, r, maxBody, &posted); err != nil {
+		i.fail(w, status(err), err)
+		return
+	}
+	now := time.Now()
+	var inputs []alerting.Input
+	var errs []error
+	for n, p := range posted {
+		if p == nil {
+			continue
+		}
+		in, cut, err := input(p, now)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("alarm %d: %w", n, err))
+			continue
+		}
+		if cut {
+			i.cut.Add(1)
+		}
+		inputs = append(inputs, in)
+	}
+	i.alarms.Add(uint64(len(inputs)))
+	if !i.put(w, r, inputs...) {
+		return
+	}
+	if len(errs) > 0 {
+		i.fail(w, http.StatusBadRequest, errors.Join(errs[:min(len(errs), 10)]...))
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// filter is what a GET of alarms asks for.
+// Source: Alertmanager 0.34 api/v2/openapi.yaml, read November 2026.
+type filter struct {
+	matchers                    labels.Matchers
+	active, silenced, inhibited bool
+	receiver                    *regexp.Regexp
+}
+
+func newFilter(r *http.Request) (filter, error) {
+	q := r.URL.Query()
+	flag := func(name string) bool { return q.Get(name) != "false" }
+	f := filter{active: flag("active"), silenced: flag("silenced"), inhibited: flag("inhibited")}
+	for _, text := range q["filter"] {
+		ms, err := parse.Matchers(text)
+		if err != nil {
+			return f, fmt.Errorf("filter %q: %w", text, err)
+		}
+		f.matchers = append(f.matchers, ms...)
+	}
+	if text := q.Get("receiver"); text != "" {
+		re, err := regexp.Compile("^(?:" + text + ")$")
+		if err != nil {
+			return f, fmt.Errorf("receiver %q: %w", text, err)
+		}
+		f.receiver = re
+	}
+	return f, nil
+}
+
+func (f filter) wants(a *models.GettableAlert) bool {
+	for _, m := range f.matchers {
+		if !m.Matches(a.Labels[m.Name]) {
+			return false
+		}
+	}
+	if f.receiver != nil && !slices.ContainsFunc(a.Receivers, func(r *models.ReceiverReference) bool { return f.receiver.MatchString(*r.Name) }) {
+		return false
+	}
+	silenced, inhibited := len(a.Status.SilencedBy) > 0, len(a.Status.InhibitedBy) > 0
+	switch {
+	case silenced && !f.silenced, inhibited && !f.inhibited, !silenced && !inhibited && !f.active:
+		return false
+	}
+	return true
+}
+
+// shown is an alarm as Alertmanager would show it: what a problem explains is inhibited by its root.
+func shown(a alerting.Alarm, route, root string, silences []compiled, at time.Time) *models.GettableAlert {
+	fp := a.Fingerprint()
+	state := models.AlertStatusStateActive
+	st := &models.AlertStatus{InhibitedBy: []string{}, SilencedBy: []string{}, MutedBy: []string{}, State: &state}
+	if root != fp {
+		st.InhibitedBy = append(st.InhibitedBy, root)
+	}
+	for _, s := range silences {
+		if s.active(at) && s.matches(a.Labels) {
+			st.SilencedBy = append(st.SilencedBy, s.ID)
+		}
+	}
+	if len(st.InhibitedBy)+len(st.SilencedBy) > 0 {
+		state = models.AlertStatusStateSuppressed
+	}
+	starts, ends, updated := strfmt.DateTime(a.StartsAt), strfmt.DateTime(a.EndsAt), strfmt.DateTime(at)
+	annotations := a.Annotations
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	return &models.GettableAlert{
+		Annotations: annotations, StartsAt: &starts, EndsAt: &ends, UpdatedAt: &updated, Fingerprint: &fp, Status: st,
+		Receivers: []*models.ReceiverReference{{Name: receiver(route)}},
+		Alert:     models.Alert{Labels: a.Labels, GeneratorURL: strfmt.URI(a.Generator)},
+	}
+}
+
+func receiver(route string) *string {
+	if route == "" {
+		route = "board"
+	}
+	return &route
+}
+
+// groups are the router's problems with the alarms that f wants.
+func (i *Intake) groups(f filter) models.AlertGroups {
+	v := i.opts.View()
+	silences := compileAll(v.Silences)
+	out := models.AlertGroups{}
+	for _, p := range v.Problems {
+		root := p.Root.Fingerprint()
+		g := &models.AlertGroup{
+			Receiver: &models.ReceiverReference{Name: receiver(p.Route)}, RouteLabels: models.LabelSet{},
+			Labels: models.LabelSet{alerting.LabelRule: p.Root.Rule()},
+		}
+		if e := p.Page.Entity; e != "" {
+			g.Labels[alerting.LabelEntity] = e
+		}
+		if a := shown(p.Root, p.Route, root, silences, v.At); f.wants(a) {
+			g.Alerts = append(g.Alerts, a)
+		}
+		for _, e := range p.Explained {
+			if a := shown(e.Alarm, p.Route, root, silences, v.At); f.wants(a) {
+				g.Alerts = append(g.Alerts, a)
+			}
+		}
+		if len(g.Alerts) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+func (i *Intake) getGroups(w http.ResponseWriter, r *http.Request) {
+	f, err := newFilter(r)
+	if err != nil {
+		i.fail(w, http.StatusBadRequest, err)
+		return
+	}
+	answer(w, http.StatusOK, i.groups(f))
+}
+
+func (i *Intake) getAlerts(w http.ResponseWriter, r *http.Request) {
+	f, err := newFilter(r)
+	if err != nil {
+		i.fail(w, http.StatusBadRequest, err)
+		return
+	}
+	list := models.GettableAlerts{}
+	seen := map[string]bool{}
+	for _, g := range i.groups(f) {
+		for _, a := range g.Alerts {
+			if !seen[*a.Fingerprint] {
+				seen[*a.Fingerprint] = true
+				list = append(list, a)
+			}
+		}
+	}
+	answer(w, http.StatusOK, list)
+}
+
+// spoken is the version of Alertmanager whose API this is: tools like karma choose by it how they speak.
+const spoken = "0.34.2"
+
+// shownConfig is enough of a configuration for tools that read one.
+const shownConfig = "route:\n  receiver: binnacle\nreceivers:\n- name: binnacle\n"
+
+func (i *Intake) getStatus(w http.ResponseWriter, _ *http.Request) {
+	text, state, up := shownConfig, models.ClusterStatusStatusDisabled, strfmt.DateTime(i.started)
+	version, branch, revision, none, goVersion := spoken, "binnacle", i.opts.Version, "", runtime.Version()
+	answer(w, http.StatusOK, &models.AlertmanagerStatus{
+		Config: &models.AlertmanagerConfig{Original: &text}, Uptime: &up,
+		Cluster:     &models.ClusterStatus{Status: &state, Peers: []*models.PeerStatus{}},
+		VersionInfo: &models.VersionInfo{Version: &version, Branch: &branch, BuildDate: &none, BuildUser: &none, GoVersion: &goVersion, Revision: &revision},
+	})
+}
+
+func (i *Intake) getReceivers(w http.ResponseWriter, _ *http.Request) {
+	names := []string{*receiver("")}
+	for _, p := range i.opts.View().Problems {
+		if p.Route != "" && !slices.Contains(names, p.Route) {
+			names = append(names, p.Route)
+		}
+	}
+	list := []*models.Receiver{}
+	for _, n := range names {
+		list = append(list, &models.Receiver{Name: &n})
+	}
+	answer(w, http.StatusOK, list)
+}

@@ -1,0 +1,309 @@
+package intake
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/alertmanager/api/v2/models"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// ClientOptions are what a Client works with.
+type ClientOptions struct {
+	Routers   []string      // base URLs
+	Resend    time.Duration // of all that fires; 0 means 60 s
+	Timeout   time.Duration // of one post; 0 means 5 s
+	Transport http.RoundTripper
+	Log       *slog.Logger
+}
+
+// Bounds of a Client.
+const (
+	maxTable    = 20_000 // alarms
+	perPost     = 1000
+	keepEnded   = 5 * time.Minute // an end is told for so long, since a post may be lost
+	firstRetry  = time.Second
+	longestWait = 30 * time.Second
+)
+
+// Client posts a node's alarms to every router: at once when something changed, and all of them again every
+// minute, so that a router that lost its memory has it back. It keeps a table, not a queue: what could
+// not be posted is posted as it is by then.
+type Client struct {
+	opts    ClientOptions
+	http    *http.Client
+	routers []*router
+
+	mu      sync.Mutex
+	table   map[string]*line
+	dropped uint64 // alarms that found no room
+}
+
+// line is one alarm with the moment it ended.
+type line struct {
+	alarm   alerting.Alarm
+	ended   time.Time
+	changed uint64 // rises with every change of the table
+}
+
+// router is one receiver and what it knows.
+type router struct {
+	url  string
+	wake chan struct{} // holds one
+
+	mu    sync.Mutex
+	ok    time.Time // when a post last succeeded
+	fails int
+}
+
+// NewClient makes a Client.
+func NewClient(o ClientOptions) *Client {
+	if o.Resend <= 0 {
+		o.Resend = time.Minute
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 5 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{opts: o, http: &http.Client{Transport: o.Transport, Timeout: o.Timeout}, table: map[string]*line{}}
+	for _, u := range o.Routers {
+		c.routers = append(c.routers, &router{url: strings.TrimSuffix(u, "/"), wake: make(chan struct{}, 1), ok: time.Now()})
+	}
+	return c
+}
+
+// Put takes Firing and Ended as the router's own Put does; other inputs are a router's own matter and
+// ignored. It does not block.
+func (c *Client) Put(_ context.Context, in ...alerting.Input) error {
+	changed := false
+	c.mu.Lock()
+	for _, i := range in {
+		switch i := i.(type) {
+		case alerting.Firing:
+			changed = c.fire(i.Alarm) || changed
+		case alerting.Ended:
+			if l := c.table[i.Fingerprint]; l != nil && l.ended.IsZero() {
+				l.ended = time.Now()
+				l.changed++
+				changed = true
+			}
+		}
+	}
+	c.mu.Unlock()
+	if changed {
+		for _, r := range c.routers {
+			select {
+			case r.wake <- struct{}{}:
+			default:
+			}
+		}
+	}
+	return nil
+}
+
+// fire says whether a router must know at once; c.mu is held.
+func (c *Client) fire(a alerting.Alarm) bool {
+	fp := a.Fingerprint()
+	l := c.table[fp]
+	switch {
+	case l == nil && len(c.table) >= maxTable:
+		c.dropped++
+		return false
+	case l == nil:
+		l = &line{}
+		c.table[fp] = l
+	case l.ended.IsZero():
+		l.alarm = a
+		return false
+	}
+	l.alarm, l.ended = a, time.Time{}
+	l.changed++
+	return true
+}
+
+// Dropped counts the alarms that found no room in the table.
+func (c *Client) Dropped() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dropped
+}
+
+// Unreachable is how long no router has answered; 0 while one does.
+func (c *Client) Unreachable() time.Duration {
+	var newest time.Time
+	for _, r := range c.routers {
+		r.mu.Lock()
+		if r.fails == 0 {
+			r.mu.Unlock()
+			return 0
+		}
+		if r.ok.After(newest) {
+			newest = r.ok
+		}
+		r.mu.Unlock()
+	}
+	if newest.IsZero() {
+		return 0
+	}
+	return time.Since(newest)
+}
+
+// Run posts until ctx ends. Routers do not wait for each other.
+func (c *Client) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, r := range c.routers {
+		wg.Go(func() { c.feed(ctx, r) })
+	}
+	ticker := time.NewTicker(keepEnded / 5)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			wg.Wait()
+			return nil
+		case now := <-ticker.C:
+			c.prune(now)
+		}
+	}
+}
+
+func (c *Client) prune(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for fp, l := range c.table {
+		if !l.ended.IsZero() && now.Sub(l.ended) > keepEnded {
+			delete(c.table, fp)
+		}
+	}
+}
+
+// feed keeps one router informed. known is the table as that router has it.
+func (c *Client) feed(ctx context.Context, r *router) {
+	known := map[string]uint64{}
+	full := time.NewTicker(c.opts.Resend)
+	defer full.Stop()
+	wait := time.Duration(0)
+	for {
+		if wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return
+			}
+		} else {
+			select {
+			case <-r.wake:
+			case <-full.C:
+				clear(known)
+			case <-ctx.Done():
+				return
+			}
+		}
+		wait = c.post(ctx, r, known, wait)
+	}
+}
+
+// post sends what the router does not know, and returns how long to wait before the next try, 0 when it
+// knows all.
+func (c *Client) post(ctx context.Context, r *router, known map[string]uint64, wait time.Duration) time.Duration {
+	for {
+		batch, news := c.news(known)
+		if len(batch) == 0 {
+			return 0
+		}
+		err := c.send(ctx, r.url, batch)
+		if ctx.Err() != nil {
+			return 0
+		}
+		c.outcome(r, err)
+		if err != nil {
+			return min(max(2*wait, firstRetry), longestWait)
+		}
+		wait = 0
+		for fp, changed := range news {
+			known[fp] = changed
+		}
+	}
+}
+
+// news are the alarms that differ from known, at most perPost. What fires ends four re-sends from now, as
+// Prometheus has it: a router that hears nothing until then is out of contact with us.
+func (c *Client) news(known map[string]uint64) (models.PostableAlerts, map[string]uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	var batch models.PostableAlerts
+	news := map[string]uint64{}
+	for fp, l := range c.table {
+		if known[fp] == l.changed {
+			continue
+		}
+		a := l.alarm
+		a.EndsAt = now.Add(4 * c.opts.Resend)
+		if !l.ended.IsZero() {
+			a.EndsAt = l.ended
+		}
+		batch = append(batch, postable(a))
+		news[fp] = l.changed
+		if len(batch) == perPost {
+			break
+		}
+	}
+	return batch, news
+}
+
+func (c *Client) send(ctx context.Context, base string, batch models.PostableAlerts) error {
+	body, err := json.Marshal(batch)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/api/v2/alerts", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	switch {
+	case resp.StatusCode == http.StatusBadRequest:
+		// It took what it could read, and would not take the rest the next time either.
+		c.opts.Log.Error("router refused an alarm", "router", base, "answer", string(bytes.TrimSpace(text)))
+	case resp.StatusCode/100 != 2:
+		return fmt.Errorf("%s: %s: %s", base, resp.Status, bytes.TrimSpace(text))
+	}
+	return nil
+}
+
+// outcome logs when a router goes and when it is back.
+func (c *Client) outcome(r *router, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err != nil:
+		r.fails++
+		if r.fails == 1 {
+			c.opts.Log.Warn("router unreachable", "router", r.url, "err", err)
+		}
+	case r.fails > 0:
+		c.opts.Log.Info("router reached again", "router", r.url, "down", time.Since(r.ok).Round(time.Second))
+		r.fails = 0
+		fallthrough
+	default:
+		r.ok = time.Now()
+	}
+}

@@ -1,0 +1,184 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Deploy is a mark that something was changed on purpose. It wakes nobody; what breaks soon after may be
+// blamed on it.
+type Deploy struct {
+	Service string    `json:"service"` // what was changed, or Entity
+	Entity  string    `json:"entity"`
+	Cluster string    `json:"cluster"`
+	Version string    `json:"version"`
+	By      string    `json:"by"`
+	Text    string    `json:"text"`
+	URL     string    `json:"url"`
+	At      time.Time `json:"at"`    // now when absent
+	Blame   string    `json:"blame"` // how long it may be blamed; 1h
+}
+
+// RuleDeploy is the rule of the alarm that a deploy mark becomes.
+const RuleDeploy = "Deploy"
+
+const (
+	defaultBlame = time.Hour
+	maxBlame     = 24 * time.Hour
+)
+
+// Input makes an alarm of kind change of the mark. It ends by itself, at EndsAt.
+func (d Deploy) Input(now time.Time) (alerting.Input, error) {
+	if d.Service == "" && d.Entity == "" {
+		return nil, errors.New("service: want the service or the entity that was changed")
+	}
+	blame := defaultBlame
+	if d.Blame != "" {
+		v, err := time.ParseDuration(d.Blame)
+		if err != nil || v <= 0 || v > maxBlame {
+			return nil, fmt.Errorf("blame: want a duration up to %v, have %q", maxBlame, d.Blame)
+		}
+		blame = v
+	}
+	if d.At.IsZero() || d.At.After(now) {
+		d.At = now
+	}
+	a := alerting.Alarm{
+		Labels: map[string]string{
+			alerting.LabelRule: RuleDeploy, alerting.LabelKind: "change", alerting.LabelSeverity: "info",
+			alerting.LabelPage: "never", alerting.LabelSource: "deploy",
+		},
+		Annotations: map[string]string{alerting.AnnotationSummary: d.summary()},
+		StartsAt:    d.At, EndsAt: d.At.Add(blame), Generator: d.URL,
+	}
+	for name, v := range map[string]string{
+		alerting.LabelService: d.Service, alerting.LabelCluster: d.Cluster, "version": d.Version, alerting.LabelEntity: d.Entity,
+	} {
+		if v != "" {
+			a.Labels[name] = cutLabel(v)
+		}
+	}
+	if d.Entity == "" {
+		a.Labels[alerting.LabelEntity] = "service:" + cutLabel(d.Service)
+	}
+	if !a.EndsAt.After(now) {
+		return alerting.Ended{Fingerprint: a.Fingerprint()}, nil
+	}
+	return alerting.Firing{Alarm: a}, nil
+}
+
+func (d Deploy) summary() string {
+	what := d.Service
+	if what == "" {
+		what = d.Entity
+	}
+	text := "deploy " + what
+	if d.Version != "" {
+		text += " " + d.Version
+	}
+	text += " at " + d.At.UTC().Format("15:04 MST")
+	if d.By != "" {
+		text += " by " + d.By
+	}
+	if d.Text != "" {
+		text += ": " + d.Text
+	}
+	return text[:min(len(text), maxAnnotation)]
+}
+
+func (i *Intake) postDeploy(w http.ResponseWriter, r *http.Request) {
+	var d Deploy
+	if err := read(w, r, maxSmall, &d); err != nil {
+		i.fail(w, status(err), err)
+		return
+	}
+	now := time.Now()
+	if d.At.IsZero() {
+		d.At = now
+	}
+	d.By = person(r, d.By)
+	in, err := d.Input(now)
+	if err != nil {
+		i.fail(w, http.StatusBadRequest, err)
+		return
+	}
+	if !i.put(w, r, in) {
+		return
+	}
+	i.endLater(in)
+	i.opts.Deployed(r.Context(), d)
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// due is the end of a mark.
+type due struct {
+	fingerprint string
+	at          time.Time
+}
+
+const (
+	maxMarks  = 1000
+	marksTick = 5 * time.Second
+)
+
+// endLater notes when a mark ends: nobody else will say so.
+func (i *Intake) endLater(in alerting.Input) {
+	f, ok := in.(alerting.Firing)
+	if !ok {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.marks) == maxMarks {
+		i.marks = i.marks[1:] // the router will call it out of contact
+	}
+	i.marks = append(i.marks, due{f.Alarm.Fingerprint(), f.Alarm.EndsAt})
+}
+
+// Run ends deploy marks when their time is over. It blocks until ctx ends.
+func (i *Intake) Run(ctx context.Context) error {
+	ticker := time.NewTicker(marksTick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-ticker.C:
+			for _, fp := range i.over(now) {
+				if err := i.opts.Put(ctx, alerting.Ended{Fingerprint: fp}); err != nil {
+					return nil // ctx ended
+				}
+			}
+		}
+	}
+}
+
+// over takes out the marks whose time is over. The same mark told again moves its end, so an earlier end
+// of the same fingerprint says nothing.
+func (i *Intake) over(now time.Time) []string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	last := map[string]time.Time{}
+	for _, m := range i.marks {
+		if m.at.After(last[m.fingerprint]) {
+			last[m.fingerprint] = m.at
+		}
+	}
+	var out []string
+	keep := i.marks[:0]
+	for _, m := range i.marks {
+		switch {
+		case m.at.After(now):
+			keep = append(keep, m)
+		case m.at.Equal(last[m.fingerprint]):
+			out = append(out, m.fingerprint)
+		}
+	}
+	i.marks = keep
+	return out
+}

@@ -1,0 +1,152 @@
+// Package intake takes alarms and people's words from outside: Prometheus and everything else that speaks
+// Alertmanager's v2 API, Nagios' passive results, deploy marks, DogStatsD events, acknowledgements and
+// silences. Its Client is the other end: how a node posts its alarms to the routers.
+//
+// It judges nothing and keeps nothing: what it takes goes to the router as inputs, what it shows comes from
+// the router's view. Alarms of others are never refused for what they lack; what is bounded is cut.
+// It authenticates nobody: the listener in front of it does.
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Options are what an Intake works with.
+type Options struct {
+	// Put hands inputs to the router and blocks while there is no room.
+	Put func(ctx context.Context, in ...alerting.Input) error
+	// Acknowledge is Put for a person's word, which the pager hears of too.
+	Acknowledge func(ctx context.Context, a alerting.Acked) error
+	// View is what the router thinks.
+	View func() alerting.View
+	// Vital returns the labels of the rules that make a P1; may be nil. Silences over them end within 24 h.
+	Vital func() []map[string]string
+	// Deployed is told of each deploy mark, for charts and change events; may be nil.
+	Deployed func(ctx context.Context, d Deploy)
+	Version  string
+	Log      *slog.Logger
+}
+
+// Intake is the handler of all that comes in.
+type Intake struct {
+	opts    Options
+	started time.Time
+	refused atomic.Uint64 // requests that were answered 4xx
+	busy    atomic.Uint64 // requests that were answered 503
+	cut     atomic.Uint64 // alarms of which something was cut
+	alarms  atomic.Uint64
+
+	mu    sync.Mutex
+	marks []due
+}
+
+// New makes an Intake.
+func New(o Options) *Intake {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Vital == nil {
+		o.Vital = func() []map[string]string { return nil }
+	}
+	if o.Deployed == nil {
+		o.Deployed = func(context.Context, Deploy) {}
+	}
+	return &Intake{opts: o, started: time.Now()}
+}
+
+// Bounds of requests.
+const (
+	maxBody     = 32 << 20 // 10,000 alarms with their texts
+	maxSmall    = 256 << 10
+	putDeadline = 5 * time.Second
+)
+
+// Register puts the handlers on mux.
+func (i *Intake) Register(mux *http.ServeMux) {
+	for pattern, h := range map[string]http.HandlerFunc{
+		"POST /api/v2/alerts":         i.postAlerts,
+		"GET /api/v2/alerts":          i.getAlerts,
+		"GET /api/v2/alerts/groups":   i.getGroups,
+		"GET /api/v2/silences":        i.getSilences,
+		"POST /api/v2/silences":       i.postSilence,
+		"GET /api/v2/silence/{id}":    i.getSilence,
+		"DELETE /api/v2/silence/{id}": i.deleteSilence,
+		"GET /api/v2/status":          i.getStatus,
+		"GET /api/v2/receivers":       i.getReceivers,
+		"POST /api/v1/ack":            i.postAck,
+		"POST /api/v1/silence":        i.postQuiet,
+		"POST /api/v1/check-result":   i.postCheck,
+		"POST /api/v1/deploys":        i.postDeploy,
+	} {
+		mux.HandleFunc(pattern, h)
+	}
+}
+
+// fail answers with a JSON string, as Alertmanager does.
+func (i *Intake) fail(w http.ResponseWriter, status int, err error) {
+	if status == http.StatusServiceUnavailable {
+		i.busy.Add(1)
+		w.Header().Set("Retry-After", "5")
+	} else {
+		i.refused.Add(1)
+	}
+	answer(w, status, err.Error())
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the caller may be gone
+}
+
+// read decodes a bounded body.
+func read(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err != nil {
+		return fmt.Errorf("body: %w", err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("body: want JSON: %w", err)
+	}
+	return nil
+}
+
+func status(err error) int {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
+
+// put hands inputs on, and says 503 where there is no room for long: senders repeat.
+func (i *Intake) put(w http.ResponseWriter, r *http.Request, in ...alerting.Input) bool {
+	ctx, cancel := context.WithTimeout(r.Context(), putDeadline)
+	defer cancel()
+	if err := i.opts.Put(ctx, in...); err != nil {
+		i.fail(w, http.StatusServiceUnavailable, fmt.Errorf("the router has no room: %w", err))
+		return false
+	}
+	return true
+}
+
+// person names who asks: whom the request names, else who logged in.
+func person(r *http.Request, named string) string {
+	if named != "" {
+		return named
+	}
+	if user, _, ok := r.BasicAuth(); ok && user != "" {
+		return user
+	}
+	return "unknown"
+}

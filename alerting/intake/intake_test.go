@@ -1,0 +1,477 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/alertingtest"
+)
+
+// board keeps alarms as problems of their own and silences as they come: what a router shows, without
+// judgement.
+type board struct {
+	mu       sync.Mutex
+	got      []alerting.Input
+	alarms   map[string]alerting.Alarm
+	silences map[string]alerting.Silence
+	full     bool
+}
+
+func newBoard() *board {
+	return &board{alarms: map[string]alerting.Alarm{}, silences: map[string]alerting.Silence{}}
+}
+
+func (b *board) put(ctx context.Context, in ...alerting.Input) error {
+	if b.full {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.got = append(b.got, in...)
+	for _, i := range in {
+		switch i := i.(type) {
+		case alerting.Firing:
+			b.alarms[i.Alarm.Fingerprint()] = i.Alarm
+		case alerting.Ended:
+			delete(b.alarms, i.Fingerprint)
+		case alerting.Silenced:
+			b.silences[i.Silence.ID] = i.Silence
+		}
+	}
+	return nil
+}
+
+func (b *board) view() alerting.View {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	v := alerting.View{At: time.Now()}
+	for fp, a := range b.alarms {
+		p := alerting.ProblemView{ID: "p-" + fp, Key: "key:" + a.Rule(), Route: "default", Priority: alerting.P3, Root: a, Page: alerting.Page{Entity: a.Labels["entity"], Sentence: a.Rule()}}
+		if a.Labels["severity"] == "critical" {
+			p.Priority = alerting.P1
+		}
+		v.Problems = append(v.Problems, p)
+	}
+	for _, s := range b.silences {
+		v.Silences = append(v.Silences, s)
+	}
+	return v
+}
+
+func serve(b *board) *http.ServeMux {
+	i := New(Options{
+		Put: b.put, View: b.view, Version: "test",
+		Acknowledge: func(ctx context.Context, a alerting.Acked) error { return b.put(ctx, a) },
+		Vital: func() []map[string]string {
+			return []map[string]string{{"alertname": "StreamsFailing", "service": "api"}}
+		},
+	})
+	mux := http.NewServeMux()
+	i.Register(mux)
+	return mux
+}
+
+func call(t *testing.T, h http.Handler, method, path, body string) (int, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	return w.Code, strings.TrimSpace(w.Body.String())
+}
+
+func stamp(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339Nano) }
+
+func TestPostAlerts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body   string
+		status int
+		want   string // "firing N, ended N"
+	}{
+		"as Prometheus sends it":        {`[{"labels":{"alertname":"A","x":"1"},"annotations":{"summary":"s"},"startsAt":"` + stamp(-time.Minute) + `","endsAt":"` + stamp(time.Minute) + `","generatorURL":"http://p/graph"}]`, 200, "firing 1, ended 0"},
+		"an end that passed ends it":    {`[{"labels":{"alertname":"A"},"endsAt":"` + stamp(-time.Second) + `"}]`, 200, "firing 0, ended 1"},
+		"without times it is now":       {`[{"labels":{"instance":"web-1"}}]`, 200, "firing 1, ended 0"},
+		"one without labels is told":    {`[{"labels":{"a":""}},{"labels":{"alertname":"A"}}]`, 400, "firing 1, ended 0"},
+		"null is nothing":               {`[null]`, 200, "firing 0, ended 0"},
+		"rubbish":                       {`{"labels":`, 400, "firing 0, ended 0"},
+		"not a list":                    {`{"labels":{"alertname":"A"}}`, 400, "firing 0, ended 0"},
+		"a long label is cut, not lost": {`[{"labels":{"alertname":"A","path":"` + strings.Repeat("p", 5000) + `"}}]`, 200, "firing 1, ended 0"},
+		"too large":                     {`[{"labels":{"alertname":"` + strings.Repeat("p", maxBody) + `"}}]`, 413, "firing 0, ended 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBoard()
+			code, text := call(t, serve(b), "POST", "/api/v2/alerts", tc.body)
+			firing, ended := 0, 0
+			for _, i := range b.got {
+				switch i := i.(type) {
+				case alerting.Firing:
+					firing++
+					if i.Alarm.StartsAt.IsZero() || !i.Alarm.EndsAt.After(time.Now()) || len(i.Alarm.Labels["path"]) > maxLabelValue {
+						t.Errorf("alarm %.200v; want a start, an end ahead and short labels", i.Alarm)
+					}
+				case alerting.Ended:
+					ended++
+				}
+			}
+			if got := fmt.Sprintf("firing %d, ended %d", firing, ended); code != tc.status || got != tc.want {
+				t.Errorf("%d %.100s, %s; want %d, %s", code, text, got, tc.status, tc.want)
+			}
+		})
+	}
+}
+
+func TestTheSameAlarmEndsWhatItBegan(t *testing.T) {
+	b := newBoard()
+	h := serve(b)
+	long := strings.Repeat("p", 5000)
+	call(t, h, "POST", "/api/v2/alerts", `[{"labels":{"alertname":"A","path":"`+long+`"}},{"labels":{"alertname":"A","path":"`+long+`x"}}]`)
+	if len(b.alarms) != 2 {
+		t.Fatalf("%d alarms; want 2 that differ in what was cut", len(b.alarms))
+	}
+	call(t, h, "POST", "/api/v2/alerts", `[{"labels":{"alertname":"A","path":"`+long+`"},"endsAt":"`+stamp(-time.Second)+`"}]`)
+	if len(b.alarms) != 1 {
+		t.Errorf("%d alarms; want 1", len(b.alarms))
+	}
+}
+
+func TestAFullRouterIsSaidSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		b.full = true
+		if code, text := call(t, serve(b), "POST", "/api/v2/alerts", `[{"labels":{"alertname":"A"}}]`); code != http.StatusServiceUnavailable {
+			t.Errorf("%d %s; want 503", code, text)
+		}
+	})
+}
+
+func TestSilences(t *testing.T) {
+	silence := func(matchers string, length time.Duration) string {
+		return fmt.Sprintf(`{"matchers":[%s],"startsAt":%q,"endsAt":%q,"createdBy":"ann","comment":"c"}`, matchers, stamp(0), stamp(length))
+	}
+	const (
+		web   = `{"name":"instance","value":"web-1","isRegex":false}`
+		vital = `{"name":"alertname","value":"StreamsFailing","isRegex":false}`
+		all   = `{"name":"alertname","value":".+","isRegex":true}`
+		empty = `{"name":"alertname","value":".*","isRegex":true}`
+		api   = `{"name":"service","value":"api","isRegex":false},{"name":"instance","value":"web-1","isRegex":false}`
+		not   = `{"name":"alertname","value":"Other","isRegex":false,"isEqual":false},{"name":"instance","value":"web.*","isRegex":true}`
+		quiet = `{"name":"alertname","value":"StreamsFailing","isRegex":false,"isEqual":false},{"name":"instance","value":"web-1","isRegex":false}`
+		hot   = `{"name":"instance","value":"hot-1","isRegex":false}`
+	)
+	for name, tc := range map[string]struct {
+		body   string
+		status int
+		text   string
+	}{
+		"narrow, long":                 {silence(web, 90*24*time.Hour), 200, "silenceID"},
+		"over a P1 rule, short":        {silence(vital, 23*time.Hour), 200, "silenceID"},
+		"over a P1 rule, long":         {silence(vital, 25*time.Hour), 400, "the P1 rule StreamsFailing"},
+		"over its service, long":       {silence(api, 25*time.Hour), 400, "the P1 rule StreamsFailing"},
+		"over all but others, long":    {silence(not, 25*time.Hour), 400, "the P1 rule StreamsFailing"},
+		"over all but the P1 rule":     {silence(quiet, 25*time.Hour), 200, "silenceID"},
+		"over what is a P1 now":        {silence(hot, 25*time.Hour), 400, "a P1, Hot"},
+		"over everything, short":       {silence(all, time.Hour), 200, "silenceID"},
+		"over everything, long":        {silence(all, 48*time.Hour), 400, "over everything"},
+		"of nothing":                   {silence(empty, time.Hour), 400, "must not match the empty string"},
+		"without a matcher":            {silence(``, time.Hour), 400, "at least one matcher"},
+		"with an end that passed":      {silence(web, -time.Hour), 400, "the end is not after the start"},
+		"with a broken expression":     {silence(`{"name":"a","value":"(","isRegex":true}`, time.Hour), 400, "matcher a"},
+		"without an author":            {`{"matchers":[` + web + `]}`, 400, "wants startsAt"},
+		"changing one that is not one": {strings.Replace(silence(web, time.Hour), "{", `{"id":"x",`, 1), 404, "no silence"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBoard()
+			h := serve(b)
+			call(t, h, "POST", "/api/v2/alerts", `[{"labels":{"alertname":"Hot","instance":"hot-1","severity":"critical"}}]`)
+			if code, text := call(t, h, "POST", "/api/v2/silences", tc.body); code != tc.status || !strings.Contains(text, tc.text) {
+				t.Errorf("%d %s; want %d with %q", code, text, tc.status, tc.text)
+			}
+		})
+	}
+}
+
+func TestASilenceLivesAndEnds(t *testing.T) {
+	b := newBoard()
+	h := serve(b)
+	call(t, h, "POST", "/api/v2/alerts", `[{"labels":{"alertname":"A","instance":"web-1"}},{"labels":{"alertname":"B","instance":"web-2"}}]`)
+	_, text := call(t, h, "POST", "/api/v2/silences", `{"matchers":[{"name":"instance","value":"web-1","isRegex":false}],"startsAt":"`+stamp(-time.Second)+`","endsAt":"`+stamp(time.Hour)+`","createdBy":"ann","comment":"c"}`)
+	var made struct{ SilenceID string }
+	if err := json.Unmarshal([]byte(text), &made); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{
+		"/api/v2/alerts": 2, "/api/v2/alerts?silenced=false": 1, "/api/v2/alerts?active=false": 1, "/api/v2/alerts?filter=alertname%3DB": 1,
+		"/api/v2/alerts?filter=%7Balertname%3D~%22A%7CB%22%7D": 2, "/api/v2/alerts?receiver=def.*": 2, "/api/v2/alerts?receiver=other": 0,
+		"/api/v2/alerts/groups": 2, "/api/v2/silences": 1, "/api/v2/silences?filter=instance%3Dweb-2": 0, "/api/v2/receivers": 2,
+	} {
+		code, text := call(t, h, "GET", path, "")
+		var list []any
+		if err := json.Unmarshal([]byte(text), &list); err != nil || code != 200 || len(list) != want {
+			t.Errorf("GET %s = %d %s, %v; want %d", path, code, text, err, want)
+		}
+	}
+	if code, text := call(t, h, "GET", "/api/v2/silence/"+made.SilenceID, ""); code != 200 || !strings.Contains(text, `"active"`) {
+		t.Errorf("silence: %d %s; want it active", code, text)
+	}
+	if code, text := call(t, h, "DELETE", "/api/v2/silence/"+made.SilenceID, ""); code != 200 || b.silences[made.SilenceID].EndsAt.After(time.Now()) {
+		t.Errorf("delete: %d %s, %+v; want its end now", code, text, b.silences)
+	}
+	if code, _ := call(t, h, "GET", "/api/v2/alerts?filter=%7B%7B", ""); code != 400 {
+		t.Errorf("a broken filter: %d; want 400", code)
+	}
+}
+
+func TestPeople(t *testing.T) {
+	b := newBoard()
+	h := serve(b)
+	call(t, h, "POST", "/api/v2/alerts", `[{"labels":{"alertname":"A","entity":"node:a"}},{"labels":{"alertname":"B","entity":"node:b"}},{"labels":{"alertname":"B","entity":"node:c"}}]`)
+	for _, tc := range []struct {
+		path, body string
+		status     int
+		text       string
+		want       alerting.Input
+	}{
+		{"/api/v1/ack", `{"problem":"a","by":"ann"}`, 200, `"key:A"`, alerting.Acked{Key: "key:A", By: "ann"}},
+		{"/api/v1/ack", `{"problem":"key:A","by":"ann","undo":true}`, 200, `"key:A"`, alerting.Acked{Key: "key:A", By: "ann", Undo: true}},
+		{"/api/v1/ack", `{"problem":"B","by":"ann"}`, 404, "2 problems are headed by B", nil},
+		{"/api/v1/ack", `{"problem":"C","by":"ann"}`, 404, "no problem", nil},
+		{"/api/v1/ack", `{"by":"ann"}`, 404, "want a problem", nil},
+		{"/api/v1/silence", `{"problem":"A","for":"2h","by":"ann"}`, 200, `"id"`, alerting.Silenced{}},
+		{"/api/v1/silence", `{"matchers":["service=~\"a.*\"","x!=y"],"until":"` + stamp(time.Hour) + `"}`, 200, `"id"`, alerting.Silenced{}},
+		{"/api/v1/silence", `{"matchers":["a=b"],"starts":"` + stamp(48*time.Hour) + `","for":"2h"}`, 200, `"id"`, alerting.Silenced{}},
+		{"/api/v1/silence", `{"matchers":["a=b"]}`, 400, "wants an end", nil},
+		{"/api/v1/silence", `{"matchers":["a"],"for":"1h"}`, 400, "matcher", nil},
+		{"/api/v1/silence", `{"for":"soon"}`, 400, "for:", nil},
+	} {
+		before := len(b.got)
+		code, text := call(t, h, "POST", tc.path, tc.body)
+		if code != tc.status || !strings.Contains(text, tc.text) {
+			t.Errorf("POST %s %s = %d %s; want %d with %q", tc.path, tc.body, code, text, tc.status, tc.text)
+			continue
+		}
+		if (tc.want != nil) != (len(b.got) == before+1) {
+			t.Errorf("POST %s %s brought %v", tc.path, tc.body, b.got[before:])
+			continue
+		}
+		if a, ok := tc.want.(alerting.Acked); ok && b.got[before] != a {
+			t.Errorf("POST %s %s brought %+v; want %+v", tc.path, tc.body, b.got[before], a)
+		}
+	}
+	for _, s := range b.silences {
+		if s.Matchers[0].Value == "A" && (len(s.Matchers) != 2 || s.Matchers[1].Value != "node:a" || s.CreatedBy != "ann") {
+			t.Errorf("silence of the problem %+v; want its rule and entity, by ann", s)
+		}
+	}
+}
+
+func TestCheckResult(t *testing.T) {
+	b := newBoard()
+	h := serve(b)
+	post := func(exit int, output string) {
+		t.Helper()
+		body, _ := json.Marshal(CheckResult{Host: "db-1", Service: "disk /var", Exit: exit, Output: output})
+		if code, text := call(t, h, "POST", "/api/v1/check-result", string(body)); code != http.StatusAccepted {
+			t.Fatalf("%d %s; want 202", code, text)
+		}
+	}
+	only := func() alerting.Alarm {
+		t.Helper()
+		if len(b.alarms) != 1 {
+			t.Fatalf("%d alarms; want 1", len(b.alarms))
+		}
+		for _, a := range b.alarms {
+			return a
+		}
+		panic("unreachable")
+	}
+	post(1, "DISK WARNING - 10% left | /var=90%;85;95\nmore\nyet more | /=1%")
+	a := only()
+	if a.Labels["severity"] != "warning" || a.Annotations["summary"] != "DISK WARNING - 10% left" || a.Annotations["perfdata"] != "/var=90%;85;95 /=1%" || a.Annotations["output"] != "more\nyet more" {
+		t.Errorf("alarm %+v; want a warning, its first line as summary and its figures apart", a)
+	}
+	post(2, "DISK CRITICAL")
+	if a := only(); a.Labels["severity"] != "critical" {
+		t.Errorf("alarm %+v; want it critical", a)
+	}
+	post(3, "timed out")
+	post(0, "DISK OK")
+	if len(b.alarms) != 0 {
+		t.Errorf("%d alarms after OK; want 0", len(b.alarms))
+	}
+	for _, body := range []string{`{"service":"x"}`, `{"host":"h","exit":4}`, `{"host":"h","fresh":"soon"}`, `no`} {
+		if code, _ := call(t, h, "POST", "/api/v1/check-result", body); code != 400 {
+			t.Errorf("%s: %d; want 400", body, code)
+		}
+	}
+}
+
+func TestADeployMarkEndsByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		var told []Deploy
+		i := New(Options{Put: b.put, View: b.view, Deployed: func(_ context.Context, d Deploy) { told = append(told, d) }})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- i.Run(ctx) }()
+		mux := http.NewServeMux()
+		i.Register(mux)
+		if code, text := call(t, mux, "POST", "/api/v1/deploys", `{"service":"api","version":"1.2.3","by":"ann","blame":"10m"}`); code != 202 {
+			t.Fatalf("%d %s; want 202", code, text)
+		}
+		var a alerting.Alarm
+		for _, x := range b.alarms {
+			a = x
+		}
+		if a.Labels["kind"] != "change" || a.Labels["page"] != "never" || a.Labels["entity"] != "service:api" || !strings.Contains(a.Annotations["summary"], "deploy api 1.2.3 at") || len(told) != 1 {
+			t.Errorf("alarm %+v, told %v; want a change of service:api that never pages", a, told)
+		}
+		time.Sleep(9 * time.Minute)
+		if len(b.alarms) != 1 {
+			t.Errorf("%d marks after 9 min; want 1", len(b.alarms))
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if len(b.alarms) != 0 {
+			t.Errorf("%d marks after 11 min; want 0", len(b.alarms))
+		}
+		for _, body := range []string{`{}`, `{"service":"a","blame":"100h"}`, `[`} {
+			if code, _ := call(t, mux, "POST", "/api/v1/deploys", body); code != 400 {
+				t.Errorf("%s: %d; want 400", body, code)
+			}
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestEvents(t *testing.T) {
+	b := newBoard()
+	i := New(Options{Put: b.put, View: b.view})
+	err := i.Events(t.Context(), []metric.Event{
+		{Check: true, Title: "can_connect", Level: metric.Critical, Text: "no", Labels: metric.L("service", "api")},
+		{Title: "Released", Labels: metric.L("service", "api", "version", "7")},
+		{Title: "A log line"},
+		{Title: "Nothing to blame", Labels: metric.L("kind", "change")},
+	}, "node-1")
+	rules := map[string]alerting.Alarm{}
+	for _, a := range b.alarms {
+		rules[a.Rule()] = a
+	}
+	if err != nil || len(rules) != 2 || rules["can_connect"].Labels["instance"] != "node-1" || rules[RuleDeploy].Labels["version"] != "7" || i.refused.Load() != 1 {
+		t.Errorf("Events = %v, alarms %+v, %d refused; want a check of node-1, a deploy of 7, and one refused", err, rules, i.refused.Load())
+	}
+}
+
+func TestAmtool(t *testing.T) {
+	amtool, err := exec.LookPath("amtool")
+	if err != nil {
+		t.Skip("amtool is not installed (Debian: prometheus-alertmanager)")
+	}
+	b := newBoard()
+	s := httptest.NewServer(serve(b))
+	defer s.Close()
+	run := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command(amtool, append([]string{"--alertmanager.url=" + s.URL}, args...)...).Output() // it warns of another version on the other
+		if err != nil {
+			t.Fatalf("amtool %v: %v: %s", args, err, out)
+		}
+		return string(out)
+	}
+	run("alert", "add", "alertname=DiskFull", "instance=db-1", "--annotation=summary=full")
+	if out := run("alert", "query", "alertname=DiskFull"); !strings.Contains(out, "DiskFull") || !strings.Contains(out, "full") {
+		t.Errorf("alert query: %s; want DiskFull", out)
+	}
+	id := strings.TrimSpace(run("silence", "add", "instance=db-1", "--duration=2h", "--author=ann", "--comment=being fixed"))
+	if out := run("silence", "query"); !strings.Contains(out, id) || !strings.Contains(out, "ann") {
+		t.Errorf("silence query: %s; want %s by ann", out, id)
+	}
+	if out := run("alert", "query"); strings.Contains(out, "DiskFull") {
+		t.Errorf("alert query shows what is silenced: %s", out)
+	}
+	run("silence", "expire", id)
+	if out := run("alert", "query"); !strings.Contains(out, "DiskFull") {
+		t.Errorf("alert query after the silence: %s; want DiskFull", out)
+	}
+	if out := run("config", "show"); !strings.Contains(out, "binnacle") {
+		t.Errorf("config show: %s; want ours", out)
+	}
+}
+
+func TestClientKeepsRoutersInformed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		down := true
+		posts := 0
+		rt, stop := alertingtest.Pipe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			posts++
+			if down {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			serve(b).ServeHTTP(w, r)
+		}))
+		defer stop()
+		c := NewClient(ClientOptions{Routers: []string{"http://router/"}, Transport: rt})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- c.Run(ctx) }()
+		a := alerting.Alarm{Labels: map[string]string{"alertname": "A"}, StartsAt: time.Now()}
+		put := func(in alerting.Input) {
+			if err := c.Put(ctx, in); err != nil {
+				t.Error(err)
+			}
+		}
+		put(alerting.Firing{Alarm: a})
+		time.Sleep(20 * time.Second)
+		if d := c.Unreachable(); posts != 5 || d != 20*time.Second {
+			t.Errorf("%d posts in 20 s of outage, unreachable for %v; want 5 (at 0, 1, 3, 7, 15 s) and 20s", posts, d)
+		}
+		down = false
+		time.Sleep(12 * time.Second)
+		if len(b.alarms) != 1 || c.Unreachable() != 0 {
+			t.Errorf("%d alarms after the outage, unreachable for %v; want 1, 0", len(b.alarms), c.Unreachable())
+		}
+		for _, got := range b.alarms {
+			if left := time.Until(got.EndsAt); left < 3*time.Minute || !got.StartsAt.Equal(a.StartsAt) {
+				t.Errorf("the alarm ends in %v, began %v; want some 4 minutes and its own start", left, got.StartsAt)
+			}
+		}
+		clear(b.alarms) // the router lost its memory
+		time.Sleep(time.Minute)
+		if len(b.alarms) != 1 {
+			t.Errorf("%d alarms a minute after the router lost its memory; want 1", len(b.alarms))
+		}
+		posts = 0
+		put(alerting.Firing{Alarm: a}) // again: nothing new
+		synctest.Wait()
+		if posts != 0 {
+			t.Errorf("%d posts for what is known; want 0", posts)
+		}
+		put(alerting.Ended{Fingerprint: a.Fingerprint()})
+		synctest.Wait()
+		if posts != 1 || len(b.alarms) != 0 {
+			t.Errorf("%d posts and %d alarms at the end; want 1, 0", posts, len(b.alarms))
+		}
+		time.Sleep(10 * time.Minute)
+		if len(c.table) != 0 {
+			t.Errorf("%d lines in the table 10 min after the end; want 0", len(c.table))
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
