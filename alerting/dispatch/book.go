@@ -125,7 +125,7 @@ func (b *book) commit(rec *alerting.Record, events ...ledger.Event) bool {
 	defer deadline.Stop()
 	for b.written < version {
 		// A write that hangs, hangs for the next page too: one wait is enough.
-		if b.tried >= version || !b.busy.IsZero() && time.Since(b.busy) > b.wait {
+		if b.tried >= version || !b.busy.IsZero() && time.Since(b.busy) >= b.wait {
 			break
 		}
 		ended := b.ended

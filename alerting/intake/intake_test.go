@@ -15,7 +15,6 @@ import (
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/alerting"
-	"github.com/navcloud/binnacle/alerting/alertingtest"
 )
 
 // board keeps alarms as problems of their own and silences as they come: what a router shows, without
@@ -152,83 +151,6 @@ func TestAFullRouterIsSaidSo(t *testing.T) {
 			t.Errorf("%d %s; want 503", code, text)
 		}
 	})
-}
-
-func TestSilences(t *testing.T) {
-	silence := func(matchers string, length time.Duration) string {
-		return fmt.Sprintf(`{"matchers":[%s],"startsAt":%q,"endsAt":%q,"createdBy":"ann","comment":"c"}`, matchers, stamp(0), stamp(length))
-	}
-	const (
-		web   = `{"name":"instance","value":"web-1","isRegex":false}`
-		vital = `{"name":"alertname","value":"StreamsFailing","isRegex":false}`
-		all   = `{"name":"alertname","value":".+","isRegex":true}`
-		empty = `{"name":"alertname","value":".*","isRegex":true}`
-		api   = `{"name":"service","value":"api","isRegex":false},{"name":"instance","value":"web-1","isRegex":false}`
-		not   = `{"name":"alertname","value":"Other","isRegex":false,"isEqual":false},{"name":"instance","value":"web.*","isRegex":true}`
-		quiet = `{"name":"alertname","value":"StreamsFailing","isRegex":false,"isEqual":false},{"name":"instance","value":"web-1","isRegex":false}`
-		hot   = `{"name":"instance","value":"hot-1","isRegex":false}`
-	)
-	for name, tc := range map[string]struct {
-		body   string
-		status int
-		text   string
-	}{
-		"narrow, long":                 {silence(web, 90*24*time.Hour), 200, "silenceID"},
-		"over a P1 rule, short":        {silence(vital, 23*time.Hour), 200, "silenceID"},
-		"over a P1 rule, long":         {silence(vital, 25*time.Hour), 400, "the P1 rule StreamsFailing"},
-		"over its service, long":       {silence(api, 25*time.Hour), 400, "the P1 rule StreamsFailing"},
-		"over all but others, long":    {silence(not, 25*time.Hour), 400, "the P1 rule StreamsFailing"},
-		"over all but the P1 rule":     {silence(quiet, 25*time.Hour), 200, "silenceID"},
-		"over what is a P1 now":        {silence(hot, 25*time.Hour), 400, "a P1, Hot"},
-		"over everything, short":       {silence(all, time.Hour), 200, "silenceID"},
-		"over everything, long":        {silence(all, 48*time.Hour), 400, "over everything"},
-		"of nothing":                   {silence(empty, time.Hour), 400, "must not match the empty string"},
-		"without a matcher":            {silence(``, time.Hour), 400, "at least one matcher"},
-		"with an end that passed":      {silence(web, -time.Hour), 400, "the end is not after the start"},
-		"with a broken expression":     {silence(`{"name":"a","value":"(","isRegex":true}`, time.Hour), 400, "matcher a"},
-		"without an author":            {`{"matchers":[` + web + `]}`, 400, "wants startsAt"},
-		"changing one that is not one": {strings.Replace(silence(web, time.Hour), "{", `{"id":"x",`, 1), 404, "no silence"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBoard()
-			h := serve(b)
-			call(t, h, "POST", "/api/v2/alerts", `[{"labels":{"alertname":"Hot","instance":"hot-1","severity":"critical"}}]`)
-			if code, text := call(t, h, "POST", "/api/v2/silences", tc.body); code != tc.status || !strings.Contains(text, tc.text) {
-				t.Errorf("%d %s; want %d with %q", code, text, tc.status, tc.text)
-			}
-		})
-	}
-}
-
-func TestASilenceLivesAndEnds(t *testing.T) {
-	b := newBoard()
-	h := serve(b)
-	call(t, h, "POST", "/api/v2/alerts", `[{"labels":{"alertname":"A","instance":"web-1"}},{"labels":{"alertname":"B","instance":"web-2"}}]`)
-	_, text := call(t, h, "POST", "/api/v2/silences", `{"matchers":[{"name":"instance","value":"web-1","isRegex":false}],"startsAt":"`+stamp(-time.Second)+`","endsAt":"`+stamp(time.Hour)+`","createdBy":"ann","comment":"c"}`)
-	var made struct{ SilenceID string }
-	if err := json.Unmarshal([]byte(text), &made); err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]int{
-		"/api/v2/alerts": 2, "/api/v2/alerts?silenced=false": 1, "/api/v2/alerts?active=false": 1, "/api/v2/alerts?filter=alertname%3DB": 1,
-		"/api/v2/alerts?filter=%7Balertname%3D~%22A%7CB%22%7D": 2, "/api/v2/alerts?receiver=def.*": 2, "/api/v2/alerts?receiver=other": 0,
-		"/api/v2/alerts/groups": 2, "/api/v2/silences": 1, "/api/v2/silences?filter=instance%3Dweb-2": 0, "/api/v2/receivers": 2,
-	} {
-		code, text := call(t, h, "GET", path, "")
-		var list []any
-		if err := json.Unmarshal([]byte(text), &list); err != nil || code != 200 || len(list) != want {
-			t.Errorf("GET %s = %d %s, %v; want %d", path, code, text, err, want)
-		}
-	}
-	if code, text := call(t, h, "GET", "/api/v2/silence/"+made.SilenceID, ""); code != 200 || !strings.Contains(text, `"active"`) {
-		t.Errorf("silence: %d %s; want it active", code, text)
-	}
-	if code, text := call(t, h, "DELETE", "/api/v2/silence/"+made.SilenceID, ""); code != 200 || b.silences[made.SilenceID].EndsAt.After(time.Now()) {
-		t.Errorf("delete: %d %s, %+v; want its end now", code, text, b.silences)
-	}
-	if code, _ := call(t, h, "GET", "/api/v2/alerts?filter=%7B%7B", ""); code != 400 {
-		t.Errorf("a broken filter: %d; want 400", code)
-	}
 }
 
 func TestPeople(t *testing.T) {
@@ -408,70 +330,4 @@ func TestAmtool(t *testing.T) {
 	if out := run("config", "show"); !strings.Contains(out, "binnacle") {
 		t.Errorf("config show: %s; want ours", out)
 	}
-}
-
-func TestClientKeepsRoutersInformed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBoard()
-		down := true
-		posts := 0
-		rt, stop := alertingtest.Pipe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			posts++
-			if down {
-				w.WriteHeader(http.StatusBadGateway)
-				return
-			}
-			serve(b).ServeHTTP(w, r)
-		}))
-		defer stop()
-		c := NewClient(ClientOptions{Routers: []string{"http://router/"}, Transport: rt})
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- c.Run(ctx) }()
-		a := alerting.Alarm{Labels: map[string]string{"alertname": "A"}, StartsAt: time.Now()}
-		put := func(in alerting.Input) {
-			if err := c.Put(ctx, in); err != nil {
-				t.Error(err)
-			}
-		}
-		put(alerting.Firing{Alarm: a})
-		time.Sleep(20 * time.Second)
-		if d := c.Unreachable(); posts != 5 || d != 20*time.Second {
-			t.Errorf("%d posts in 20 s of outage, unreachable for %v; want 5 (at 0, 1, 3, 7, 15 s) and 20s", posts, d)
-		}
-		down = false
-		time.Sleep(12 * time.Second)
-		if len(b.alarms) != 1 || c.Unreachable() != 0 {
-			t.Errorf("%d alarms after the outage, unreachable for %v; want 1, 0", len(b.alarms), c.Unreachable())
-		}
-		for _, got := range b.alarms {
-			if left := time.Until(got.EndsAt); left < 3*time.Minute || !got.StartsAt.Equal(a.StartsAt) {
-				t.Errorf("the alarm ends in %v, began %v; want some 4 minutes and its own start", left, got.StartsAt)
-			}
-		}
-		clear(b.alarms) // the router lost its memory
-		time.Sleep(time.Minute)
-		if len(b.alarms) != 1 {
-			t.Errorf("%d alarms a minute after the router lost its memory; want 1", len(b.alarms))
-		}
-		posts = 0
-		put(alerting.Firing{Alarm: a}) // again: nothing new
-		synctest.Wait()
-		if posts != 0 {
-			t.Errorf("%d posts for what is known; want 0", posts)
-		}
-		put(alerting.Ended{Fingerprint: a.Fingerprint()})
-		synctest.Wait()
-		if posts != 1 || len(b.alarms) != 0 {
-			t.Errorf("%d posts and %d alarms at the end; want 1, 0", posts, len(b.alarms))
-		}
-		time.Sleep(10 * time.Minute)
-		if len(c.table) != 0 {
-			t.Errorf("%d lines in the table 10 min after the end; want 0", len(c.table))
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
 }

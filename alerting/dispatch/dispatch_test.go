@@ -1,0 +1,277 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/secret"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/alertingtest"
+	"github.com/navcloud/binnacle/alerting/ledger"
+	"github.com/navcloud/binnacle/alerting/pagerduty"
+)
+
+func TestAnAlarmIsPagedAndResolved(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Second)
+		r.pages("A")
+		if open := r.d.Open(); len(open) != 1 || open[0].Pending != "" || r.d.Status().Undelivered != 0 {
+			t.Errorf("open %+v, status %+v; want one answered record", open, r.d.Status())
+		}
+		r.put(alerting.Ended{Fingerprint: alarm("A").Fingerprint()})
+		r.pass(time.Second)
+		if in := r.pd.Incidents(); in[0].Status != "resolved" {
+			t.Errorf("incident %+v; want it resolved", in[0])
+		}
+		var kinds []string
+		for _, e := range r.history() {
+			kinds = append(kinds, string(e.Kind)+" "+e.Action)
+		}
+		if want := []string{"started ", "decided trigger", "accepted trigger", "decided resolve", "accepted resolve"}; !slices.Equal(kinds, want) {
+			t.Errorf("history %v; want %v", kinds, want)
+		}
+		if e := r.history(ledger.Decided)[0]; len(e.Alarms) != 1 || e.Alarms[0] != alarm("A").Fingerprint() {
+			t.Errorf("decision %+v; want the alarm in it", e)
+		}
+		r.stop()
+	})
+}
+
+// The process dies after the decision was written and before the call: the next life sends the page, with
+// the same key.
+func TestKilledBeforeTheCall(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.pd.Set(alertingtest.Down)
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Second)
+		r.stop()
+		r.pd.Set(alertingtest.OK)
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(10 * time.Second)
+		r.pages("A")
+		r.stop()
+	})
+}
+
+// The process dies after the call and before its answer was written: the page goes out twice with one
+// key, which wakes once.
+func TestALostReplyWakesOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.pd.Set(alertingtest.LostReply)
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Second)
+		r.stop()
+		r.pd.Set(alertingtest.OK)
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(10 * time.Second)
+		r.pages("A")
+		if n := len(r.pd.Calls()); n != 2 {
+			t.Errorf("%d calls; want 2, of which one is the repetition", n)
+		}
+		r.put(alerting.Ended{Fingerprint: alarm("A").Fingerprint()})
+		r.pass(10 * time.Second)
+		if in := r.pd.Incidents(); len(in) != 1 || in[0].Status != "resolved" {
+			t.Errorf("incidents %+v; want one, resolved", in)
+		}
+		r.stop()
+	})
+}
+
+func TestARestartSendsNothingTwice(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")}, alerting.Silenced{Silence: alerting.Silence{ID: "s", CreatedBy: "ann", EndsAt: time.Now().Add(time.Hour)}})
+		r.pass(time.Second)
+		r.put(alerting.Acked{Key: "p-A", By: "ann"})
+		r.pass(time.Second)
+		r.stop()
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Minute)
+		r.pages("A")
+		if rec := r.router.records["key:A"]; rec.AckedBy != "ann" || len(r.router.silences) != 1 {
+			t.Errorf("restored %+v and %d silences; want the acknowledgement of ann and 1", rec, len(r.router.silences))
+		}
+		if e := r.history(ledger.Silenced); len(e) != 1 || e[0].By != "ann" {
+			t.Errorf("silenced %+v; want by ann", e)
+		}
+		r.stop()
+	})
+}
+
+func TestShadowCallsNobody(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.cfg.Mode = Shadow
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Minute)
+		if n := len(r.pd.Calls()); n != 0 || len(r.history(ledger.Shadowed)) != 1 {
+			t.Errorf("%d calls, %d decisions in the history; want 0, 1", n, len(r.history(ledger.Shadowed)))
+		}
+		r.stop()
+		// What was shadowed is not open when it counts.
+		r.cfg.Mode = On
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Second)
+		r.pages("A")
+		r.stop()
+	})
+}
+
+func TestOffKeepsNoLedger(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.cfg.Mode = Off
+		r.opts.Ledger = func() (ledger.Ledger, error) { t.Error("the ledger was opened"); return nil, errFull }
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Minute)
+		if v := r.d.View(); len(r.pd.Calls()) != 0 || len(v.Problems) != 1 || !r.d.Status().Durable {
+			t.Errorf("%d calls, view %+v; want none, and the problem", len(r.pd.Calls()), v)
+		}
+		r.stop()
+	})
+}
+
+func TestTheSecondChannelAfterTwoMinutes(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		var out strings.Builder
+		r.opts.Second = pagerduty.NewLog(slog.New(slog.DiscardHandler), &out)
+		r.pd.Set(alertingtest.Down)
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")}, alerting.Firing{Alarm: alarm("B")})
+		r.pass(110 * time.Second)
+		if out.Len() != 0 {
+			t.Errorf("%q after 110 s; want nothing yet", out.String())
+		}
+		r.pass(20 * time.Second)
+		if !strings.Contains(out.String(), "[A]") {
+			t.Errorf("%q after 130 s; want A", out.String())
+		}
+		r.pass(5 * time.Minute)
+		if n := strings.Count(out.String(), "[A]"); n != 1 {
+			t.Errorf("A went out %d times; want once", n)
+		}
+		if len(r.history(ledger.Second)) == 0 {
+			t.Error("the history does not tell of the second channel")
+		}
+		r.stop()
+	})
+}
+
+func TestAWebhookOfOurOwnResolveIsNoPersonsWord(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")}, alerting.Firing{Alarm: alarm("B")})
+		r.pass(time.Second)
+		r.put(alerting.Ended{Fingerprint: alarm("A").Fingerprint()})
+		r.pass(time.Second)
+		r.put(alerting.Closed{Key: "key:A"}, alerting.Closed{Key: "key:B", By: "ann"}, alerting.Closed{Key: "of another"})
+		r.pass(time.Second)
+		if len(r.router.closed) != 1 || r.router.closed[0].Key != "key:B" {
+			t.Errorf("closed %+v; want B alone", r.router.closed)
+		}
+		r.stop()
+	})
+}
+
+func TestAPersonsWordReachesThePager(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Second)
+		if err := r.d.Acknowledge(t.Context(), alerting.Acked{Key: "p-A", By: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(time.Second)
+		if in := r.pd.Incidents(); in[0].Status != "acknowledged" || len(r.router.acked) != 1 || r.d.Open()[0].AckedBy != "ann" {
+			t.Errorf("incident %+v, record %+v; want it acknowledged by ann everywhere", in[0], r.d.Open()[0])
+		}
+		r.stop()
+	})
+}
+
+func TestTheHeartbeatBeats(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		var mu sync.Mutex
+		beats := 0
+		rt, stop := alertingtest.Pipe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			beats++
+		}))
+		defer stop()
+		r.opts.HTTP, r.cfg.Heartbeat.URL = rt, secret.New("http://switch/secret")
+		r.start()
+		r.pass(5*time.Minute + time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		if beats != 6 {
+			t.Errorf("%d beats in 5 min; want 6", beats)
+		}
+		r.stop()
+	})
+}
+
+func TestPutWaitsForRoom(t *testing.T) {
+	r := &rig{opts: Options{Router: newSingle(), Pager: pagerduty.NewLog(slog.New(slog.DiscardHandler), nil)}}
+	d, err := New(DefaultConfig(), r.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	in := make([]alerting.Input, chunk*(maxChunks+1))
+	for i := range in {
+		in[i] = alerting.Ended{}
+	}
+	if err := d.Put(ctx, in...); !errors.Is(err, context.Canceled) {
+		t.Errorf("Put = %v; want it to wait and to end with its context", err)
+	}
+}
+
+func TestCollect(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Second)
+		var b metric.Batch
+		if err := r.d.Collect(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, s := range b.Samples {
+			got[s.Desc.Name+s.Labels.String()] = s.Value
+			if s.Hist != nil {
+				got[s.Desc.Name+s.Labels.String()] = s.Hist.Count
+			}
+			if !slices.Contains(Metrics(), s.Desc) {
+				t.Errorf("%s is not among Metrics", s.Desc.Name)
+			}
+		}
+		for name, want := range map[string]float64{
+			`binnacle_ledger_durable{}`: 1, `binnacle_page_seconds{action="trigger"}`: 1, `binnacle_page_delay_seconds{stage="send"}`: 1,
+			`binnacle_page_delay_seconds{stage="wait"}`: 1, `binnacle_page_delay_seconds{stage="arrive"}`: 1,
+			`binnacle_pages_total{action="trigger",outcome="accepted"}`: 1, `binnacle_pages_refused_total{}`: 0, `binnacle_page_undelivered_seconds{}`: 0,
+		} {
+			if v, ok := got[name]; !ok || v != want {
+				t.Errorf("%s = %v, %v; want %v", name, v, ok, want)
+			}
+		}
+		r.stop()
+	})
+}

@@ -1,0 +1,153 @@
+package pagerduty
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/secret"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/alertingtest"
+)
+
+func TestRetitleByREST(t *testing.T) {
+	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
+		c := client(t, p, withToken)
+		if got := c.Send(t.Context(), action(alerting.Retitle, "k", alerting.P1)); got.Outcome != alerting.Unknown || got.After == 0 {
+			t.Fatalf("retitle without an incident = %+v; want unknown, and when to come back", got)
+		}
+		c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P2))
+		better := action(alerting.Retitle, "k", alerting.P1)
+		better.Page.Sentence = "the zone is cut off"
+		for _, a := range []alerting.Action{better, action(alerting.Note, "k", alerting.P1)} {
+			if got := c.Send(t.Context(), a); got.Outcome != alerting.Accepted {
+				t.Fatalf("%v = %+v; want accepted", a.Kind, got)
+			}
+		}
+		in := p.Incidents()
+		if len(in) != 1 || in[0].Title != "P1 the zone is cut off [AZUnreachable]" || in[0].Priority != "PR1" || len(in[0].Notes) != 1 {
+			t.Errorf("incidents %+v; want one with the new title, P1 and a note", in)
+		}
+		c.Send(t.Context(), action(alerting.Resolve, "k", alerting.P1))
+		if got := c.Send(t.Context(), better); got.Outcome != alerting.Refused {
+			t.Errorf("retitle of what is resolved = %+v; want refused", got)
+		}
+	})
+}
+
+func TestWithoutTokenATitleIsALogEntryAndANoteIsRefused(t *testing.T) {
+	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
+		c := client(t, p, nil)
+		c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P2))
+		if got := c.Send(t.Context(), action(alerting.Retitle, "k", alerting.P1)); got.Outcome != alerting.Accepted {
+			t.Errorf("retitle = %+v; want accepted", got)
+		}
+		if got := c.Send(t.Context(), action(alerting.Note, "k", alerting.P1)); got.Outcome != alerting.Refused {
+			t.Errorf("note = %+v; want refused", got)
+		}
+		if n := len(p.Pages()); n != 1 {
+			t.Errorf("%d pages; want 1", n)
+		}
+	})
+}
+
+func TestPollTellsWhatPeopleDid(t *testing.T) {
+	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
+		c := client(t, p, withToken)
+		c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P1))
+		rec := alerting.Record{Key: "k", Open: true}
+		ctx, cancel := context.WithCancel(t.Context())
+		got := make(chan alerting.Input, 10)
+		done := make(chan error)
+		go func() {
+			done <- c.Poll(ctx, func() []alerting.Record { return []alerting.Record{rec} }, func(_ context.Context, in ...alerting.Input) error {
+				for _, i := range in {
+					got <- i
+				}
+				return nil
+			})
+		}()
+		expect := func(want ...alerting.Input) {
+			t.Helper()
+			time.Sleep(25 * time.Second)
+			synctest.Wait()
+			if len(got) != len(want) {
+				t.Fatalf("%d inputs; want %v", len(got), want)
+			}
+			for _, w := range want {
+				if g := <-got; g != w {
+					t.Errorf("input %+v; want %+v", g, w)
+				}
+			}
+		}
+		expect()
+		p.Acknowledge("k", "ann")
+		expect(alerting.Acked{Key: "k", By: "ann"})
+		rec.AckedBy = "ann"
+		expect()
+		p.Unacknowledge("k", "ann")
+		expect(alerting.Acked{Key: "k", By: "ann", Undo: true})
+		rec.AckedBy = ""
+		p.Resolve("k", "bob")
+		expect(alerting.Closed{Key: "k", By: "bob"})
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWebhookTellsEachThingOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
+		got := make(chan alerting.Input, 10)
+		busy := true
+		h := NewWebhook([]secret.Secret{secret.New("old"), secret.New("new")}, func(_ context.Context, in ...alerting.Input) error {
+			if busy {
+				busy = false
+				return context.DeadlineExceeded // it must be told again, by the second delivery
+			}
+			got <- in[0]
+			return nil
+		}, slog.New(slog.DiscardHandler))
+		rt, stop := alertingtest.Pipe(h)
+		defer stop()
+		p.WebhookURL, p.WebhookSecret, p.WebhookTransport, p.DeliverTwice = "http://hook", "new", rt, true
+		c := client(t, p, nil)
+		c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P1))
+		p.Acknowledge("k", "ann")
+		synctest.Wait()
+		p.Resolve("k", "bob")
+		synctest.Wait()
+		want := []alerting.Input{alerting.Acked{Key: "k", By: "ann"}, alerting.Closed{Key: "k", By: "bob"}}
+		for _, w := range want {
+			if len(got) == 0 {
+				t.Fatalf("nothing came; want %+v", w)
+			}
+			if g := <-got; g != w {
+				t.Errorf("input %+v; want %+v", g, w)
+			}
+		}
+		if len(got) != 0 {
+			t.Errorf("%+v came too", <-got)
+		}
+	})
+}
+
+func TestWebhookRefusesWhatIsNotSigned(t *testing.T) {
+	body := `{"event":{"event_type":"incident.acknowledged","data":{"incident_key":"k"}}}`
+	for name, secrets := range map[string][]secret.Secret{"a wrong secret": {secret.New("s")}, "no secret": nil, "an empty secret": {{}}} {
+		h := NewWebhook(secrets, func(context.Context, ...alerting.Input) error { t.Error("an input came through"); return nil }, slog.New(slog.DiscardHandler))
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set("X-PagerDuty-Signature", "v1=b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad")
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusForbidden {
+			t.Errorf("%s: %d; want 403", name, w.Code)
+		}
+	}
+}
