@@ -48,7 +48,7 @@ func (c hostDisk) Collect(_ context.Context, b *metric.Batch) error {
 			errs = append(errs, fmt.Errorf("%s: want a number, have %.40q", name, text))
 			continue
 		}
-		b.Add(hostDiskErrors, float64(n), "device", strings.Split(name, "/")[2])
+		b.Add(hostDiskErrors, float64(n), "device", "/dev/"+strings.Split(name, "/")[2])
 	}
 	for _, name := range c.fs.glob("sys/block/md*/md/degraded") {
 		n, err := c.fs.number(name)
@@ -56,7 +56,7 @@ func (c hostDisk) Collect(_ context.Context, b *metric.Batch) error {
 			errs = append(errs, err)
 			continue
 		}
-		b.Add(hostRAIDMissing, n, "device", strings.Split(name, "/")[2])
+		b.Add(hostRAIDMissing, n, "device", "/dev/"+strings.Split(name, "/")[2])
 	}
 	return errors.Join(errs...)
 }
