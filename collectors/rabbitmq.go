@@ -29,6 +29,7 @@ type rabbitmqOptions struct {
 	Cluster string   `yaml:"cluster"` // the label cluster; learnt when empty
 	AMQP    string   `yaml:"amqp"`    // address of the local AMQP listener
 	Dist    string   `yaml:"dist"`    // address of the local distribution port
+	Unit    []string `yaml:"unit"`    // what prints ActiveState and Result of its service, to tell a stop in order
 	Peers   []string `yaml:"peers"`   // the other nodes: rabbit@b or rabbit@b=10.0.0.2:25672; learnt when empty
 
 	Exchanges []rabbitmqExchange `yaml:"exchanges"`  // to account for, event by event
@@ -87,6 +88,7 @@ func (o rabbitmqOptions) Validate() error {
 var rabbitmqDefaults = rabbitmqOptions{
 	URL: "http://127.0.0.1:15672", MetricsURL: "http://127.0.0.1:15692",
 	AMQP: "127.0.0.1:5672", Dist: "127.0.0.1:25672", TopQueues: 50,
+	Unit:       []string{"systemctl", "show", "--property=ActiveState,Result", "rabbitmq-server.service"},
 	LocalEvery: 2 * time.Second, ClusterEvery: 3 * time.Second, SlowEvery: 15 * time.Second,
 }
 

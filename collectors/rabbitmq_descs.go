@@ -26,6 +26,7 @@ var (
 	rabbitmqProbeTime = gaugeOf("rabbitmq_probe_duration_seconds", metric.Seconds, "How long the last look at the endpoint took")
 	rabbitmqPortOpen  = gaugeOf("rabbitmq_port_open", metric.Count, "1: the port of the local node takes connections")
 	rabbitmqProc      = gaugeOf("rabbitmq_process_running", metric.Count, "1: the Erlang virtual machine of the broker is among the processes")
+	rabbitmqInOrder   = gaugeOf("rabbitmq_stopped_in_order", metric.Count, "1: the node is down because the service manager stopped it")
 	rabbitmqAppAgain  = counterOf("rabbitmq_app_restarts_total", "Pauses, autoheals and other restarts of the application while the virtual machine kept running")
 	rabbitmqVMAgain   = counterOf("rabbitmq_vm_restarts_total", "Restarts of the virtual machine seen by its uptime")
 	rabbitmqInfo      = gaugeOf("rabbitmq_node_info", metric.Count, "1: which broker (Erlang name, version) the agent of this node watches")
@@ -58,6 +59,7 @@ var (
 
 	rabbitmqQReady     = gaugeOf("rabbitmq_queue_messages_ready", metric.Count, "Messages ready in one queue: a configured one, or one of the longest on its node")
 	rabbitmqQUnacked   = gaugeOf("rabbitmq_queue_messages_unacked", metric.Count, "Messages delivered from the queue and not acknowledged")
+	rabbitmqQWatched   = gaugeOf("rabbitmq_queue_watched", metric.Count, "1: the queue is a configured one")
 	rabbitmqQConsumers = gaugeOf("rabbitmq_queue_consumers", metric.Count, "Consumers of the queue")
 	rabbitmqQRest      = gaugeOf("rabbitmq_queues_rest_messages_ready", metric.Count, "Messages ready in the queues of this node that have no series of their own")
 	rabbitmqQUnread    = gaugeOf("rabbitmq_queues_growing_without_consumers", metric.Count, "Queues that nobody reads and that grew since the last look")
@@ -133,7 +135,7 @@ func rabbitmqMetrics() []*metric.Desc {
 		rabbitmqPeerBytes, rabbitmqDistQueue, rabbitmqView, rabbitmqSplit, rabbitmqQuorumCrit, rabbitmqMirrorCrit,
 		rabbitmqNoMajority, rabbitmqQueuesDown, rabbitmqUnsynced, rabbitmqConnState, rabbitmqLag, rabbitmqExIn, rabbitmqExOut,
 		rabbitmqExBindings, rabbitmqExExpected, rabbitmqQReady, rabbitmqQUnacked, rabbitmqQConsumers, rabbitmqQRest,
-		rabbitmqQUnread, rabbitmqQIdle, rabbitmqAlarm,
+		rabbitmqQUnread, rabbitmqQIdle, rabbitmqAlarm, rabbitmqInOrder, rabbitmqQWatched,
 	}
 	for name, d := range rabbitmqPlugin {
 		if _, alarm := rabbitmqAlarms[name]; !alarm {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -85,6 +86,20 @@ func readRabbitmq(proc, pid string, now time.Time) (rabbitmqProcess, bool) {
 		}
 	}
 	return p, true
+}
+
+// lookUnit asks the service manager whether a node that is down was stopped in order. Source: systemctl(1), systemd 252.
+func (r *rabbitmq) lookUnit(ctx context.Context) (func(), error) {
+	inOrder := false
+	if _, err := os.Stat(filepath.Join(r.env.Root, "run/systemd/system")); err == nil && r.localHost() {
+		out, err := exec.CommandContext(ctx, r.opt.Unit[0], r.opt.Unit[1:]...).Output()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", strings.Join(r.opt.Unit, " "), err)
+		}
+		text := "\n" + string(out)
+		inOrder = strings.Contains(text, "\nActiveState=inactive\n") && strings.Contains(text, "\nResult=success\n")
+	}
+	return func() { r.seen.inOrder = inOrder }, nil
 }
 
 // rabbitmqPorts are the local listeners by their label, and where they are.

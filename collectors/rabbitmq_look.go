@@ -163,6 +163,8 @@ func (r *rabbitmq) allLooks() []*rabbitmqLook {
 			do: r.lookCheck("node-is-mirror-sync-critical", &s.mirrorCritical),
 		},
 		{name: "connections", cluster: true, every: o.SlowEvery, deadline: rabbitmqClusterDeadline, do: r.lookConnections},
+		{name: "unit", every: 2 * o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookUnit,
+			skip: func() bool { return s.state != rabbitmqDown || len(o.Unit) == 0 }},
 		{name: "queue_metrics", every: o.SlowEvery, deadline: rabbitmqClusterDeadline, do: r.lookQueues},
 		{
 			name: "queues", cluster: true, every: 4 * o.SlowEvery, deadline: rabbitmqListDeadline, do: r.lookQueueStates,

@@ -30,6 +30,7 @@ func (r *rabbitmq) report(b *metric.Batch) error {
 	for _, ev := range rabbitmqEvidences {
 		out.truth(rabbitmqEvidence, slices.Contains(s.evidence, ev), "evidence", ev)
 	}
+	out.truth(rabbitmqInOrder, s.state == rabbitmqDown && s.inOrder && r.look("unit").last == rabbitmqOK)
 	out.add(rabbitmqStateAge, now.Sub(s.since).Seconds())
 	out.add(rabbitmqAppAgain, s.appRestarts)
 	out.add(rabbitmqVMAgain, s.vmRestarts)
@@ -89,7 +90,7 @@ func (o rabbitmqOut) truth(d *metric.Desc, v bool, kv ...string) {
 
 func (r *rabbitmq) reportLooks(out rabbitmqOut) {
 	for _, l := range r.looks {
-		if !l.done || l.name == "process" || l.name == "ports" || l.name == "peers" {
+		if !l.done || l.name == "process" || l.name == "unit" || l.name == "ports" || l.name == "peers" {
 			continue
 		}
 		out.truth(rabbitmqProbeOK, l.last == rabbitmqOK, "endpoint", l.name)
@@ -233,6 +234,9 @@ func (r *rabbitmq) reportQueues(out rabbitmqOut, now time.Time) {
 			out.add(rabbitmqQReady, q.ready, of...)
 			out.add(rabbitmqQUnacked, q.unacked, of...)
 			out.add(rabbitmqQConsumers, q.consumers, of...)
+			if r.wantsQueue(&q) {
+				out.add(rabbitmqQWatched, 1, of...)
+			}
 		}
 		out.add(rabbitmqQRest, s.queues.restReady)
 		out.add(rabbitmqQUnread, float64(s.queues.growingUnread))

@@ -16,6 +16,7 @@ type rabbitmqSeen struct {
 	name, cluster, version string // as configured, else as learnt
 
 	process rabbitmqProcess
+	inOrder bool                      // the service manager says that it stopped the service, and it ended well
 	ports   map[string]rabbitmqAnswer // amqp, management, prometheus, distribution
 
 	peers map[string]*rabbitmqPeer

@@ -365,3 +365,36 @@ func TestFindRabbitmqPassesOverOtherNamespaces(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
+
+func TestRabbitmqStoppedInOrder(t *testing.T) {
+	for unit, want := range map[string]float64{
+		"ActiveState=inactive\nResult=success": 1, "ActiveState=failed\nResult=exit-code": 0, "ActiveState=inactive\nResult=signal": 0,
+	} {
+		root := t.TempDir()
+		for _, dir := range []string{"proc/self", "run/systemd/system"} {
+			if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		opt := rabbitmqDefaults
+		opt.User, opt.Unit = "monitor", []string{"printf", unit + "\n"}
+		c, err := newRabbitmq(Env{
+			Options: opt, Root: root, HTTP: fixtureHTTP{}, Dial: dialNothing, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b *metric.Batch
+		for range 2 { // the second look knows that it is down
+			b = &metric.Batch{Time: time.Now()}
+			if err := c.Collect(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, s := range b.Samples {
+			if s.Desc == rabbitmqInOrder && s.Value != want {
+				t.Errorf("%q: stopped in order %g, want %g", unit, s.Value, want)
+			}
+		}
+	}
+}
