@@ -20,6 +20,7 @@ type Bus struct {
 	mu    sync.Mutex
 	nodes map[*busNode]struct{}
 	group map[string]int // by name of node; nodes of different groups do not hear each other
+	held  int
 }
 
 type busNode struct {
@@ -57,6 +58,13 @@ func (b *Bus) Cut(groups ...[]string) {
 			b.group[name] = i + 1
 		}
 	}
+}
+
+// Withheld returns how many lines cuts have kept from a node so far.
+func (b *Bus) Withheld() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held
 }
 
 // Run serves until ctx ends.
@@ -119,7 +127,11 @@ func (b *Bus) pass(from *busNode, line []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for n := range b.nodes {
-		if n == from || b.group[n.name] != b.group[from.name] {
+		if n == from {
+			continue
+		}
+		if b.group[n.name] != b.group[from.name] {
+			b.held++
 			continue
 		}
 		select {
