@@ -44,6 +44,8 @@ type Options struct {
 	Node   string                        // who writes the ledger, and whose the alarms about ourselves are
 	HTTP   http.RoundTripper             // for the heartbeat; nil: the network
 	Log    *slog.Logger
+	// Sent is told of each action and its answer, one at a time, for a terminal that shows them; may be nil.
+	Sent func(a alerting.Action, r alerting.Result)
 }
 
 // Bounds of what waits.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,10 @@ import (
 
 func TestAnAlarmIsPagedAndResolved(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
+		var sent []string
+		r.opts.Sent = func(a alerting.Action, res alerting.Result) {
+			sent = append(sent, a.Kind.String()+" "+res.Outcome.String())
+		}
 		r.start()
 		r.put(alerting.Firing{Alarm: alarm("A")})
 		r.pass(time.Second)
@@ -39,6 +44,9 @@ func TestAnAlarmIsPagedAndResolved(t *testing.T) {
 		}
 		if want := []string{"started ", "decided trigger", "accepted trigger", "decided resolve", "accepted resolve"}; !slices.Equal(kinds, want) {
 			t.Errorf("history %v; want %v", kinds, want)
+		}
+		if want := []string{"trigger accepted", "resolve accepted"}; !slices.Equal(sent, want) {
+			t.Errorf("sent %v; want %v", sent, want)
 		}
 		if e := r.history(ledger.Decided)[0]; len(e.Alarms) != 1 || e.Alarms[0] != alarm("A").Fingerprint() {
 			t.Errorf("decision %+v; want the alarm in it", e)
@@ -273,5 +281,38 @@ func TestCollect(t *testing.T) {
 			}
 		}
 		r.stop()
+	})
+}
+
+func TestTheCommandLinesQuestions(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Second)
+		mux := http.NewServeMux()
+		r.d.Register(mux)
+		get := func(path string) (int, string) {
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			return w.Code, w.Body.String()
+		}
+		for path, want := range map[string]string{
+			"/api/v1/view":                         `"durable":true`,
+			"/api/v1/history?kind=decided&limit=1": `"alarms":["` + alarm("A").Fingerprint(),
+			"/api/v1/history?since=" + time.Now().Add(time.Minute).UTC().Format(time.RFC3339): `[]`,
+		} {
+			if code, text := get(path); code != 200 || !strings.Contains(text, want) {
+				t.Errorf("GET %s = %d %s; want %s in it", path, code, text, want)
+			}
+		}
+		for _, path := range []string{"/api/v1/history?since=yesterday", "/api/v1/history?limit=0"} {
+			if code, text := get(path); code != 400 {
+				t.Errorf("GET %s = %d %s; want 400", path, code, text)
+			}
+		}
+		r.stop()
+		if code, _ := get("/api/v1/history"); code != 503 {
+			t.Errorf("history without a ledger: %d; want 503", code)
+		}
 	})
 }

@@ -112,6 +112,9 @@ func operator(m alerting.Matcher) string {
 // settled makes the router's input of an answer.
 func (d *Dispatcher) settled(a answer) []alerting.Input {
 	d.watch.answered(a)
+	if d.opts.Sent != nil {
+		d.opts.Sent(a.action, a.result)
+	}
 	if a.result.Outcome == alerting.Accepted {
 		d.stats.delivered(a)
 	}

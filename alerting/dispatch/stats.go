@@ -216,11 +216,11 @@ func (s *stats) collect(b *metric.Batch) {
 
 // Status is delivery in short, for status and the board.
 type Status struct {
-	Mode        Mode
-	Durable     bool
-	Since       time.Time // of Durable
-	Undelivered time.Duration
-	Open        int // incidents
+	Mode        Mode          `json:"mode"`
+	Durable     bool          `json:"durable"`
+	Since       time.Time     `json:"since"`       // of Durable
+	Undelivered time.Duration `json:"undelivered"` // age of the oldest page that no pager accepted
+	Open        int           `json:"open"`        // incidents
 }
 
 // Status returns how delivery stands.

@@ -54,7 +54,7 @@ const (
 
 func newWatch(c Config, o Options) *watch {
 	return &watch{
-		cfg: c, opts: o, log: o.Log, waiting: map[string]*undelivered{}, accepted: map[string]time.Time{},
+		cfg: c, opts: o, log: o.Log, waiting: map[string]*undelivered{}, accepted: map[string]time.Time{}, last: map[string]alerting.Outcome{},
 		raised: map[string]time.Time{}, stepped: time.Now(),
 	}
 }
@@ -89,12 +89,31 @@ func (w *watch) decided(a alerting.Action, now time.Time) (first bool) {
 func (w *watch) answered(a answer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.tellLog(a)
 	if a.result.Outcome == alerting.Accepted {
 		w.accepted[a.action.Route] = time.Now()
 		if a.action.Kind == alerting.Trigger {
 			delete(w.waiting, a.action.Key)
 		}
 	}
+}
+
+// tellLog writes what was carried out, and of what was not the first of each kind; w.mu is held.
+func (w *watch) tellLog(a answer) {
+	attrs := []any{
+		"action", a.action.Kind.String(), "priority", a.action.Page.Priority.String(), "rule", a.action.Page.Rule,
+		"key", a.action.Key, "explains", max(0, len(a.action.Page.Explained)-1), "outcome", a.result.Outcome.String(),
+	}
+	if a.result.Detail != "" {
+		attrs = append(attrs, "detail", a.result.Detail)
+	}
+	switch {
+	case a.result.Outcome == alerting.Accepted:
+		w.log.Info("carried out", attrs...)
+	case a.result.Outcome != w.last[a.action.Route]:
+		w.log.Warn("not carried out", attrs...)
+	}
+	w.last[a.action.Route] = a.result.Outcome
 }
 
 // ended forgets what needs no delivery any more.

@@ -35,6 +35,9 @@ type Config struct {
 	From    string        `yaml:"from"`
 	AckPoll time.Duration `yaml:"ack_poll"` // between questions for acknowledgements; 0 never asks, else 5s to 5m
 
+	// Second takes P1s that could not be delivered for a while: another integration, or a chat tool.
+	Second Second `yaml:"second"`
+
 	// WebhookSecrets sign the v3 webhooks; several while one is being replaced.
 	WebhookSecrets []secret.Secret `yaml:"webhook_secrets"`
 }
@@ -44,6 +47,12 @@ type Route struct {
 	RoutingKey secret.Secret `yaml:"routing_key"`
 	Services   []string      `yaml:"services"` // by the label service
 	Teams      []string      `yaml:"teams"`    // by the label team, which goes before the service
+}
+
+// Second is the second channel: a routing key, or the URL of a chat tool's incoming webhook, which is a secret.
+type Second struct {
+	RoutingKey secret.Secret `yaml:"routing_key"`
+	Webhook    secret.Secret `yaml:"webhook"`
 }
 
 // DefaultConfig is what an empty section means.
@@ -78,6 +87,15 @@ func (c Config) Validate() error {
 		if len(r.Services)+len(r.Teams) == 0 {
 			bad("routes.%s: want services or teams, else nothing goes there", name)
 		}
+	}
+	if n := len(c.Second.RoutingKey.Reveal()); n != 0 && n != keyLength {
+		bad("second.routing_key: has %d characters, want %d", n, keyLength)
+	}
+	if checkURL(c.Second.Webhook.Reveal()) != nil { // whose error would show the secret
+		bad("second.webhook: want an http or https URL")
+	}
+	if !c.Second.RoutingKey.IsZero() && !c.Second.Webhook.IsZero() {
+		bad("second: want a routing_key or a webhook, have both")
 	}
 	if _, ok := regions[c.Region]; !ok {
 		bad("region: %q is neither us nor eu", c.Region)

@@ -48,22 +48,32 @@ type Chat struct {
 	timeout time.Duration
 }
 
-// NewChat makes a Chat that reaches url in the way that c says. rt stands in for the network where it is
-// not nil.
-func NewChat(c Config, url string, rt http.RoundTripper) (*Chat, error) {
-	if url == "" {
-		return nil, fmt.Errorf("webhook: want a URL")
-	}
-	if err := checkURL(url); err != nil {
-		return nil, fmt.Errorf("webhook: %w", err)
-	}
-	if rt == nil {
-		var err error
-		if rt, err = c.transport(); err != nil {
-			return nil, fmt.Errorf("webhook: %w", err)
+// Pager carries out actions; package dispatch knows it by the same method.
+type Pager interface {
+	Send(ctx context.Context, a alerting.Action) alerting.Result
+}
+
+// NewSecond makes the second channel of c, or nil where there is none. What o says holds for it too.
+func NewSecond(c Config, o Options) (Pager, error) {
+	switch {
+	case !c.Second.RoutingKey.IsZero():
+		c.RoutingKey, c.Routes, c.Second = c.Second.RoutingKey, nil, Second{}
+		client, err := New(c, o)
+		if err != nil {
+			return nil, err // and not a nil Client in a Pager
 		}
+		return client, nil
+	case !c.Second.Webhook.IsZero():
+		rt := o.Transport
+		if rt == nil {
+			var err error
+			if rt, err = c.transport(); err != nil {
+				return nil, fmt.Errorf("pagerduty: second: %w", err)
+			}
+		}
+		return &Chat{url: c.Second.Webhook.Reveal(), client: &http.Client{Transport: rt}, timeout: c.Timeout}, nil
 	}
-	return &Chat{url: url, client: &http.Client{Transport: rt}, timeout: c.Timeout}, nil
+	return nil, nil
 }
 
 // Send implements the pager.

@@ -275,12 +275,13 @@ func TestConfigTellsEveryFault(t *testing.T) {
 		t.Errorf("the default: %v", err)
 	}
 	c.RoutingKey, c.Region, c.EventsURL, c.Timeout, c.AckPoll, c.Token = secret.New("short"), "mars", "pd.example", time.Hour, time.Second, secret.New("t")
+	c.Second = Second{RoutingKey: secret.New("short"), Webhook: secret.New("chat")}
 	c.Routes = map[string]Route{"x": {}}
 	err := c.Validate()
 	if err == nil {
 		t.Fatal("no fault found")
 	}
-	for _, want := range []string{"routing_key: has 5", "routes.x.routing_key", "routes.x: want services", "region:", "events_url:", "timeout:", "ack_poll:", "from:"} {
+	for _, want := range []string{"routing_key: has 5", "routes.x.routing_key", "routes.x: want services", "second.routing_key", "second.webhook", "second: want a routing_key or", "region:", "events_url:", "timeout:", "ack_poll:", "from:"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %q", err, want)
 		}
@@ -299,6 +300,24 @@ func TestLogShowsThePage(t *testing.T) {
 	}
 }
 
+func TestTheSecondChannelHasItsOwnKey(t *testing.T) {
+	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
+		cfg := config()
+		if second, err := NewSecond(cfg, Options{}); second != nil || err != nil {
+			t.Errorf("without a setting: %v, %v; want none", second, err)
+		}
+		cfg.Second.RoutingKey = secret.New(strings.Repeat("2", 32))
+		second, err := NewSecond(cfg, Options{Transport: p.Transport()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		second.Send(t.Context(), action(alerting.Trigger, "k", alerting.P1))
+		if got := p.Calls()[0].Route; got != strings.Repeat("2", 32) {
+			t.Errorf("routing key %s; want that of the second channel", got)
+		}
+	})
+}
+
 func TestChatPostsTheText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got map[string]string
@@ -308,7 +327,9 @@ func TestChatPostsTheText(t *testing.T) {
 			}
 		}))
 		defer stop()
-		c, err := NewChat(config(), "http://chat/hook", rt)
+		cfg := config()
+		cfg.Second.Webhook = secret.New("http://chat/hook")
+		c, err := NewSecond(cfg, Options{Transport: rt})
 		if err != nil {
 			t.Fatal(err)
 		}
