@@ -20,8 +20,9 @@ type watch struct {
 	work sync.WaitGroup // of the second channel
 
 	mu        sync.Mutex
-	waiting   map[string]*undelivered // triggers that were not accepted yet, by dedup key
-	accepted  map[string]time.Time    // last acceptance, by route
+	waiting   map[string]*undelivered     // triggers that were not accepted yet, by dedup key
+	accepted  map[string]time.Time        // last acceptance, by route
+	last      map[string]alerting.Outcome // of the last call, by route
 	stepped   time.Time
 	raised    map[string]time.Time // alarms about ourselves that hold, by rule
 	refusal   string               // the last one, in words
