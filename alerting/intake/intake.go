@@ -65,6 +65,14 @@ func New(o Options) *Intake {
 	return &Intake{opts: o, started: time.Now()}
 }
 
+// The paths of our own endpoints; those of Alertmanager are its own.
+const (
+	PathAck         = "/api/v1/ack"          // AckRequest, AckAnswer
+	PathSilence     = "/api/v1/silence"      // SilenceRequest, SilenceAnswer
+	PathCheckResult = "/api/v1/check-result" // CheckResult
+	PathDeploys     = "/api/v1/deploys"      // Deploy
+)
+
 // Bounds of requests.
 const (
 	maxBody     = 32 << 20 // 10,000 alarms with their texts
@@ -84,10 +92,10 @@ func (i *Intake) Register(mux *http.ServeMux) {
 		"DELETE /api/v2/silence/{id}": i.deleteSilence,
 		"GET /api/v2/status":          i.getStatus,
 		"GET /api/v2/receivers":       i.getReceivers,
-		"POST /api/v1/ack":            i.postAck,
-		"POST /api/v1/silence":        i.postQuiet,
-		"POST /api/v1/check-result":   i.postCheck,
-		"POST /api/v1/deploys":        i.postDeploy,
+		"POST " + PathAck:             i.postAck,
+		"POST " + PathSilence:         i.postQuiet,
+		"POST " + PathCheckResult:     i.postCheck,
+		"POST " + PathDeploys:         i.postDeploy,
 	} {
 		mux.HandleFunc(pattern, h)
 	}

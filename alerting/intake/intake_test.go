@@ -331,3 +331,20 @@ func TestAmtool(t *testing.T) {
 		t.Errorf("config show: %s; want ours", out)
 	}
 }
+
+func TestPostIsTheOtherEnd(t *testing.T) {
+	b := newBoard()
+	s := httptest.NewServer(serve(b))
+	defer s.Close()
+	if err := Post(t.Context(), s.Client(), s.URL, PathCheckResult, CheckResult{Host: "db-1", Service: "disk", Exit: 2}, nil); err != nil {
+		t.Fatal(err)
+	}
+	var got AckAnswer
+	if err := Post(t.Context(), s.Client(), s.URL+"/", PathAck, AckRequest{Problem: "disk", By: "ann"}, &got); err != nil || got.Key != "key:disk" {
+		t.Errorf("Post = %v, %+v; want the key of the problem", err, got)
+	}
+	err := Post(t.Context(), s.Client(), s.URL, PathAck, AckRequest{Problem: "none"}, &got)
+	if err == nil || err.Error() != `no problem "none"` {
+		t.Errorf("Post = %v; want the router's words", err)
+	}
+}

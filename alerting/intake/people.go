@@ -14,22 +14,23 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// ackRequest is a person's word that they have it. Problem is an ID of the board, a dedup key, the fingerprint
+// AckRequest is a person's word that they have it. Problem is an ID of the board, a dedup key, the fingerprint
 // of an alarm, or the name of a rule that heads one problem.
-type ackRequest struct {
+type AckRequest struct {
 	Problem string `json:"problem"`
 	By      string `json:"by"`
 	Undo    bool   `json:"undo"`
 }
 
-type ackAnswer struct {
+// AckAnswer says which problem was meant.
+type AckAnswer struct {
 	Problem string `json:"problem"`
 	Key     string `json:"key,omitempty"`
 	Title   string `json:"title"`
 }
 
 func (i *Intake) postAck(w http.ResponseWriter, r *http.Request) {
-	var req ackRequest
+	var req AckRequest
 	if err := read(w, r, maxSmall, &req); err != nil {
 		i.fail(w, status(err), err)
 		return
@@ -49,7 +50,7 @@ func (i *Intake) postAck(w http.ResponseWriter, r *http.Request) {
 		i.fail(w, http.StatusServiceUnavailable, fmt.Errorf("the router has no room: %w", err))
 		return
 	}
-	answer(w, http.StatusOK, ackAnswer{Problem: p.ID, Key: p.Key, Title: p.Page.Sentence})
+	answer(w, http.StatusOK, AckAnswer{Problem: p.ID, Key: p.Key, Title: p.Page.Sentence})
 }
 
 // problem finds what a person means.
@@ -84,9 +85,9 @@ func (i *Intake) problem(name string) (alerting.ProblemView, error) {
 	return alerting.ProblemView{}, fmt.Errorf("%d problems are headed by %s, name one: %s", len(byRule), name, strings.Join(ids, ", "))
 }
 
-// quietRequest is a silence as the board and the command line make one: over a problem's rule and entity, or
+// SilenceRequest is a silence as the board and the command line make one: over a problem's rule and entity, or
 // by matchers in Alertmanager's notation. A start makes it a maintenance window.
-type quietRequest struct {
+type SilenceRequest struct {
 	Problem  string    `json:"problem"`
 	Matchers []string  `json:"matchers"`
 	For      string    `json:"for"` // a Go duration; or Until
@@ -96,8 +97,14 @@ type quietRequest struct {
 	Comment  string    `json:"comment"`
 }
 
+// SilenceAnswer names the silence that was made.
+type SilenceAnswer struct {
+	ID   string    `json:"id"`
+	Ends time.Time `json:"ends"`
+}
+
 func (i *Intake) postQuiet(w http.ResponseWriter, r *http.Request) {
-	var req quietRequest
+	var req SilenceRequest
 	if err := read(w, r, maxSmall, &req); err != nil {
 		i.fail(w, status(err), err)
 		return
@@ -108,10 +115,10 @@ func (i *Intake) postQuiet(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.CreatedBy = cutLabel(person(r, req.By))
-	i.silence(w, r, s, func(id string) any { return map[string]any{"id": id, "ends": s.EndsAt} })
+	i.silence(w, r, s, func(id string) any { return SilenceAnswer{ID: id, Ends: s.EndsAt} })
 }
 
-func (i *Intake) quiet(req quietRequest, now time.Time) (alerting.Silence, error) {
+func (i *Intake) quiet(req SilenceRequest, now time.Time) (alerting.Silence, error) {
 	s := alerting.Silence{StartsAt: now, EndsAt: req.Until, Comment: req.Comment[:min(len(req.Comment), maxComment)]}
 	if !req.Starts.IsZero() {
 		s.StartsAt = req.Starts
