@@ -89,7 +89,7 @@ var rabbitmqDefaults = rabbitmqOptions{
 	URL: "http://127.0.0.1:15672", MetricsURL: "http://127.0.0.1:15692",
 	AMQP: "127.0.0.1:5672", Dist: "127.0.0.1:25672", TopQueues: 50,
 	Unit:       []string{"systemctl", "show", "--property=ActiveState,Result", "rabbitmq-server.service"},
-	LocalEvery: 2 * time.Second, ClusterEvery: 3 * time.Second, SlowEvery: 15 * time.Second,
+	LocalEvery: 2 * time.Second, ClusterEvery: 2 * time.Second, SlowEvery: 15 * time.Second,
 }
 
 func init() {

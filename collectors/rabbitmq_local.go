@@ -140,7 +140,7 @@ func (r *rabbitmq) lookPeers(ctx context.Context) (func(), error) {
 			if p == nil {
 				continue
 			}
-			p.tcp = a
+			p.tcp, p.triedAt = a, began
 			if a != rabbitmqSilent {
 				p.silentTCP, p.silentAt = 0, time.Time{}
 				continue

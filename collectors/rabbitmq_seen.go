@@ -54,6 +54,7 @@ type rabbitmqPeer struct {
 	fixed      bool      // by address as well
 	listed     time.Time // when the cluster last listed it
 	tcp        rabbitmqAnswer
+	triedAt    time.Time
 	silentTCP  int // connects in a row without an answer
 	silentAt   time.Time
 	queue      float64 // bytes waiting at the last look

@@ -151,12 +151,15 @@ func (r *rabbitmq) facts(now time.Time) rabbitmqFacts {
 		deniedReason: s.denied, clusterSilent: r.look("nodes").silence(now), watching: now.Sub(s.watching),
 		ran: s.ranAs != "" && s.ranAs == s.process.id || !s.process.known && s.ranAs == "unknown",
 	}
-	known := r.look("nodes").current(now)
+	nodes := r.look("nodes")
+	known := nodes.current(now)
 	for _, name := range s.peerNames() {
 		p := s.peers[name]
 		switch {
 		case p.silentTCP >= 2 && known && !s.sees(name):
 			f.peersLost = append(f.peersLost, name)
+		case p.silentTCP >= 2 && known && nodes.okAt.After(p.triedAt):
+			// It answered the brokers since: the cut is over.
 		case p.silentTCP >= 2:
 			f.peersSilent = append(f.peersSilent, name)
 		case p.tcp == rabbitmqRefused:

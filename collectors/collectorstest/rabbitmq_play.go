@@ -161,8 +161,8 @@ func (n *rabbitmqNode) begin(family, series, text string, again bool) {
 	case family == "rabbitmq_erlang_uptime_seconds":
 	case again:
 		c.base = min(recorded, c.base/2) // a short play may not have come as far as the recording
-	case !flows:
-		c.base = max(c.base, recorded)
+	case !flows && (n.sit == "unroutable" || !strings.Contains(family, "unroutable")):
+		c.base = max(c.base, recorded) // the recordings after that of unroutable carry its messages on
 	}
 }
 
