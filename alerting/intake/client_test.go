@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,11 +15,12 @@ import (
 func TestClientKeepsRoutersInformed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBoard()
-		down := true
-		posts := 0
+		var down atomic.Bool
+		var posts atomic.Int64
+		down.Store(true)
 		rt, stop := alertingtest.Pipe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			posts++
-			if down {
+			posts.Add(1)
+			if down.Load() {
 				w.WriteHeader(http.StatusBadGateway)
 				return
 			}
@@ -37,42 +39,49 @@ func TestClientKeepsRoutersInformed(t *testing.T) {
 		}
 		put(alerting.Firing{Alarm: a})
 		time.Sleep(20 * time.Second)
-		if d := c.Unreachable(); posts != 5 || d != 20*time.Second {
-			t.Errorf("%d posts in 20 s of outage, unreachable for %v; want 5 (at 0, 1, 3, 7, 15 s) and 20s", posts, d)
+		synctest.Wait()
+		if d := c.Unreachable(); posts.Load() != 5 || d != 20*time.Second {
+			t.Errorf("%d posts in 20 s of outage, unreachable for %v; want 5 (at 0, 1, 3, 7, 15 s) and 20s", posts.Load(), d)
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(12 * time.Second)
-		if len(b.alarms) != 1 || c.Unreachable() != 0 {
-			t.Errorf("%d alarms after the outage, unreachable for %v; want 1, 0", len(b.alarms), c.Unreachable())
+		synctest.Wait()
+		if b.count() != 1 || c.Unreachable() != 0 {
+			t.Errorf("%d alarms after the outage, unreachable for %v; want 1, 0", b.count(), c.Unreachable())
 		}
-		for _, got := range b.alarms {
+		for _, p := range b.view().Problems {
+			got := p.Root
 			if left := time.Until(got.EndsAt); left < 3*time.Minute || !got.StartsAt.Equal(a.StartsAt) {
 				t.Errorf("the alarm ends in %v, began %v; want some 4 minutes and its own start", left, got.StartsAt)
 			}
 		}
+		b.mu.Lock()
 		clear(b.alarms) // the router lost its memory
+		b.mu.Unlock()
 		time.Sleep(time.Minute)
-		if len(b.alarms) != 1 {
-			t.Errorf("%d alarms a minute after the router lost its memory; want 1", len(b.alarms))
+		synctest.Wait()
+		if b.count() != 1 {
+			t.Errorf("%d alarms a minute after the router lost its memory; want 1", b.count())
 		}
-		posts = 0
+		posts.Store(0)
 		put(alerting.Firing{Alarm: a}) // again: nothing new
 		synctest.Wait()
-		if posts != 0 {
-			t.Errorf("%d posts for what is known; want 0", posts)
+		if posts.Load() != 0 {
+			t.Errorf("%d posts for what is known; want 0", posts.Load())
 		}
 		put(alerting.Ended{Fingerprint: a.Fingerprint()})
 		synctest.Wait()
-		if posts != 1 || len(b.alarms) != 0 {
-			t.Errorf("%d posts and %d alarms at the end; want 1, 0", posts, len(b.alarms))
+		if posts.Load() != 1 || b.count() != 0 {
+			t.Errorf("%d posts and %d alarms at the end; want 1, 0", posts.Load(), b.count())
 		}
 		time.Sleep(10 * time.Minute)
-		if len(c.table) != 0 {
-			t.Errorf("%d lines in the table 10 min after the end; want 0", len(c.table))
-		}
+		synctest.Wait()
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+		if len(c.table) != 0 {
+			t.Errorf("%d lines in the table 10 min after the end; want 0", len(c.table))
 		}
 	})
 }

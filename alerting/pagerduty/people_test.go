@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,12 +61,19 @@ func TestPollTellsWhatPeopleDid(t *testing.T) {
 	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
 		c := client(t, p, withToken)
 		c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P1))
-		rec := alerting.Record{Key: "k", Open: true}
+		var acked atomic.Bool
+		open := func() []alerting.Record {
+			rec := alerting.Record{Key: "k", Open: true}
+			if acked.Load() {
+				rec.AckedBy = "ann"
+			}
+			return []alerting.Record{rec}
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		got := make(chan alerting.Input, 10)
 		done := make(chan error)
 		go func() {
-			done <- c.Poll(ctx, func() []alerting.Record { return []alerting.Record{rec} }, func(_ context.Context, in ...alerting.Input) error {
+			done <- c.Poll(ctx, open, func(_ context.Context, in ...alerting.Input) error {
 				for _, i := range in {
 					got <- i
 				}
@@ -88,11 +96,11 @@ func TestPollTellsWhatPeopleDid(t *testing.T) {
 		expect()
 		p.Acknowledge("k", "ann")
 		expect(alerting.Acked{Key: "k", By: "ann"})
-		rec.AckedBy = "ann"
+		acked.Store(true)
 		expect()
 		p.Unacknowledge("k", "ann")
 		expect(alerting.Acked{Key: "k", By: "ann", Undo: true})
-		rec.AckedBy = ""
+		acked.Store(false)
 		p.Resolve("k", "bob")
 		expect(alerting.Closed{Key: "k", By: "bob"})
 		cancel()
