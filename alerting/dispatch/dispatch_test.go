@@ -155,15 +155,33 @@ func TestOffKeepsNoLedger(t *testing.T) {
 	})
 }
 
+// paper may be written and read by different goroutines.
+type paper struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (p *paper) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(b)
+}
+
+func (p *paper) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
 func TestTheSecondChannelAfterTwoMinutes(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
-		var out strings.Builder
+		var out paper
 		r.opts.Second = pagerduty.NewLog(slog.New(slog.DiscardHandler), &out)
 		r.pd.Set(alertingtest.Down)
 		r.start()
 		r.put(alerting.Firing{Alarm: alarm("A")}, alerting.Firing{Alarm: alarm("B")})
 		r.pass(110 * time.Second)
-		if out.Len() != 0 {
+		if out.String() != "" {
 			t.Errorf("%q after 110 s; want nothing yet", out.String())
 		}
 		r.pass(20 * time.Second)
