@@ -1,6 +1,12 @@
 package alerting
 
-import "time"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // State is where a problem stands on its way.
 type State string
@@ -24,6 +30,7 @@ type View struct {
 	Silences []Silence
 	Firing   int // alarms that hold
 	Lost     int // of them, out of contact
+	Refused  int // alarms that were not taken, since too many are kept
 }
 
 // ProblemView is one problem: a best root candidate with all that it explains.
@@ -52,4 +59,100 @@ type ExplainedAlarm struct {
 	Since  time.Time
 	Lost   bool // out of contact
 	Over15 bool // hidden for longer than the limit: marked
+}
+
+// View returns what the router thought at the last step.
+func (r *Router) View() View {
+	v := View{At: r.now, Storm: r.storm, Refused: r.refused}
+	for _, a := range r.alarms {
+		if a.holds() {
+			v.Firing++
+			if a.lost {
+				v.Lost++
+			}
+		}
+	}
+	for _, p := range r.problems {
+		v.Problems = append(v.Problems, r.viewOf(p))
+	}
+	for _, s := range r.silences {
+		if s.EndsAt.After(r.now) {
+			v.Silences = append(v.Silences, s)
+		}
+	}
+	slices.SortFunc(v.Silences, func(a, b Silence) int { return cmp.Or(a.EndsAt.Compare(b.EndsAt), cmp.Compare(a.ID, b.ID)) })
+	return v
+}
+
+func (r *Router) viewOf(p *problem) ProblemView {
+	pv := ProblemView{
+		ID: p.root.fp, Route: r.set.RouteBy(p.head().Labels), State: p.state, Until: p.until, Behind: p.behind,
+		Priority: p.priority, Reason: p.reason, Page: r.page(r.now, p), Root: p.root.Alarm, Since: p.root.since, Note: p.note,
+	}
+	if p.state == stateReady {
+		pv.State = Waiting // for its turn at the pager
+	}
+	if p.root.flapping {
+		pv.Note = strings.TrimPrefix(pv.Note+"; flapping", "; ")
+	}
+	if p.silenced != nil {
+		pv.SilencedBy = p.silenced.CreatedBy
+	}
+	if p.incident != nil && p.incident.open() {
+		pv.Key, pv.AckedBy = p.incident.rec.Key, p.incident.rec.AckedBy
+	}
+	for _, m := range p.members {
+		if !m.holds() {
+			continue
+		}
+		pv.Explained = append(pv.Explained, ExplainedAlarm{
+			Alarm: m.Alarm, Why: m.why, Since: m.since, Lost: m.lost,
+			Over15: !m.hidden.IsZero() && r.now.Sub(m.hidden) > r.set.HiddenFor,
+		})
+	}
+	return pv
+}
+
+// Why says, in words, what became of the alarm whose fingerprint, rule or entity is given; "" when the view
+// knows of none.
+func (v View) Why(alarm string) string {
+	var out []string
+	is := func(a Alarm) bool {
+		return a.Fingerprint() == alarm || a.Rule() == alarm || a.Labels[LabelEntity] == alarm
+	}
+	for _, p := range v.Problems {
+		if is(p.Root) {
+			out = append(out, fmt.Sprintf("%s on %s is %s, %s: %s.", p.Root.Rule(), p.Page.Entity, p.Priority, p.words(v.At), p.Reason))
+		}
+		for _, e := range p.Explained {
+			if is(e.Alarm) {
+				out = append(out, fmt.Sprintf("%s on %s is explained by %s (%s): it %s. That is %s, %s.",
+					e.Alarm.Rule(), e.Alarm.Labels[LabelEntity], p.Root.Rule(), p.Page.Entity, e.Why, p.Priority, p.words(v.At)))
+			}
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// words says where a problem stands.
+func (p ProblemView) words(now time.Time) string {
+	left := ""
+	if !p.Until.IsZero() {
+		left = " for at most " + p.Until.Sub(now).Round(time.Second).String() + " more"
+	}
+	switch p.State {
+	case Waiting:
+		return "waiting" + left
+	case Held:
+		return "held behind a worse one" + left
+	case Paged:
+		return "paged as " + p.Key
+	case AckedState:
+		return "paged as " + p.Key + " and taken by " + p.AckedBy
+	case Recovering:
+		return "quiet, to be resolved" + left
+	case Quiet:
+		return "silenced by " + p.SilencedBy + left
+	}
+	return "on the board only"
 }
