@@ -1,0 +1,173 @@
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+)
+
+// riakOptions is the section collect.riak. Riak is looked for on its usual port; the statistics need no password.
+type riakOptions struct {
+	URL        string        `yaml:"url"`         // of the local node's HTTP listener
+	PB         string        `yaml:"pb"`          // address of its protocol-buffer listener; empty: not asked
+	Cluster    string        `yaml:"cluster"`     // the label cluster: /stats has no name for it
+	DataDir    string        `yaml:"data_dir"`    // whose file system is watched in the node's own list of disks
+	StatsEvery time.Duration `yaml:"stats_every"` // between requests of /stats
+}
+
+// riakDefaults are the usual ports. Each request of /stats makes Riak visit every process and every
+// vnode, and its answer is cached for 1 s only: below 10 s is for stand-ins.
+var riakDefaults = riakOptions{
+	URL: "http://127.0.0.1:8098", PB: "127.0.0.1:8087", Cluster: "riak", DataDir: "/var/lib/riak",
+	StatsEvery: 15 * time.Second,
+}
+
+// Validate says what is wrong with the options, all at once.
+func (o riakOptions) Validate() error {
+	var errs []error
+	if u, err := url.Parse(o.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		errs = append(errs, fmt.Errorf("url: want http://host:port, have %q", o.URL))
+	}
+	if o.PB != "" {
+		if _, _, err := net.SplitHostPort(o.PB); err != nil {
+			errs = append(errs, fmt.Errorf("pb: want host:port, have %q", o.PB))
+		}
+	}
+	if o.Cluster == "" {
+		errs = append(errs, errors.New("cluster: is empty"))
+	}
+	if !strings.HasPrefix(o.DataDir, "/") {
+		errs = append(errs, fmt.Errorf("data_dir: want a path from /, have %q", o.DataDir))
+	}
+	if o.StatsEvery < time.Second || o.StatsEvery > 5*time.Minute {
+		errs = append(errs, fmt.Errorf("stats_every: %s is outside 1s to 5m", o.StatsEvery))
+	}
+	return errors.Join(errs...)
+}
+
+// Deadlines of the requests. Riak itself gives a figure 5 s and then answers 500 with the reason: who asks for less
+// takes a slow figure for a dead node.
+// Source: a recorded 500 after 5.00 s (Riak KV 3.2.3, November 2026); basho/riak_kv issue 1556.
+const (
+	riakStatsDeadline = 8 * time.Second
+	riakPingDeadline  = 2 * time.Second
+)
+
+func init() {
+	register(Spec{
+		Name: "riak", Options: riakDefaults, Interval: 5 * time.Second, Deadline: 9 * time.Second,
+		Metrics: riakMetrics(), New: newRiak,
+	})
+}
+
+// riak watches the local node of a cluster. It pings at each collection and asks for /stats when StatsEvery has
+// passed since it last did; one request of each is in flight at most.
+type riak struct {
+	opt riakOptions
+	env Env
+
+	found    bool // seen at least once
+	asked    time.Time
+	failures map[string]float64 // of /stats, by reason
+	owners   string             // the ring's owners as last seen, and when they were others
+	changed  time.Time
+}
+
+func newRiak(env Env) (Collector, error) {
+	opt, ok := env.Options.(riakOptions)
+	if !ok {
+		return nil, fmt.Errorf("riak: options are a %T", env.Options)
+	}
+	if err := opt.Validate(); err != nil {
+		return nil, fmt.Errorf("riak: %w", err)
+	}
+	if env.HTTP == nil { // no proxy: the local node is asked and nobody else
+		env.HTTP = &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
+	}
+	if env.Dial == nil {
+		env.Dial = (&net.Dialer{}).DialContext
+	}
+	opt.URL = strings.TrimSuffix(opt.URL, "/")
+	return &riak{opt: opt, env: env, failures: map[string]float64{}}, nil
+}
+
+// Collect asks the node how it is. ErrAbsent means that there never was one; a BlindError that /stats
+// gave no figures this time, which alone says nothing of whether the node serves.
+func (r *riak) Collect(ctx context.Context, b *metric.Batch) error {
+	ping := r.ping(ctx)
+	if !r.found {
+		if !ping.isRiak() {
+			return fmt.Errorf("riak at %s: %w", r.opt.URL, ErrAbsent)
+		}
+		r.found = true
+	}
+	now := r.env.Now()
+	due := r.asked.IsZero() || now.Sub(r.asked) >= r.opt.StatsEvery-riakEarly
+	var stats riakReply
+	var pb bool
+	var looks sync.WaitGroup
+	if due {
+		r.asked = now
+		looks.Go(func() { stats = r.stats(ctx) })
+	}
+	if r.opt.PB != "" {
+		looks.Go(func() { pb = r.pbPing(ctx) })
+	}
+	looks.Wait()
+
+	o := riakOut{b, r.opt.Cluster}
+	o.bool(riakPingUp, ping.err == nil)
+	o.bool(riakListening, !ping.unreachable())
+	if r.opt.PB != "" {
+		o.bool(riakPBUp, pb)
+	}
+	if !due {
+		if ping.unreachable() {
+			return Blind(ping.reason, ping.err)
+		}
+		return nil
+	}
+	return r.report(o, stats)
+}
+
+// riakEarly is how much before its time /stats may be asked: schedules do not tick exactly.
+const riakEarly = 200 * time.Millisecond
+
+// report appends what one request of /stats told.
+func (r *riak) report(o riakOut, s riakReply) error {
+	if s.err != nil {
+		r.failures[s.reason]++
+	}
+	for _, reason := range riakReasons {
+		o.add(riakStatsFailures, r.failures[reason], "reason", reason)
+	}
+	o.bool(riakUp, s.err == nil)
+	if s.reason != riakConnect {
+		o.add(riakStatsTime, s.took.Seconds())
+	}
+	if s.err != nil {
+		return Blind(s.reason, s.err)
+	}
+	r.figures(o, s.stats)
+	return nil
+}
+
+// riakOut appends samples of one cluster.
+type riakOut struct {
+	b       *metric.Batch
+	cluster string
+}
+
+func (o riakOut) add(d *metric.Desc, v float64, kv ...string) {
+	o.b.Add(d, v, append([]string{"cluster", o.cluster}, kv...)...)
+}
+
+func (o riakOut) bool(d *metric.Desc, v bool) { o.b.Bool(d, v, "cluster", o.cluster) }
