@@ -73,8 +73,9 @@ func (d *Dispatcher) carry(ctx context.Context, j job) {
 	}
 	a := j.action
 	before, known := d.book.record(a.Key)
+	// Until it is answered, open is what was open before: a page that nobody took must be sent in the next life.
 	pending := a.Record
-	pending.Pending = a.ID
+	pending.Pending, pending.Open = a.ID, known && before.Open
 	if d.cfg.Mode == Shadow || d.cfg.Mode == Off {
 		d.shadowed(ctx, j)
 		return
@@ -97,7 +98,7 @@ func (d *Dispatcher) carry(ctx context.Context, j job) {
 	case known:
 		after = before
 	default:
-		after.Open, after.Pending = false, ""
+		after.Pending = ""
 	}
 	e := event(outcomes[result.Outcome], a, time.Now())
 	e.Detail = result.Detail

@@ -68,10 +68,10 @@ func (d *Dispatcher) acked(a alerting.Acked, now time.Time) {
 // closed says whether a person closed the incident: our own resolve comes back by webhook too.
 func (d *Dispatcher) closed(c alerting.Closed, now time.Time) bool {
 	rec, ok := d.book.record(c.Key)
-	if !ok || !rec.Open || rec.Pending != "" && rec.Kind == alerting.Resolve {
+	if !ok || !rec.Open && rec.Pending == "" || rec.Pending != "" && rec.Kind == alerting.Resolve {
 		return false
 	}
-	rec.Open, rec.UpdatedAt = false, now
+	rec.Open, rec.Pending, rec.UpdatedAt = false, "", now
 	d.book.put(&rec, ledger.Event{At: now, Kind: ledger.Closed, Key: c.Key, Route: rec.Route, Priority: rec.Page.Priority, By: c.By})
 	return true
 }
