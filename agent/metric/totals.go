@@ -17,6 +17,8 @@ type totalsKey struct {
 }
 
 type total struct {
+	desc        *Desc
+	labels      Labels
 	start, last time.Time
 	value       float64
 	hist        *Histogram
@@ -37,7 +39,7 @@ func (t *Totals) Add(s Sample) (Sample, time.Time) {
 	k := totalsKey{s.Desc, s.Labels.Key()}
 	e := t.series[k]
 	if e == nil {
-		e = &total{start: s.Time}
+		e = &total{desc: s.Desc, labels: s.Labels, start: s.Time}
 		t.series[k] = e
 	}
 	e.last = s.Time
@@ -64,6 +66,19 @@ func (t *Totals) Expire(now time.Time) int {
 		}
 	}
 	return n
+}
+
+// Standing yields the totals that got nothing since before, stamped at: a total that stands still has not
+// ended, and a destination that hears nothing of it for minutes would think so. A Histogram
+// belongs to Totals as in Add.
+func (t *Totals) Standing(before, at time.Time) func(yield func(Sample) bool) {
+	return func(yield func(Sample) bool) {
+		for _, e := range t.series {
+			if e.last.Before(before) && !yield(Sample{Desc: e.desc, Labels: e.labels, Time: at, Value: e.value, Hist: e.hist}) {
+				return
+			}
+		}
+	}
 }
 
 // Len returns the number of series held.

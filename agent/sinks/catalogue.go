@@ -52,6 +52,15 @@ var catalogue = []Spec{
 		Name: "cloudwatch", Options: DefaultCloudWatch(), Common: common(time.Minute, 45*time.Second, 13*24*time.Hour), Spooled: true,
 		New: func(o any, env Env) (Sink, error) { return NewCloudWatch(o.(CloudWatch), env) },
 	},
+	{
+		// A line of StatsD has no time of its own: what is older than an interval would pass for today's.
+		Name: "statsd", Options: DefaultStatsD(), Common: common(10*time.Second, 9*time.Second, 25*time.Second),
+		New: func(o any, env Env) (Sink, error) { return NewStatsD(o.(StatsD), env) },
+	},
+	{
+		Name: "remote_write", Options: DefaultRemoteWrite(), Common: common(remoteWriteEvery, remoteWriteEvery, 0), Spooled: true,
+		New: func(o any, env Env) (Sink, error) { return NewRemoteWrite(o.(RemoteWrite), env) },
+	},
 }
 
 // All returns the catalogue.

@@ -1,0 +1,140 @@
+package sinks
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/secret"
+)
+
+// HTTPOptions are where and how a destination is posted to.
+type HTTPOptions struct {
+	URL      string                   `yaml:"url"`
+	Username string                   `yaml:"username"` // basic authentication, with the password
+	Password secret.Secret            `yaml:"password"`
+	Bearer   secret.Secret            `yaml:"bearer"`  // token, in place of basic authentication
+	Headers  map[string]secret.Secret `yaml:"headers"` // more of them, such as a tenant's
+	CAFile   string                   `yaml:"ca_file"` // PEM; the system's authorities when empty
+}
+
+// Validate says all that is wrong.
+func (o HTTPOptions) Validate() error {
+	var errs []error
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		errs = append(errs, fmt.Errorf("url: want http:// or https:// and a host, have %q", o.URL))
+	}
+	if (o.Username == "") != o.Password.IsZero() {
+		errs = append(errs, errors.New("username: want it with password, or neither"))
+	}
+	if o.Username != "" && !o.Bearer.IsZero() {
+		errs = append(errs, errors.New("bearer: want it or username, not both"))
+	}
+	return errors.Join(errs...)
+}
+
+// poster posts bodies and tells answers apart.
+type poster struct {
+	name   string
+	opts   HTTPOptions
+	client *http.Client
+}
+
+func newPoster(name string, o HTTPOptions, env Env) (*poster, error) {
+	p := &poster{name: name, opts: o, client: &http.Client{Transport: env.HTTP}}
+	if env.HTTP != nil {
+		return p, nil
+	}
+	tr := http.DefaultTransport.(*http.Transport).Clone()
+	if o.CAFile != "" {
+		pem, err := os.ReadFile(o.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("%s: ca_file: %w", name, err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s: ca_file: %s holds no certificate", name, o.CAFile)
+		}
+		tr.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	p.client.Transport = tr
+	return p, nil
+}
+
+// Close implements io.Closer.
+func (p *poster) Close() error { p.client.CloseIdleConnections(); return nil }
+
+// statusError is an answer that is no success.
+type statusError struct {
+	name, text string
+	status     int
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%s: %d %s: %s", e.name, e.status, http.StatusText(e.status), e.text)
+}
+
+// post sends a body. On success it returns the answer's header and at most 64 KiB of its body.
+func (p *poster) post(ctx context.Context, body []byte, header map[string]string) (http.Header, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.opts.URL, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", p.name, err)
+	}
+	for k, v := range header {
+		req.Header.Set(k, v)
+	}
+	req.Header.Set("User-Agent", "binnacle")
+	for k, v := range p.opts.Headers {
+		req.Header.Set(k, v.Reveal())
+	}
+	if p.opts.Username != "" {
+		req.SetBasicAuth(p.opts.Username, p.opts.Password.Reveal())
+	}
+	if !p.opts.Bearer.IsZero() {
+		req.Header.Set("Authorization", "Bearer "+p.opts.Bearer.Reveal())
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", p.name, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if resp.StatusCode/100 == 2 {
+		return resp.Header, answer, nil // half an answer to what was taken changes nothing
+	}
+	if err != nil && len(answer) == 0 {
+		answer = []byte(err.Error())
+	}
+	text := strings.Join(strings.Fields(string(answer[:min(len(answer), 300)])), " ")
+	return nil, nil, judge(&statusError{p.name, text, resp.StatusCode}, resp.Header)
+}
+
+// judge says what kind of error an answer is. What is the request's own fault is permanent; what is
+// the key's, the path's or the hour's may pass while the samples wait.
+func judge(err *statusError, h http.Header) error {
+	switch err.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusTooEarly:
+		return err
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		if n, perr := strconv.Atoi(h.Get("Retry-After")); perr == nil && n > 0 {
+			return &RetryAfterError{After: time.Duration(n) * time.Second, Err: err}
+		}
+		return err
+	}
+	if err.status/100 == 4 {
+		return Permanent(err)
+	}
+	return err
+}

@@ -1,0 +1,154 @@
+package sinks_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/sinks"
+	"github.com/navcloud/binnacle/agent/sinks/sinkstest"
+)
+
+func TestStatsDKeepsTheContract(t *testing.T) {
+	sinkstest.Run(t, func(t *testing.T) sinkstest.Target {
+		fake := sinkstest.NewStatsD(true)
+		var failing atomic.Int32
+		s := must(sinks.NewStatsD(sinks.DefaultStatsD(), sinks.Env{
+			Log: slog.New(slog.DiscardHandler),
+			Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if failing.Add(-1) >= 0 {
+					return nil, errors.New("no route to host")
+				}
+				return fake.Dial(ctx, network, addr)
+			},
+		}))
+		t.Cleanup(func() { _ = s.(interface{ Close() error }).Close() })
+		return sinkstest.Target{
+			Sink: s, Repeats: true,
+			Names: func() (out []string) {
+				for _, l := range fake.Lines() {
+					name, _, _ := strings.Cut(l.Name, ".") // the label follows
+					out = append(out, name)
+				}
+				return out
+			},
+			Fail: func(n int) { failing.Store(int32(n)) },
+		}
+	})
+}
+
+func statsdLines(t *testing.T, o sinks.StatsD, in []metric.Sample) []string {
+	t.Helper()
+	fake := sinkstest.NewStatsD(o.Flavor == "plain")
+	synctest.Test(t, func(t *testing.T) {
+		spec, _ := sinks.Lookup("statsd")
+		q := must(spec.Open(o, spec.Common, sinks.Env{Dial: fake.Dial, Log: slog.New(slog.DiscardHandler)}))
+		stop := run(t, q)
+		q.Put(in)
+		time.Sleep(15 * time.Second)
+		stop()
+		synctest.Wait()
+	})
+	if f := fake.Faults(); len(f) > 0 {
+		t.Errorf("lines that a server can't read: %v", f)
+	}
+	var out []string
+	for _, l := range fake.Lines() {
+		out = append(out, fmt.Sprintf("%s:%.4g|%s %v", l.Name, l.Value, l.Type, l.Tags))
+	}
+	return out
+}
+
+func TestStatsDPlain(t *testing.T) {
+	t.Setenv("DD_ENV", "prod") // the client would add a tag, which no plain server reads
+	h := &metric.Histogram{}
+	for range 10 {
+		h.Observe(0.25, 1)
+	}
+	c := &metric.Desc{Name: "served", Kind: metric.Counter}
+	got := statsdLines(t, sinks.StatsD{Address: "x:1", Flavor: "plain", Prefix: "nav."}, []metric.Sample{
+		{Desc: &metric.Desc{Name: "open"}, Labels: metric.L("az", "eu-west-1a", "node", "a.b"), Time: now(), Value: 12.5},
+		{Desc: &metric.Desc{Name: "drift"}, Time: now(), Value: -2},
+		{Desc: c, Time: now().Add(-time.Second), Value: 100}, {Desc: c, Time: now(), Value: 107},
+		{Desc: &metric.Desc{Name: "api.took", Kind: metric.Distribution, Unit: metric.Seconds}, Time: now(), Hist: h},
+	})
+	want := []string{
+		"nav.open.eu-west-1a.a_b:12.5|g []", "nav.drift:0|g []", "nav.drift:-2|g []", "nav.served:7|c []",
+		"nav.api.took.count:10|c []", "nav.api.took.sum:2500|g []", "nav.api.took.mean:250|g []", "nav.api.took.lower:250|g []",
+		"nav.api.took.upper:250|g []", "nav.api.took.p50:250|g []", "nav.api.took.p95:250|g []", "nav.api.took.p99:250|g []",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("lines\n%q\nwant\n%q", got, want)
+	}
+}
+
+// now is the time with which a synctest bubble begins.
+func now() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+func TestStatsDDatadog(t *testing.T) {
+	fake := sinkstest.NewStatsD(false)
+	synctest.Test(t, func(t *testing.T) {
+		spec, _ := sinks.Lookup("statsd")
+		q := must(spec.Open(sinks.StatsD{Address: "x:1", Flavor: "datadog"}, spec.Common, sinks.Env{Dial: fake.Dial, Log: slog.New(slog.DiscardHandler)}))
+		stop := run(t, q)
+		trips := &metric.Desc{Name: "trips", Kind: metric.Delta}
+		took := &metric.Desc{Name: "took_seconds", Kind: metric.Distribution, Unit: metric.Seconds}
+		for range 30 {
+			h := &metric.Histogram{}
+			h.Observe(0.5, 4)
+			h.Observe(2, 1)
+			q.Put([]metric.Sample{
+				{Desc: trips, Labels: metric.L("op", "put"), Time: time.Now(), Value: 10.0 / 3}, // a rate of 0.3
+				{Desc: took, Labels: metric.L("op", "put"), Time: time.Now(), Hist: h},
+			})
+			time.Sleep(10 * time.Second)
+		}
+		stop()
+		synctest.Wait()
+	})
+	trips, weight := 0.0, map[string]float64{}
+	for _, l := range fake.Lines() {
+		if !slices.Equal(l.Tags, []string{"op:put"}) {
+			t.Errorf("%+v; want the tag op:put", l)
+		}
+		if l.Name == "trips" {
+			trips += l.Value
+		} else {
+			weight[fmt.Sprintf("%s|%s:%.1f", l.Name, l.Type, l.Value)] += 1 / l.Rate
+		}
+	}
+	if f := fake.Faults(); trips != 100 || len(f) > 0 {
+		t.Errorf("trips %v, faults %v; want 100 and none", trips, f)
+	}
+	if want := map[string]float64{"took_seconds|d:0.5": 120, "took_seconds|d:2.0": 30}; fmt.Sprint(weight) != fmt.Sprint(want) {
+		t.Errorf("weights %v; want %v", weight, want)
+	}
+}
+
+func TestStatsDOverASocket(t *testing.T) {
+	fake := sinkstest.NewStatsD(true)
+	addr := must(fake.Listen())
+	o := sinks.DefaultStatsD()
+	o.Address = "udp://" + addr
+	s := must(sinks.NewStatsD(o, sinks.Env{Log: slog.New(slog.DiscardHandler)}))
+	if err := s.Write(t.Context(), sinkstest.Samples(40, time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if got := len(fake.Wait(ctx, 40)); got != 40 {
+		t.Errorf("%d lines arrived; want 40", got)
+	}
+	if err := errors.Join(s.(interface{ Close() error }).Close(), fake.Close()); err != nil {
+		t.Error(err)
+	}
+}
