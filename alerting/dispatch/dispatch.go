@@ -68,8 +68,11 @@ type Dispatcher struct {
 	inputs chan []alerting.Input
 	answer chan answer
 
-	mu     sync.Mutex // guards the router
-	viewed *alerting.View
+	mu       sync.Mutex // guards the router
+	viewed   alerting.View
+	stale    bool          // a step was made since
+	viewAt   time.Time     // when it was made
+	viewCost time.Duration // what it took
 
 	routes  map[string]chan job // owned by the loop
 	backlog []answer            // owned by the loop
@@ -93,7 +96,7 @@ func New(c Config, o Options) (*Dispatcher, error) {
 	}
 	return &Dispatcher{
 		cfg: c, opts: o, log: o.Log, book: newBook(o, c), watch: newWatch(c, o), stats: newStats(),
-		inputs: make(chan []alerting.Input, maxChunks), answer: make(chan answer, maxJobs), routes: map[string]chan job{}, extra: make(chan job, maxJobs),
+		stale: true, inputs: make(chan []alerting.Input, maxChunks), answer: make(chan answer, maxJobs), routes: map[string]chan job{}, extra: make(chan job, maxJobs),
 	}, nil
 }
 
@@ -133,15 +136,20 @@ func (d *Dispatcher) Acknowledge(ctx context.Context, a alerting.Acked) error {
 	}
 }
 
-// View returns what the router thinks now.
+// viewShare bounds the share of time that views may take from the router, which waits meanwhile.
+const viewShare = 10
+
+// View returns what the router thinks now; where a view is costly, what it thought a moment ago.
 func (d *Dispatcher) View() alerting.View {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.viewed == nil {
-		v := d.opts.Router.View()
-		d.viewed = &v
+	if d.stale && time.Since(d.viewAt) >= viewShare*d.viewCost {
+		begin := time.Now()
+		d.viewed, d.stale = d.opts.Router.View(), false
+		d.viewAt = time.Now()
+		d.viewCost = d.viewAt.Sub(begin)
 	}
-	return *d.viewed
+	return d.viewed
 }
 
 // Open returns the records of the open incidents, for polling.
@@ -253,7 +261,7 @@ func (d *Dispatcher) step(ctx context.Context, in []alerting.Input) time.Duratio
 	now := time.Now()
 	d.mu.Lock()
 	actions, next := d.opts.Router.Step(now, in)
-	d.viewed = nil
+	d.stale = true
 	d.mu.Unlock()
 	d.watch.alive()
 	for _, a := range actions {
