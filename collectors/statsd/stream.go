@@ -1,0 +1,113 @@
+package statsd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of a TCP listener.
+const (
+	maxConns  = 1024
+	maxLine   = 1 << 16
+	readSize  = 1 << 13
+	idleLimit = 10 * time.Minute // a connection that says nothing for so long is closed
+	lastRead  = 50 * time.Millisecond
+)
+
+// Stream reads lines from the connections of one TCP listener into one table.
+type Stream struct {
+	socket *Socket
+	table  *Table
+	now    func() time.Time
+
+	open    atomic.Int64
+	refused atomic.Uint64
+}
+
+// NewStream makes a Stream. now gives the time of arrival.
+func NewStream(s *Socket, t *Table, now func() time.Time) *Stream {
+	return &Stream{socket: s, table: t, now: now}
+}
+
+// Connections returns how many are open, and how many were refused since they would have been too many.
+func (s *Stream) Connections() (open int64, refused uint64) { return s.open.Load(), s.refused.Load() }
+
+// Run accepts and reads until ctx ends; then every connection is read until nothing waits, and closed.
+func (s *Stream) Run(ctx context.Context) error {
+	ln := s.socket.conn.(*net.TCPListener)
+	_ = ln.SetDeadline(time.Time{})
+	defer context.AfterFunc(ctx, func() { _ = ln.SetDeadline(time.Unix(1, 0)) })()
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	for {
+		c, err := ln.Accept()
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return fmt.Errorf("listener %s: %w", s.socket.Listener, err)
+		case s.open.Load() >= maxConns:
+			s.refused.Add(1)
+			_ = c.Close()
+			continue
+		}
+		s.open.Add(1)
+		conns.Go(func() {
+			defer s.open.Add(-1)
+			defer c.Close()
+			s.read(ctx, c)
+		})
+	}
+}
+
+// read folds whole lines. One over maxLine is counted once and skipped to its end.
+func (s *Stream) read(ctx context.Context, c net.Conn) {
+	// What has arrived when ctx ends is still read: Read takes what waits before it looks at the deadline.
+	ended := func() { _ = c.SetReadDeadline(time.Now().Add(lastRead)) }
+	defer context.AfterFunc(ctx, ended)()
+	buf, have, skip := make([]byte, readSize), 0, false
+	for {
+		if ctx.Err() == nil {
+			_ = c.SetReadDeadline(time.Now().Add(idleLimit))
+			if ctx.Err() != nil { // it ended between the two, and its deadline was overwritten
+				ended()
+			}
+		}
+		n, err := c.Read(buf[have:])
+		have += n
+		if err != nil {
+			if have > 0 && !skip {
+				s.fold(buf[:have]) // a last line needs no newline
+			}
+			return
+		}
+		end := bytes.LastIndexByte(buf[:have], '\n') + 1
+		whole := buf[:end]
+		if skip && end > 0 {
+			whole, skip = whole[bytes.IndexByte(whole, '\n')+1:], false
+		}
+		if len(whole) > 0 {
+			s.fold(whole)
+		}
+		have = copy(buf, buf[end:have])
+		switch {
+		case skip:
+			have = 0
+		case have < len(buf):
+		case len(buf) < maxLine:
+			buf = append(buf, make([]byte, len(buf))...)
+		default:
+			s.table.Reject(Truncated)
+			have, skip = 0, true
+		}
+	}
+}
+
+func (s *Stream) fold(lines []byte) {
+	s.table.Packet(s.now().UnixNano(), lines, s.socket.Listener.Dialect)
+}
