@@ -32,7 +32,8 @@ func (r *Router) redundancyOf(entity string) (out redundancy) {
 			if ke.Kind != "cluster" && ke.Kind != "service" || !contains(r.graph.Members(k), start) {
 				continue
 			}
-			lost, total, hurt := r.graph.Redundancy(k, r.fallen)
+			se, _ := r.graph.Get(start)
+			lost, total, hurt := r.graph.Redundancy(k, se.Kind, r.fallen)
 			c := redundancy{k, lost, total, ke.Spare, hurt}
 			if !out.known() || c.hurt && !out.hurt || c.spare-c.lost < out.spare-out.lost {
 				out = c

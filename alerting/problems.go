@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting/topology"
 )
 
 // problem is a best root candidate with all that it explains.
@@ -107,24 +109,42 @@ func (r *Router) explains(now time.Time, c, a *alarm) string {
 		return ""
 	}
 	if a.symptom() {
-		return r.explainsSymptom(c, a)
+		return r.hurts(c, a.entity)
 	}
+	if why := r.byEdge(c, a); why != "" {
+		return why
+	}
+	if a.Labels[LabelDep] != "" && a.Labels[LabelDep] == c.service() && a.effect() {
+		return "blames " + c.service()
+	}
+	return ""
+}
+
+// byEdge says over which edge c explains a, which is no symptom. What is wrong with a whole cluster or at
+// the edge is explained by a part of it only when the loss of that part is more than can be spared.
+func (r *Router) byEdge(c, a *alarm) string {
 	rel := r.relate(a.entity, c.entity)
-	blames := a.Labels[LabelDep] != "" && a.Labels[LabelDep] == c.service() && a.effect()
+	effect := a.effect() || a.kind == "partition" && carries(c)
 	switch {
 	case rel.same:
 		return "on the same " + place1(c)
 	case rel.machine:
 		return "on the same machine"
-	case blames:
-		return "blames " + c.service()
 	case rel.none():
+		return ""
+	case a.wide() && a.effect():
+		if why := r.hurts(c, a.entity); why != "" {
+			return why
+		}
+		if rel.behind != "" {
+			return r.hurts(c, rel.behind)
+		}
 		return ""
 	case rel.depends > 0 && (a.effect() || carries(c)):
 		return "needs " + place1(c)
-	case rel.member && (a.effect() || a.kind == c.kind || a.kind == "partition" || a.kind == "down" && c.kind != "latency" && c.kind != "errors"):
+	case rel.member && (effect || a.kind == c.kind || a.kind == "partition" || a.kind == "down" && !c.effect()):
 		return "is part of " + place1(c)
-	case rel.peer != "" && (a.effect() || carries(c) && a.kind == "partition"):
+	case rel.peer != "" && effect:
 		return "shares " + rel.peer + " with " + place1(c)
 	case rel.behind != "" && a.effect():
 		return "stands before " + rel.behind + ", which needs " + place1(c)
@@ -140,24 +160,23 @@ func carries(c *alarm) bool { return c.layer == "az" || c.layer == "host" || c.k
 
 func place1(a *alarm) string { return first(a.entity, "entity") }
 
-// explainsSymptom wants more than an edge: the loss must reach the users, past all that is spare. A
-// cause on one node of many that can spare it is not why users are hurt.
-func (r *Router) explainsSymptom(c, s *alarm) string {
+// hurts says why c hurts what stands far above it, such as users: more than an edge, the loss must get
+// there, past all that is spare. A cause on one node of many that can spare it does not.
+func (r *Router) hurts(c *alarm, entity string) string {
 	if rootRank(c) < causeRank || c.flapping {
 		return ""
 	}
-	if c.entity == s.entity || r.reaches(c.entity, s.entity) {
-		return "its users need " + place1(c)
+	if c.entity == entity || r.reaches(c.entity, entity) {
+		return "needs " + place1(c)
 	}
-	if !r.fallen[s.entity] {
+	if !r.fallen[entity] {
 		return ""
 	}
-	for hurt := range r.fallen { // several losses together were more than could be spared
-		if _, under := r.graph.DependsOn(hurt, c.entity); !under {
-			continue
-		}
-		if _, ok := r.graph.DependsOn(s.entity, hurt); (ok || hurt == s.entity) && !r.causeEntities[hurt] {
-			return "with other losses more than " + hurt + " can spare"
+	for _, hurt := range r.hurtTogether {
+		_, under := r.graph.DependsOn(hurt, c.entity)
+		_, over := r.graph.DependsOn(entity, hurt)
+		if under && (over || hurt == entity) {
+			return "needs " + hurt + ", which lost more than it can spare, " + place1(c) + " among it"
 		}
 	}
 	return ""
@@ -276,8 +295,8 @@ func (r *Router) parents(now time.Time, in []*alarm) (parent map[*alarm]*alarm, 
 				break
 			}
 		}
-		if parent[a] != nil || a.symptom() || !a.effect() {
-			continue
+		if parent[a] != nil || a.symptom() || !a.effect() || rootRank(a) >= causeRank {
+			continue // what may explain a symptom is never part of it: that would be a circle
 		}
 		for _, s := range symptoms { // nobody explains it, but users feel it: it is part of that
 			if s.severity() != "critical" {
@@ -323,6 +342,13 @@ func (r *Router) spreadAll(in []*alarm) {
 		}
 	}
 	r.fallen = r.graph.Spread(r.causeEntities)
+	r.hurtTogether = r.hurtTogether[:0]
+	for id := range r.fallen {
+		if e, _ := r.graph.Get(id); (e.Kind == topology.KindCluster || e.Kind == topology.KindService) && !r.causeEntities[id] {
+			r.hurtTogether = append(r.hurtTogether, id)
+		}
+	}
+	slices.Sort(r.hurtTogether)
 }
 
 func severityRank(a *alarm) int {

@@ -38,6 +38,7 @@ type Router struct {
 	spreads       map[string]map[string]bool
 	fallen        map[string]bool
 	causeEntities map[string]bool
+	hurtTogether  []string // clusters and services that fell without a cause of their own
 }
 
 // New makes a Router. The settings are valid: the caller has checked them.

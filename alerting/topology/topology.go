@@ -229,7 +229,7 @@ func (g *Graph) Spread(lost map[string]bool) map[string]bool {
 			if fallen[c] {
 				continue
 			}
-			if _, _, hurt := g.Redundancy(c, fallen); hurt {
+			if _, _, hurt := g.Redundancy(c, g.entities[id].Kind, fallen); hurt {
 				fallen[c] = true
 				queue = append(queue, c)
 			}
@@ -238,25 +238,20 @@ func (g *Graph) Spread(lost map[string]bool) map[string]bool {
 	return fallen
 }
 
-// Redundancy returns, of the kind of parents of which id has the least left, how many fell and how many
-// there are. An entity is hurt when more fell than it can spare, or all of a kind.
-func (g *Graph) Redundancy(id string, fallen map[string]bool) (lost, total int, hurt bool) {
+// Redundancy returns how many parents of one kind fell, how many id has, and whether that hurts it: more
+// fell than it can spare, or all of them.
+func (g *Graph) Redundancy(id, kind string, fallen map[string]bool) (lost, total int, hurt bool) {
 	e := g.entities[id]
-	all, gone := map[string]int{}, map[string]int{}
 	for _, p := range e.Parents {
-		k := g.entities[p].Kind
-		all[k]++
+		if g.entities[p].Kind != kind {
+			continue
+		}
+		total++
 		if fallen[p] {
-			gone[k]++
+			lost++
 		}
 	}
-	for k, n := range gone {
-		h := n > e.Spare || n == all[k]
-		if h && !hurt || h == hurt && (n > lost || n == lost && all[k] < total) {
-			lost, total, hurt = n, all[k], h
-		}
-	}
-	return lost, total, hurt
+	return lost, total, lost > 0 && (lost > e.Spare || lost == total)
 }
 
 // Members returns the parents of id that are of its own service, or all nodes among them when it has no
