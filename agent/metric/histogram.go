@@ -26,26 +26,62 @@ type octave struct {
 	counts [perOctave]float64
 }
 
+// bucket is one bucket and its count.
+type bucket struct {
+	index int32
+	count float64
+}
+
+// fewBuckets is up to how many buckets a side is kept as a sorted list. Most timers see a few values in a
+// window: a list of ten takes a quarter of the memory of their octaves.
+const fewBuckets = 24
+
+// side holds the buckets of the positive values, or of the negative: a list while they are few, octaves after.
+type side struct {
+	few     []bucket  // sorted by index
+	octaves []*octave // sorted by exp; where there are any, few is empty
+}
+
 // Histogram is the one internal form of timers and distributions: an exponential histogram whose
 // bucket i holds the values in (base^(i-1), base^i], their mirror image for negative values, a count
 // of zeros, and the exact count, sum, minimum and maximum. Counts are weights, so that a sample
 // rate of 0.3 counts as 1/0.3. The zero Histogram is empty and ready. It is not safe for
 // concurrent use.
 //
-// Its size is bounded by the range of float64: at most about 1 MB, 264 bytes for each power of two
-// that occurred.
+// Its size is bounded by the range of float64: at most about 1 MB, 16 bytes for each bucket while
+// they are few, later 264 for each power of two that occurred.
 type Histogram struct {
 	Count, Sum, Zero float64
 	Min, Max         float64 // meaningless while Count is 0
 
-	pos, neg []*octave // sorted by exp
+	pos, neg side
 }
+
+// guess gives, for the seven highest bits of a mantissa, the lowest bucket of an octave that values with them may be
+// in. A step of those bits is narrower than any bucket, so the bucket is that one or the next.
+var guess = func() (g [128]int32) {
+	for i := range g {
+		n, _ := slices.BinarySearch(bounds[:], 0.5+float64(i)/256)
+		g[i] = int32(n)
+	}
+	return g
+}()
 
 // Index returns the bucket of v > 0.
 func Index(v float64) int32 {
-	frac, exp := math.Frexp(v)
-	i, _ := slices.BinarySearch(bounds[:], frac)
-	return int32(exp-1)*perOctave + int32(i)
+	bits := math.Float64bits(v)
+	exp := int32(bits >> 52)
+	if exp == 0 { // subnormal: no leading one to rely on
+		frac, e := math.Frexp(v)
+		i, _ := slices.BinarySearch(bounds[:], frac)
+		return int32(e-1)*perOctave + int32(i)
+	}
+	i := guess[bits>>45&127]
+	frac := math.Float64frombits(bits&(1<<52-1) | 1022<<52)
+	if i < perOctave && frac > bounds[i] {
+		i++
+	}
+	return (exp-1023)*perOctave + i
 }
 
 // Upper returns the upper limit of bucket i: base^i.
@@ -68,22 +104,49 @@ func (h *Histogram) Observe(v, weight float64) {
 	h.Sum += v * weight
 	switch {
 	case v > 0:
-		h.pos = add(h.pos, Index(v), weight)
+		h.pos.add(Index(v), weight)
 	case v < 0:
-		h.neg = add(h.neg, Index(-v), weight)
+		h.neg.add(Index(-v), weight)
 	default:
 		h.Zero += weight
 	}
 }
 
-func add(os []*octave, i int32, weight float64) []*octave {
-	exp := i >> Schema
-	at, found := slices.BinarySearchFunc(os, exp, func(o *octave, e int32) int { return int(o.exp) - int(e) })
-	if !found {
-		os = slices.Insert(os, at, &octave{exp: exp})
+func (s *side) add(i int32, weight float64) {
+	if len(s.octaves) > 0 {
+		s.addOctave(i, weight)
+		return
 	}
-	os[at].counts[i&(perOctave-1)] += weight
-	return os
+	lo, hi := 0, len(s.few)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if s.few[mid].index < i {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	switch {
+	case lo < len(s.few) && s.few[lo].index == i:
+		s.few[lo].count += weight
+	case len(s.few) < fewBuckets:
+		s.few = slices.Insert(s.few, lo, bucket{i, weight})
+	default:
+		for _, b := range s.few {
+			s.addOctave(b.index, b.count)
+		}
+		s.few = nil
+		s.addOctave(i, weight)
+	}
+}
+
+func (s *side) addOctave(i int32, weight float64) {
+	exp := i >> Schema
+	at, found := slices.BinarySearchFunc(s.octaves, exp, func(o *octave, e int32) int { return int(o.exp) - int(e) })
+	if !found {
+		s.octaves = slices.Insert(s.octaves, at, &octave{exp: exp})
+	}
+	s.octaves[at].counts[i&(perOctave-1)] += weight
 }
 
 // Merge adds what o holds; o is unchanged. Merging is exact: the result is as if every observation
@@ -101,10 +164,10 @@ func (h *Histogram) Merge(o *Histogram) {
 	h.Sum += o.Sum
 	h.Zero += o.Zero
 	for i, c := range o.Positive {
-		h.pos = add(h.pos, i, c)
+		h.pos.add(i, c)
 	}
 	for i, c := range o.Negative {
-		h.neg = add(h.neg, i, c)
+		h.neg.add(i, c)
 	}
 }
 
@@ -117,25 +180,46 @@ func (h *Histogram) Clone() *Histogram {
 
 // Reset empties h and keeps its memory.
 func (h *Histogram) Reset() {
-	for _, o := range h.pos {
-		o.counts = [perOctave]float64{}
-	}
-	for _, o := range h.neg {
-		o.counts = [perOctave]float64{}
+	for _, s := range []*side{&h.pos, &h.neg} {
+		s.few = s.few[:0]
+		for _, o := range s.octaves {
+			o.counts = [perOctave]float64{}
+		}
 	}
 	h.Count, h.Sum, h.Zero, h.Min, h.Max = 0, 0, 0, 0, 0
 }
 
 // Positive yields the buckets of positive values that are not empty, in rising order of index.
-func (h *Histogram) Positive(yield func(index int32, count float64) bool) { each(h.pos, yield) }
+func (h *Histogram) Positive(yield func(index int32, count float64) bool) { h.pos.each(yield) }
 
 // Negative yields the buckets of negative values that are not empty, in rising order of their
 // absolute value's index.
-func (h *Histogram) Negative(yield func(index int32, count float64) bool) { each(h.neg, yield) }
+func (h *Histogram) Negative(yield func(index int32, count float64) bool) { h.neg.each(yield) }
 
-func each(os []*octave, yield func(int32, float64) bool) {
-	for _, o := range os {
+func (s *side) each(yield func(int32, float64) bool) {
+	for _, b := range s.few {
+		if !yield(b.index, b.count) {
+			return
+		}
+	}
+	for _, o := range s.octaves {
 		for r, c := range o.counts {
+			if c != 0 && !yield(o.exp*perOctave+int32(r), c) {
+				return
+			}
+		}
+	}
+}
+
+// backward is each from the highest bucket down.
+func (s *side) backward(yield func(int32, float64) bool) {
+	for _, b := range slices.Backward(s.few) {
+		if !yield(b.index, b.count) {
+			return
+		}
+	}
+	for _, o := range slices.Backward(s.octaves) {
+		for r, c := range slices.Backward(o.counts[:]) {
 			if c != 0 && !yield(o.exp*perOctave+int32(r), c) {
 				return
 			}
@@ -170,17 +254,15 @@ func (h *Histogram) Quantile(q float64) float64 {
 
 // ascending yields each bucket's value and count from the lowest value up.
 func (h *Histogram) ascending(yield func(value, count float64) bool) {
-	for _, o := range slices.Backward(h.neg) {
-		for r, c := range slices.Backward(o.counts[:]) {
-			if c != 0 && !yield(-Mid(o.exp*perOctave+int32(r)), c) {
-				return
-			}
+	for i, c := range h.neg.backward {
+		if !yield(-Mid(i), c) {
+			return
 		}
 	}
 	if h.Zero > 0 && !yield(0, h.Zero) {
 		return
 	}
-	each(h.pos, func(i int32, c float64) bool { return yield(Mid(i), c) })
+	h.pos.each(func(i int32, c float64) bool { return yield(Mid(i), c) })
 }
 
 // Values returns h as at most n pairs of a value and its count, lowest first, at the finest
@@ -202,17 +284,11 @@ func (h *Histogram) Values(n int) (values, counts []float64) {
 			}
 			values, counts = append(values, min(max(v, h.Min), h.Max)), append(counts, c)
 		}
-		for _, o := range slices.Backward(h.neg) {
-			for r, c := range slices.Backward(o.counts[:]) {
-				if c != 0 {
-					put(o.exp*perOctave+int32(r), -1, c)
-				}
-			}
-		}
+		h.neg.backward(func(i int32, c float64) bool { put(i, -1, c); return true })
 		if h.Zero > 0 {
 			put(0, 0, h.Zero)
 		}
-		each(h.pos, func(i int32, c float64) bool { put(i, 1, c); return true })
+		h.pos.each(func(i int32, c float64) bool { put(i, 1, c); return true })
 		if len(values) <= n || down == 16 {
 			return values, counts
 		}
