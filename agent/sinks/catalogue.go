@@ -61,6 +61,14 @@ var catalogue = []Spec{
 		Name: "remote_write", Options: DefaultRemoteWrite(), Common: common(remoteWriteEvery, remoteWriteEvery, 0), Spooled: true,
 		New: func(o any, env Env) (Sink, error) { return NewRemoteWrite(o.(RemoteWrite), env) },
 	},
+	{
+		Name: "graphite", Options: DefaultGraphite(), Common: common(10*time.Second, 9*time.Second, 0), Spooled: true,
+		New: func(o any, env Env) (Sink, error) { return NewGraphite(o.(Graphite), env) },
+	},
+	{
+		Name: "otlp", Options: DefaultOTLP(), Common: common(10*time.Second, 9*time.Second, 0), Spooled: true,
+		New: func(o any, env Env) (Sink, error) { return NewOTLP(o.(OTLP), env) },
+	},
 }
 
 // All returns the catalogue.

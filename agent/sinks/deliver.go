@@ -71,8 +71,7 @@ func (q *Queue) batch(ctx context.Context, batch []metric.Sample) (done int, err
 			if bad > done {
 				end = done + max((bad-done)/2, 1)
 			}
-			n, err := written(q.sink.Write(ctx, batch[done:end]), end-done)
-			q.sent(n, err)
+			n, err := q.write(ctx, batch[done:end])
 			done += n
 			if n > 0 {
 				refusals = 0
@@ -101,6 +100,22 @@ func (q *Queue) batch(ctx context.Context, batch []metric.Sample) (done int, err
 	}
 	q.down(err)
 	return done, err
+}
+
+// write calls the sink and counts what came of it.
+func (q *Queue) write(ctx context.Context, samples []metric.Sample) (n int, err error) {
+	err = q.sink.Write(ctx, samples)
+	var rejected *RejectedError
+	if errors.As(err, &rejected) {
+		lost := min(max(rejected.N, 1), len(samples))
+		q.tellRefusal("err", err, "samples", lost)
+		q.drop(dropRefused, lost)
+		q.sent(len(samples)-lost, nil)
+		return len(samples), nil
+	}
+	n, err = written(err, len(samples))
+	q.sent(n, err)
+	return n, err
 }
 
 // written returns how many of n samples a write delivered.
@@ -149,9 +164,13 @@ func (q *Queue) sent(n int, err error) {
 // refused counts a sample that the destination will never take, and tells the first of a flush.
 func (q *Queue) refused(s metric.Sample, err error) {
 	q.drop(dropRefused, 1)
+	q.tellRefusal("err", err, "metric", s.Desc.Name, "labels", s.Labels.String())
+}
+
+func (q *Queue) tellRefusal(args ...any) {
 	if !q.refusing {
 		q.refusing = true
-		q.log.Warn("sink refused a sample", "sink", q.name, "metric", s.Desc.Name, "labels", s.Labels.String(), "err", err)
+		q.log.Warn("sink refused samples", append([]any{"sink", q.name}, args...)...)
 	}
 }
 

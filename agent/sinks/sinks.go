@@ -58,3 +58,12 @@ type RetryAfterError struct {
 
 func (e *RetryAfterError) Error() string { return e.Err.Error() }
 func (e *RetryAfterError) Unwrap() error { return e.Err }
+
+// RejectedError says that a write was taken but for N samples, which no repetition would bring through.
+type RejectedError struct {
+	N   int
+	Err error
+}
+
+func (e *RejectedError) Error() string { return e.Err.Error() }
+func (e *RejectedError) Unwrap() error { return e.Err }
