@@ -215,6 +215,21 @@ func TestAWebhookOfOurOwnResolveIsNoPersonsWord(t *testing.T) {
 	})
 }
 
+func TestTheHistoryTellsOfDeploysOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.start()
+		mark := alarm("Deploy")
+		mark.Labels["kind"], mark.Labels["page"], mark.Labels["service"] = "change", "never", "api"
+		mark.Annotations = map[string]string{"summary": "deploy api 1.2.3"}
+		r.put(alerting.Firing{Alarm: mark}, alerting.Firing{Alarm: mark})
+		r.pass(time.Second)
+		if e := r.history(ledger.Deployed); len(e) != 1 || e[0].Title != "deploy api 1.2.3" || e[0].Key != "api" {
+			t.Errorf("history %+v; want one deploy of api", e)
+		}
+		r.stop()
+	})
+}
+
 func TestAPersonsWordReachesThePager(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.start()

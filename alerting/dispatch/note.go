@@ -16,7 +16,12 @@ func (d *Dispatcher) note(in []alerting.Input) []alerting.Input {
 	for _, i := range in {
 		switch i := i.(type) {
 		case alerting.Firing:
-			d.stats.heard(i.Alarm, now)
+			if d.stats.heard(i.Alarm, now) && i.Alarm.Labels[alerting.LabelKind] == "change" {
+				d.book.put(nil, ledger.Event{
+					At: now, Kind: ledger.Deployed, Key: i.Alarm.Labels[alerting.LabelService],
+					Title: i.Alarm.Annotations[alerting.AnnotationSummary], Alarms: []string{i.Alarm.Fingerprint()},
+				})
+			}
 		case alerting.Ended:
 			d.stats.ended(i.Fingerprint)
 			d.watch.ended(i.Fingerprint)

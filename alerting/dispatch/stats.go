@@ -101,14 +101,14 @@ func observe(m map[string]*metric.Histogram, name string, d time.Duration) {
 	h.Observe(max(d, 0).Seconds(), 1)
 }
 
-// heard notes when an alarm came first.
-func (s *stats) heard(a alerting.Alarm, now time.Time) {
+// heard notes when an alarm came first, and says whether that is now.
+func (s *stats) heard(a alerting.Alarm, now time.Time) (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fp := a.Fingerprint()
 	if h := s.heardAt[fp]; h != nil {
 		h.last = now
-		return
+		return false
 	}
 	if len(s.heardAt) < maxHeard {
 		s.heardAt[fp] = &heardTimes{now, now}
@@ -116,6 +116,7 @@ func (s *stats) heard(a alerting.Alarm, now time.Time) {
 	if !a.StartsAt.IsZero() {
 		observe(s.delay, "arrive", now.Sub(a.StartsAt))
 	}
+	return true
 }
 
 func (s *stats) ended(fingerprint string) {
