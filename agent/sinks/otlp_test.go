@@ -54,7 +54,8 @@ func TestOTLPForms(t *testing.T) {
 	took := &metric.Desc{Name: "took", Kind: metric.Distribution, Unit: metric.Seconds}
 	err := s.Write(t.Context(), []metric.Sample{
 		{Desc: &metric.Desc{Name: "served", Kind: metric.Counter, Unit: metric.Bytes}, Labels: metric.L("op", "put"), Time: at, Value: 7},
-		{Desc: took, Time: at, Hist: narrow}, {Desc: took, Time: at, Hist: wide},
+		{Desc: took, Time: at, Hist: narrow},
+		{Desc: took, Time: at, Hist: wide},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -154,19 +154,19 @@ func TestSpoolRemembersWhatWasDelivered(t *testing.T) {
 }
 
 func TestSpoolIsBoundedAndGivesUpTheOldest(t *testing.T) {
-	s, err := sinks.OpenSpool(t.TempDir(), sinks.SpoolOptions{Bytes: 4 << 20})
+	s, err := sinks.OpenSpool(t.TempDir(), sinks.SpoolOptions{Bytes: 2 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	lost, all := 0, 0
-	for i := range 150 {
-		lost += fill(t, s, sinkstest.Samples(1500, time.Unix(int64(i), 0)))
-		all += 1500
-		if b := s.Stats().Bytes; b > 4<<20 {
-			t.Fatalf("%d bytes; want %d at most", b, 4<<20)
+	for i := range 30 {
+		lost += fill(t, s, sinkstest.Samples(2000, time.Unix(int64(i), 0)))
+		all += 2000
+		if b := s.Stats().Bytes; b > 2<<20 {
+			t.Fatalf("%d bytes; want %d at most", b, 2<<20)
 		}
 	}
-	if st := s.Stats(); lost == 0 || st.Samples+lost != all || st.Oldest.Unix() != int64(lost/1500) {
+	if st := s.Stats(); lost == 0 || st.Samples+lost != all || st.Oldest.Unix() != int64(lost/2000) {
 		t.Errorf("%d lost, %+v of %d; want them to add up and the oldest gone", lost, st, all)
 	}
 }

@@ -187,8 +187,14 @@ type figure struct {
 func summaryOf(sm metric.Sample) []figure {
 	h, by := sm.Hist, timerScale(sm.Desc)
 	return []figure{
-		{"count", h.Count}, {"sum", h.Sum * by}, {"mean", h.Sum / h.Count * by}, {"lower", h.Min * by},
-		{"upper", h.Max * by}, {"p50", h.Quantile(0.5) * by}, {"p95", h.Quantile(0.95) * by}, {"p99", h.Quantile(0.99) * by},
+		{"count", h.Count},
+		{"sum", h.Sum * by},
+		{"mean", h.Sum / h.Count * by},
+		{"lower", h.Min * by},
+		{"upper", h.Max * by},
+		{"p50", h.Quantile(0.5) * by},
+		{"p95", h.Quantile(0.95) * by},
+		{"p99", h.Quantile(0.99) * by},
 	}
 }
 

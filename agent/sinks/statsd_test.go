@@ -78,7 +78,8 @@ func TestStatsDPlain(t *testing.T) {
 	got := statsdLines(t, sinks.StatsD{Address: "x:1", Flavor: "plain", Prefix: "nav."}, []metric.Sample{
 		{Desc: &metric.Desc{Name: "open"}, Labels: metric.L("az", "eu-west-1a", "node", "a.b"), Time: now(), Value: 12.5},
 		{Desc: &metric.Desc{Name: "drift"}, Time: now(), Value: -2},
-		{Desc: c, Time: now().Add(-time.Second), Value: 100}, {Desc: c, Time: now(), Value: 107},
+		{Desc: c, Time: now().Add(-time.Second), Value: 100},
+		{Desc: c, Time: now(), Value: 107},
 		{Desc: &metric.Desc{Name: "api.took", Kind: metric.Distribution, Unit: metric.Seconds}, Time: now(), Hist: h},
 	})
 	want := []string{

@@ -164,7 +164,7 @@ func parsePut(body []byte) ([]Datum, error) {
 	for i, v := range list {
 		d, err := parseDatum(v)
 		if err != nil {
-			return nil, fmt.Errorf("MetricData.member.%d.%w", i+1, err)
+			return nil, fmt.Errorf("datum %d of MetricData: %w", i+1, err)
 		}
 		d.Namespace = string(namespace)
 		out[i] = d
@@ -191,7 +191,7 @@ func parseDatum(v cbor.Value) (d Datum, err error) {
 	}
 	d.Dimensions = f.dimensions()
 	if d.Time, err = cbor.AsTime(m["Timestamp"]); err != nil {
-		return d, fmt.Errorf("Timestamp: %w", err)
+		return d, fmt.Errorf("the parameter Timestamp: %w", err)
 	}
 	if f.err != nil {
 		return d, f.err
@@ -203,9 +203,9 @@ func parseDatum(v cbor.Value) (d Datum, err error) {
 func (d Datum) check(single bool, now time.Time) error {
 	switch {
 	case d.Name == "" || len(d.Name) > 255:
-		return fmt.Errorf("MetricName: %q is invalid", d.Name)
+		return fmt.Errorf("the parameter MetricName: %q is invalid", d.Name)
 	case len(d.Values) > cwValues:
-		return fmt.Errorf("Values must not have a size greater than %d", cwValues)
+		return fmt.Errorf("the parameter Values must not have a size greater than %d", cwValues)
 	case len(d.Counts) != 0 && len(d.Counts) != len(d.Values):
 		return errors.New("the parameters Values and Counts must be of the same size")
 	case single && (d.Stats != nil || len(d.Values) > 0):
@@ -213,13 +213,13 @@ func (d Datum) check(single bool, now time.Time) error {
 	case !single && d.Stats == nil && len(d.Values) == 0:
 		return errors.New("at least one of the parameters must be specified: Value, Values, StatisticValues")
 	case d.Resolution != 1 && d.Resolution != 60:
-		return fmt.Errorf("StorageResolution: %d is invalid", d.Resolution)
+		return fmt.Errorf("the parameter StorageResolution: %d is invalid", d.Resolution)
 	case d.Time.Before(now.Add(-cwPast)) || d.Time.After(now.Add(cwAhead)):
-		return fmt.Errorf("Timestamp: %v is out of bounds", d.Time)
+		return fmt.Errorf("the parameter Timestamp: %v is out of bounds", d.Time)
 	case len(d.Dimensions) > cwDimensions:
-		return fmt.Errorf("Dimensions must not have a size greater than %d", cwDimensions)
+		return fmt.Errorf("the parameter Dimensions must not have a size greater than %d", cwDimensions)
 	case d.Stats != nil && (d.Stats.Count <= 0 || d.Stats.Min > d.Stats.Max):
-		return errors.New("StatisticValues: Minimum must be less than or equal to Maximum, and SampleCount above 0")
+		return errors.New("the parameter StatisticValues: Minimum must be less than or equal to Maximum, and SampleCount above 0")
 	}
 	return nil
 }
@@ -270,7 +270,7 @@ func (f *fields) dimensions() map[string]string {
 		value, _ := m["Value"].(cbor.String)
 		if _, twice := out[string(name)]; twice || name == "" || strings.TrimSpace(string(value)) == "" ||
 			len(name) > 255 || len(value) > 1024 || name[0] == ':' {
-			f.err = errors.Join(f.err, fmt.Errorf("Dimensions: %q=%q is invalid", name, value))
+			f.err = errors.Join(f.err, fmt.Errorf("the parameter Dimensions: %q=%q is invalid", name, value))
 		}
 		out[string(name)] = string(value)
 	}

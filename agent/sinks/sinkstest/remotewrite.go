@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/golang/snappy"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
@@ -26,7 +27,7 @@ type RemoteSample struct {
 }
 
 // Name returns the metric name.
-func (s RemoteSample) Name() string { return s.Labels[labels.MetricName] }
+func (s RemoteSample) Name() string { return s.Labels[model.MetricNameLabel] }
 
 // RemoteWrite is a fake receiver of remote-write. It enforces what the specification wants of a
 // sender: sorted unique labels, a legal name, values in their place, histograms that add up.
