@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -66,6 +67,9 @@ func (o rabbitmqOptions) Validate() error {
 	for i, x := range o.Exchanges {
 		if x.Name == "" || x.Consumers < 0 {
 			errs = append(errs, fmt.Errorf("exchanges[%d]: want a name, and consumers of 0 or more", i))
+		}
+		if slices.ContainsFunc(o.Exchanges[:i], func(y rabbitmqExchange) bool { return y.Name == x.Name }) {
+			errs = append(errs, fmt.Errorf("exchanges[%d]: %s stands there twice", i, x.Name))
 		}
 	}
 	for i, q := range o.Queues {

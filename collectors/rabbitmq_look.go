@@ -15,9 +15,13 @@ const (
 	rabbitmqClusterDeadline = 5 * time.Second
 	rabbitmqListDeadline    = 20 * time.Second
 
-	rabbitmqAuthWait  = time.Minute // after a 401: the broker counts failed attempts
-	rabbitmqDuty      = 20          // a look rests at least this many times as long as it took
-	rabbitmqMaxWait   = 10 * time.Minute
+	rabbitmqAuthWait = time.Minute // after a 401: the broker counts failed attempts
+
+	// A list rests at least this many times as long as it took: it costs the broker. What only tells states does not:
+	// when that is slow there is trouble, and the next answer is wanted soon.
+	rabbitmqDuty    = 20
+	rabbitmqMaxWait = 10 * time.Minute
+
 	rabbitmqManyQueue = 1000 // above it lists of all queues cost the broker over a second
 )
 
@@ -25,6 +29,7 @@ const (
 // below last are guarded by rabbitmq.mu.
 type rabbitmqLook struct {
 	name     string // label endpoint
+	list     bool   // grows with queues or connections
 	cluster  bool   // asks every node of the cluster, so a cut makes it hang
 	every    time.Duration
 	deadline time.Duration
@@ -32,7 +37,6 @@ type rabbitmqLook struct {
 	skip     func() bool                                    // under the lock: nothing to do now; may be nil
 
 	last   rabbitmqAnswer
-	asked  time.Time // when the look in flight began; zero when there is none
 	silent time.Time // since when no request was answered; zero when the last one was
 	okAt   time.Time
 	took   time.Duration
@@ -49,7 +53,6 @@ func (r *rabbitmq) take(ctx context.Context, l *rabbitmqLook) time.Duration {
 		r.mu.Unlock()
 		return l.every
 	}
-	l.asked = begin
 	if l.silent.IsZero() {
 		l.silent = begin
 	}
@@ -62,7 +65,7 @@ func (r *rabbitmq) take(ctx context.Context, l *rabbitmqLook) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.env.Now()
-	l.asked, l.took, l.done = time.Time{}, now.Sub(begin), true
+	l.took, l.done = now.Sub(begin), true
 	l.last = rabbitmqClassify(err)
 	if l.last != rabbitmqSilent {
 		l.silent = time.Time{}
@@ -81,7 +84,7 @@ func (r *rabbitmq) take(ctx context.Context, l *rabbitmqLook) time.Duration {
 	switch {
 	case l.last == rabbitmqDenied:
 		l.wait = max(l.wait, rabbitmqAuthWait)
-	case err == nil:
+	case err == nil && l.list:
 		l.wait = max(l.wait, min(rabbitmqDuty*l.took, rabbitmqMaxWait))
 	}
 	return max(l.wait-l.took, l.wait/4)
@@ -162,12 +165,12 @@ func (r *rabbitmq) allLooks() []*rabbitmqLook {
 			name: "mirror_sync_critical", cluster: true, every: o.SlowEvery, deadline: rabbitmqClusterDeadline,
 			do: r.lookCheck("node-is-mirror-sync-critical", &s.mirrorCritical),
 		},
-		{name: "connections", cluster: true, every: o.SlowEvery, deadline: rabbitmqClusterDeadline, do: r.lookConnections},
+		{name: "connections", list: true, cluster: true, every: o.SlowEvery, deadline: rabbitmqClusterDeadline, do: r.lookConnections},
 		{name: "unit", every: 2 * o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookUnit,
 			skip: func() bool { return s.state != rabbitmqDown || len(o.Unit) == 0 }},
-		{name: "queue_metrics", every: o.SlowEvery, deadline: rabbitmqClusterDeadline, do: r.lookQueues},
+		{name: "queue_metrics", list: true, every: o.SlowEvery, deadline: rabbitmqClusterDeadline, do: r.lookQueues},
 		{
-			name: "queues", cluster: true, every: 4 * o.SlowEvery, deadline: rabbitmqListDeadline, do: r.lookQueueStates,
+			name: "queues", list: true, cluster: true, every: 4 * o.SlowEvery, deadline: rabbitmqListDeadline, do: r.lookQueueStates,
 			skip: func() bool { return !s.elected() || s.totalQueues < 0 || s.totalQueues > rabbitmqManyQueue },
 		},
 	}

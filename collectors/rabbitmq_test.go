@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/collectors/collectorstest"
 )
 
@@ -215,9 +216,9 @@ func TestRabbitmqCountsRestartsThatNobodySaw(t *testing.T) {
 	})
 }
 
-func TestRabbitmqHealthyStaysQuietForAnHour(t *testing.T) {
+func TestRabbitmqHealthyStaysQuiet(t *testing.T) {
 	playRabbitmq(t, func(t *testing.T, w *rabbitmqWatch) {
-		for range 60 {
+		for range 10 {
 			w.collect(t, time.Minute)
 			for node := range w.node {
 				if got := w.state(t, node); got != "running" {
@@ -395,6 +396,60 @@ func TestRabbitmqStoppedInOrder(t *testing.T) {
 			if s.Desc == rabbitmqInOrder && s.Value != want {
 				t.Errorf("%q: stopped in order %g, want %g", unit, s.Value, want)
 			}
+		}
+	}
+}
+
+func TestRabbitmqOptionsTellAllFaults(t *testing.T) {
+	opt := rabbitmqDefaults
+	opt.URL, opt.Password = "localhost:15672", secret.New("x")
+	opt.Exchanges = []rabbitmqExchange{{Name: "a"}, {Name: "a"}, {}}
+	opt.Queues = []rabbitmqQueue{{}}
+	opt.LocalEvery, opt.TopQueues = 0, -1
+	err := opt.Validate()
+	if err == nil {
+		t.Fatal("no fault is told")
+	}
+	for _, want := range []string{"url:", "user:", "exchanges[1]:", "exchanges[2]:", "queues[0]:", "local_every:", "top_queues:"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing of %s in %v", want, err)
+		}
+	}
+	if err := rabbitmqDefaults.Validate(); err != nil {
+		t.Errorf("the defaults are wrong: %v", err)
+	}
+}
+
+// TestRabbitmqWrongAnswers holds that a lying or broken endpoint hurts nothing but itself.
+func TestRabbitmqWrongAnswers(t *testing.T) {
+	for name, body := range map[string]string{
+		"html": "<html>", "half": `[{"name":"rabbit@n1","running":tr`, "too long": `[{"name":"` + strings.Repeat("x", 33<<20),
+		"other type": `{"error":"x"}`, "empty": "",
+	} {
+		h := fixtureHTTP{
+			"metrics":                        {200, []byte("rabbitmq_connections 2\nerlang_vm_dist_node_state{peer=\"rabbit@b\"} 3\n")},
+			"api/health/checks/local-alarms": {200, []byte(`{"status":"ok"}`)},
+			"api/nodes?columns=name,running,partitions,cluster_links": {200, []byte(body)},
+		}
+		opt := rabbitmqDefaults
+		opt.User = "monitor"
+		c, err := newRabbitmq(Env{Options: opt, Root: t.TempDir(), HTTP: h, Dial: dialNothing, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &metric.Batch{Time: time.Now()}
+		if err := c.Collect(t.Context(), b); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		got := map[string]float64{}
+		for _, s := range b.Samples {
+			got[s.Desc.Name+s.Labels.With("cluster", "").String()] = s.Value
+		}
+		if got[`rabbitmq_probe_success{endpoint="nodes"}`] != 0 || got["rabbitmq_connections{}"] != 2 {
+			t.Errorf("%s: nodes %g, connections %g; want 0 and 2", name, got[`rabbitmq_probe_success{endpoint="nodes"}`], got["rabbitmq_connections{}"])
+		}
+		if _, ok := got["rabbitmq_cluster_nodes_running{}"]; ok {
+			t.Errorf("%s: a number of running nodes is told", name)
 		}
 	}
 }

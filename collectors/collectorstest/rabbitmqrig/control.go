@@ -1,0 +1,187 @@
+package rabbitmqrig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Boot starts the broker of node n, and does not wait until it serves.
+func (c *Cluster) Boot(n int) error {
+	if c.epmd[n] == nil { // in the foreground, so that no daemon is left
+		c.epmd[n] = c.command(n, "epmd")
+		if err := c.epmd[n].Start(); err != nil {
+			return fmt.Errorf("epmd of n%d: %w", n, err)
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	p := &process{cmd: c.command(n, server), done: make(chan struct{})}
+	if err := p.cmd.Start(); err != nil {
+		return fmt.Errorf("broker n%d: %w", n, err)
+	}
+	go func() {
+		_ = p.cmd.Wait() // how it ends is the test's doing
+		close(p.done)
+	}()
+	c.node[n] = p
+	return nil
+}
+
+// ready waits until node n answers and sees all nodes running.
+func (c *Cluster) ready(ctx context.Context, n int) error {
+	want := Size
+	if c.node[Size] == nil {
+		want = 1
+	}
+	for {
+		body, err := c.ask(ctx, n, http.MethodGet, "nodes?columns=running", "")
+		if err == nil && strings.Count(body, `"running":true`) >= want {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("n%d is not ready: %w (last answer: %.100s, %w)", n, ctx.Err(), body, err)
+		case <-c.node[n].done:
+			return fmt.Errorf("n%d ended while starting", n)
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func (c *Cluster) api(ctx context.Context, method, path, body string) error {
+	_, err := c.ask(ctx, 1, method, path, body)
+	return err
+}
+
+// ask asks node n's management API as administrator.
+func (c *Cluster) ask(ctx context.Context, n int, method, path, body string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, "http://127.0.0.1:15672/api/"+path, strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	req.SetBasicAuth("rig", adminPW)
+	resp, err := (&http.Transport{DialContext: c.Dial(n), DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err == nil && resp.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s %s", method, path, resp.Status, text)
+	}
+	return string(text), err
+}
+
+// Publish puts one event into nav.events at node n.
+func (c *Cluster) Publish(ctx context.Context, n int) error {
+	_, err := c.ask(ctx, n, http.MethodPost, "exchanges/%2F/nav.events/publish",
+		`{"properties":{},"routing_key":"","payload":"x","payload_encoding":"string"}`)
+	return err
+}
+
+// Dial connects from within the namespace of node n. A socket stays in the namespace that its thread was in when it
+// was made. Source: setns(2), network_namespaces(7).
+func (c *Cluster) Dial(n int) func(ctx context.Context, network, address string) (net.Conn, error) {
+	path := "/run/netns/" + c.Namespace(n)
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		runtime.LockOSThread()
+		own, err := os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()))
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = own.Close() }()
+		other, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = other.Close() }()
+		if err := unix.Setns(int(other.Fd()), unix.CLONE_NEWNET); err != nil {
+			return nil, fmt.Errorf("setns %s: %w", path, err)
+		}
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if back := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); back != nil {
+			return nil, errors.Join(err, back) // the thread stays locked and ends with its goroutine
+		}
+		runtime.UnlockOSThread()
+		return conn, err
+	}
+}
+
+// Cut takes node n off the network: its port of the bridge goes down.
+func (c *Cluster) Cut(n int) error {
+	return run("ip", "-n", c.hub(), "link", "set", fmt.Sprintf("p%d", n), "down")
+}
+
+// Heal undoes Cut.
+func (c *Cluster) Heal(n int) error {
+	return run("ip", "-n", c.hub(), "link", "set", fmt.Sprintf("p%d", n), "up")
+}
+
+// CutPair keeps a and b from each other; both still reach the third.
+func (c *Cluster) CutPair(a, b int) error {
+	return errors.Join(
+		run("ip", "-n", c.Namespace(a), "route", "replace", "blackhole", c.Address(b)+"/32"),
+		run("ip", "-n", c.Namespace(b), "route", "replace", "blackhole", c.Address(a)+"/32"))
+}
+
+// HealPair undoes CutPair.
+func (c *Cluster) HealPair(a, b int) error {
+	return errors.Join(
+		run("ip", "-n", c.Namespace(a), "route", "del", "blackhole", c.Address(b)+"/32"),
+		run("ip", "-n", c.Namespace(b), "route", "del", "blackhole", c.Address(a)+"/32"))
+}
+
+// Signal sends a signal to the virtual machine of node n: SIGSTOP freezes, SIGCONT thaws, SIGTERM stops in order.
+func (c *Cluster) Signal(n int, s syscall.Signal) error {
+	return c.node[n].cmd.Process.Signal(s)
+}
+
+// Drop closes the connection between a and b once, without losing a packet.
+func (c *Cluster) Drop(a, b int) error {
+	cmd := c.command(a, "/usr/lib/rabbitmq/bin/rabbitmqctl", "-n", fmt.Sprintf("rabbit@n%d", a), "eval",
+		fmt.Sprintf("erlang:disconnect_node('rabbit@n%d').", b))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("rabbitmqctl: %w: %.300s", err, out)
+	}
+	return nil
+}
+
+// Ended says whether the virtual machine of node n has ended.
+func (c *Cluster) Ended(n int) bool {
+	select {
+	case <-c.node[n].done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close ends every broker that runs and deletes the namespaces.
+func (c *Cluster) Close() error {
+	var errs []error
+	for n := 1; n <= Size; n++ {
+		if p := c.node[n]; p != nil && !c.Ended(n) {
+			_ = p.cmd.Process.Signal(syscall.SIGKILL) // nothing in it is worth an orderly stop
+			<-p.done
+		}
+		if e := c.epmd[n]; e != nil {
+			_ = e.Process.Kill()
+			_ = e.Wait()
+		}
+		// erl_child_setup outlives its virtual machine for a moment; it holds no namespace open.
+		errs = append(errs, run("ip", "netns", "del", c.Namespace(n)))
+	}
+	return errors.Join(append(errs, run("ip", "netns", "del", c.hub()))...)
+}
