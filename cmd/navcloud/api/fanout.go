@@ -45,7 +45,7 @@ func (alone) connected() bool               { return true }
 // the broker at once.
 const (
 	reconnectFirst = 200 * time.Millisecond
-	reconnectMost  = 10 * time.Second
+	reconnectMost  = 3 * time.Second
 )
 
 // link keeps one session to a broker up, with an outbox in front of it.
@@ -149,6 +149,13 @@ func (o *outbox) put(line []byte) {
 	}
 	o.wait = append(o.wait, line)
 	notify(o.more)
+}
+
+// waiting says whether something waits to be sent.
+func (o *outbox) waiting() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.wait) > 0
 }
 
 // take returns the next event to send, nil when none waits.

@@ -16,6 +16,9 @@ const (
 	maxQueued = 100000
 	// brokerHeartbeat finds a broker that went without a word in two of these.
 	brokerHeartbeat = 5 * time.Second
+	// brokerSettle is how long what had to wait for the broker goes on waiting once it is back: a fanout exchange
+	// drops what no queue is bound for yet, and the other nodes need up to 1.5 times reconnectMost to come back.
+	brokerSettle = 5 * time.Second
 )
 
 // amqpSession connects once: a durable fanout exchange, and a queue of this node alone that goes with
@@ -83,6 +86,13 @@ func (l *link) declare(conn *amqp.Connection) (*amqp.Channel, <-chan amqp.Delive
 // amqpSend publishes what is in the outbox and takes confirms in order.
 func (l *link) amqpSend(ctx context.Context, ch *amqp.Channel) error {
 	defer l.out.again()
+	if l.out.waiting() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(brokerSettle):
+		}
+	}
 	var flying []*amqp.DeferredConfirmation
 	for {
 		for len(flying) < inFlight {
