@@ -20,14 +20,6 @@ const (
 	packetSize = 1 << 16
 	// stagger keeps the heads of the buffers out of each other's cache lines.
 	stagger = 2048
-	// restful is the receive buffer, as the kernel counts it, from which on a busy reader may rest: 8 MiB, what it
-	// grants for 4, take 10,000 small datagrams, 40 ms of 250,000 a second; a quarter of that is enough for a rest.
-	restful = 2 << 20
-	// rest gathers packets while the reader is busy, so that one wake-up serves many: a wake-up costs
-	// more than parsing ten lines. What it delays closes with the next window, 10 s later by default.
-	rest = 2 * time.Millisecond
-	// busyGap is the time between wake-ups below which the reader counts as busy.
-	busyGap = 5 * time.Millisecond
 	// drainFor bounds the last look into the receive buffer.
 	drainFor = 500 * time.Millisecond
 )
@@ -80,9 +72,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mayRest := r.socket.Listener.Network == "udp" && r.socket.Buffer >= restful
 	recv := r.receive
-	var last time.Time
 	for {
 		if err := rc.Read(recv); err != nil {
 			if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
@@ -93,12 +83,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 		if r.errno != 0 {
 			return fmt.Errorf("listener %s: recvmmsg: %w", r.socket.Listener, r.errno)
 		}
-		now := r.now()
-		r.fold(now)
-		if mayRest && r.n < batchSize && now.Sub(last) < busyGap {
-			time.Sleep(rest)
-		}
-		last = now
+		r.fold(r.now())
 	}
 }
 
