@@ -98,7 +98,7 @@ func (c *Client) send(ctx context.Context, a alerting.Action) alerting.Result {
 		c.forget(DedupKey(a.Key))
 		return r
 	case a.Kind == alerting.Retitle:
-		return c.retitle(ctx, a)
+		return c.retitle(ctx, a, key)
 	case a.Kind == alerting.Note && rest:
 		return c.note(ctx, a)
 	}

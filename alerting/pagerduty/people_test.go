@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,6 +26,7 @@ func TestRetitleByREST(t *testing.T) {
 		c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P2))
 		better := action(alerting.Retitle, "k", alerting.P1)
 		better.Page.Sentence = "the zone is cut off"
+		better.Page.Explained = append([]alerting.Alarm{alarm(77)}, better.Page.Explained...)
 		for _, a := range []alerting.Action{better, action(alerting.Note, "k", alerting.P1)} {
 			if got := c.Send(t.Context(), a); got.Outcome != alerting.Accepted {
 				t.Fatalf("%v = %+v; want accepted", a.Kind, got)
@@ -33,6 +35,11 @@ func TestRetitleByREST(t *testing.T) {
 		in := p.Incidents()
 		if len(in) != 1 || in[0].Title != "P1 the zone is cut off [AZUnreachable]" || in[0].Priority != "PR1" || len(in[0].Notes) != 1 {
 			t.Errorf("incidents %+v; want one with the new title, P1 and a note", in)
+		}
+		if calls := p.Calls(); len(p.Pages()) != 1 || !slices.ContainsFunc(calls, func(c alertingtest.Call) bool {
+			return c.Action == "trigger" && !c.Opened && strings.Contains(c.Details, "A0077")
+		}) {
+			t.Errorf("calls %+v; want one page, and the alarm that came later in its log", calls)
 		}
 		c.Send(t.Context(), action(alerting.Resolve, "k", alerting.P1))
 		if got := c.Send(t.Context(), better); got.Outcome != alerting.Refused {

@@ -20,9 +20,16 @@ const prioritiesEvery = time.Hour
 // maxIncidents bounds the IDs that are remembered.
 const maxIncidents = 4096
 
-func (c *Client) retitle(ctx context.Context, a alerting.Action) alerting.Result {
+// retitle changes what an incident says. The alarms that are behind it now go first, by a further trigger, which
+// adds to the log of an open incident and would wake a person if there were none: so its state is asked for, not
+// remembered.
+func (c *Client) retitle(ctx context.Context, a alerting.Action, key string) alerting.Result {
+	c.forget(DedupKey(a.Key))
 	id, r := c.incident(ctx, a.Key)
 	if id == "" {
+		return r
+	}
+	if r = c.trigger(ctx, a, key); r.Outcome != alerting.Accepted {
 		return r
 	}
 	change := pd.ManageIncidentsOptions{ID: id, Title: Title(a.Page)}
