@@ -110,6 +110,7 @@ var rabbitmqPlugin = func() map[string]*metric.Desc {
 		counterOf("rabbitmq_global_messages_dead_lettered_rejected_total", "Messages dead-lettered because they were rejected"),
 		counterOf("rabbitmq_global_messages_dead_lettered_delivery_limit_total", "Messages dead-lettered after too many deliveries"),
 		counterOf("rabbitmq_raft_term_total", "Raft terms: rises with each election"),
+		counterOf("rabbitmq_auth_attempts_total", "Logins, our own requests among them"),
 		counterOf("rabbitmq_auth_attempts_failed_total", "Logins refused"),
 		gaugeOf("rabbitmq_alarms_memory_used_watermark", metric.Count, ""),
 		gaugeOf("rabbitmq_alarms_free_disk_space_watermark", metric.Count, ""),

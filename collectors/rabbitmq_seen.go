@@ -171,30 +171,36 @@ func (s *rabbitmqSeen) side() string {
 // rabbitmqReset finds restarts that nobody saw: the counters of the application fell back while the virtual machine
 // kept running. That is what a pause or an autoheal leaves behind, and all it leaves.
 type rabbitmqReset struct {
-	known            bool
-	uptime, counters float64
+	known    bool
+	uptime   float64
+	counters map[string]float64
 }
 
-// rabbitmqResetCounters grow with any traffic and only start again with the application.
+// rabbitmqResetCounters begin again with the application and with nothing else. Our own requests move the last one, so
+// that a restart shows on a broker without any traffic.
 var rabbitmqResetCounters = []string{
 	"rabbitmq_global_messages_received_total", "rabbitmq_global_messages_routed_total",
-	"rabbitmq_connections_opened_total", "rabbitmq_channels_opened_total",
+	"rabbitmq_connections_opened_total", "rabbitmq_channels_opened_total", "rabbitmq_auth_attempts_total",
 }
 
-// see compares with the look before and counts.
+// see compares with the look before.
 func (r *rabbitmqReset) see(plugin map[string]float64) (app, vm bool) {
 	uptime, ok := plugin["rabbitmq_erlang_uptime_seconds"]
 	if !ok {
 		return false, false
 	}
-	sum := 0.0
+	counters := map[string]float64{}
+	vm = r.known && uptime < r.uptime
 	for _, name := range rabbitmqResetCounters {
-		sum += plugin[name]
+		v, ok := plugin[name]
+		if !ok {
+			continue
+		}
+		counters[name] = v
+		if was, ok := r.counters[name]; ok && v < was && !vm {
+			app = true
+		}
 	}
-	if r.known {
-		vm = uptime < r.uptime
-		app = !vm && sum < r.counters
-	}
-	*r = rabbitmqReset{true, uptime, sum}
+	*r = rabbitmqReset{true, uptime, counters}
 	return app, vm
 }
