@@ -12,9 +12,13 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/navcloud/binnacle/alerting"
 )
+
+// promParser is Prometheus' own, without what is experimental there.
+var promParser = parser.NewParser(parser.Options{})
 
 //go:embed packs/*.yaml
 var packFiles embed.FS
@@ -104,7 +108,7 @@ func CheckFile(path string) error {
 }
 
 func parse(name string, text []byte) (*rulefmt.RuleGroups, error) {
-	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, promParser, slog.New(slog.DiscardHandler))
 	for i, err := range errs {
 		errs[i] = fmt.Errorf("%s: %w", name, err)
 	}
@@ -118,14 +122,20 @@ func Advise(name string, text []byte) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	var places struct {
+		Groups []struct{ Rules []yaml.Node }
+	}
+	if err := yaml.Unmarshal(text, &places); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	var out []string
-	for _, g := range groups.Groups {
-		for _, r := range g.Rules {
+	for i, g := range groups.Groups {
+		for j, r := range g.Rules {
 			if r.Alert == "" {
 				continue
 			}
 			for _, lack := range lacks(r) {
-				out = append(out, fmt.Sprintf("%s: rule %s: %s", name, r.Alert, lack))
+				out = append(out, fmt.Sprintf("%s:%d: rule %s: %s", name, places.Groups[i].Rules[j].Line, r.Alert, lack))
 			}
 		}
 	}

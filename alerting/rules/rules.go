@@ -10,19 +10,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
-	"github.com/prometheus/prometheus/promql/parser"
 	promrules "github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/storage"
 
@@ -57,13 +54,8 @@ type Options struct {
 
 // Manager evaluates rules.
 type Manager struct {
-	opts     Options
-	manager  *promrules.Manager
-	files    []string
-	external *url.URL
-
-	mu    sync.Mutex
-	known map[string]bool // fingerprints that were told as firing
+	opts    Options
+	manager *promrules.Manager
 }
 
 // New loads all rules; its error tells every fault.
@@ -76,12 +68,12 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("external URL: %w", err)
 	}
-	m := &Manager{opts: o, files: files, external: external, known: map[string]bool{}}
+	m := &Manager{opts: o}
 	m.manager = promrules.NewManager(&promrules.ManagerOptions{
 		NameValidationScheme: model.UTF8Validation,
 		ExternalURL:          external,
 		QueryFunc:            promrules.EngineQueryFunc(o.Engine, o.Queryable),
-		NotifyFunc:           m.notify,
+		NotifyFunc:           newTeller(external, o.Notify).notify,
 		Context:              ctx,
 		Appendable:           o.Appendable,
 		Queryable:            o.Queryable,
@@ -91,7 +83,7 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 		ForGracePeriod:       forGrace,
 		ResendDelay:          resend,
 		RestoreNewRuleGroups: true,
-		Parser:               parser.NewParser(parser.Options{}),
+		Parser:               promParser,
 	})
 	if err := m.manager.Update(o.Interval, files, labels.EmptyLabels(), o.ExternalURL, nil); err != nil {
 		return nil, fmt.Errorf("rules: %w", err)
@@ -111,44 +103,6 @@ func (m *Manager) RuleGroups() []*promrules.Group { return m.manager.RuleGroups(
 
 // AlertingRules is for Prometheus' HTTP API.
 func (m *Manager) AlertingRules() []*promrules.AlertingRule { return m.manager.AlertingRules() }
-
-// notify makes inputs of alerts: Firing while they hold, each minute again; Ended once.
-func (m *Manager) notify(_ context.Context, _ string, alerts ...*promrules.Alert) {
-	m.mu.Lock()
-	in := make([]alerting.Input, 0, len(alerts))
-	for _, a := range alerts {
-		alarm := alerting.Alarm{Labels: a.Labels.Map(), Annotations: a.Annotations.Map(), StartsAt: a.FiredAt, EndsAt: a.ValidUntil}
-		m.complete(&alarm)
-		fp := alarm.Fingerprint()
-		if !a.ResolvedAt.IsZero() {
-			if m.known[fp] {
-				delete(m.known, fp)
-				in = append(in, alerting.Ended{Fingerprint: fp})
-			}
-			continue
-		}
-		m.known[fp] = true
-		in = append(in, alerting.Firing{Alarm: alarm})
-	}
-	m.mu.Unlock()
-	if len(in) > 0 {
-		m.opts.Notify(in)
-	}
-}
-
-// complete adds the built-in runbook where the rule names none.
-func (m *Manager) complete(a *alerting.Alarm) {
-	if a.Annotations[alerting.AnnotationRunbook] != "" {
-		return
-	}
-	if _, ok := Runbook(a.Rule()); ok {
-		a.Annotations = maps.Clone(a.Annotations)
-		if a.Annotations == nil {
-			a.Annotations = map[string]string{}
-		}
-		a.Annotations[alerting.AnnotationRunbook] = m.external.JoinPath("runbooks", a.Rule()).String()
-	}
-}
 
 // Stats say how the evaluation keeps up.
 type Stats struct {
@@ -203,7 +157,7 @@ func lay(o Options) ([]string, error) {
 		}
 		files = append(files, path)
 	}
-	more, err := expand(o.Files)
+	more, err := Expand(o.Files)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +171,8 @@ func lay(o Options) ([]string, error) {
 	return append(files, more...), nil
 }
 
-func expand(globs []string) ([]string, error) {
+// Expand returns the files that globs match; one that matches none is an error.
+func Expand(globs []string) ([]string, error) {
 	var files []string
 	for _, g := range globs {
 		found, err := filepath.Glob(g)

@@ -1,0 +1,66 @@
+package rules
+
+import (
+	"context"
+	"maps"
+	"net/url"
+	"sync"
+
+	promrules "github.com/prometheus/prometheus/rules"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// teller makes inputs of alerts: Firing while they hold, each minute again; Ended once.
+type teller struct {
+	external *url.URL
+	tell     func([]alerting.Input)
+
+	mu    sync.Mutex
+	known map[string]bool // fingerprints that were told as firing
+}
+
+func newTeller(external *url.URL, tell func([]alerting.Input)) *teller {
+	return &teller{external: external, tell: tell, known: map[string]bool{}}
+}
+
+func (t *teller) notify(_ context.Context, _ string, alerts ...*promrules.Alert) {
+	if in := t.inputs(alerts); len(in) > 0 {
+		t.tell(in)
+	}
+}
+
+func (t *teller) inputs(alerts []*promrules.Alert) []alerting.Input {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	in := make([]alerting.Input, 0, len(alerts))
+	for _, a := range alerts {
+		alarm := alerting.Alarm{Labels: a.Labels.Map(), Annotations: a.Annotations.Map(), StartsAt: a.FiredAt, EndsAt: a.ValidUntil}
+		t.complete(&alarm)
+		fp := alarm.Fingerprint()
+		if !a.ResolvedAt.IsZero() {
+			if t.known[fp] {
+				delete(t.known, fp)
+				in = append(in, alerting.Ended{Fingerprint: fp})
+			}
+			continue
+		}
+		t.known[fp] = true
+		in = append(in, alerting.Firing{Alarm: alarm})
+	}
+	return in
+}
+
+// complete adds the built-in runbook where the rule names none.
+func (t *teller) complete(a *alerting.Alarm) {
+	if a.Annotations[alerting.AnnotationRunbook] != "" {
+		return
+	}
+	if _, ok := Runbook(a.Rule()); ok {
+		a.Annotations = maps.Clone(a.Annotations)
+		if a.Annotations == nil {
+			a.Annotations = map[string]string{}
+		}
+		a.Annotations[alerting.AnnotationRunbook] = t.external.JoinPath("runbooks", a.Rule()).String()
+	}
+}
