@@ -1,0 +1,135 @@
+package dashboards
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Bounds of what people send.
+const (
+	maxForm    = 8 << 10
+	maxName    = 60
+	maxComment = 200
+	minSilence = time.Minute
+	maxSilence = 7 * 24 * time.Hour
+	actTime    = 5 * time.Second
+)
+
+// doneLine is what the board says after an action, with its undo.
+type doneLine struct {
+	Text   string
+	Action string // path of the undo's form; empty: none
+	Undo   string
+	Give   bool // the undo gives a problem back
+}
+
+// doneNote reads what an action left in the address it led to. It is checked against the view, since an
+// address can be sent by anybody.
+func doneNote(q url.Values, v alerting.View) *doneLine {
+	id := q.Get("problem")
+	sentence := ""
+	for _, p := range v.Problems {
+		if p.ID == id {
+			sentence = p.Page.Sentence
+		}
+	}
+	switch q.Get("done") {
+	case "taken":
+		if sentence != "" {
+			return &doneLine{"You took: " + sentence, "/problems/" + url.PathEscape(id) + "/take", "Undo: give it back", true}
+		}
+	case "given":
+		if sentence != "" {
+			return &doneLine{Text: "Given back: " + sentence}
+		}
+	case "silenced":
+		for _, s := range v.Silences {
+			if s.ID == q.Get("silence") {
+				return &doneLine{"Silenced until " + clock(s.EndsAt) + ".", "/silences/" + url.PathEscape(s.ID) + "/end", "Undo: end the silence", false}
+			}
+		}
+	case "ended":
+		return &doneLine{Text: "The silence was ended."}
+	}
+	return nil
+}
+
+// person is who acts: whom the web-config file let in, else nobody known by name.
+func person(r *http.Request) string {
+	user, _, ok := r.BasicAuth()
+	user = strings.TrimSpace(user)
+	if !ok || user == "" {
+		return "someone at the board"
+	}
+	return clip(user, maxName)
+}
+
+// clip cuts text to n bytes, at a whole character.
+func clip(text string, n int) string {
+	text = strings.ToValidUTF8(text, "\ufffd")
+	for len(text) > n {
+		_, size := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-size]
+	}
+	return text
+}
+
+// act carries a form out and leads back to the board, or says why not.
+func (p *Pages) act(w http.ResponseWriter, r *http.Request, have bool, do func(ctx context.Context) (url.Values, error)) {
+	if !have {
+		p.serve(w, r, p.message(http.StatusNotFound, "Not here", "This node does not route alarms. Do it at a router's board."))
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		p.serve(w, r, p.message(http.StatusBadRequest, "Not understood", "The form could not be read: "+err.Error()))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), actTime)
+	defer cancel()
+	q, err := do(ctx)
+	if err != nil {
+		p.opts.Log.Warn("action at the board failed", "path", r.URL.Path, "by", person(r), "err", err)
+		p.serve(w, r, p.message(http.StatusConflict, "Not done", "It was not done: "+err.Error()+". Nothing was changed."))
+		return
+	}
+	to := url.URL{Path: "/", RawQuery: q.Encode()}
+	http.Redirect(w, r, to.String(), http.StatusSeeOther)
+}
+
+func (p *Pages) postTake(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	p.act(w, r, p.opts.Ack != nil, func(ctx context.Context) (url.Values, error) {
+		undo, done := r.PostForm.Get("undo") != "", "taken"
+		if undo {
+			done = "given"
+		}
+		return url.Values{"problem": {id}, "done": {done}}, p.opts.Ack(ctx, id, person(r), undo)
+	})
+}
+
+func (p *Pages) postSilence(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	p.act(w, r, p.opts.Silence != nil, func(ctx context.Context) (url.Values, error) {
+		d, err := time.ParseDuration(r.PostForm.Get("for"))
+		if err != nil || d < minSilence || d > maxSilence {
+			return nil, fmt.Errorf("for how long: want between %s and %s, have %q", short(minSilence), short(maxSilence), clip(r.PostForm.Get("for"), maxName))
+		}
+		made, err := p.opts.Silence(ctx, SilenceRequest{Problem: id, For: d, By: person(r), Comment: clip(r.PostForm.Get("comment"), maxComment)})
+		return url.Values{"problem": {id}, "done": {"silenced"}, "silence": {made}}, err
+	})
+}
+
+func (p *Pages) postEndSilence(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	p.act(w, r, p.opts.Unsilence != nil, func(ctx context.Context) (url.Values, error) {
+		return url.Values{"done": {"ended"}}, p.opts.Unsilence(ctx, id, person(r))
+	})
+}

@@ -1,0 +1,143 @@
+// Keeps a page fresh by one stream of events, says how old it is, and adds keys to the board. Without it the
+// page is whole, as of when it was loaded.
+const body = document.body;
+const heardLine = document.getElementById("heard");
+const amber = 5, red = 15; // seconds of silence
+let heard = Date.now(), drift = 0, source = null;
+
+// short says seconds as words.go does.
+function short(s) {
+  s = Math.max(0, Math.round(s));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 86400) {
+    const m = Math.floor((s % 3600) / 60);
+    return m ? `${Math.floor(s / 3600)} h ${m} min` : `${Math.floor(s / 3600)} h`;
+  }
+  return `${Math.floor(s / 86400)} d`;
+}
+
+function tick() {
+  const now = Date.now();
+  for (const t of document.querySelectorAll("time[data-kind]")) {
+    const s = (now + drift - Date.parse(t.dateTime)) / 1000;
+    const text = short(t.dataset.kind === "left" ? -s : s);
+    if (t.textContent !== text) t.textContent = text;
+  }
+  const silent = (now - heard) / 1000;
+  const age = silent >= red ? "red" : silent >= amber ? "amber" : "fresh";
+  const at = new Date(heard + drift).toISOString().slice(11, 19);
+  const text = age === "fresh" ? `Live, as of ${at} UTC` : `No news for ${short(silent)}: last heard ${at} UTC. What stands here may be over.`;
+  if (heardLine.textContent !== text) heardLine.textContent = text;
+  if (heardLine.dataset.age !== age) heardLine.dataset.age = age;
+}
+
+// place puts a part's new text in the place of the old one; what was open stays open, what was typed and
+// focused stays.
+function place(old, html) {
+  const shell = document.createElement("template");
+  shell.innerHTML = html;
+  const fresh = shell.content.firstElementChild;
+  if (!fresh) return null;
+  if (!old) return fresh;
+  const focus = old.contains(document.activeElement) ? document.activeElement : null;
+  if (focus && focus.matches("input, select, textarea")) return old; // somebody types here: later
+  for (const d of old.querySelectorAll("details[open][id]")) {
+    const same = fresh.querySelector(`#${CSS.escape(d.id)}`);
+    if (same) same.open = true;
+  }
+  const path = focus && focus !== old ? [...old.querySelectorAll("a, button, summary")].indexOf(focus) : -1;
+  old.replaceWith(fresh);
+  if (focus === old) fresh.focus({ preventScroll: true });
+  else if (path >= 0) fresh.querySelectorAll("a, button, summary")[path]?.focus({ preventScroll: true });
+  return fresh;
+}
+
+// arrange makes a section hold the parts in order, and moves only what stands wrong, so that focus is kept.
+function arrange(section, ids, made) {
+  const want = new Set(ids);
+  for (const child of [...section.children]) if (!want.has(child.id)) child.remove();
+  let at = section.firstElementChild;
+  for (const id of ids) {
+    const el = document.getElementById(id) ?? made.get(id);
+    if (!el) continue;
+    if (el === at) { at = at.nextElementSibling; continue; }
+    const focus = el.contains(document.activeElement) ? document.activeElement : null;
+    section.insertBefore(el, at);
+    focus?.focus({ preventScroll: true });
+  }
+}
+
+const waiting = new Map(); // parts that came while somebody typed in them
+
+function apply(news) {
+  if (news.version !== body.dataset.version) { location.reload(); return; }
+  heard = Date.now();
+  drift = news.at - heard;
+  if (document.title !== news.title) document.title = news.title;
+  const made = new Map();
+  for (const [id, html] of [...waiting, ...Object.entries(news.parts ?? {})]) {
+    waiting.delete(id);
+    const old = document.getElementById(id);
+    const el = place(old, html);
+    if (old && el === old) waiting.set(id, html);
+    else if (!old && el) { el.classList.add("fresh"); made.set(id, el); }
+  }
+  for (const [id, ids] of Object.entries(news.order ?? {})) {
+    let section = document.getElementById(id);
+    if (!section && ids.length) {
+      section = document.createElement("section");
+      section.id = id;
+      document.getElementById("main").append(section);
+    }
+    if (section) arrange(section, ids, made);
+  }
+  tick();
+}
+
+function open() {
+  if (source || document.hidden) return;
+  source = new EventSource(body.dataset.live);
+  source.addEventListener("news", (e) => apply(JSON.parse(e.data)));
+  source.addEventListener("error", () => {
+    if (source?.readyState !== EventSource.CLOSED) return; // it comes back by itself
+    source = null;
+    setTimeout(open, 2000 + Math.random() * 2000);
+  });
+}
+
+// A tab in the background rests: it costs a phone's battery and a place at the server.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) { source?.close(); source = null; } else open();
+});
+
+function move(step) {
+  const rows = [...document.querySelectorAll(".problem")];
+  if (!rows.length) return;
+  const here = rows.findIndex((r) => r.contains(document.activeElement));
+  const next = here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(here + step, 0), rows.length - 1);
+  rows[next].focus();
+}
+
+const keys = {
+  j: () => move(1),
+  k: () => move(-1),
+  a: (row) => row?.querySelector(".actions form button")?.click(),
+  s: (row) => {
+    const d = row?.querySelector(".silence");
+    if (d) { d.open = true; d.querySelector("select").focus(); }
+  },
+  o: (row) => row?.querySelector("h2 a")?.click(),
+  "?": () => { const k = document.querySelector(".keys"); if (k) { k.hidden = !k.hidden; k.scrollIntoView({ block: "nearest" }); } },
+};
+document.addEventListener("keydown", (e) => {
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input, select, textarea")) return;
+  const act = keys[e.key];
+  if (!act) return;
+  e.preventDefault();
+  act(document.activeElement.closest(".problem"));
+});
+
+open();
+tick();
+setInterval(tick, 1000);

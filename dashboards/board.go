@@ -1,0 +1,254 @@
+package dashboards
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Bounds of the board. First paint is to be 60 KB at most, and nobody reads the thirtieth problem before the
+// first: rows after fullRows are one line, which opens when chosen.
+const (
+	fullRows      = 25
+	maxRows       = 500
+	maxExplained  = 40
+	maxHiddenRows = 100
+)
+
+// staleView is how old the router's last thought may be before the board says so: it thinks each second.
+const staleView = 15 * time.Second
+
+// Words for the priorities: what each asks of a person.
+var priorityWords = map[alerting.Priority]string{
+	alerting.P1: "Critical", alerting.P2: "Urgent", alerting.P3: "Today", alerting.P4: "Ticket", alerting.P5: "Record",
+}
+
+var priorityMeanings = map[alerting.Priority]string{
+	alerting.P1: "users are hurt now, or data is at risk", alerting.P2: "act within the hour", alerting.P3: "act today",
+	alerting.P4: "a ticket is enough", alerting.P5: "for the record",
+}
+
+// boardSummary is the line of counts.
+type boardSummary struct {
+	Counts  string // in words
+	Calm    bool
+	Storm   bool
+	Firing  int
+	Lost    int
+	Refused int
+	Stale   bool
+	At      time.Time
+}
+
+// row is one problem as the board shows it.
+type row struct {
+	alerting.ProblemView
+	Number     int
+	Word       string
+	Meaning    string
+	Full       bool
+	Chosen     bool
+	Standing   string    // where it is on its way, in words
+	Deadline   time.Time // of that; zero: none
+	Ahead      string    // what it is held behind
+	Followers  []string  // what is held behind it
+	More       int       // explained alarms not listed
+	CanTake    bool
+	CanSilence bool
+}
+
+// hiddenAlarm is an alarm that rang nothing, and what explains it.
+type hiddenAlarm struct {
+	alerting.ExplainedAlarm
+	By     string // sentence of the problem
+	Number int    // of the problem
+	ID     string // of the problem
+}
+
+type hiddenList struct {
+	Alarms []hiddenAlarm
+	Total  int
+}
+
+type quietList struct {
+	Silences []alerting.Silence
+	Problems []row
+	CanEnd   bool
+}
+
+func (p *Pages) board(r *http.Request) page {
+	pg := page{Name: "board", Title: "Board", Live: livePath("board", r.URL.Query())}
+	if p.opts.View == nil {
+		pg.Live = ""
+		pg.Sections = []section{{ID: "message", Parts: []part{{"note", "message", note{
+			"This node routes no alarms", "Its alarms go to the routers of its configuration (rules.routers). Look at the board there.",
+		}}}}}
+		return pg
+	}
+	v := p.opts.View()
+	rows, quiet := p.rows(v, r.URL.Query().Get("problem"))
+	summary := section{ID: "summary", Parts: []part{{"counts", "summary", p.summarize(v, rows)}}}
+	if done := doneNote(r.URL.Query(), v); done != nil {
+		pg.Sections = append(pg.Sections, section{ID: "done", Parts: []part{{"done-note", "done", done}}})
+	}
+	problems := section{ID: "problems", Label: "Problems, worst first", Hush: true}
+	for i, rw := range rows {
+		if i >= maxRows {
+			problems.Parts = append(problems.Parts, part{"rows-more", "more", len(rows) - maxRows})
+			break
+		}
+		problems.Parts = append(problems.Parts, part{"p-" + rw.ID, "problem", rw})
+	}
+	if len(rows) == 0 {
+		problems.Parts = []part{{"calm", "calm", v}}
+	}
+	pg.Title = titleOf(rows)
+	pg.Sections = append(pg.Sections, summary, problems,
+		section{ID: "hidden", Hush: true, Parts: []part{{"hidden-list", "hidden", hide(rows)}}},
+		section{ID: "quiet", Hush: true, Parts: []part{{"quiet-list", "quiet", quietList{v.Silences, quiet, p.opts.Unsilence != nil}}}})
+	return pg
+}
+
+// titleOf is what a tab in the background says.
+func titleOf(rows []row) string {
+	if len(rows) == 0 {
+		return "Board: calm"
+	}
+	return fmt.Sprintf("%d: %s %s", len(rows), rows[0].Priority, rows[0].Page.Sentence)
+}
+
+// rows splits the problems into those that are shown in order and those that a person silenced. chosen is
+// the ID, key or rule of the problem that a link opens.
+func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
+	number, sentence, followers := map[string]int{}, map[string]string{}, map[string][]string{}
+	for _, pv := range v.Problems {
+		if pv.State != alerting.Quiet {
+			number[pv.ID], sentence[pv.ID] = len(number)+1, pv.Page.Sentence
+		}
+	}
+	for _, pv := range v.Problems {
+		if pv.Behind != "" && number[pv.ID] > 0 {
+			followers[pv.Behind] = append(followers[pv.Behind], fmt.Sprintf("%d. %s", number[pv.ID], pv.Page.Sentence))
+		}
+	}
+	for _, pv := range v.Problems {
+		rw := row{
+			ProblemView: pv, Number: number[pv.ID], Word: priorityWords[pv.Priority], Meaning: priorityMeanings[pv.Priority],
+			Standing: standing(pv), Deadline: pv.Until, Followers: followers[pv.ID],
+			CanTake: p.opts.Ack != nil, CanSilence: p.opts.Silence != nil,
+		}
+		if n := number[pv.Behind]; pv.Behind != "" && n > 0 {
+			rw.Ahead = fmt.Sprintf("%d. %s", n, sentence[pv.Behind])
+		}
+		if over := len(rw.Explained) - maxExplained; over > 0 {
+			rw.Explained, rw.More = rw.Explained[:maxExplained], over
+		}
+		rw.Chosen = chosen != "" && (chosen == pv.ID || chosen == pv.Key || chosen == pv.Page.Rule)
+		rw.Full = rw.Chosen || rw.Number <= fullRows
+		if pv.State == alerting.Quiet {
+			quiet = append(quiet, rw)
+			continue
+		}
+		rows = append(rows, rw)
+	}
+	return rows, quiet
+}
+
+// standing says where a problem is on its way; the deadline stands apart, since it changes each second.
+func standing(pv alerting.ProblemView) string {
+	switch pv.State {
+	case alerting.Waiting:
+		return "Not paged yet: it waits for its cause or its effects to show"
+	case alerting.Held:
+		return "Held back behind a worse problem"
+	case alerting.Paged:
+		return "Paged, nobody has taken it"
+	case alerting.AckedState:
+		if pv.AckedBy == "" {
+			return "Taken"
+		}
+		return "Taken by " + pv.AckedBy
+	case alerting.Recovering:
+		return "Quiet now: resolved when it stays so"
+	case alerting.Quiet:
+		return "Silenced by " + pv.SilencedBy
+	}
+	return "Shown here only: it pages nobody"
+}
+
+// Taken says whether a person has it.
+func (r row) Taken() bool { return r.State == alerting.AckedState }
+
+// Count is how many alarms the problem explains.
+func (r row) Count() int { return len(r.Explained) + r.More }
+
+// Place is the rule and the entity, as a person would search for them.
+func (r row) Place() string {
+	if r.Page.Entity == "" {
+		return r.Page.Rule
+	}
+	return r.Page.Rule + " on " + r.Page.Entity
+}
+
+// Entity is where the alarm sits.
+func (h hiddenAlarm) Entity() string {
+	if e := h.Alarm.Labels[alerting.LabelEntity]; e != "" {
+		return e
+	}
+	return h.Alarm.Labels["instance"]
+}
+
+// What is the alarm's summary, or its rule.
+func (h hiddenAlarm) What() string {
+	if s := h.Alarm.Annotations[alerting.AnnotationSummary]; s != "" {
+		return s
+	}
+	return h.Alarm.Rule()
+}
+
+func hide(rows []row) hiddenList {
+	var out hiddenList
+	for _, rw := range rows {
+		out.Total += rw.Count()
+		for _, e := range rw.Explained {
+			if len(out.Alarms) < maxHiddenRows {
+				out.Alarms = append(out.Alarms, hiddenAlarm{e, rw.Page.Sentence, rw.Number, rw.ID})
+			}
+		}
+	}
+	return out
+}
+
+// Listed makes the explained alarms of one problem fit the template that lists them.
+func (r row) Listed() []hiddenAlarm {
+	out := make([]hiddenAlarm, len(r.Explained))
+	for i, e := range r.Explained {
+		out[i] = hiddenAlarm{e, r.Page.Sentence, r.Number, r.ID}
+	}
+	return out
+}
+
+func (p *Pages) summarize(v alerting.View, rows []row) boardSummary {
+	s := boardSummary{Firing: v.Firing, Lost: v.Lost, Refused: v.Refused, Storm: v.Storm, At: v.At, Calm: len(rows) == 0}
+	s.Stale = p.opts.Now().Sub(v.At) > staleView
+	by, hidden := map[alerting.Priority]int{}, 0
+	for _, rw := range rows {
+		by[rw.Priority]++
+		hidden += rw.Count()
+	}
+	var words []string
+	for _, pr := range []alerting.Priority{alerting.P1, alerting.P2, alerting.P3, alerting.P4, alerting.P5} {
+		if by[pr] > 0 {
+			words = append(words, fmt.Sprintf("%d %s %s", by[pr], pr, strings.ToLower(priorityWords[pr])))
+		}
+	}
+	if len(words) == 0 {
+		s.Counts = "No problem."
+		return s
+	}
+	s.Counts = plural(len(rows), "problem") + ": " + strings.Join(words, ", ") + ". " + plural(hidden, "alarm") + " explained by them."
+	return s
+}

@@ -1,0 +1,168 @@
+// Package dashboards serves the pages that people look at: the board with its problems in the router's
+// order, the streams of the NavCloud nodes, what this node does, and the runbooks.
+//
+// Pages are rendered on the server and whole without script; where a script runs, a stream of events keeps
+// them fresh and says how old they are. The package judges nothing, stores nothing and authenticates nobody:
+// what it shows it asks of the functions in Options, and who may reach it is decided in front of it.
+package dashboards
+
+import (
+	"context"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Point is a value at a time.
+type Point struct {
+	T time.Time
+	V float64
+}
+
+// Series is one series of an answer, points in order of time.
+type Series struct {
+	Labels map[string]string
+	Points []Point
+}
+
+// SilenceRequest is what a person asks for at the board: no page from this problem's rule on its entity.
+type SilenceRequest struct {
+	Problem string // ID as in alerting.ProblemView
+	For     time.Duration
+	By      string
+	Comment string
+}
+
+// Options are where the pages get what they show. A nil function means that this node does not have the
+// role behind it, and its page says so. All may be called by many goroutines at once.
+type Options struct {
+	View     func() alerting.View
+	Query    func(ctx context.Context, promql string, at time.Time) ([]Series, error)
+	Range    func(ctx context.Context, promql string, start, end time.Time, step time.Duration) ([]Series, error)
+	Runbook  func(rule string) ([]byte, bool) // Markdown
+	Runbooks func() []string                  // names of rules, sorted
+	Status   func() Status
+
+	// Ack takes a problem, or with undo gives it back. Silence returns the ID of what it made, which Unsilence
+	// ends. Their errors are shown to the person.
+	Ack       func(ctx context.Context, problem, by string, undo bool) error
+	Silence   func(ctx context.Context, s SilenceRequest) (id string, err error)
+	Unsilence func(ctx context.Context, id, by string) error
+
+	Node     string
+	Version  string
+	Interval time.Duration    // between collections, for the windows of rates; 10 s when zero
+	Now      func() time.Time // time.Now when nil
+	Log      *slog.Logger     // discarded when nil
+}
+
+// Pages is an http.Handler for all pages.
+type Pages struct {
+	opts   Options
+	mux    *http.ServeMux
+	cross  *http.CrossOriginProtection
+	render *template.Template
+	assets map[string]asset
+	live   time.Duration // between looks of a live page
+
+	asking  sync.Mutex // held while the store is asked
+	asked   *answers
+	askedAt time.Time
+}
+
+// lookEvery is how often a live page is looked at for changes. The age that a page shows turns amber after
+// 5 s, so that two looks may be lost before anybody worries.
+const lookEvery = 2 * time.Second
+
+// New makes the pages.
+func New(o Options) *Pages {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Interval <= 0 {
+		o.Interval = 10 * time.Second
+	}
+	p := &Pages{opts: o, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection(), assets: loadAssets(), live: lookEvery}
+	p.render = p.templates()
+	p.routes()
+	return p
+}
+
+func (p *Pages) routes() {
+	pages := map[string]func(*http.Request) page{"/{$}": p.board, "/streams": p.streams, "/nodes": p.nodes, "/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook}
+	for pattern, build := range pages {
+		p.mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, build(r)) })
+	}
+	p.mux.HandleFunc("GET /live/board", p.serveLive(p.board))
+	p.mux.HandleFunc("GET /live/streams", p.serveLive(p.streams))
+	p.mux.HandleFunc("GET /live/nodes", p.serveLive(p.nodes))
+	p.mux.HandleFunc("GET /assets/{name}", p.serveAsset)
+	p.mux.HandleFunc("POST /problems/{id}/take", p.postTake)
+	p.mux.HandleFunc("POST /problems/{id}/silence", p.postSilence)
+	p.mux.HandleFunc("POST /silences/{id}/end", p.postEndSilence)
+	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, p.notFound(r)) })
+}
+
+// ServeHTTP serves every page, their assets, live updates and what people do at them.
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	// Everything comes from here and nothing stands inline, so that text which an alarm brings in can never run.
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if err := p.cross.Check(r); err != nil {
+		p.serve(w, r, p.message(http.StatusForbidden, "Not from here", "This was sent by a page of another site and was not carried out. Open the board and do it there."))
+		return
+	}
+	p.mux.ServeHTTP(w, r)
+}
+
+// page is what a page is made of, before it is text.
+type page struct {
+	Status   int    // of HTTP; 0 is 200
+	Name     string // board, streams, nodes, runbooks: which entry of the menu is this
+	Title    string
+	Live     string // path of its live updates, empty when it has none
+	Sections []section
+}
+
+// section is a part of a page that stays where it is, and whose parts come, go and change.
+type section struct {
+	ID    string
+	Label string // heading, empty where the parts bring their own
+	Hush  bool   // not announced by screen readers when it changes; the summary is
+	Parts []part
+}
+
+// part is the smallest thing that is replaced when it changes.
+type part struct {
+	ID       string // of its element, unique in the page
+	Template string
+	Data     any
+}
+
+func (p *Pages) message(status int, title, text string) page {
+	return page{Status: status, Title: title, Sections: []section{{ID: "message", Hush: true, Parts: []part{{"note", "message", note{title, text}}}}}}
+}
+
+func (p *Pages) notFound(r *http.Request) page {
+	return p.message(http.StatusNotFound, "No such page", "There is nothing at "+r.URL.Path+". The board, the streams, the nodes and the runbooks are in the menu.")
+}
+
+// note is a title and a sentence for people.
+type note struct{ Title, Text string }
+
+// livePath is where a page's updates come from, the query kept: it says what is opened.
+func livePath(name string, q url.Values) string {
+	u := url.URL{Path: "/live/" + name, RawQuery: q.Encode()}
+	return u.String()
+}

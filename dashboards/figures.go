@@ -1,0 +1,87 @@
+package dashboards
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Shares from which a figure is marked. They are those of the NavCloud alarms, November 2026.
+const (
+	lateShare      = 0.01 // of heartbeats
+	deliveredShare = 0.99 // of events that streams wait for
+)
+
+// figures are the page's numbers that are not counts of streams. What no node reports is said to be unknown.
+func (p *Pages) figures(a *answers, now time.Time) []figure {
+	var out []figure
+	add := func(name, query string, note func(v float64) (string, bool)) {
+		f := figure{Name: name, Value: "not reported"}
+		if v, ok := a.one(query); ok {
+			f.Value = rate(v)
+			if note != nil {
+				f.Note, f.Bad = note(v)
+			}
+		}
+		out = append(out, f)
+	}
+	add("Streams opened", "opened", nil)
+	out = append(out, byReason("Streams closed", a.by["closed"]))
+	add("Heartbeats sent", "beats", nil)
+	add("Heartbeats late", "late", func(v float64) (string, bool) {
+		sent, _ := a.one("beats")
+		if sent == 0 {
+			return "", v > 0
+		}
+		return percent(v/sent) + " of those sent", v/sent > lateShare
+	})
+	add("Events published", "published", nil)
+	add("Events delivered to streams", "delivered", func(v float64) (string, bool) {
+		want, ok := a.one("expected")
+		if !ok || want == 0 {
+			return "no stream waits for any", false
+		}
+		return percent(min(v/want, 1)) + " of those that streams wait for", v/want < deliveredShare
+	})
+	dropped := byReason("Events dropped", a.by["dropped"])
+	dropped.Bad = dropped.Note != ""
+	out = append(out, dropped, latency("Fan-out latency, half below", "p50", a), latency("Fan-out latency, 99 % below", "p99", a))
+	if line := a.by["p99 line"]; len(line) > 0 {
+		s := drawSpark(line[0].Points, now.Truncate(sparkStep), sparkWindow, sparkStep)
+		s.Words = "Over 30 minutes between " + seconds(s.Min) + " and " + seconds(s.Max) + ", now " + seconds(s.Now)
+		out[len(out)-1].Line = &s
+	}
+	return out
+}
+
+func latency(name, query string, a *answers) figure {
+	v, ok := a.one(query)
+	if !ok || math.IsNaN(v) {
+		return figure{Name: name, Value: "not known", Note: "no event came in the last minute"}
+	}
+	return figure{Name: name, Value: seconds(v), Note: "from publish to the last stream of a node"}
+}
+
+// byReason adds the rates up and names their reasons, the most frequent first.
+func byReason(name string, series []Series) figure {
+	f := figure{Name: name, Value: rate(0)}
+	if len(series) == 0 {
+		f.Note = ""
+		return f
+	}
+	series = slices.Clone(series)
+	slices.SortFunc(series, func(x, y Series) int {
+		return cmp.Or(cmp.Compare(last(y), last(x)), cmp.Compare(x.Labels["reason"], y.Labels["reason"]))
+	})
+	sum, words := 0.0, []string{}
+	for _, s := range series {
+		if v := last(s); v > 0 {
+			sum += v
+			words = append(words, cmp.Or(s.Labels["reason"], "no reason")+" "+rate(v))
+		}
+	}
+	f.Value, f.Note = rate(sum), strings.Join(words, ", ")
+	return f
+}

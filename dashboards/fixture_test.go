@@ -1,0 +1,178 @@
+package dashboards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// noon is when everything in these tests happens.
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func alarm(rule, entity, summary string) alerting.Alarm {
+	return alerting.Alarm{
+		Labels:      map[string]string{"alertname": rule, "entity": entity, "severity": "critical"},
+		Annotations: map[string]string{"summary": summary}, StartsAt: noon.Add(-3 * time.Minute),
+	}
+}
+
+func problem(id string, pr alerting.Priority, st alerting.State, rule, entity, sentence string) alerting.ProblemView {
+	root := alarm(rule, entity, sentence)
+	return alerting.ProblemView{
+		ID: id, State: st, Priority: pr, Reason: "users are hurt: NavCloudEventsNotDelivered holds", Root: root, Since: root.StartsAt,
+		Page: alerting.Page{
+			Priority: pr, Sentence: sentence, Rule: rule, Entity: entity, Impact: "Only 62 % of events reach the streams that wait for them",
+			Broken: sentence, Since: root.StartsAt, Guidance: "Restart nothing yet. Check the path between the zones.",
+			Runbook: "http://localhost:9600/runbooks/" + rule, Reason: "users are hurt",
+		},
+	}
+}
+
+// incident is the demo's: a partition, a full disk behind it, a node that its group replaced, and a silence.
+func incident() alerting.View {
+	p1 := problem("00000000000000a1", alerting.P1, alerting.AckedState, "RabbitMQSplitBrain", "cluster:rabbit", "Users hurt: RabbitMQ is split between eu-west-1a and eu-west-1b")
+	p1.Key, p1.AckedBy = "fleet:RabbitMQSplitBrain:cluster:rabbit:1", "maria"
+	p1.Page.Changed = []string{"deploy of navcloud 3.2.1 by ci, 9 minutes before"}
+	for i, e := range []string{"node:navcloud-1", "node:navcloud-2", "node:navcloud-3"} {
+		p1.Explained = append(p1.Explained, alerting.ExplainedAlarm{
+			Alarm: alarm("NavCloudBrokerErrors", e, "Node "+e[5:]+" cannot publish"), Why: "needs cluster:rabbit, which is partitioned",
+			Since: noon.Add(-150 * time.Second), Lost: i == 1, Over15: i == 2,
+		})
+	}
+	p2 := problem("00000000000000b2", alerting.P2, alerting.Held, "RiakDiskFull", "node:riak-07", "Riak disk on riak-07 is 96 % full, full in 40 minutes")
+	p2.Until, p2.Behind, p2.Reason = noon.Add(95*time.Second), p1.ID, "a person must act within the hour: harm in 40m"
+	p2.Page.Impact = "No user is known to be hurt."
+	p4 := problem("00000000000000c4", alerting.P4, alerting.Board, "HostCPUSaturated", "node:navcloud-4", `Node "navcloud-4" <b>is</b> at 97 % CPU`)
+	p4.Note, p4.Reason = "flapping", "one node of many"
+	quiet := problem("00000000000000d3", alerting.P3, alerting.Quiet, "HostUnitFailed", "node:web-1", "Unit backup.service failed on web-1")
+	quiet.SilencedBy, quiet.Until = "jo", noon.Add(time.Hour)
+	return alerting.View{
+		At: noon.Add(-time.Second), Problems: []alerting.ProblemView{p1, p2, p4, quiet}, Firing: 7, Lost: 1,
+		Silences: []alerting.Silence{{
+			ID: "s1", Matchers: []alerting.Matcher{{Name: "alertname", Value: "HostUnitFailed"}, {Name: "entity", Value: "node:web-.*", Regex: true}},
+			StartsAt: noon.Add(-time.Hour), EndsAt: noon.Add(time.Hour), CreatedBy: "jo", Comment: "backup is being moved",
+		}},
+	}
+}
+
+// flood is many problems of every priority with many alarms in all.
+func flood(n int) alerting.View {
+	v := alerting.View{At: noon, Storm: true, Firing: 2 * n, Refused: 3}
+	for i := range n {
+		pr := alerting.Priority(1 + 5*i/n)
+		p := problem(fmt.Sprintf("%016x", i), pr, alerting.Paged, "HostDiskFull", fmt.Sprintf("node:host-%03d", i), fmt.Sprintf("Disk /data on host-%03d is %d %% full", i, 90+i%10))
+		p.Since = noon.Add(-time.Duration(i*37) * time.Second)
+		p.Page.Since = p.Since
+		p.Explained = []alerting.ExplainedAlarm{{Alarm: alarm("HostDiskFilling", p.Page.Entity, fmt.Sprintf("Disk /data on host-%03d fills", i)), Why: "is the same disk", Since: p.Since}}
+		v.Problems = append(v.Problems, p)
+	}
+	return v
+}
+
+func at(t time.Time, v float64) []Point { return []Point{{t, v}} }
+
+// fleet answers the queries of the streams page for nodes in three zones, by what the query asks for.
+type fleet struct {
+	nodes int
+	fail  string // queries that contain it fail
+	age   float64
+}
+
+var errStore = errors.New("query timed out in expression evaluation")
+
+func (f fleet) query(_ context.Context, q string, now time.Time) ([]Series, error) {
+	if f.fail != "" && strings.Contains(q, f.fail) {
+		return nil, errStore
+	}
+	if f.nodes == 0 {
+		return nil, nil
+	}
+	one := func(v float64) ([]Series, error) { return []Series{{Points: at(now, v)}}, nil }
+	reasons := func(by map[string]float64) (out []Series, err error) {
+		for r, v := range by {
+			out = append(out, Series{map[string]string{"reason": r}, at(now, v)})
+		}
+		return out, nil
+	}
+	switch {
+	case strings.Contains(q, "timestamp("):
+		return f.perNode(func(int) []Point { return at(now, f.age) }), nil
+	case strings.Contains(q, "streams_open"):
+		return f.perNode(func(i int) []Point { return at(now, float64(900+i*2700%9100)) }), nil
+	case strings.Contains(q, "streams_limit"):
+		return []Series{{map[string]string{"stack": "navcloud-prod"}, at(now, 10000)}}, nil
+	case strings.Contains(q, "closed_total"):
+		return reasons(map[string]float64{"client": 4.2, "slow": 0.2, "timeout": 0})
+	case strings.Contains(q, "dropped_total"):
+		return reasons(map[string]float64{"slow": 0.004})
+	case strings.Contains(q, "heartbeats_late"):
+		return one(0.9)
+	case strings.Contains(q, "expected_total"):
+		return one(12000)
+	case strings.Contains(q, "delivered_total"):
+		return one(11999)
+	case strings.Contains(q, "0.99"):
+		return one(0.182)
+	case strings.Contains(q, "0.5"):
+		return one(0.0042)
+	}
+	return one(30)
+}
+
+func (f fleet) ranged(_ context.Context, q string, start, end time.Time, step time.Duration) ([]Series, error) {
+	if f.nodes == 0 || f.fail != "" && strings.Contains(q, f.fail) {
+		return nil, nil
+	}
+	line := func(i int) (out []Point) {
+		for t := start; !t.After(end); t = t.Add(step) {
+			n := int(t.Sub(start) / step)
+			if n > 40 && n < 50 && i == 0 {
+				continue // a gap
+			}
+			v := 1000 + 300*float64((n*7+i*3)%11)/11
+			if strings.Contains(q, "quantile") {
+				v /= 8000
+			}
+			out = append(out, Point{t, v})
+		}
+		return out
+	}
+	if strings.Contains(q, "by (") {
+		return f.perNode(line), nil
+	}
+	return []Series{{nil, line(0)}}, nil
+}
+
+func (f fleet) perNode(points func(i int) []Point) (out []Series) {
+	for i := range f.nodes {
+		out = append(out, Series{map[string]string{"stack": "navcloud-prod", "az": "eu-west-1" + string("abc"[i%3]), "node": fmt.Sprintf("navcloud-%d", i+1)}, points(i)})
+	}
+	return out
+}
+
+func goodStatus() Status {
+	return Status{
+		Begun: noon.Add(-26 * time.Hour), Listen: "127.0.0.1:9600", Data: "/var/lib/binnacle",
+		Collectors: []Collector{
+			{Name: "host_load", Up: true, LastRun: noon, LastUp: noon.Add(-4 * time.Second), Took: 800 * time.Microsecond, Series: 3, Interval: 10 * time.Second},
+			{Name: "riak", Absent: true, LastRun: noon, Interval: 10 * time.Second},
+		},
+		Sinks: []Sink{{Name: "cloudwatch", Up: true, LastSuccess: noon.Add(-20 * time.Second), Sent: 123456, Waiting: 12}},
+		Store: &Store{Series: 5123, Bytes: 45 << 20, Oldest: noon.Add(-30 * time.Hour)},
+		Rules: &Rules{Groups: 12, Rules: 96}, Route: &Route{Mode: "on", Pager: "PagerDuty", Durable: true, Open: 2},
+	}
+}
+
+func illStatus() Status {
+	s := goodStatus()
+	s.DataError, s.ReloadError = "read-only file system", "binnacle.yaml:3:5: no key intervall, did you mean interval?"
+	s.Collectors[0] = Collector{Name: "rabbitmq", Error: "dial tcp 127.0.0.1:15692: connection refused", LastRun: noon, LastUp: noon.Add(-5 * time.Minute), Overruns: 3}
+	s.Sinks[0] = Sink{Name: "cloudwatch", DownSince: noon.Add(-time.Hour), Error: "503 Service Unavailable", Spooled: 40000, SpoolBytes: 3 << 20, SpoolOldest: noon.Add(-time.Hour), Dropped: map[string]float64{"queue_full": 12, "expired": 0}}
+	s.Rules.Late, s.Rules.Failing = time.Minute, []string{"host.rules: parse error"}
+	s.Route.Durable, s.Route.DurableAt, s.Route.Undelivered = false, noon.Add(-10*time.Minute), 2*time.Minute
+	return s
+}

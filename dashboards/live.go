@@ -1,0 +1,112 @@
+package dashboards
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"html/template"
+	"net/http"
+	"regexp"
+	"time"
+)
+
+// maxLive is how long one stream of updates lasts: a browser comes back by itself, and one that is gone
+// without a word frees its place.
+const maxLive = 15 * time.Minute
+
+// news is what changed since the browser was last told: the order of the parts of each section whose order
+// changed, and the parts that are new or different.
+type news struct {
+	Version string                   `json:"version"`
+	Title   string                   `json:"title"`
+	At      int64                    `json:"at"` // milliseconds since 1970
+	Order   map[string][]string      `json:"order,omitempty"`
+	Parts   map[string]template.HTML `json:"parts,omitempty"`
+}
+
+// told is what one browser knows.
+type told struct {
+	parts  map[string]uint64
+	orders map[string]string
+}
+
+// ages are what a browser counts on by itself, so that a part whose age alone changed is not sent.
+var ages = regexp.MustCompile(`(<time [^>]*>)[^<]*</time>`)
+
+// diff says what of a page the browser does not know yet, and takes it for known.
+func (p *Pages) diff(pg page, t *told) (news, error) {
+	n := news{Version: p.opts.Version, Title: pg.Title + " · binnacle", At: p.opts.Now().UnixMilli(), Order: map[string][]string{}, Parts: map[string]template.HTML{}}
+	parts := map[string]uint64{}
+	orders := map[string]string{}
+	for _, s := range pg.Sections {
+		ids := make([]string, 0, len(s.Parts))
+		for _, pt := range s.Parts {
+			h, err := p.html(pt)
+			if err != nil {
+				return n, err
+			}
+			f := fnv.New64a()
+			_, _ = f.Write(ages.ReplaceAll([]byte(h), []byte("$1")))
+			parts[pt.ID] = f.Sum64()
+			if old, ok := t.parts[pt.ID]; !ok || old != parts[pt.ID] {
+				n.Parts[pt.ID] = h
+			}
+			ids = append(ids, pt.ID)
+		}
+		orders[s.ID] = fmt.Sprint(ids)
+		if old, ok := t.orders[s.ID]; !ok || old != orders[s.ID] {
+			n.Order[s.ID] = ids
+		}
+	}
+	for id := range t.orders {
+		if _, ok := orders[id]; !ok {
+			n.Order[id] = []string{}
+		}
+	}
+	t.parts, t.orders = parts, orders
+	return n, nil
+}
+
+// serveLive sends a page's changes as server-sent events. Each look is an event, also when nothing changed:
+// the page shows how long it has heard nothing.
+func (p *Pages) serveLive(build func(*http.Request) page) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		flush := http.NewResponseController(w)
+		h := w.Header()
+		h.Set("Content-Type", "text/event-stream")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Accel-Buffering", "no") // nginx passes each event on at once
+		ticks := time.NewTicker(p.live)
+		defer ticks.Stop()
+		end := time.NewTimer(maxLive)
+		defer end.Stop()
+		var t told
+		for {
+			n, err := p.diff(build(r), &t)
+			if err != nil {
+				p.opts.Log.Error("live page not rendered", "path", r.URL.Path, "err", err)
+				return
+			}
+			body, err := json.Marshal(n)
+			if err != nil {
+				p.opts.Log.Error("live page not encoded", "path", r.URL.Path, "err", err)
+				return
+			}
+			// A browser that does not read is let go after a while, and not waited for.
+			_ = flush.SetWriteDeadline(time.Now().Add(5 * p.live)) // not every writer has one
+			if _, err := fmt.Fprintf(w, "retry: 2000\nevent: news\ndata: %s\n\n", body); err != nil {
+				return
+			}
+			if err := flush.Flush(); err != nil {
+				return
+			}
+			select {
+			case <-r.Context().Done():
+				return
+			case <-end.C:
+				return
+			case <-ticks.C:
+			}
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package dashboards
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Status is what this node knows of itself. Counts run since the start of the process.
+type Status struct {
+	Begun       time.Time
+	Listen      string
+	Data        string // folder
+	DataError   string // why the configured one cannot be used
+	ReloadError string // of the last change of the configuration
+	Collectors  []Collector
+	Sinks       []Sink
+	Store       *Store // nil: the role is off
+	Rules       *Rules // nil: the role is off
+	Route       *Route // nil: the role is off
+}
+
+// Collector is what is known of a collector.
+type Collector struct {
+	Name     string
+	Up       bool
+	Absent   bool // what it looks for was never here
+	Reason   string
+	Error    string
+	LastRun  time.Time
+	LastUp   time.Time
+	Took     time.Duration
+	Series   int
+	Interval time.Duration
+	Overruns float64
+}
+
+// Sink is what is known of a destination.
+type Sink struct {
+	Name        string
+	Up          bool
+	DownSince   time.Time
+	LastSuccess time.Time
+	Error       string
+	Sent        float64
+	Waiting     int // samples in memory
+	Spooled     int // samples on disk
+	SpoolBytes  int64
+	SpoolOldest time.Time
+	Dropped     map[string]float64 // by reason
+}
+
+// Store is what is known of the history.
+type Store struct {
+	Series  uint64
+	Bytes   int64
+	Oldest  time.Time
+	Refused map[string]float64 // by reason
+}
+
+// Rules is what is known of the rules.
+type Rules struct {
+	Groups  int
+	Rules   int
+	Late    time.Duration // behind their time
+	Failing []string
+}
+
+// Route is what is known of paging.
+type Route struct {
+	Mode        string
+	Pager       string // where pages go, in words
+	Durable     bool   // decisions are on disk before the call
+	DurableAt   time.Time
+	Undelivered time.Duration // age of the oldest page that no pager accepted
+	Open        int           // incidents
+}
+
+// line is one thing of the node: its name, how it is in a word, and the rest in a sentence.
+type line struct {
+	Name  string
+	Word  string // well, ill, absent
+	Text  string
+	Since time.Time // zero: none
+	Label string    // of Since
+}
+
+type nodeList struct {
+	ID, Label string
+	Lines     []line
+	Empty     string
+}
+
+type nodeHead struct {
+	Node, Version, Listen, Data string
+	Begun                       time.Time
+	Verdict                     string
+	Bad                         bool
+	Faults                      []string
+}
+
+// The words for how a thing is.
+const (
+	well   = "well"
+	ill    = "ill"
+	absent = "absent"
+)
+
+func (p *Pages) nodes(r *http.Request) page {
+	pg := page{Name: "nodes", Title: "Node", Live: livePath("nodes", r.URL.Query())}
+	if p.opts.Status == nil {
+		return p.message(http.StatusNotFound, "No status", "This program does not say how it is.")
+	}
+	s, now := p.opts.Status(), p.opts.Now()
+	lists := []nodeList{
+		{"collectors", "What it collects", collectorLines(s.Collectors), "It collects nothing (collect: off)."},
+		{"sinks", "What it ships", sinkLines(s.Sinks, now), "It ships nothing: no destination is configured."},
+		{"roles", "What it keeps and judges", roleLines(s, now), ""},
+	}
+	head := nodeHead{Node: p.opts.Node, Version: p.opts.Version, Listen: s.Listen, Data: s.Data, Begun: s.Begun}
+	sick := 0
+	for _, l := range lists {
+		for _, x := range l.Lines {
+			if x.Word == ill {
+				sick++
+			}
+		}
+	}
+	if s.DataError != "" {
+		head.Faults = append(head.Faults, "The data folder cannot be written, so history and decisions do not survive a restart: "+s.DataError)
+	}
+	if s.ReloadError != "" {
+		head.Faults = append(head.Faults, "The changed configuration was refused, the one before runs on: "+s.ReloadError)
+	}
+	head.Verdict, head.Bad = "All is well.", sick+len(head.Faults) > 0
+	if head.Bad {
+		head.Verdict = plural(sick+len(head.Faults), "thing") + " to look at."
+	}
+	pg.Title = "Node: " + strings.ToLower(strings.TrimSuffix(head.Verdict, "."))
+	pg.Sections = []section{{ID: "summary", Parts: []part{{"node-head", "node-head", head}}}}
+	for _, l := range lists {
+		pg.Sections = append(pg.Sections, section{ID: "of-" + l.ID, Hush: true, Parts: []part{{l.ID, "node-list", l}}})
+	}
+	return pg
+}
+
+func collectorLines(in []Collector) []line {
+	var out []line
+	for _, c := range in {
+		l := line{Name: c.Name, Word: well, Since: c.LastUp, Label: "Last looked"}
+		switch {
+		case c.Up:
+			l.Text = fmt.Sprintf("%s every %s, in %s.", plural(c.Series, "value"), short(c.Interval), seconds(c.Took.Seconds()))
+		case c.LastRun.IsZero():
+			l.Word, l.Text = absent, "Not looked yet."
+		case c.Absent:
+			l.Word, l.Since, l.Text = absent, time.Time{}, "Not on this machine; looked for again each minute."
+		default:
+			l.Word, l.Label = ill, "Last seen"
+			l.Text = "Cannot look: " + cmp.Or(c.Error, c.Reason, "no reason given") + "."
+		}
+		if c.Overruns > 0 {
+			l.Text += " " + number(c.Overruns) + " left out since the one before had not ended."
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+func sinkLines(in []Sink, now time.Time) []line {
+	var out []line
+	for _, s := range in {
+		l := line{Name: s.Name, Word: well, Since: s.LastSuccess, Label: "Last delivered", Text: number(s.Sent) + " samples delivered"}
+		if s.LastSuccess.IsZero() {
+			l.Text = "Nothing delivered yet"
+		}
+		l.Text += ", " + number(float64(s.Waiting)) + " wait in memory"
+		if s.Spooled > 0 {
+			l.Text += fmt.Sprintf(", %s on disk (%s, the oldest %s old)", number(float64(s.Spooled)), byteSize(s.SpoolBytes), short(now.Sub(s.SpoolOldest)))
+		}
+		l.Text += "." + losses(" Lost: ", s.Dropped)
+		if !s.Up {
+			l.Word = ill
+			l.Text = fmt.Sprintf("Cannot be reached for %s: %s. %s", short(now.Sub(s.DownSince)), cmp.Or(s.Error, "no reason given"), l.Text)
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// losses names counts by reason; what is 0 is left out.
+func losses(lead string, by map[string]float64) string {
+	var words []string
+	for _, reason := range slices.Sorted(maps.Keys(by)) {
+		if by[reason] > 0 {
+			words = append(words, number(by[reason])+" ("+strings.ReplaceAll(reason, "_", " ")+")")
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return lead + strings.Join(words, ", ") + "."
+}
+
+// lateRules is from when rules count as late: two of their shortest intervals.
+const lateRules = 30 * time.Second
+
+func roleLines(s Status, now time.Time) []line {
+	out := []line{{Name: "history", Word: absent, Text: "Off."}, {Name: "rules", Word: absent, Text: "Off."}, {Name: "paging", Word: absent, Text: "Off: its alarms go to the routers."}}
+	if st := s.Store; st != nil {
+		out[0].Word, out[0].Text = well, fmt.Sprintf("%s series, %s on disk.", number(float64(st.Series)), byteSize(st.Bytes))
+		if !st.Oldest.IsZero() {
+			out[0].Text += " It reaches back " + short(now.Sub(st.Oldest)) + "."
+		}
+		out[0].Text += losses(" Refused: ", st.Refused)
+	}
+	if ru := s.Rules; ru != nil {
+		out[1].Word, out[1].Text = well, fmt.Sprintf("%s in %s.", plural(ru.Rules, "rule"), plural(ru.Groups, "group"))
+		if len(ru.Failing) > 0 {
+			out[1].Word = ill
+			out[1].Text += " Failing: " + strings.Join(ru.Failing, "; ") + "."
+		}
+		if ru.Late > lateRules {
+			out[1].Word = ill
+			out[1].Text += " They are " + short(ru.Late) + " late."
+		}
+	}
+	if rt := s.Route; rt != nil {
+		out[2].Word, out[2].Text = well, fmt.Sprintf("%s, mode %s, %s open.", cmp.Or(rt.Pager, "No pager"), rt.Mode, plural(rt.Open, "incident"))
+		if !rt.Durable {
+			out[2].Word = ill
+			out[2].Text += " Decisions are in memory alone: the ledger cannot be written."
+			out[2].Since, out[2].Label = rt.DurableAt, "Since"
+		}
+		if rt.Undelivered > time.Minute {
+			out[2].Word = ill
+			out[2].Text += " A page is not delivered since " + short(rt.Undelivered) + "."
+		}
+	}
+	return out
+}

@@ -1,0 +1,176 @@
+package dashboards
+
+import (
+	"compress/gzip"
+	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden pages")
+
+// options are those of a node with all roles, in the state that the parts tell.
+func options(v alerting.View, f fleet, s Status) Options {
+	return Options{
+		View: func() alerting.View { return v }, Query: f.query, Range: f.ranged, Status: func() Status { return s },
+		Runbook: func(rule string) ([]byte, bool) {
+			return []byte("# " + rule + "\n\nIt is **split**. See `rabbitmqctl`.\n\n1. One\n2. Two <script>\n\n* [here](/streams)\n"), rule == "RabbitMQSplitBrain"
+		},
+		Runbooks: func() []string { return []string{"HostDiskFull", "NavCloudStreamsDrop", "RabbitMQSplitBrain"} },
+		Node:     "router-1", Version: "1.0.0", Now: func() time.Time { return noon },
+	}
+}
+
+func get(t *testing.T, h http.Handler, path string) *http.Response {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	return w.Result()
+}
+
+func text(t *testing.T, r io.Reader) string {
+	t.Helper()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatalf("reading: %v", err)
+	}
+	return string(b)
+}
+
+var hashes = regexp.MustCompile(`-[0-9a-f]{12}\.(css|js|svg)`)
+
+func TestPages(t *testing.T) {
+	stale := incident()
+	stale.At = noon.Add(-2 * time.Minute)
+	calm := alerting.View{At: noon}
+	three := fleet{nodes: 3, age: 7}
+	for name, tc := range map[string]struct {
+		path   string
+		opts   Options
+		status int
+	}{
+		"board-calm":      {"/", options(calm, three, goodStatus()), 200},
+		"board-incident":  {"/", options(incident(), three, goodStatus()), 200},
+		"board-chosen":    {"/?problem=00000000000000b2", options(incident(), three, goodStatus()), 200},
+		"board-stale":     {"/", options(stale, three, goodStatus()), 200},
+		"board-no-router": {"/", Options{Now: func() time.Time { return noon }}, 200},
+		"streams":         {"/streams", options(calm, three, goodStatus()), 200},
+		"streams-empty":   {"/streams", options(calm, fleet{}, goodStatus()), 200},
+		"streams-stale":   {"/streams", options(calm, fleet{nodes: 2, age: 150}, goodStatus()), 200},
+		"streams-error":   {"/streams", options(calm, fleet{nodes: 2, fail: "navcloud_"}, goodStatus()), 200},
+		"streams-partial": {"/streams", options(calm, fleet{nodes: 2, fail: "fanout"}, goodStatus()), 200},
+		"streams-off":     {"/streams", Options{Now: func() time.Time { return noon }}, 200},
+		"nodes":           {"/nodes", options(calm, three, goodStatus()), 200},
+		"nodes-ill":       {"/nodes", options(calm, three, illStatus()), 200},
+		"nodes-bare":      {"/nodes", options(calm, three, Status{Begun: noon}), 200},
+		"runbooks":        {"/runbooks/", options(calm, three, goodStatus()), 200},
+		"runbook":         {"/runbooks/RabbitMQSplitBrain", options(incident(), three, goodStatus()), 200},
+		"runbook-missing": {"/runbooks/<b>", options(calm, three, goodStatus()), 404},
+		"missing":         {"/nothing", options(calm, three, goodStatus()), 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp := get(t, New(tc.opts), tc.path)
+			if resp.StatusCode != tc.status {
+				t.Errorf("GET %s: status %d, want %d", tc.path, resp.StatusCode, tc.status)
+			}
+			got := hashes.ReplaceAllString(text(t, resp.Body), ".$1")
+			file := filepath.Join("testdata", name+".html")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("GET %s differs from %s (-update rewrites it):\n%s", tc.path, file, got)
+			}
+			if strings.Contains(got, "<script>") || strings.Contains(got, "style=") || strings.Contains(got, "ZgotmplZ") {
+				t.Errorf("GET %s holds something inline, which its policy forbids, or a refused value", tc.path)
+			}
+		})
+	}
+}
+
+// TestFirstPaint holds the promise of DESIGN.md, section 10: a page, its style and its script are at most 60 KB.
+func TestFirstPaint(t *testing.T) {
+	srv := httptest.NewServer(New(options(flood(200), fleet{nodes: 60, age: 3}, goodStatus())))
+	defer srv.Close()
+	size := func(path string) int {
+		req, err := http.NewRequest(http.MethodGet, srv.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept-Encoding", "gzip")
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("GET %s: status %d", path, resp.StatusCode)
+		}
+		n, err := io.Copy(io.Discard, resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int(n)
+	}
+	assets := regexp.MustCompile(`/assets/[^"]+`)
+	for _, path := range []string{"/", "/streams", "/nodes"} {
+		page := text(t, get(t, srv.Config.Handler, path).Body)
+		total := size(path)
+		for _, a := range assets.FindAllString(page, -1) {
+			total += size(a)
+		}
+		t.Logf("%s: %d bytes in all, %d of HTML before compression", path, total, len(page))
+		if total > 60<<10 {
+			t.Errorf("first paint of %s takes %d bytes, want at most 60 KB", path, total)
+		}
+	}
+}
+
+func TestCompressedIsTheSame(t *testing.T) {
+	h := New(options(incident(), fleet{nodes: 3}, goodStatus()))
+	plain := text(t, get(t, h, "/").Body)
+	req := httptest.NewRequest(http.MethodGet, "/", nil)
+	req.Header.Set("Accept-Encoding", "br, gzip")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	z, err := gzip.NewReader(w.Body)
+	if err != nil {
+		t.Fatalf("the answer to gzip: %v", err)
+	}
+	if got := text(t, z); got != plain {
+		t.Errorf("compressed page differs: %d bytes, want %d", len(got), len(plain))
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	h := New(options(incident(), fleet{nodes: 3}, goodStatus()))
+	resp := get(t, h, "/")
+	if csp := resp.Header.Get("Content-Security-Policy"); strings.Contains(csp, "unsafe") || !strings.Contains(csp, "default-src 'none'") {
+		t.Errorf("Content-Security-Policy is %q", csp)
+	}
+	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("Cache-Control of a page is %q, want no-store", got)
+	}
+	style := regexp.MustCompile(`/assets/style-[^"]+`).FindString(text(t, resp.Body))
+	if got := get(t, h, style).Header.Get("Cache-Control"); !strings.Contains(got, "immutable") {
+		t.Errorf("Cache-Control of %s is %q, want immutable", style, got)
+	}
+	if got := get(t, h, "/assets/style.css").StatusCode; got != http.StatusNotFound {
+		t.Errorf("a style without its hash answers %d, want 404", got)
+	}
+}

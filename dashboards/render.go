@@ -1,0 +1,180 @@
+package dashboards
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed assets/*.css assets/*.js assets/*.svg
+var assetFiles embed.FS
+
+// asset is a file that browsers keep: its path carries its hash, so that it may be kept for ever.
+type asset struct {
+	path, kind string
+	body       []byte
+}
+
+var assetKinds = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+// loadAssets returns the assets by file name. The files are built in: an error is one of the build.
+func loadAssets() map[string]asset {
+	out := map[string]asset{}
+	entries, err := assetFiles.ReadDir("assets")
+	if err != nil {
+		panic(fmt.Sprintf("dashboards: assets: %v", err))
+	}
+	for _, e := range entries {
+		body, err := assetFiles.ReadFile("assets/" + e.Name())
+		if err != nil {
+			panic(fmt.Sprintf("dashboards: assets: %v", err))
+		}
+		sum, ext := sha256.Sum256(body), path.Ext(e.Name())
+		name := strings.TrimSuffix(e.Name(), ext) + "-" + hex.EncodeToString(sum[:6]) + ext
+		out[e.Name()] = asset{"/assets/" + name, assetKinds[ext], body}
+	}
+	return out
+}
+
+func (p *Pages) serveAsset(w http.ResponseWriter, r *http.Request) {
+	for _, a := range p.assets {
+		if a.path == r.URL.Path {
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+			p.write(w, r, http.StatusOK, a.kind, a.body)
+			return
+		}
+	}
+	p.serve(w, r, p.notFound(r))
+}
+
+func (p *Pages) templates() *template.Template {
+	t := template.New("").Funcs(template.FuncMap{
+		"asset":    func(name string) string { return p.assets[name].path },
+		"ago":      func(t time.Time) stamp { return p.stamp("ago", t) },
+		"left":     func(t time.Time) stamp { return p.stamp("left", t) },
+		"clock":    clock,
+		"num":      number,
+		"rate":     rate,
+		"seconds":  seconds,
+		"percent":  percent,
+		"plural":   plural,
+		"bytes":    byteSize,
+		"duration": short,
+		"add":      func(a, b int) int { return a + b },
+	})
+	return template.Must(t.ParseFS(templateFiles, "templates/*.html"))
+}
+
+// stamp is a time as a page shows it: its age, or what is left until it.
+type stamp struct {
+	Kind string // ago, left
+	Time time.Time
+	Text string
+}
+
+func (p *Pages) stamp(kind string, t time.Time) stamp {
+	d := p.opts.Now().Sub(t)
+	if kind == "left" {
+		d = -d
+	}
+	return stamp{kind, t, short(d)}
+}
+
+// layout is what the outermost template is given.
+type layout struct {
+	page
+	Node, Version string
+	At            time.Time
+	Menu          []menuEntry
+	Body          []bodySection
+}
+
+type menuEntry struct {
+	Path, Label string
+	Here        bool
+}
+
+type bodySection struct {
+	section
+	HTML []template.HTML
+}
+
+var menu = []struct{ name, path, label string }{
+	{"board", "/", "Board"}, {"streams", "/streams", "Streams"}, {"nodes", "/nodes", "Node"}, {"runbooks", "/runbooks/", "Runbooks"},
+}
+
+// html renders one part. What it returns was escaped by its template.
+func (p *Pages) html(pt part) (template.HTML, error) {
+	var b bytes.Buffer
+	if err := p.render.ExecuteTemplate(&b, pt.Template, pt.Data); err != nil {
+		return "", fmt.Errorf("part %s: %w", pt.ID, err)
+	}
+	return template.HTML(b.String()), nil //nolint:gosec // made by html/template just now
+}
+
+func (p *Pages) serve(w http.ResponseWriter, r *http.Request, pg page) {
+	l := layout{page: pg, Node: p.opts.Node, Version: p.opts.Version, At: p.opts.Now()}
+	for _, m := range menu {
+		l.Menu = append(l.Menu, menuEntry{m.path, m.label, m.name == pg.Name})
+	}
+	var body bytes.Buffer
+	err := func() error {
+		for _, s := range pg.Sections {
+			bs := bodySection{section: s}
+			for _, pt := range s.Parts {
+				h, err := p.html(pt)
+				if err != nil {
+					return err
+				}
+				bs.HTML = append(bs.HTML, h)
+			}
+			l.Body = append(l.Body, bs)
+		}
+		return p.render.ExecuteTemplate(&body, "layout", l)
+	}()
+	if err != nil {
+		p.opts.Log.Error("page not rendered", "path", r.URL.Path, "err", err)
+		http.Error(w, "This page could not be made. The log of this agent says why.", http.StatusInternalServerError)
+		return
+	}
+	status := pg.Status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	p.write(w, r, status, "text/html; charset=utf-8", body.Bytes())
+}
+
+// smallest is what is worth compressing, in bytes.
+const smallest = 1 << 10
+
+func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, kind string, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Vary", "Accept-Encoding")
+	var out io.Writer = w
+	if len(body) >= smallest && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		defer z.Close() // an error is that of a browser which went away
+		out = z
+	} else {
+		h.Set("Content-Length", fmt.Sprint(len(body)))
+	}
+	w.WriteHeader(status)
+	if _, err := out.Write(body); err != nil {
+		p.opts.Log.Debug("browser went away", "path", r.URL.Path, "err", err)
+	}
+}

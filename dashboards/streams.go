@@ -1,0 +1,278 @@
+package dashboards
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bounds of the page of streams.
+const (
+	maxNodes     = 100              // rows of the table, the fullest first
+	queryTime    = 3 * time.Second  // for all queries of one page
+	sparkWindow  = 30 * time.Minute // that the small lines show
+	sparkStep    = 15 * time.Second // of the line over all
+	nodeStep     = time.Minute      // of the line of one node
+	lookback     = 5 * time.Minute  // for how long PromQL takes a sample for the present one
+	staleStreams = time.Minute      // age of a node's last count from which the page says so
+)
+
+// balancerLimit is how many connections one balancer holds where the nodes do not tell the limit they were
+// given (navcloud_streams_limit). Source: the alarm list of this project, November 2026.
+const balancerLimit = 10000
+
+// answers are the results of the page's queries by their name.
+type answers struct {
+	mu   sync.Mutex
+	by   map[string][]Series
+	errs []string
+}
+
+func (a *answers) put(name string, s []Series, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		a.errs = append(a.errs, err.Error())
+		return
+	}
+	a.by[name] = s
+}
+
+// one is the value of an answer that has one series, and whether there is any.
+func (a *answers) one(name string) (float64, bool) {
+	s := a.by[name]
+	if len(s) == 0 || len(s[0].Points) == 0 {
+		return 0, false
+	}
+	return s[0].Points[len(s[0].Points)-1].V, true
+}
+
+// instants are the queries whose value now is shown; %s is the window of rates.
+var instants = map[string]string{
+	"open":      `sum by (stack, az, node) (navcloud_streams_open)`,
+	"age":       `time() - max by (stack, az, node) (timestamp(navcloud_streams_open))`,
+	"limit":     `max by (stack) (navcloud_streams_limit > 0)`,
+	"opened":    `sum(rate(navcloud_streams_opened_total[%s]))`,
+	"closed":    `sum by (reason) (rate(navcloud_streams_closed_total[%s]))`,
+	"beats":     `sum(rate(navcloud_heartbeats_sent_total[%s]))`,
+	"late":      `sum(rate(navcloud_heartbeats_late_total[%s]))`,
+	"published": `sum(rate(navcloud_events_published_total[%s]))`,
+	"delivered": `sum(rate(navcloud_events_delivered_total[%s]))`,
+	"expected":  `sum(rate(navcloud_events_expected_total[%s]))`,
+	"dropped":   `sum by (reason) (rate(navcloud_events_dropped_total[%s]))`,
+	"p50":       `histogram_quantile(0.5, sum(rate(navcloud_fanout_latency_seconds[%s])))`,
+	"p99":       `histogram_quantile(0.99, sum(rate(navcloud_fanout_latency_seconds[%s])))`,
+}
+
+// ranges are the queries that are drawn.
+var ranges = map[string]struct {
+	query string
+	step  time.Duration
+}{
+	"open line": {`sum(navcloud_streams_open)`, sparkStep},
+	"p99 line":  {`histogram_quantile(0.99, sum(rate(navcloud_fanout_latency_seconds[%s])))`, sparkStep},
+	"node line": {`sum by (stack, az, node) (navcloud_streams_open)`, nodeStep},
+}
+
+// ask sends all queries at once. Those that fail are missing and told. What was just asked is not asked
+// again: many open pages cost the store no more than one. Answers are not changed once they are returned.
+func (p *Pages) ask(ctx context.Context, now time.Time) *answers {
+	p.asking.Lock()
+	defer p.asking.Unlock()
+	if age := now.Sub(p.askedAt); p.asked != nil && age >= 0 && age < lookEvery {
+		return p.asked
+	}
+	// The answer is for all who wait for it, so that it does not end with the first of them.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTime)
+	defer cancel()
+	a := &answers{by: map[string][]Series{}}
+	window := short60(max(time.Minute, 4*p.opts.Interval))
+	var wg sync.WaitGroup
+	for name, q := range instants {
+		wg.Go(func() {
+			s, err := p.opts.Query(ctx, strings.ReplaceAll(q, "%s", window), now)
+			a.put(name, s, err)
+		})
+	}
+	if p.opts.Range != nil {
+		end := now.Truncate(sparkStep) // so that a line changes with its step and not with each look
+		for name, q := range ranges {
+			wg.Go(func() {
+				s, err := p.opts.Range(ctx, strings.ReplaceAll(q.query, "%s", window), end.Add(-sparkWindow), end, q.step)
+				a.put(name, s, err)
+			})
+		}
+	}
+	wg.Wait()
+	slices.Sort(a.errs)
+	p.asked, p.askedAt = a, now
+	return a
+}
+
+// short60 writes whole seconds as PromQL does.
+func short60(d time.Duration) string { return fmt.Sprintf("%ds", int64(d/time.Second)) }
+
+// gauge is a share of a limit as a bar, with its line of the last half hour.
+type gauge struct {
+	Stack, AZ, Node string
+	Open            float64
+	Limit           float64
+	Share           float64 // of the limit, 0 to 1 and above
+	Line            spark
+	Age             time.Duration
+	Stale           bool
+}
+
+// Width is the bar's, of 100.
+func (g gauge) Width() string { return fmt.Sprintf("%.1f", 100*min(max(g.Share, 0), 1)) }
+
+// Level says how near the limit is: the alarms' own thresholds are 80 and 95 %.
+func (g gauge) Level() string {
+	switch {
+	case g.Share > 0.95:
+		return "full"
+	case g.Share > 0.8:
+		return "high"
+	}
+	return "fine"
+}
+
+// Left is how many streams fit until the limit.
+func (g gauge) Left() float64 { return max(g.Limit-g.Open, 0) }
+
+// figure is one number with a name.
+type figure struct {
+	Name, Value, Note string
+	Bad               bool
+	Line              *spark
+}
+
+type streamsNow struct {
+	Total   float64
+	Nodes   int
+	Zones   int
+	Line    spark
+	Oldest  time.Duration
+	Stale   bool
+	Errors  []string
+	Missing bool // no node reported
+	Since   time.Duration
+}
+
+type streamsTable struct {
+	Label string
+	Rows  []gauge
+	More  int
+	Whose string // node, zone, stack
+}
+
+func (p *Pages) streams(r *http.Request) page {
+	pg := page{Name: "streams", Title: "Streams", Live: livePath("streams", r.URL.Query())}
+	if p.opts.Query == nil {
+		pg.Live = ""
+		pg.Sections = []section{{ID: "message", Parts: []part{{"note", "message", note{
+			"This node keeps no history", "Its store is off (store: off in the configuration). Stream counts are on the nodes that keep one.",
+		}}}}}
+		return pg
+	}
+	now := p.opts.Now()
+	a := p.ask(r.Context(), now)
+	if len(a.errs) > 0 {
+		p.opts.Log.Debug("queries of the streams page failed", "errors", len(a.errs), "first", a.errs[0])
+	}
+	nodes := perNode(a)
+	head := streamsNow{Nodes: len(nodes), Errors: a.errs, Missing: len(nodes) == 0, Since: lookback}
+	zones := map[string]bool{}
+	for _, n := range nodes {
+		head.Total += n.Open
+		head.Oldest = max(head.Oldest, n.Age)
+		zones[n.AZ] = true
+	}
+	head.Zones, head.Stale = len(zones), head.Oldest > staleStreams
+	if line := a.by["open line"]; len(line) > 0 {
+		head.Line = drawSpark(line[0].Points, now.Truncate(sparkStep), sparkWindow, sparkStep)
+	}
+	pg.Sections = []section{{ID: "summary", Parts: []part{{"streams-now", "streams-now", head}}}}
+	if head.Missing {
+		return pg
+	}
+	pg.Title = "Streams: " + number(head.Total)
+	stacks, azs := fold(nodes, func(g gauge) gauge { return gauge{Stack: g.Stack} }), fold(nodes, func(g gauge) gauge { return gauge{Stack: g.Stack, AZ: g.AZ} })
+	pg.Sections = append(pg.Sections,
+		section{ID: "stacks", Hush: true, Parts: []part{{"stacks-table", "streams-table", table("By stack: what the balancer holds", "stack", stacks)}}},
+		section{ID: "figures", Hush: true, Parts: []part{{"figures-list", "figures", p.figures(a, now)}}},
+		section{ID: "zones", Hush: true, Parts: []part{{"zones-table", "streams-table", table("By zone", "zone", azs)}}},
+		section{ID: "nodes", Hush: true, Parts: []part{{"nodes-table", "streams-table", table("By node", "node", nodes)}}})
+	return pg
+}
+
+// perNode joins the answers that are by node, in order of stack, zone and node.
+func perNode(a *answers) []gauge {
+	key := func(s Series) string { return s.Labels["stack"] + "\xff" + s.Labels["az"] + "\xff" + s.Labels["node"] }
+	limits, ages, lines := map[string]float64{}, map[string]time.Duration{}, map[string]spark{}
+	for _, s := range a.by["limit"] {
+		limits[s.Labels["stack"]] = last(s)
+	}
+	for _, s := range a.by["age"] {
+		ages[key(s)] = time.Duration(last(s) * float64(time.Second))
+	}
+	for _, s := range a.by["node line"] {
+		lines[key(s)] = drawSpark(s.Points, time.Time{}, sparkWindow, nodeStep)
+	}
+	var out []gauge
+	for _, s := range a.by["open"] {
+		g := gauge{Stack: s.Labels["stack"], AZ: s.Labels["az"], Node: s.Labels["node"], Open: last(s), Limit: limits[s.Labels["stack"]], Line: lines[key(s)], Age: ages[key(s)]}
+		if g.Limit <= 0 {
+			g.Limit = balancerLimit
+		}
+		g.Share, g.Stale = g.Open/g.Limit, g.Age > staleStreams
+		out = append(out, g)
+	}
+	slices.SortFunc(out, func(x, y gauge) int {
+		return cmp.Or(cmp.Compare(x.Stack, y.Stack), cmp.Compare(x.AZ, y.AZ), cmp.Compare(x.Node, y.Node))
+	})
+	return out
+}
+
+func last(s Series) float64 {
+	if len(s.Points) == 0 {
+		return 0
+	}
+	return s.Points[len(s.Points)-1].V
+}
+
+// fold adds gauges up that have the same key, in order of first appearance.
+func fold(in []gauge, by func(gauge) gauge) []gauge {
+	var out []gauge
+	at := map[gauge]int{}
+	for _, g := range in {
+		k := by(g)
+		i, ok := at[k]
+		if !ok {
+			i = len(out)
+			at[k] = i
+			k.Limit = g.Limit
+			out = append(out, k)
+		}
+		out[i].Open += g.Open
+		out[i].Age = max(out[i].Age, g.Age)
+	}
+	for i := range out {
+		out[i].Share, out[i].Stale = out[i].Open/out[i].Limit, out[i].Age > staleStreams
+	}
+	return out
+}
+
+func table(label, whose string, rows []gauge) streamsTable {
+	t := streamsTable{Label: label, Whose: whose, Rows: rows}
+	if len(rows) > maxNodes {
+		slices.SortStableFunc(rows, func(x, y gauge) int { return cmp.Compare(y.Open, x.Open) })
+		t.Rows, t.More = rows[:maxNodes], len(rows)-maxNodes
+	}
+	return t
+}
