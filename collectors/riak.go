@@ -20,14 +20,14 @@ type riakOptions struct {
 	PB         string        `yaml:"pb"`          // address of its protocol-buffer listener; empty: not asked
 	Cluster    string        `yaml:"cluster"`     // the label cluster: /stats has no name for it
 	DataDir    string        `yaml:"data_dir"`    // whose file system is watched in the node's own list of disks
-	StatsEvery time.Duration `yaml:"stats_every"` // between requests of /stats
+	StatsEvery time.Duration `yaml:"stats_every"` // between requests of /stats, at least: collections in between only ping
 }
 
 // riakDefaults are the usual ports. Each request of /stats makes Riak visit every process and every
 // vnode, and its answer is cached for 1 s only: below 10 s is for stand-ins.
 var riakDefaults = riakOptions{
 	URL: "http://127.0.0.1:8098", PB: "127.0.0.1:8087", Cluster: "riak", DataDir: "/var/lib/riak",
-	StatsEvery: 15 * time.Second,
+	StatsEvery: 10 * time.Second,
 }
 
 // Validate says what is wrong with the options, all at once.
@@ -63,7 +63,7 @@ const (
 
 func init() {
 	register(Spec{
-		Name: "riak", Options: riakDefaults, Interval: 5 * time.Second, Deadline: 9 * time.Second,
+		Name: "riak", Options: riakDefaults, Interval: 15 * time.Second, Deadline: 9 * time.Second,
 		Metrics: riakMetrics(), New: newRiak,
 	})
 }

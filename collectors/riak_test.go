@@ -78,7 +78,7 @@ func TestRiakThatWasSeenAndIsGoneIsNotAbsent(t *testing.T) {
 func TestRiakStatsAreAskedForNoFasterThanTheyMay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newRiakWorld(t, "riak")
-		for i, want := range []int{1, 0, 0, 1, 0} { // every 5 s, with 15 s between
+		for i, want := range []int{1, 0, 1, 0, 1} { // every 5 s, with 10 s between
 			got, err := w.look("riak_up")
 			if err != nil || len(got) != want {
 				t.Errorf("look %d: %d answers of /stats, %v; want %d", i, len(got), err, want)
