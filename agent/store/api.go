@@ -49,7 +49,12 @@ func (s *Store) Handler(version string, current func() Rules) http.Handler {
 		map[string]string{}, v1.GlobalURLOptions{},
 		func(h http.HandlerFunc) http.HandlerFunc { return h },
 		admin{s.db}, s.dir, false, false, 0, s.opts.Log,
-		func(context.Context) v1.RulesRetriever { return current() },
+		func(context.Context) v1.RulesRetriever {
+			if r := current(); r != nil {
+				return r
+			}
+			return nobody{} // the role is off
+		},
 		remoteReadSamples, remoteReadAtOnce, remoteReadMaxFrame, false, nil,
 		func() (v1.RuntimeInfo, error) {
 			return v1.RuntimeInfo{
@@ -123,6 +128,8 @@ func (nobody) TargetsActive() map[string][]*scrape.Target            { return ni
 func (nobody) TargetsDropped() map[string][]*scrape.Target           { return nil }
 func (nobody) TargetsDroppedCounts() map[string]int                  { return nil }
 func (nobody) ScrapePoolConfig(string) (*config.ScrapeConfig, error) { return nil, errNoScrape }
+func (nobody) RuleGroups() []*rules.Group                            { return nil }
+func (nobody) AlertingRules() []*rules.AlertingRule                  { return nil }
 func (nobody) Alertmanagers() []*url.URL                             { return nil }
 func (nobody) DroppedAlertmanagers() []*url.URL                      { return nil }
 

@@ -1,0 +1,362 @@
+// Package agent is one node's runtime: configuration, schedule, wiring, drain and status.
+//
+// Everything else of the project is handed to each other here, and nowhere else. Run blocks until its
+// context ends and then drains: what reads stops first, what delivers flushes after.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/store"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/dispatch"
+	"github.com/navcloud/binnacle/alerting/intake"
+	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/rules"
+)
+
+// Hooks are what a program that embeds the agent may listen to. All may be nil.
+type Hooks struct {
+	Version string
+	Log     *slog.Logger
+	Pages   io.Writer // text of each page, where there is no routing key
+	Sent    func(alerting.Action, alerting.Result)
+	Ready   func(address string) // told once the agent serves
+}
+
+// Run runs an agent until ctx ends.
+func Run(ctx context.Context, cfg Config, h Hooks) error {
+	a, err := New(cfg, h)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+// Agent is one node's runtime.
+type Agent struct {
+	hooks Hooks
+	log   *slog.Logger
+	begun time.Time
+	data  string // where the store is: Data, or a folder for now when that cannot be written
+
+	listener net.Listener
+	store    *store.Store // nil when the role is off
+	dispatch *dispatch.Dispatcher
+	pager    *pagerduty.Client // nil without a routing key
+	intake   *intake.Intake
+	client   *intake.Client // nil when this node's alarms go to itself
+	reloads  chan reload
+
+	storeDown atomic.Bool // the last write into the store failed
+
+	mu       sync.Mutex
+	cfg      Config
+	gather   *running
+	rules    *rules.Manager // nil when the role is off
+	endRules context.CancelFunc
+	fault    error // of the last reload
+	dataErr  error // why Data cannot be used
+}
+
+type reload struct {
+	cfg  Config
+	err  error
+	done chan error
+}
+
+// New opens what can fail: the port, the folder, the database. An error is one that an operator can act on.
+func New(cfg Config, h Hooks) (*Agent, error) {
+	if h.Log == nil {
+		h.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := exists(cfg.Route.Topology); err != nil {
+		return nil, fmt.Errorf("route.topology: %s: %w", cfg.Route.Topology, err)
+	}
+	a := &Agent{hooks: h, log: h.Log, begun: time.Now(), cfg: cfg, reloads: make(chan reload)}
+	var err error
+	if a.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
+		return nil, fmt.Errorf("listen: %s is not free (is another binnacle running? --listen takes another address): %w", cfg.Listen, err)
+	}
+	if err := a.open(); err != nil {
+		return nil, errors.Join(err, a.listener.Close())
+	}
+	return a, nil
+}
+
+func (a *Agent) open() error {
+	a.data, a.dataErr = dataDir(a.cfg.Data)
+	if a.dataErr != nil {
+		a.log.Error("the data folder cannot be written: history, ledger and spools do not survive a restart", "data", a.cfg.Data, "err", a.dataErr, "instead", a.data)
+	}
+	if !a.cfg.Store.Off {
+		var err error
+		a.store, err = store.Open(filepath.Join(a.data, "store"), store.Options{
+			Retention: a.cfg.Store.Retention, RetentionSize: a.cfg.Store.RetentionSize, Interval: a.cfg.Interval, Log: a.log,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	var put func(context.Context, ...alerting.Input) error
+	if !a.cfg.Route.Off {
+		first, second, client, err := a.cfg.Route.pagers(a.boardURL(), a.log, a.hooks.Pages)
+		if err != nil {
+			return errors.Join(err, a.closeStore())
+		}
+		a.pager = client
+		if a.dispatch, err = newDispatcher(a.cfg, first, second, a.log, a.hooks.Sent); err != nil {
+			return errors.Join(err, a.closeStore())
+		}
+		put = a.dispatch.Put
+		a.intake = intake.New(intake.Options{
+			Put: put, Acknowledge: a.dispatch.Acknowledge, View: a.dispatch.View, Version: a.hooks.Version,
+			Deployed: a.deployed, Log: a.log.With("part", "intake"),
+		})
+	}
+	if len(a.cfg.Rules.Routers) > 0 {
+		a.client = intake.NewClient(intake.ClientOptions{Routers: a.cfg.Rules.Routers, Log: a.log.With("part", "client")})
+	}
+	return nil
+}
+
+// dataDir makes the folder. When it cannot be written, the agent goes on in a temporary one: a full disk is
+// when it is needed most.
+func dataDir(want string) (string, error) {
+	err := os.MkdirAll(want, 0o750)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(want, ".write-*"); err == nil {
+			_, err = f.WriteString("x")
+			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
+	}
+	if err == nil {
+		return want, nil
+	}
+	for _, base := range []string{"/dev/shm", os.TempDir()} {
+		if dir, tempErr := os.MkdirTemp(base, "binnacle-"); tempErr == nil {
+			return dir, err
+		}
+	}
+	return want, err
+}
+
+func (a *Agent) closeStore() error {
+	if a.store == nil {
+		return nil
+	}
+	return a.store.Close()
+}
+
+// put hands alarms to whoever routes.
+func (a *Agent) put(in []alerting.Input) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var err error
+	switch {
+	case a.client != nil:
+		err = a.client.Put(ctx, in...)
+	case a.dispatch != nil:
+		err = a.dispatch.Put(ctx, in...)
+	}
+	if err != nil {
+		a.log.Error("alarms not taken; they are told again within a minute", "alarms", len(in), "err", err)
+	}
+}
+
+// Run serves until ctx ends, then drains.
+func (a *Agent) Run(ctx context.Context) error {
+	core, stopCore := context.WithCancel(context.WithoutCancel(ctx)) // what delivers outlives what reads
+	defer stopCore()
+	var parts sync.WaitGroup
+	part := func(name string, run func(context.Context) error) {
+		parts.Go(func() {
+			if err := run(core); err != nil && core.Err() == nil {
+				a.log.Error("part stopped", "part", name, "err", err)
+			}
+		})
+	}
+	if a.dispatch != nil {
+		part("dispatch", a.dispatch.Run)
+		part("intake", a.intake.Run)
+		part("topology", a.feedTopology)
+		if a.pager != nil {
+			part("poll", func(ctx context.Context) error { return a.pager.Poll(ctx, a.dispatch.Open, a.dispatch.Put) })
+		}
+	}
+	if a.client != nil {
+		part("client", a.client.Run)
+	}
+	err := a.apply(ctx, core, a.cfg)
+	if err == nil {
+		part("web", a.serve)
+		if a.hooks.Ready != nil {
+			a.hooks.Ready(a.listener.Addr().String())
+		}
+		a.log.Info("running", "version", a.hooks.Version, "node", a.cfg.nodeName(), "listen", a.listener.Addr().String(), "data", a.data)
+		a.loop(ctx, core)
+	}
+	err = errors.Join(err, a.endGather())
+	a.stopRules()
+	stopCore()
+	parts.Wait()
+	err = errors.Join(err, a.closeStore())
+	if a.data != a.cfg.Data {
+		err = errors.Join(err, os.RemoveAll(a.data))
+	}
+	a.log.Info("stopped")
+	return err
+}
+
+// loop takes reloads until ctx ends.
+func (a *Agent) loop(ctx, core context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case r := <-a.reloads:
+			err := r.err
+			if err == nil {
+				err = a.apply(ctx, core, r.cfg)
+			}
+			a.mu.Lock()
+			a.fault = err
+			a.mu.Unlock()
+			if err != nil {
+				a.log.Error("reload refused: the old configuration goes on", "err", err)
+			} else {
+				a.log.Info("reloaded")
+			}
+			r.done <- err
+		}
+	}
+}
+
+// Reload takes a new configuration, or the error of reading it, and returns what became of it. What a
+// reload cannot change (listen, data, store, route) is told.
+func (a *Agent) Reload(ctx context.Context, cfg Config, err error) error {
+	r := reload{cfg, err, make(chan error, 1)}
+	select {
+	case a.reloads <- r:
+		return <-r.done
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// apply puts a configuration into force: new collectors first, then the old ones end, then new rules.
+func (a *Agent) apply(ctx, core context.Context, cfg Config) error {
+	old := a.cfg
+	if cfg.Listen != old.Listen || cfg.Data != old.Data || cfg.Store != old.Store {
+		return errors.New("listen, data and store change only with a restart")
+	}
+	g, err := newGatherer(cfg, env(cfg, time.Now, a.log, a.self), a.log)
+	if err != nil {
+		return err
+	}
+	g.keep, g.events = a.keep, a.takeEvents
+	m, err := a.newRules(core, cfg)
+	if err != nil {
+		return err
+	}
+	drainErr := a.endGather()
+	a.stopRules()
+	r := start(ctx, g)
+	a.mu.Lock()
+	a.cfg, a.gather, a.rules = cfg, r, m
+	a.mu.Unlock()
+	if m != nil {
+		rctx, cancel := context.WithCancel(core)
+		a.endRules = cancel
+		go func() { _ = m.Run(rctx) }() // it only ever returns nil, after cancel
+	}
+	return drainErr
+}
+
+func (a *Agent) newRules(core context.Context, cfg Config) (*rules.Manager, error) {
+	if cfg.Rules.Off || a.store == nil {
+		return nil, nil
+	}
+	return rules.New(core, rules.Options{
+		Interval: cfg.Rules.Interval, Packs: cfg.Rules.Packs, Files: cfg.Rules.Files, Dir: filepath.Join(a.data, "rules"),
+		ExternalURL: a.boardURL(), Queryable: a.store.Queryable(), Appendable: a.store.Appendable(), Engine: a.store.Engine(),
+		Notify: a.put, Log: a.log, Now: time.Now,
+	})
+}
+
+func (a *Agent) endGather() error {
+	a.mu.Lock()
+	r := a.gather
+	a.gather = nil
+	a.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	return r.end()
+}
+
+func (a *Agent) stopRules() {
+	if a.endRules != nil {
+		a.endRules()
+		a.endRules = nil
+	}
+}
+
+// keep writes into the store. What it refuses it counts; a disk that is full is logged once.
+func (a *Agent) keep(ctx context.Context, from string, b *metric.Batch) {
+	if a.store == nil {
+		return
+	}
+	err := a.store.Append(ctx, from, b.Time, b.Samples)
+	if down := err != nil; a.storeDown.Swap(down) != down {
+		if down {
+			a.log.Error("history not written", "err", err)
+		} else {
+			a.log.Info("history written again")
+		}
+	}
+}
+
+func (a *Agent) takeEvents(ctx context.Context, events []metric.Event) {
+	if a.intake == nil {
+		return
+	}
+	if err := a.intake.Events(ctx, events, a.cfg.nodeName()); err != nil {
+		a.log.Error("events not taken", "err", err)
+	}
+}
+
+// deployed tells the pager of a deploy mark, to be shown beside incidents.
+func (a *Agent) deployed(ctx context.Context, d intake.Deploy) {
+	if a.pager == nil {
+		return
+	}
+	text := "Deploy of " + d.Service + " " + d.Version
+	if d.Text != "" {
+		text += ": " + d.Text
+	}
+	r := a.pager.SendChange(ctx, pagerduty.Change{Summary: text, Source: a.cfg.nodeName(), At: d.At, Link: d.URL})
+	if r.Outcome != alerting.Accepted {
+		a.log.Warn("deploy mark not taken by the pager", "outcome", r.Outcome, "detail", r.Detail)
+	}
+}
+
+// boardURL is how people reach the board.
+func (a *Agent) boardURL() string {
+	if a.cfg.Web.ExternalURL != "" {
+		return a.cfg.Web.ExternalURL
+	}
+	return "http://" + a.cfg.Listen
+}

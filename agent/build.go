@@ -1,0 +1,184 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/sinks"
+	"github.com/navcloud/binnacle/agent/strict"
+	"github.com/navcloud/binnacle/collectors"
+)
+
+// common are the settings that every collector has beside its own.
+type common struct {
+	Interval time.Duration `yaml:"interval"`
+	Deadline time.Duration `yaml:"deadline"`
+}
+
+// plan is a collector that is to run.
+type plan struct {
+	spec     collectors.Spec
+	options  any
+	interval time.Duration
+	deadline time.Duration
+}
+
+// options decodes a section into a copy of the default options.
+func options(defaults any, s strict.Section) (any, error) {
+	if defaults == nil {
+		defaults = struct{}{}
+	}
+	v := reflect.New(reflect.TypeOf(defaults))
+	v.Elem().Set(reflect.ValueOf(defaults))
+	if err := s.Decode(v.Interface()); err != nil {
+		return nil, err
+	}
+	return v.Elem().Interface(), nil
+}
+
+// collectorPlans says which collectors run and how: all of the catalogue that are not off. Its error
+// tells every fault.
+func collectorPlans(cfg Config) ([]plan, error) {
+	var faults strict.Faults
+	note := func(err error) { faults = append(faults, asFaults(err)...) }
+	var plans []plan
+	var names []string
+	for _, spec := range collectors.All() {
+		names = append(names, spec.Name)
+		section := cfg.Collect.By[spec.Name]
+		if cfg.Collect.Off || section.Off() {
+			continue
+		}
+		p := plan{spec: spec, interval: cfg.Interval, deadline: cfg.Deadline}
+		if spec.Interval > 0 {
+			p.interval = max(spec.Interval, cfg.Interval)
+		}
+		if spec.Deadline > 0 {
+			p.deadline = spec.Deadline
+		}
+		shared, own := section.Split("interval", "deadline")
+		c := common{p.interval, p.deadline}
+		note(shared.Decode(&c))
+		if c.Interval < time.Second || c.Interval > time.Hour {
+			note(shared.Fault("interval: %v is outside 1s to 1h", c.Interval))
+		}
+		if c.Deadline <= 0 || c.Deadline > c.Interval {
+			c.Deadline = c.Interval
+		}
+		p.interval, p.deadline = c.Interval, c.Deadline
+		var err error
+		p.options, err = options(spec.Options, own)
+		note(err)
+		plans = append(plans, p)
+	}
+	note(unknown(cfg.Collect.By, names, "no such collector"))
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return plans, nil
+}
+
+// sinkPlan is a destination that is to be fed.
+type sinkPlan struct {
+	spec    sinks.Spec
+	options any
+	common  sinks.Common
+}
+
+// sinkPlans says which destinations are fed. Its error tells every fault.
+func sinkPlans(cfg Config) ([]sinkPlan, error) {
+	var faults strict.Faults
+	note := func(err error) { faults = append(faults, asFaults(err)...) }
+	var plans []sinkPlan
+	var names []string
+	for _, spec := range sinks.All() {
+		names = append(names, spec.Name)
+		section, ok := cfg.Ship.By[spec.Name]
+		if !ok || cfg.Ship.Off || section.Off() {
+			continue
+		}
+		p := sinkPlan{spec: spec, common: spec.Common}
+		shared, own := section.Split(sinks.CommonKeys...)
+		note(shared.Decode(&p.common))
+		var err error
+		p.options, err = options(spec.Options, own)
+		note(err)
+		plans = append(plans, p)
+	}
+	note(unknown(cfg.Ship.By, names, "no such destination"))
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return plans, nil
+}
+
+func unknown(have strict.Sections, names []string, what string) error {
+	var faults strict.Faults
+	for name, s := range have {
+		if !slices.Contains(names, name) {
+			faults = append(faults, s.Fault("%s%s", what, strict.Suggest(name, names)))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return faults
+}
+
+func asFaults(err error) strict.Faults {
+	var fs strict.Faults
+	var f strict.Fault
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &fs):
+		return fs
+	case errors.As(err, &f):
+		return strict.Faults{f}
+	}
+	return strict.Faults{{Text: err.Error()}}
+}
+
+// env is the world as collectors see it in production.
+func env(cfg Config, now func() time.Time, log *slog.Logger, self func(*metric.Batch)) collectors.Env {
+	return collectors.Env{
+		Root: "/", Node: cfg.nodeName(), Now: now, Log: log, Self: self,
+		HTTP: &http.Transport{
+			// What is watched is near: no proxy stands between, and none is asked.
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second, ResponseHeaderTimeout: 30 * time.Second,
+		},
+		Dial: (&net.Dialer{}).DialContext,
+	}
+}
+
+// newCollector builds the collector of a plan.
+func (p plan) newCollector(e collectors.Env) (collectors.Collector, error) {
+	e.Options = p.options
+	e.Log = e.Log.With("collector", p.spec.Name)
+	c, err := p.spec.New(e)
+	if err != nil {
+		return nil, fmt.Errorf("collector %s: %w", p.spec.Name, err)
+	}
+	return c, nil
+}
+
+// openSinks builds the queue of each destination.
+func openSinks(cfg Config, plans []sinkPlan, log *slog.Logger) ([]*sinks.Queue, error) {
+	var out []*sinks.Queue
+	for _, p := range plans {
+		q, err := p.spec.Open(p.options, p.common, sinks.Env{Node: cfg.nodeName(), Tags: cfg.Node.Tags, Data: cfg.Data, Log: log})
+		if err != nil {
+			return nil, fmt.Errorf("sink %s: %w", p.spec.Name, err)
+		}
+		out = append(out, q)
+	}
+	return out, nil
+}

@@ -1,0 +1,270 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/strict"
+)
+
+// Config is all that an operator sets: one section for each role, and what they share. Default is
+// what an empty file means.
+type Config struct {
+	Data     string        `yaml:"data"`     // directory of store, ledger and spools
+	Listen   string        `yaml:"listen"`   // API, intake and board
+	Web      WebConfig     `yaml:"web"`      // the pages, and TLS and authentication of all that listens
+	Node     NodeConfig    `yaml:"node"`     // who this node is
+	Interval time.Duration `yaml:"interval"` // between collections; 1s to 5m
+	Deadline time.Duration `yaml:"deadline"` // for one collection; below interval
+	Drain    time.Duration `yaml:"drain"`    // for the last flush after SIGTERM
+	Log      LogConfig     `yaml:"log"`
+
+	Collect RoleSections `yaml:"collect"` // by name of the collector
+	Ship    RoleSections `yaml:"ship"`    // by name of the destination
+	Store   StoreConfig  `yaml:"store"`
+	Rules   RulesConfig  `yaml:"rules"`
+	Route   RouteConfig  `yaml:"route"`
+}
+
+// RoleSections is a role whose parts have names and options of their own.
+type RoleSections struct {
+	Off bool `yaml:"-"`
+	By  strict.Sections
+}
+
+// NodeConfig says who this node is. Tags go on every series.
+type NodeConfig struct {
+	Name string            `yaml:"name"` // the host's name when empty
+	Tags map[string]string `yaml:"tags"` // stack, az, group and the like
+}
+
+// LogConfig sets what is logged.
+type LogConfig struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // text, json
+}
+
+// WebConfig is the role web.
+type WebConfig struct {
+	Off bool `yaml:"-"`
+	// ConfigFile is the exporter-toolkit web-config file: TLS and authentication.
+	ConfigFile string `yaml:"config_file"`
+	// ExternalURL is how people reach the board, for the links in pages.
+	ExternalURL string `yaml:"external_url"`
+}
+
+// StoreConfig is the role store.
+type StoreConfig struct {
+	Off           bool          `yaml:"-"`
+	Retention     time.Duration `yaml:"retention"`      // 1h to 400d
+	RetentionSize int64         `yaml:"retention_size"` // bytes
+}
+
+// RulesConfig is the role rules.
+type RulesConfig struct {
+	Off      bool          `yaml:"-"`
+	Interval time.Duration `yaml:"interval"` // of evaluation, where a group names none; 1s to 5m
+	Packs    []string      `yaml:"packs"`    // of the shipped ones: all, or names
+	Files    []string      `yaml:"files"`    // Prometheus rule files, globs allowed
+	Routers  []string      `yaml:"routers"`  // URLs of the nodes that route; empty: this one
+}
+
+// Default returns what an empty file means.
+func Default() Config {
+	return Config{
+		Data:     defaultData(),
+		Listen:   "127.0.0.1:9600",
+		Interval: 10 * time.Second,
+		Deadline: 5 * time.Second,
+		Drain:    10 * time.Second,
+		Log:      LogConfig{Level: "info", Format: "text"},
+		Store:    StoreConfig{Retention: 15 * 24 * time.Hour, RetentionSize: 2 << 30},
+		Rules:    RulesConfig{Interval: 15 * time.Second, Packs: []string{"all"}},
+		Route:    defaultRoute(),
+	}
+}
+
+// defaultData is /var/lib/binnacle where that can be written, as it can for a service, else a folder of the user's.
+func defaultData() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/binnacle"
+	}
+	if dir, err := os.UserCacheDir(); err == nil {
+		return dir + "/binnacle"
+	}
+	return os.TempDir() + "/binnacle"
+}
+
+// LoadConfig reads the file at path and its conf.d; an empty path means the defaults. Its error tells
+// every fault that can be seen without starting anything.
+func LoadConfig(path string) (Config, error) {
+	cfg := Default()
+	if path == "" {
+		return cfg, nil
+	}
+	doc, err := strict.Load(path)
+	if err != nil {
+		return cfg, err
+	}
+	return decodeConfig(doc)
+}
+
+// ParseConfig is LoadConfig for a text.
+func ParseConfig(name string, text []byte) (Config, error) {
+	doc, err := strict.Parse(name, text)
+	if err != nil {
+		return Default(), err
+	}
+	return decodeConfig(doc)
+}
+
+func decodeConfig(doc *strict.Document) (Config, error) {
+	cfg := Default()
+	var faults strict.Faults
+	note := func(err error) { faults = append(faults, asFaults(err)...) }
+	note(doc.Decode(&cfg))
+	_, err := collectorPlans(cfg)
+	note(err)
+	_, err = sinkPlans(cfg)
+	note(err)
+	if len(faults) > 0 {
+		return cfg, faults
+	}
+	return cfg, nil
+}
+
+// Validate says what is out of bounds.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.Interval < time.Second || c.Interval > 5*time.Minute {
+		bad("interval: %v is outside 1s to 5m", c.Interval)
+	}
+	if c.Deadline <= 0 || c.Deadline >= c.Interval {
+		bad("deadline: %v is not between 0s and interval (%v)", c.Deadline, c.Interval)
+	}
+	if c.Drain < 0 || c.Drain > 5*time.Minute {
+		bad("drain: %v is outside 0s to 5m", c.Drain)
+	}
+	if c.Data == "" {
+		bad("data: want a directory")
+	}
+	if err := c.checkListen(); err != nil {
+		errs = append(errs, err)
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
+		bad("log.level: %q is none of debug, info, warn, error", c.Log.Level)
+	}
+	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
+		bad("log.format: %q is none of text, json", c.Log.Format)
+	}
+	if !c.Rules.Off && c.Store.Off {
+		if len(c.Rules.Files) > 0 {
+			bad("rules: rules need the store, which is off")
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Validate says what is out of bounds.
+func (c StoreConfig) Validate() error {
+	var errs []error
+	if c.Retention < time.Hour || c.Retention > 400*24*time.Hour {
+		errs = append(errs, fmt.Errorf("retention: %v is outside 1h to 400d", c.Retention))
+	}
+	if c.RetentionSize < 64<<20 {
+		errs = append(errs, fmt.Errorf("retention_size: %d is below 64 MiB (%d)", c.RetentionSize, 64<<20))
+	}
+	return errors.Join(errs...)
+}
+
+// Validate says what is out of bounds.
+func (c RulesConfig) Validate() error {
+	var errs []error
+	if c.Interval < time.Second || c.Interval > 5*time.Minute {
+		errs = append(errs, fmt.Errorf("interval: %v is outside 1s to 5m", c.Interval))
+	}
+	for _, r := range c.Routers {
+		if !strings.HasPrefix(r, "http://") && !strings.HasPrefix(r, "https://") {
+			errs = append(errs, fmt.Errorf("routers: %q is not an http or https URL", r))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkListen refuses to listen beyond loopback without TLS and authentication: who reaches the API can
+// silence a page.
+func (c Config) checkListen() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: want host:port, have %q", c.Listen)
+	}
+	if isLoopback(host) {
+		return nil
+	}
+	if c.Web.ConfigFile == "" {
+		return fmt.Errorf("listen: %s is reachable from other machines: set web.config_file with TLS and authentication, or listen on 127.0.0.1", c.Listen)
+	}
+	if err := checkWebConfig(c.Web.ConfigFile); err != nil {
+		return fmt.Errorf("web.config_file: %w", err)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// checkWebConfig reads just enough of an exporter-toolkit file to know that it protects.
+// Source: github.com/prometheus/exporter-toolkit docs/web-configuration.md, read November 2026.
+func checkWebConfig(path string) error {
+	var file struct {
+		TLS   strict.Section            `yaml:"tls_server_config"`
+		HTTP  strict.Section            `yaml:"http_server_config"`
+		Rate  strict.Section            `yaml:"rate_limit"`
+		Users map[string]strict.Section `yaml:"basic_auth_users"`
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	doc, err := strict.Parse(path, b)
+	if err != nil {
+		return err
+	}
+	if err := doc.Decode(&file); err != nil {
+		return err
+	}
+	var tls map[string]strict.Section
+	if err := file.TLS.Decode(&tls); err != nil {
+		return err
+	}
+	_, certs := tls["client_ca_file"]
+	switch {
+	case len(tls) == 0:
+		return fmt.Errorf("%s has no tls_server_config", path)
+	case len(file.Users) == 0 && !certs:
+		return fmt.Errorf("%s has neither basic_auth_users nor a client_ca_file", path)
+	}
+	return nil
+}
+
+// nodeName returns the configured name or the host's.
+func (c Config) nodeName() string {
+	if c.Node.Name != "" {
+		return c.Node.Name
+	}
+	if h, err := os.Hostname(); err == nil {
+		return h
+	}
+	return "localhost"
+}

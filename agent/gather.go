@@ -1,0 +1,194 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/sinks"
+	"github.com/navcloud/binnacle/collectors"
+)
+
+// gatherer is what collects and ships under one configuration. A new configuration makes a new one:
+// its sockets open before those of the old one close, so that no packet is lost between.
+type gatherer struct {
+	cfg    Config
+	log    *slog.Logger
+	jobs   []*job
+	plans  []sinkPlan
+	base   metric.Labels
+	keep   func(ctx context.Context, from string, b *metric.Batch) // into the store
+	events func(ctx context.Context, events []metric.Event)
+
+	mu     sync.Mutex
+	queues []*sinks.Queue
+}
+
+// newGatherer builds the collectors; destinations are opened by run, when the old ones are closed.
+func newGatherer(cfg Config, e collectors.Env, log *slog.Logger) (*gatherer, error) {
+	plans, err := collectorPlans(cfg)
+	if err != nil {
+		return nil, err
+	}
+	ships, err := sinkPlans(cfg)
+	if err != nil {
+		return nil, err
+	}
+	g := &gatherer{cfg: cfg, log: log, plans: ships}
+	g.base = metric.Labels{{Name: "node", Value: cfg.nodeName()}}
+	for k, v := range cfg.Node.Tags {
+		g.base = append(g.base, metric.Label{Name: k, Value: v})
+	}
+	g.base = metric.Normalize(g.base)
+	var errs []error
+	for _, p := range plans {
+		c, err := p.newCollector(e)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		j := &job{plan: p, collector: c, now: e.Now, log: log, errs: map[string]float64{}}
+		j.state = CollectorStatus{Name: p.spec.Name, Interval: p.interval}
+		j.deliver = func(b *metric.Batch) { g.deliver(p.spec.Name, b) }
+		g.jobs = append(g.jobs, j)
+	}
+	return g, errors.Join(errs...)
+}
+
+// deliver puts the node's labels on a batch and hands it to the store and the queues, neither of which
+// blocks for long.
+func (g *gatherer) deliver(from string, b *metric.Batch) {
+	for i := range b.Samples {
+		b.Samples[i].Labels = b.Samples[i].Labels.Merge(g.base)
+	}
+	ctx := context.Background()
+	g.keep(ctx, from, b)
+	g.mu.Lock()
+	queues := g.queues
+	g.mu.Unlock()
+	for _, q := range queues {
+		q.Put(b.Samples)
+	}
+	if len(b.Events) > 0 {
+		g.events(ctx, b.Events)
+	}
+}
+
+// run collects and ships until ctx ends. Then what reads stops first, and what delivers drains after.
+func (g *gatherer) run(ctx context.Context) error {
+	queues, err := openSinks(g.cfg, g.plans, g.log)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	g.queues = queues
+	g.mu.Unlock()
+
+	shipping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var readers, senders sync.WaitGroup
+	for _, q := range queues {
+		senders.Go(func() {
+			if err := q.Run(shipping); err != nil {
+				g.log.Error("sink stopped", "sink", q.Stats().Name, "err", err)
+			}
+		})
+	}
+	for _, j := range g.jobs {
+		readers.Go(func() {
+			if err := j.run(ctx); err != nil {
+				g.log.Error("collector stopped", "collector", j.spec.Name, "err", err)
+			}
+		})
+	}
+	readers.Wait() // from here on nothing is read
+	stop()
+	senders.Wait()
+	return g.drain(queues)
+}
+
+func (g *gatherer) drain(queues []*sinks.Queue) error {
+	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.Drain)
+	defer cancel()
+	errs := make([]error, len(queues))
+	var wg sync.WaitGroup
+	for i, q := range queues {
+		wg.Go(func() {
+			if err := q.Drain(ctx); err != nil {
+				errs[i] = fmt.Errorf("sink %s: last flush: %w", q.Stats().Name, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (g *gatherer) sinkStats() []sinks.Stats {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := make([]sinks.Stats, 0, len(g.queues))
+	for _, q := range g.queues {
+		out = append(out, q.Stats())
+	}
+	return out
+}
+
+func (g *gatherer) collectorStats() []CollectorStatus {
+	out := make([]CollectorStatus, 0, len(g.jobs))
+	for _, j := range g.jobs {
+		out = append(out, j.status())
+	}
+	return out
+}
+
+// The agent's own figures of collecting; the label collector names it.
+var (
+	descCollectorUp = &metric.Desc{Name: "binnacle_collector_up", Help: "1 while a collector sees what it looks for; reason says why not"}
+	descCollect     = &metric.Desc{Name: "binnacle_collect_seconds", Unit: metric.Seconds, Help: "Duration of the last collection"}
+	descErrors      = &metric.Desc{Name: "binnacle_collect_errors_total", Kind: metric.Counter, Help: "Collections that failed, by reason"}
+	descOverruns    = &metric.Desc{Name: "binnacle_collect_overruns_total", Kind: metric.Counter, Help: "Collections left out since the one before had not ended"}
+)
+
+// report appends the figures of collecting and shipping. A collector whose subject was never there says nothing.
+func (g *gatherer) report(b *metric.Batch) {
+	for _, j := range g.jobs {
+		j.mu.Lock()
+		s, errs := j.state, j.errs
+		if !s.Absent && !s.LastRun.IsZero() {
+			reason := s.Reason
+			b.Bool(descCollectorUp, s.Up, "collector", s.Name, "reason", reason)
+			b.Add(descCollect, s.Took.Seconds(), "collector", s.Name)
+			b.Add(descOverruns, s.Overruns, "collector", s.Name)
+		}
+		for reason, n := range errs {
+			b.Add(descErrors, n, "collector", s.Name, "reason", reason)
+		}
+		j.mu.Unlock()
+	}
+	for _, s := range g.sinkStats() {
+		s.Append(b)
+	}
+}
+
+// running is a gatherer under way.
+type running struct {
+	*gatherer
+	stop context.CancelFunc
+	done chan error
+}
+
+func start(ctx context.Context, g *gatherer) *running {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &running{gatherer: g, stop: cancel, done: make(chan error, 1)}
+	go func() { r.done <- g.run(ctx) }()
+	return r
+}
+
+// end stops and waits.
+func (r *running) end() error {
+	r.stop()
+	return <-r.done
+}

@@ -1,0 +1,167 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/sinks"
+	"github.com/navcloud/binnacle/agent/strict"
+	"github.com/navcloud/binnacle/collectors"
+)
+
+// rateWait is how long a collector that wants two looks gets between them.
+const rateWait = 200 * time.Millisecond
+
+// CollectOnce runs collectors once and hands each result to show; without names all but statsd, which has
+// nothing to say without a while of listening.
+func CollectOnce(ctx context.Context, cfg Config, names []string, log *slog.Logger, show func(string, *metric.Batch, error)) error {
+	plans, err := collectorPlans(cfg)
+	if err != nil {
+		return err
+	}
+	var all []string
+	for _, p := range plans {
+		all = append(all, p.spec.Name)
+	}
+	for _, n := range names {
+		if !slices.Contains(all, n) {
+			return fmt.Errorf("no collector %q%s", n, strict.Suggest(n, all))
+		}
+	}
+	for _, p := range plans {
+		if len(names) > 0 && !slices.Contains(names, p.spec.Name) || len(names) == 0 && p.spec.Name == "statsd" {
+			continue
+		}
+		b, err := p.once(ctx, env(cfg, time.Now, log, nil))
+		show(p.spec.Name, b, err)
+	}
+	return nil
+}
+
+// once looks twice, a moment apart, for what needs two looks, and returns the second.
+func (p plan) once(ctx context.Context, e collectors.Env) (*metric.Batch, error) {
+	c, err := p.newCollector(e)
+	if err != nil {
+		return &metric.Batch{}, err
+	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	if r, ok := c.(collectors.Runner); ok {
+		go func() { _ = r.Run(running) }() // it only ends with the context
+		time.Sleep(rateWait)
+	}
+	var b *metric.Batch
+	for range 2 {
+		b = &metric.Batch{Time: time.Now()}
+		look, cancel := context.WithTimeout(ctx, p.deadline)
+		err = guard(func() error { return c.Collect(look, b) })
+		cancel()
+		time.Sleep(rateWait)
+	}
+	if errors.Is(err, collectors.ErrAbsent) {
+		err = collectors.ErrAbsent
+	}
+	return b, err
+}
+
+// Published looks once and says what this node would publish to CloudWatch.
+func Published(ctx context.Context, cfg Config, log *slog.Logger) ([]sinks.Published, error) {
+	series := map[string]map[string]bool{}
+	err := CollectOnce(ctx, cfg, nil, log, func(_ string, b *metric.Batch, _ error) {
+		for _, s := range b.Samples {
+			if series[s.Desc.Name] == nil {
+				series[s.Desc.Name] = map[string]bool{}
+			}
+			series[s.Desc.Name][s.Labels.Key()] = true
+		}
+	})
+	var out []sinks.Published
+	for name, keys := range series {
+		out = append(out, sinks.Published{Metric: name, Series: len(keys)})
+	}
+	slices.SortFunc(out, func(a, b sinks.Published) int { return strings.Compare(a.Metric, b.Metric) })
+	return out, err
+}
+
+// CloudWatchOptions returns the options of the destination cloudwatch, the defaults when it is not configured.
+func CloudWatchOptions(cfg Config) (sinks.CloudWatch, error) {
+	plans, err := sinkPlans(cfg)
+	if err != nil {
+		return sinks.CloudWatch{}, err
+	}
+	for _, p := range plans {
+		if o, ok := p.options.(sinks.CloudWatch); ok {
+			return o, nil
+		}
+	}
+	return sinks.DefaultCloudWatch(), nil
+}
+
+// Describe writes the configuration in force as YAML, every default among it, and no secret.
+func Describe(cfg Config) (string, error) {
+	plans, err := collectorPlans(cfg)
+	if err != nil {
+		return "", err
+	}
+	ships, err := sinkPlans(cfg)
+	if err != nil {
+		return "", err
+	}
+	collect, ship := map[string]any{}, map[string]any{}
+	for _, p := range plans {
+		collect[p.spec.Name] = merged(common{p.interval, p.deadline}, p.options)
+	}
+	for _, p := range ships {
+		ship[p.spec.Name] = merged(p.common, p.options)
+	}
+	sections := []struct {
+		name string
+		off  bool
+		v    any
+	}{
+		{"data", false, cfg.Data}, {"listen", false, cfg.Listen}, {"interval", false, cfg.Interval.String()},
+		{"deadline", false, cfg.Deadline.String()}, {"drain", false, cfg.Drain.String()},
+		{"node", false, NodeConfig{cfg.nodeName(), cfg.Node.Tags}}, {"log", false, cfg.Log}, {"web", cfg.Web.Off, cfg.Web},
+		{"collect", cfg.Collect.Off, collect}, {"ship", cfg.Ship.Off, ship}, {"store", cfg.Store.Off, cfg.Store},
+		{"rules", cfg.Rules.Off, cfg.Rules}, {"route", cfg.Route.Off, cfg.Route},
+	}
+	var out strings.Builder
+	for _, s := range sections {
+		if s.off {
+			fmt.Fprintf(&out, "%s: off\n", s.name)
+			continue
+		}
+		b, err := yaml.Marshal(map[string]any{s.name: s.v})
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", s.name, err)
+		}
+		out.Write(b)
+	}
+	return out.String(), nil
+}
+
+// merged puts the values of structs side by side, as they stand in one section.
+func merged(parts ...any) map[string]any {
+	out := map[string]any{}
+	for _, p := range parts {
+		b, err := yaml.Marshal(p)
+		if err != nil {
+			continue // what cannot be shown is not shown
+		}
+		var m map[string]any
+		if yaml.Unmarshal(b, &m) == nil {
+			for k, v := range m {
+				out[k] = v
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,79 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/dispatch"
+	"github.com/navcloud/binnacle/alerting/ledger"
+	"github.com/navcloud/binnacle/alerting/pagerduty"
+)
+
+// RouteConfig is the role route. Without a routing key pages are shown and logged.
+type RouteConfig struct {
+	Off       bool             `yaml:"-"`
+	Delivery  dispatch.Config  `yaml:",inline"`
+	PagerDuty pagerduty.Config `yaml:"pagerduty"`
+	// Topology is a file that rules over what agents tell: {"entities": {"node:a": {"kind": "node", "parents": [...]}}}.
+	Topology string            `yaml:"topology"`
+	Order    alerting.Settings `yaml:"order"` // waits, holds and limits
+}
+
+func defaultRoute() RouteConfig {
+	return RouteConfig{Delivery: dispatch.DefaultConfig(), PagerDuty: pagerduty.DefaultConfig(), Order: alerting.DefaultSettings()}
+}
+
+// Validate says what is out of bounds in what has no field of its own.
+func (c RouteConfig) Validate() error { return c.Delivery.Validate() }
+
+// pagers returns who carries pages out, and the second channel, nil where there is none.
+func (c RouteConfig) pagers(boardURL string, log *slog.Logger, pages io.Writer) (first, second dispatch.Pager, client *pagerduty.Client, err error) {
+	if !c.PagerDuty.Configured() {
+		return pagerduty.NewLog(log.With("part", "pages"), pages), nil, nil, nil
+	}
+	o := pagerduty.Options{Log: log.With("part", "pagerduty"), ClientURL: boardURL, Low: c.Delivery.Mode == dispatch.Low}
+	client, err = pagerduty.New(c.PagerDuty, o)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("pagerduty: %w", err)
+	}
+	other, err := pagerduty.NewSecond(c.PagerDuty, o)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("pagerduty: second channel: %w", err)
+	}
+	if other != nil {
+		second = other
+	}
+	return client, second, client, nil
+}
+
+// newDispatcher puts the router into its loop.
+func newDispatcher(cfg Config, first, second dispatch.Pager, log *slog.Logger, sent func(alerting.Action, alerting.Result)) (*dispatch.Dispatcher, error) {
+	set := cfg.Route.Order
+	set.RouteBy = cfg.Route.PagerDuty.RouteOf
+	path := filepath.Join(cfg.Data, "ledger.db")
+	return dispatch.New(cfg.Route.Delivery, dispatch.Options{
+		Router: alerting.New(set), Pager: first, Second: second, Node: cfg.nodeName(), Log: log.With("part", "dispatch"), Sent: sent,
+		Ledger: func() (ledger.Ledger, error) {
+			if err := os.MkdirAll(cfg.Data, 0o750); err != nil {
+				return nil, err
+			}
+			return ledger.Open(path, ledger.Options{})
+		},
+	})
+}
+
+// exists tells a configured file that is missing before anything starts.
+func exists(path string) error {
+	if path == "" {
+		return nil
+	}
+	if _, err := os.Stat(path); err != nil {
+		return errors.Unwrap(err)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/inventory"
+	"github.com/navcloud/binnacle/agent/store"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/topology"
+)
+
+// topologyEvery is how often the graph is made anew.
+const topologyEvery = 30 * time.Second
+
+// nodeInfo and members are where the graph comes from: what agents say of themselves within the last ten
+// minutes, so that a node that just died keeps its place, and the clusters that collectors found.
+const (
+	nodeInfo = `max by (node, az, group, service, cluster) (max_over_time(binnacle_node_info[10m]))`
+	members  = `max by (node, az, group, service, cluster) (label_replace(max_over_time(rabbitmq_up{cluster!=""}[10m]), "service", "rabbitmq", "", "") or label_replace(max_over_time(riak_up{cluster!=""}[10m]), "service", "riak", "", "") or label_replace(max_over_time(navcloud_streams_open[10m]), "service", "navcloud", "", ""))`
+)
+
+// feedTopology keeps the router's graph true: from the file, again when that changes, or from the store.
+func (a *Agent) feedTopology(ctx context.Context) error {
+	var last time.Time
+	for first := true; ; first = false {
+		g, changed, err := a.graph(ctx, &last)
+		if err != nil {
+			a.log.Warn("topology not renewed", "err", err)
+		}
+		if changed {
+			if err := a.dispatch.Put(ctx, alerting.Topology{Graph: g}); err != nil {
+				return err
+			}
+		}
+		wait := topologyEvery
+		if first && a.cfg.Route.Topology == "" {
+			wait = 5 * time.Second // the first look comes before anything was collected
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (a *Agent) graph(ctx context.Context, last *time.Time) (*topology.Graph, bool, error) {
+	if path := a.cfg.Route.Topology; path != "" {
+		info, err := os.Stat(path)
+		if err != nil || info.ModTime().Equal(*last) {
+			return nil, false, err
+		}
+		g, err := topology.Load(path)
+		if err == nil {
+			*last = info.ModTime()
+		}
+		return g, err == nil, err
+	}
+	if a.store == nil {
+		return nil, false, nil
+	}
+	var rows []inventory.Row
+	for _, q := range []string{nodeInfo, members} {
+		series, err := a.store.Instant(ctx, q, time.Now())
+		if err != nil {
+			return nil, false, err
+		}
+		rows = append(rows, rowsOf(series)...)
+	}
+	g, err := inventory.Graph(rows)
+	return g, err == nil && g.Len() > 0, err
+}
+
+func rowsOf(series []store.Series) (rows []inventory.Row) {
+	for _, s := range series {
+		rows = append(rows, inventory.Row{
+			Node: s.Labels.Get("node"), AZ: s.Labels.Get("az"), Group: s.Labels.Get("group"),
+			Service: s.Labels.Get("service"), Cluster: s.Labels.Get("cluster"),
+		})
+	}
+	return rows
+}

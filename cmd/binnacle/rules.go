@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/alerting/rules"
+)
+
+func newRules() *cobra.Command {
+	cmd := &cobra.Command{Use: "rules", Short: "The shipped rules, and tests of rules"}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "list", Short: "Name the shipped packs", Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				packs, err := rules.Packs()
+				for _, p := range packs {
+					fmt.Fprintln(cmd.OutOrStdout(), p.Name)
+				}
+				return err
+			},
+		},
+		&cobra.Command{
+			Use: "show PACK", Short: "Print a shipped pack", Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				packs, err := rules.Packs()
+				if err != nil {
+					return err
+				}
+				for _, p := range packs {
+					if p.Name == args[0] {
+						_, err := cmd.OutOrStdout().Write(p.Text)
+						return err
+					}
+				}
+				return fmt.Errorf("no pack %q: see binnacle rules list", args[0])
+			},
+		},
+		&cobra.Command{
+			Use: "test FILE...", Short: "Run unit tests of rules, in promtool's format; a sibling NAME.pages.yaml tests the pages and their order", Args: cobra.MinimumNArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				code := agent.ExitOK
+				for _, v := range rules.Test(args...) {
+					fmt.Fprint(cmd.OutOrStdout(), v)
+					if len(v.Faults) > 0 {
+						code = agent.ExitWarning
+					}
+				}
+				if code != agent.ExitOK {
+					return exitError(code)
+				}
+				return nil
+			},
+		},
+	)
+	return cmd
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/navcloud/binnacle/agent"
+)
+
+// overrides are the flags that rule over the file.
+type overrides struct{ config, listen, data, topology string }
+
+func (o *overrides) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.config, "config", "", "YAML file; conf.d/*.yaml beside it is read too (default: none, all defaults)")
+	f.StringVar(&o.listen, "listen", "", "host:port of API and pages, over the file's")
+	f.StringVar(&o.data, "data", "", "data folder, over the file's")
+	f.StringVar(&o.topology, "topology", "", "topology file, over the file's")
+}
+
+// load reads the configuration and puts the flags over it.
+func (o *overrides) load() (agent.Config, error) {
+	cfg, err := agent.LoadConfig(o.config)
+	if o.listen != "" {
+		cfg.Listen = o.listen
+	}
+	if o.data != "" {
+		cfg.Data = o.data
+	}
+	if o.topology != "" {
+		cfg.Route.Topology = o.topology
+	}
+	if err != nil {
+		return cfg, err
+	}
+	return cfg, cfg.Validate()
+}
+
+func newRun() *cobra.Command {
+	var o overrides
+	cmd := &cobra.Command{
+		Use: "run", Short: "Run the agent; SIGHUP reloads, SIGTERM drains and ends, a second one ends at once", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := o.load()
+			if err != nil {
+				return err
+			}
+			log := newLog(cfg.Log)
+			a, err := agent.New(cfg, agent.Hooks{Version: buildVersion(), Log: log, Pages: cmd.OutOrStdout()})
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithCancel(cmd.Context())
+			defer cancel()
+			go reloadOnHangup(ctx, a, &o)
+			return a.Run(ctx)
+		},
+	}
+	o.flags(cmd)
+	return cmd
+}
+
+// reloadOnHangup reads the configuration again at each SIGHUP; a bad one keeps the old one running.
+func reloadOnHangup(ctx context.Context, a *agent.Agent, o *overrides) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			cfg, err := o.load()
+			_ = a.Reload(ctx, cfg, err) // the agent logs it and tells it in its status
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/navcloud/binnacle/agent"
+)
+
+// maxAnswer bounds what is read of an agent's answer, in bytes.
+const maxAnswer = 64 << 20
+
+// remote is where the agent is that a command asks.
+type remote struct{ url string }
+
+func (r *remote) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&r.url, "url", "http://127.0.0.1:9600", "of the agent")
+}
+
+func (r *remote) get(path string, into any) error {
+	client := &http.Client{Timeout: 10 * time.Second}
+	resp, err := client.Get(r.url + path)
+	if err != nil {
+		return fmt.Errorf("no agent answers at %s: %w", r.url, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s%s answers %s", r.url, path, resp.Status)
+	}
+	return json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into)
+}
+
+func newStatus() *cobra.Command {
+	var r remote
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "status", Short: "Tell the truth about an agent; exit codes as a Nagios plugin's", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var s agent.Status
+			if err := r.get("/-/status", &s); err != nil {
+				fmt.Fprintln(cmd.OutOrStdout(), "CRITICAL -", err)
+				return exitError(agent.ExitCritical)
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return enc.Encode(s)
+			}
+			if code := s.Write(cmd.OutOrStdout()); code != agent.ExitOK {
+				return exitError(code)
+			}
+			return nil
+		},
+	}
+	r.flags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return cmd
+}
