@@ -18,7 +18,7 @@ const (
 func (p *Pages) figures(a *answers, now time.Time) []figure {
 	var out []figure
 	add := func(name, query string, note func(v float64) (string, bool)) {
-		f := figure{Name: name, Value: "not reported"}
+		f := figure{Name: name, Value: unknown(a, query)}
 		if v, ok := a.one(query); ok {
 			f.Value = rate(v)
 			if note != nil {
@@ -28,7 +28,7 @@ func (p *Pages) figures(a *answers, now time.Time) []figure {
 		out = append(out, f)
 	}
 	add("Streams opened", "opened", nil)
-	out = append(out, byReason("Streams closed", a.by["closed"]))
+	out = append(out, byReason("Streams closed", "closed", a))
 	add("Heartbeats sent", "beats", nil)
 	add("Heartbeats late", "late", func(v float64) (string, bool) {
 		sent, _ := a.one("beats")
@@ -45,7 +45,7 @@ func (p *Pages) figures(a *answers, now time.Time) []figure {
 		}
 		return percent(min(v/want, 1)) + " of those that streams wait for", v/want < deliveredShare
 	})
-	dropped := byReason("Events dropped", a.by["dropped"])
+	dropped := byReason("Events dropped", "dropped", a)
 	dropped.Bad = dropped.Note != ""
 	out = append(out, dropped, latency("Fan-out latency, half below", "p50", a), latency("Fan-out latency, 99 % below", "p99", a))
 	if line := a.by["p99 line"]; len(line) > 0 {
@@ -56,8 +56,19 @@ func (p *Pages) figures(a *answers, now time.Time) []figure {
 	return out
 }
 
+// unknown says why a figure is not there: absent is not zero.
+func unknown(a *answers, query string) string {
+	if a.failed[query] {
+		return "not known, its query failed"
+	}
+	return "not reported"
+}
+
 func latency(name, query string, a *answers) figure {
 	v, ok := a.one(query)
+	if a.failed[query] {
+		return figure{Name: name, Value: unknown(a, query)}
+	}
 	if !ok || math.IsNaN(v) {
 		return figure{Name: name, Value: "not known", Note: "no event came in the last minute"}
 	}
@@ -65,13 +76,12 @@ func latency(name, query string, a *answers) figure {
 }
 
 // byReason adds the rates up and names their reasons, the most frequent first.
-func byReason(name string, series []Series) figure {
-	f := figure{Name: name, Value: rate(0)}
-	if len(series) == 0 {
-		f.Note = ""
+func byReason(name, query string, a *answers) figure {
+	f := figure{Name: name, Value: unknown(a, query)}
+	if len(a.by[query]) == 0 {
 		return f
 	}
-	series = slices.Clone(series)
+	series := slices.Clone(a.by[query])
 	slices.SortFunc(series, func(x, y Series) int {
 		return cmp.Or(cmp.Compare(last(y), last(x)), cmp.Compare(x.Labels["reason"], y.Labels["reason"]))
 	})

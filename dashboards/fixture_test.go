@@ -101,7 +101,7 @@ func (f fleet) query(_ context.Context, q string, now time.Time) ([]Series, erro
 	switch {
 	case strings.Contains(q, "timestamp("):
 		return f.perNode(func(int) []Point { return at(now, f.age) }), nil
-	case strings.Contains(q, "streams_open"):
+	case strings.Contains(q, "streams_open)"):
 		return f.perNode(func(i int) []Point { return at(now, float64(900+i*2700%9100)) }), nil
 	case strings.Contains(q, "streams_limit"):
 		return []Series{{map[string]string{"stack": "navcloud-prod"}, at(now, 10000)}}, nil

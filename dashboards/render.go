@@ -85,11 +85,10 @@ type stamp struct {
 }
 
 func (p *Pages) stamp(kind string, t time.Time) stamp {
-	d := p.opts.Now().Sub(t)
 	if kind == "left" {
-		d = -d
+		return stamp{kind, t, until(t.Sub(p.opts.Now()))}
 	}
-	return stamp{kind, t, short(d)}
+	return stamp{kind, t, short(p.opts.Now().Sub(t))}
 }
 
 // layout is what the outermost template is given.

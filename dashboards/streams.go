@@ -28,15 +28,17 @@ const balancerLimit = 10000
 
 // answers are the results of the page's queries by their name.
 type answers struct {
-	mu   sync.Mutex
-	by   map[string][]Series
-	errs []string
+	mu     sync.Mutex
+	by     map[string][]Series
+	failed map[string]bool
+	errs   []string // sorted, each once
 }
 
 func (a *answers) put(name string, s []Series, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {
+		a.failed[name] = true
 		a.errs = append(a.errs, err.Error())
 		return
 	}
@@ -90,7 +92,7 @@ func (p *Pages) ask(ctx context.Context, now time.Time) *answers {
 	// The answer is for all who wait for it, so that it does not end with the first of them.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTime)
 	defer cancel()
-	a := &answers{by: map[string][]Series{}}
+	a := &answers{by: map[string][]Series{}, failed: map[string]bool{}}
 	window := short60(max(time.Minute, 4*p.opts.Interval))
 	var wg sync.WaitGroup
 	for name, q := range instants {
@@ -110,6 +112,7 @@ func (p *Pages) ask(ctx context.Context, now time.Time) *answers {
 	}
 	wg.Wait()
 	slices.Sort(a.errs)
+	a.errs = slices.Compact(a.errs)
 	p.asked, p.askedAt = a, now
 	return a
 }
@@ -159,6 +162,7 @@ type streamsNow struct {
 	Line    spark
 	Oldest  time.Duration
 	Stale   bool
+	Failed  int // queries
 	Errors  []string
 	Missing bool // no node reported
 	Since   time.Duration
@@ -183,10 +187,10 @@ func (p *Pages) streams(r *http.Request) page {
 	now := p.opts.Now()
 	a := p.ask(r.Context(), now)
 	if len(a.errs) > 0 {
-		p.opts.Log.Debug("queries of the streams page failed", "errors", len(a.errs), "first", a.errs[0])
+		p.opts.Log.Debug("queries of the streams page failed", "failed", len(a.failed), "first", a.errs[0])
 	}
 	nodes := perNode(a)
-	head := streamsNow{Nodes: len(nodes), Errors: a.errs, Missing: len(nodes) == 0, Since: lookback}
+	head := streamsNow{Nodes: len(nodes), Failed: len(a.failed), Errors: a.errs, Missing: len(nodes) == 0, Since: lookback}
 	zones := map[string]bool{}
 	for _, n := range nodes {
 		head.Total += n.Open

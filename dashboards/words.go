@@ -27,6 +27,14 @@ func short(d time.Duration) string {
 	return fmt.Sprintf("%d d", s/86400)
 }
 
+// until says what is left: to the second where it is soon. assets/live.js says it alike.
+func until(d time.Duration) string {
+	if s := int64(d.Round(time.Second) / time.Second); s >= 60 && s < 600 {
+		return fmt.Sprintf("%d min %d s", s/60, s%60)
+	}
+	return short(d)
+}
+
 // clock is a time of day with its zone, for a person who compares it with a log.
 func clock(t time.Time) string {
 	if t.IsZero() {
@@ -83,7 +91,7 @@ func seconds(v float64) string {
 	return strconv.FormatFloat(v, 'f', 1, 64) + " s"
 }
 
-// percent says a ratio of 1; what is little is not said to be nothing.
+// percent says a ratio of 1; what is little is not said to be nothing, nor what is much all.
 func percent(v float64) string {
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
@@ -92,7 +100,9 @@ func percent(v float64) string {
 		return "0 %"
 	case v < 0.001:
 		return "< 0.1 %"
-	case v < 0.1:
+	case v > 0.999 && v < 1:
+		return "> 99.9 %"
+	case v < 0.1, v > 0.99 && v < 1:
 		return strconv.FormatFloat(v*100, 'f', 1, 64) + " %"
 	}
 	return strconv.FormatFloat(v*100, 'f', 0, 64) + " %"

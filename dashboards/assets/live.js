@@ -3,7 +3,8 @@
 const body = document.body;
 const heardLine = document.getElementById("heard");
 const amber = 5, red = 15; // seconds of silence
-let heard = Date.now(), drift = 0, source = null;
+let heard = Date.now(), fresh = false, source = null;
+let drift = Number(body.dataset.at) - heard; // of the server's clock from this one: a phone's may be wrong
 
 // short says seconds as words.go does.
 function short(s) {
@@ -17,14 +18,21 @@ function short(s) {
   return `${Math.floor(s / 86400)} d`;
 }
 
+// left says seconds as words.go does: to the second where it is soon.
+function left(s) {
+  s = Math.max(0, Math.round(s));
+  return s >= 60 && s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : short(s);
+}
+
 function tick() {
   const now = Date.now();
   for (const t of document.querySelectorAll("time[data-kind]")) {
     const s = (now + drift - Date.parse(t.dateTime)) / 1000;
-    const text = short(t.dataset.kind === "left" ? -s : s);
+    const text = t.dataset.kind === "left" ? left(-s) : short(s);
     if (t.textContent !== text) t.textContent = text;
   }
   const silent = (now - heard) / 1000;
+  if (!fresh && silent < amber) return; // the page itself says as of when it is
   const age = silent >= red ? "red" : silent >= amber ? "amber" : "fresh";
   const at = new Date(heard + drift).toISOString().slice(11, 19);
   const text = age === "fresh" ? `Live, as of ${at} UTC` : `No news for ${short(silent)}: last heard ${at} UTC. What stands here may be over.`;
@@ -73,6 +81,7 @@ const waiting = new Map(); // parts that came while somebody typed in them
 function apply(news) {
   if (news.version !== body.dataset.version) { location.reload(); return; }
   heard = Date.now();
+  fresh = true;
   drift = news.at - heard;
   if (document.title !== news.title) document.title = news.title;
   const made = new Map();
