@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 )
@@ -17,6 +18,13 @@ func (s Silence) Matches(labels map[string]string) bool {
 		}
 	}
 	return len(s.Matchers) > 0
+}
+
+// Covers says whether the silence keeps an alarm with these labels from paging, whenever it holds. That users
+// are hurt is covered only when the silence names the alarm's own rule.
+func (s Silence) Covers(labels map[string]string) bool {
+	symptom := strings.EqualFold(labels[LabelKind], "symptom") || strings.EqualFold(labels[LabelLayer], "symptom")
+	return s.Matches(labels) && (!symptom || s.names(labels[LabelRule]))
 }
 
 // Matches says whether the matcher fits the labels; a label that is not there is empty.
@@ -53,8 +61,7 @@ func compiled(text string) *regexp.Regexp {
 	return re
 }
 
-// silencedBy returns the silence that covers an alarm, the one that ends last. That users are hurt is
-// covered only when the silence names the alarm's own rule.
+// silencedBy returns the silence that covers an alarm, the one that ends last.
 func (r *Router) silencedBy(now time.Time, a *alarm) *Silence {
 	var best *Silence
 	for _, s := range r.silences {
@@ -63,7 +70,7 @@ func (r *Router) silencedBy(now time.Time, a *alarm) *Silence {
 		} else if now.Before(s.StartsAt) {
 			r.due(s.StartsAt)
 		}
-		if !s.Active(now) || !s.Matches(a.Labels) || a.symptom() && !s.names(a.Rule()) {
+		if !s.Active(now) || !s.Covers(a.Labels) {
 			continue
 		}
 		if best == nil || s.EndsAt.After(best.EndsAt) || s.EndsAt.Equal(best.EndsAt) && s.ID < best.ID {
