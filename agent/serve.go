@@ -61,6 +61,9 @@ func (a *Agent) handler() http.Handler {
 			mux.Handle("POST /api/v1/pagerduty", pagerduty.NewWebhook(s, a.dispatch.Put, a.log.With("part", "webhook")))
 		}
 	}
+	if !a.cfg.Web.Off {
+		mux.Handle("/", a.pages())
+	}
 	return mux
 }
 

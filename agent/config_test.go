@@ -1,0 +1,113 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAnEmptyFileMeansTheDefaults(t *testing.T) {
+	cfg, err := ParseConfig("empty.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Errorf("the defaults are out of bounds: %v", err)
+	}
+	if cfg.Listen != "127.0.0.1:9600" || cfg.Interval != 10*time.Second || cfg.Collect.Off || cfg.Route.Off {
+		t.Errorf("defaults = %+v", cfg)
+	}
+}
+
+func TestEveryFaultIsToldWithItsPlace(t *testing.T) {
+	_, err := ParseConfig("b.yaml", []byte(`intervall: 10s
+deadline: 20s
+collect:
+  host_laod: {}
+  statsd: {listen: [tdp://127.0.0.1:8125]}
+ship:
+  cloudwatch: {scope: everywhere, max_series: -1}
+store: {retention: 1m}
+route: {pagerduty: {routing_key: short}, order: {wait: {symptom_alone: 1h}}}
+`))
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		`b.yaml:1:1: intervall: unknown name; did you mean "interval"?`,
+		`b.yaml:4:14: collect.host_laod: no such collector; did you mean "host_load"?`,
+		`b.yaml:5:20: collect.statsd.listen: `,
+		`b.yaml:7:23: ship.cloudwatch.scope: `,
+		`b.yaml:7:47: ship.cloudwatch.max_series: `,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("faults:\n%v\nwant among them %s", err, want)
+		}
+	}
+	_, err = ParseConfig("b.yaml", []byte("deadline: 20s\nstore: {retention: 1m}\nroute: {pagerduty: {routing_key: short}, order: {wait: {symptom_alone: 1h}}}\n"))
+	for _, want := range []string{"b.yaml:1:11: deadline: ", "b.yaml:2:20: store.retention: ", "b.yaml:3:", "route.pagerduty.routing_key: has 5 characters"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("faults:\n%v\nwant among them %s", err, want)
+		}
+	}
+}
+
+func TestListeningBeyondLoopbackWantsProtection(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	open := write("open.yml", "http_server_config: {http2: true}\n")
+	tls := write("tls.yml", "tls_server_config: {cert_file: a, key_file: b}\n")
+	good := write("good.yml", "tls_server_config: {cert_file: a, key_file: b}\nbasic_auth_users: {ops: $2y$10$x}\n")
+	certs := write("certs.yml", "tls_server_config: {cert_file: a, key_file: b, client_ca_file: c}\n")
+	for name, tc := range map[string]struct{ listen, file, want string }{
+		"loopback":                   {"127.0.0.1:1", "", ""},
+		"loopback by name":           {"localhost:1", "", ""},
+		"all addresses, open":        {":9600", "", "reachable from other machines"},
+		"a file that is not there":   {"0.0.0.0:9600", dir + "/none", "no such file"},
+		"neither TLS nor users":      {"0.0.0.0:9600", open, "no tls_server_config"},
+		"TLS alone":                  {"0.0.0.0:9600", tls, "neither basic_auth_users nor a client_ca_file"},
+		"TLS and users":              {"0.0.0.0:9600", good, ""},
+		"TLS and client certificate": {"[::]:9600", certs, ""},
+		"no port":                    {"127.0.0.1", "", "want host:port"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := Default()
+			cfg.Listen, cfg.Web.ConfigFile = tc.listen, tc.file
+			err := cfg.Validate()
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("Validate = %v; want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestDescribeShowsAllButSecrets(t *testing.T) {
+	cfg, err := ParseConfig("b.yaml", []byte("route: {pagerduty: {routing_key: 0123456789abcdef0123456789abcdef}}\nship: {graphite: {address: '127.0.0.1:2003'}}\nstore: off\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := Describe(cfg)
+	if err != nil || strings.Contains(text, "0123456789abcdef") {
+		t.Errorf("Describe = %v, or shows the secret:\n%s", err, text)
+	}
+	for _, want := range []string{"store: off", "routing_key: <secret>", "host_load:", "graphite:", "symptom_alone: 15s", "listen: 127.0.0.1:9600"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("Describe does not show %q:\n%s", want, text)
+		}
+	}
+	again, err := ParseConfig("again.yaml", []byte(strings.ReplaceAll(text, "<secret>", "0123456789abcdef0123456789abcdef")))
+	if err != nil {
+		t.Fatalf("what Describe writes is not a configuration: %v", err)
+	}
+	if text2, err := Describe(again); err != nil || text2 != text {
+		t.Errorf("what Describe writes means something else: %v\n%s", err, text2)
+	}
+}

@@ -1,0 +1,110 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/store"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/rules"
+	"github.com/navcloud/binnacle/dashboards"
+)
+
+// pages builds the pages over what this node has.
+func (a *Agent) pages() *dashboards.Pages {
+	o := dashboards.Options{
+		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.pageStatus,
+		Node: a.cfg.nodeName(), Version: a.hooks.Version, Interval: a.cfg.Interval, Log: a.log.With("part", "pages"),
+	}
+	if a.store != nil {
+		o.Query = func(ctx context.Context, q string, at time.Time) ([]dashboards.Series, error) {
+			return pageSeries(a.store.Instant(ctx, q, at))
+		}
+		o.Range = func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]dashboards.Series, error) {
+			return pageSeries(a.store.Range(ctx, q, start, end, step))
+		}
+	}
+	if a.dispatch != nil {
+		o.View = a.dispatch.View
+		o.Ack = func(ctx context.Context, problem, by string, undo bool) error {
+			return a.dispatch.Acknowledge(ctx, alerting.Acked{Key: problem, By: by, Undo: undo})
+		}
+		o.Silence, o.Unsilence = a.silence, a.unsilence
+	}
+	return dashboards.New(o)
+}
+
+func pageSeries(in []store.Series, err error) ([]dashboards.Series, error) {
+	if err != nil {
+		return nil, err
+	}
+	out := make([]dashboards.Series, len(in))
+	for i, s := range in {
+		out[i].Labels = s.Labels.Map()
+		if s.Name != "" {
+			out[i].Labels["__name__"] = s.Name
+		}
+		for _, p := range s.Points {
+			out[i].Points = append(out[i].Points, dashboards.Point(p))
+		}
+	}
+	return out, nil
+}
+
+// silence keeps one rule on one entity from paging.
+func (a *Agent) silence(ctx context.Context, r dashboards.SilenceRequest) (string, error) {
+	for _, p := range a.dispatch.View().Problems {
+		if p.ID != r.Problem {
+			continue
+		}
+		now := time.Now()
+		s := alerting.Silence{
+			ID: rand.Text(), StartsAt: now, EndsAt: now.Add(r.For), CreatedBy: r.By, Comment: r.Comment, UpdatedAt: now,
+			Matchers: []alerting.Matcher{{Name: alerting.LabelRule, Value: p.Root.Rule()}},
+		}
+		if e := p.Root.Labels[alerting.LabelEntity]; e != "" {
+			s.Matchers = append(s.Matchers, alerting.Matcher{Name: alerting.LabelEntity, Value: e})
+		}
+		return s.ID, a.dispatch.Put(ctx, alerting.Silenced{Silence: s})
+	}
+	return "", fmt.Errorf("problem %s is over", r.Problem)
+}
+
+func (a *Agent) unsilence(ctx context.Context, id, _ string) error {
+	for _, s := range a.dispatch.View().Silences {
+		if s.ID == id {
+			s.EndsAt, s.UpdatedAt = time.Now(), time.Now()
+			return a.dispatch.Put(ctx, alerting.Silenced{Silence: s})
+		}
+	}
+	return fmt.Errorf("silence %s is over", id)
+}
+
+// pageStatus is Status as the pages show it.
+func (a *Agent) pageStatus() dashboards.Status {
+	s := a.Status()
+	out := dashboards.Status{Begun: s.Begun, Listen: s.Listen, Data: s.Data, DataError: s.DataError, ReloadError: s.Reload}
+	for _, c := range s.Collectors {
+		out.Collectors = append(out.Collectors, dashboards.Collector(c))
+	}
+	for _, k := range s.Sinks {
+		out.Sinks = append(out.Sinks, dashboards.Sink(k))
+	}
+	if s.Store != nil {
+		st := dashboards.Store(*s.Store)
+		out.Store = &st
+	}
+	if s.Rules != nil {
+		r := dashboards.Rules(*s.Rules)
+		out.Rules = &r
+	}
+	if s.Route != nil {
+		out.Route = &dashboards.Route{
+			Mode: string(s.Route.Mode), Pager: s.Pager, Durable: s.Route.Durable, DurableAt: s.Route.Since,
+			Undelivered: s.Route.Undelivered, Open: s.Route.Open,
+		}
+	}
+	return out
+}
