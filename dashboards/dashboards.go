@@ -10,8 +10,12 @@ import (
 	"context"
 	"html/template"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,6 +57,11 @@ type Options struct {
 	Ack       func(ctx context.Context, problem, by string, undo bool) error
 	Silence   func(ctx context.Context, s SilenceRequest) (id string, err error)
 	Unsilence func(ctx context.Context, id, by string) error
+
+	// Hosts are the names under which people reach the pages. When there are any, what people do is taken under
+	// these, under localhost and under bare addresses alone: a foreign name that was made to point here (DNS
+	// rebinding) passes for the same site in a browser.
+	Hosts []string
 
 	Node     string
 	Version  string
@@ -119,11 +128,24 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	if err := p.cross.Check(r); err != nil {
+	if err := p.cross.Check(r); err != nil || r.Method == http.MethodPost && !p.knows(r.Host) {
 		p.serve(w, r, p.message(http.StatusForbidden, "Not from here", "This was sent by a page of another site and was not carried out. Open the board and do it there."))
 		return
 	}
 	p.mux.ServeHTTP(w, r)
+}
+
+// knows says whether a person may act under this name.
+func (p *Pages) knows(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	if len(p.opts.Hosts) == 0 || name == "localhost" || slices.Contains(p.opts.Hosts, name) {
+		return true
+	}
+	_, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	return err == nil
 }
 
 // page is what a page is made of, before it is text.

@@ -1,0 +1,163 @@
+package dashboards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// desk keeps what people did.
+type desk struct {
+	did []string
+	err error
+}
+
+func (d *desk) on(o Options) Options {
+	o.Ack = func(_ context.Context, problem, by string, undo bool) error {
+		d.did = append(d.did, fmt.Sprintf("ack %s by %s, undo %v", problem, by, undo))
+		return d.err
+	}
+	o.Silence = func(_ context.Context, s SilenceRequest) (string, error) {
+		d.did = append(d.did, fmt.Sprintf("silence %s for %v by %s: %s", s.Problem, s.For, s.By, s.Comment))
+		return "s1", d.err
+	}
+	o.Unsilence = func(_ context.Context, id, by string) error {
+		d.did = append(d.did, fmt.Sprintf("end %s by %s", id, by))
+		return d.err
+	}
+	return o
+}
+
+func post(h http.Handler, path string, form url.Values, change func(*http.Request)) *http.Response {
+	r := httptest.NewRequest(http.MethodPost, "http://board.example"+path, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	if change != nil {
+		change(r)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func TestActions(t *testing.T) {
+	maria := func(r *http.Request) { r.SetBasicAuth("maria", "x") }
+	for name, tc := range map[string]struct {
+		path   string
+		form   url.Values
+		change func(*http.Request)
+		err    error
+		status int
+		to     string // of the redirect
+		did    string
+	}{
+		"taking it": {
+			"/problems/00000000000000b2/take", nil, maria, nil,
+			303, "/?done=taken&problem=00000000000000b2", "ack 00000000000000b2 by maria, undo false",
+		},
+		"giving it back": {
+			"/problems/00000000000000b2/take", url.Values{"undo": {"1"}}, maria, nil,
+			303, "/?done=given&problem=00000000000000b2", "ack 00000000000000b2 by maria, undo true",
+		},
+		"a person without a name": {
+			"/problems/x/take", nil, nil, nil,
+			303, "/?done=taken&problem=x", "ack x by someone at the board, undo false",
+		},
+		"silencing it": {
+			"/problems/x/silence", url.Values{"for": {"2h"}, "comment": {"moved"}}, maria, nil,
+			303, "/?done=silenced&problem=x&silence=s1", "silence x for 2h0m0s by maria: moved",
+		},
+		"a silence for ever":        {"/problems/x/silence", url.Values{"for": {"9000h"}}, maria, nil, 409, "", ""},
+		"a silence without an end":  {"/problems/x/silence", nil, maria, nil, 409, "", ""},
+		"a comment that is a novel": {"/problems/x/silence", url.Values{"for": {"2h"}, "comment": {strings.Repeat("ä", 200)}}, maria, nil, 303, "/?done=silenced&problem=x&silence=s1", "silence x for 2h0m0s by maria: " + strings.Repeat("ä", 100)},
+		"ending a silence":          {"/silences/s1/end", nil, maria, nil, 303, "/?done=ended", "end s1 by maria"},
+		"a router with no room":     {"/problems/x/take", nil, maria, errors.New("the router has no room"), 409, "", "ack x by maria, undo false"},
+		"a form that is too long":   {"/problems/x/silence", url.Values{"comment": {strings.Repeat("x", maxForm)}}, maria, nil, 400, "", ""},
+		"sent by another site": {
+			"/problems/x/take", nil, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, nil, 403, "", "",
+		},
+		"sent by another site, from an old browser": {"/problems/x/take", nil, func(r *http.Request) {
+			r.Header.Del("Sec-Fetch-Site")
+			r.Header.Set("Origin", "https://evil.example")
+		}, nil, 403, "", ""},
+		"under a foreign name that points here": {"/problems/x/take", nil, func(r *http.Request) { r.Host = "evil.example:9600" }, nil, 403, "", ""},
+		"under a bare address":                  {"/problems/x/take", nil, func(r *http.Request) { r.Host = "[::1]:9600" }, nil, 303, "/?done=taken&problem=x", "ack x by someone at the board, undo false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &desk{err: tc.err}
+			o := d.on(options(incident(), fleet{}, goodStatus()))
+			o.Hosts = []string{"board.example"}
+			resp := post(New(o), tc.path, tc.form, tc.change)
+			if resp.StatusCode != tc.status || resp.Header.Get("Location") != tc.to {
+				t.Errorf("POST %s: %d to %q, want %d to %q\n%s", tc.path, resp.StatusCode, resp.Header.Get("Location"), tc.status, tc.to, text(t, resp.Body))
+			}
+			if got := strings.Join(d.did, "; "); got != tc.did {
+				t.Errorf("POST %s did %q, want %q", tc.path, got, tc.did)
+			}
+		})
+	}
+}
+
+func TestActionsNeedARouter(t *testing.T) {
+	h := New(options(incident(), fleet{}, goodStatus()))
+	for _, path := range []string{"/problems/x/take", "/problems/x/silence", "/silences/x/end"} {
+		if got := post(h, path, nil, nil).StatusCode; got != http.StatusNotFound {
+			t.Errorf("POST %s where nothing routes: %d, want 404", path, got)
+		}
+	}
+	if page := text(t, get(t, h, "/").Body); strings.Contains(page, "<form") {
+		t.Error("the board offers what it cannot do")
+	}
+}
+
+// TestAfterAnAction reads the board as a person without script does: what was done, and its undo.
+func TestAfterAnAction(t *testing.T) {
+	h := New((&desk{}).on(options(incident(), fleet{}, goodStatus())))
+	for path, want := range map[string]string{
+		"/?done=taken&problem=00000000000000b2":               `You took: Riak disk on riak-07 is 96 % full, full in 40 minutes</p><form method="post" action="/problems/00000000000000b2/take"><input type="hidden" name="undo" value="1">`,
+		"/?done=given&problem=00000000000000b2":               `Given back: Riak disk`,
+		"/?done=silenced&problem=00000000000000b2&silence=s1": `Silenced until 13:00:00 UTC, 24 Nov.</p><form method="post" action="/silences/s1/end">`,
+		"/?done=ended": `The silence was ended.`,
+	} {
+		if page := text(t, get(t, h, path).Body); !strings.Contains(page, want) {
+			t.Errorf("GET %s lacks %q:\n%s", path, want, page)
+		}
+	}
+	for _, path := range []string{"/?done=taken&problem=made-up", "/?done=silenced&silence=made-up", "/?done=won"} {
+		if page := text(t, get(t, h, path).Body); strings.Contains(page, "done-note") {
+			t.Errorf("GET %s says that something was done", path)
+		}
+	}
+}
+
+func TestQueriesAreShared(t *testing.T) {
+	asked := 0
+	now := noon
+	o := options(incident(), fleet{nodes: 3}, goodStatus())
+	o.Now = func() time.Time { return now }
+	o.Range = nil
+	query := o.Query
+	calls := make(chan struct{}, 1000)
+	o.Query = func(ctx context.Context, q string, at time.Time) ([]Series, error) {
+		calls <- struct{}{}
+		return query(ctx, q, at)
+	}
+	h := New(o)
+	for range 5 {
+		get(t, h, "/streams")
+	}
+	if asked = len(calls); asked != len(instants) {
+		t.Errorf("five looks at once asked %d queries, want the %d of one", asked, len(instants))
+	}
+	now = now.Add(lookEvery)
+	get(t, h, "/streams")
+	if asked = len(calls); asked != 2*len(instants) {
+		t.Errorf("a later look asked %d queries in all, want %d", asked, 2*len(instants))
+	}
+}

@@ -1,0 +1,124 @@
+package dashboards
+
+import (
+	"bufio"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// TestDiff holds that a browser is told what changed and no more.
+func TestDiff(t *testing.T) {
+	v, now := incident(), noon
+	o := options(v, fleet{nodes: 3}, goodStatus())
+	o.View, o.Now = func() alerting.View { return v }, func() time.Time { return now }
+	p := New(o)
+	var known told
+	look := func() (parts, orders []string) {
+		t.Helper()
+		n, err := p.diff(p.board(httptest.NewRequest(http.MethodGet, "/live/board", nil)), &known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Sorted(maps.Keys(n.Parts)), slices.Sorted(maps.Keys(n.Order))
+	}
+	check := func(when, wantParts, wantOrders string) {
+		t.Helper()
+		parts, orders := look()
+		if got := strings.Join(parts, " "); got != wantParts {
+			t.Errorf("%s: parts %q, want %q", when, got, wantParts)
+		}
+		if got := strings.Join(orders, " "); got != wantOrders {
+			t.Errorf("%s: orders of %q, want %q", when, got, wantOrders)
+		}
+	}
+	check("at first", "counts hidden-list p-00000000000000a1 p-00000000000000b2 p-00000000000000c4 quiet-list", "hidden problems quiet summary")
+	check("nothing new", "", "")
+	now, v.At = now.Add(10*time.Second), v.At.Add(10*time.Second)
+	check("ages alone", "", "")
+	v.Problems[1].State, v.Problems[1].AckedBy = alerting.AckedState, "jo"
+	check("one row", "p-00000000000000b2", "")
+	v.Problems = v.Problems[:2]
+	check("a row and a silenced problem gone", "counts quiet-list", "problems")
+	v.Problems = nil
+	check("calm", "calm counts hidden-list", "problems")
+}
+
+// TestLiveStream reads the events as a browser does.
+func TestLiveStream(t *testing.T) {
+	views := make(chan alerting.View, 1)
+	v := incident()
+	o := options(v, fleet{nodes: 3}, goodStatus())
+	o.View = func() alerting.View {
+		select {
+		case v = <-views:
+		default:
+		}
+		return v
+	}
+	p := New(o)
+	p.live = time.Millisecond
+	srv := httptest.NewServer(p)
+	defer srv.Close()
+	resp, err := http.Get(srv.URL + "/live/board")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got := resp.Header.Get("Content-Type"); got != "text/event-stream" {
+		t.Errorf("Content-Type is %q", got)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	next := func() (n news) {
+		t.Helper()
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				if err := json.Unmarshal([]byte(data), &n); err != nil {
+					t.Fatalf("event %q: %v", data, err)
+				}
+				return n
+			}
+		}
+		t.Fatalf("the stream ended: %v", lines.Err())
+		return n
+	}
+	if n := next(); len(n.Parts) != 6 || len(n.Order["problems"]) != 3 || n.Version != "1.0.0" || n.At != noon.UnixMilli() {
+		t.Errorf("first event has %d parts, order %v, version %q, at %d", len(n.Parts), n.Order, n.Version, n.At)
+	}
+	if n := next(); len(n.Parts)+len(n.Order) != 0 {
+		t.Errorf("an event without news has parts %v, order %v", n.Parts, n.Order)
+	}
+	views <- alerting.View{At: noon}
+	n := next()
+	for len(n.Parts) == 0 {
+		n = next()
+	}
+	if got := n.Order["problems"]; len(got) != 1 || got[0] != "calm" {
+		t.Errorf("after all is over the rows are %v, want calm", got)
+	}
+}
+
+func TestLiveEndsWithItsBrowser(t *testing.T) {
+	p := New(options(incident(), fleet{}, goodStatus()))
+	p.live = time.Millisecond
+	done := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		p.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	resp, err := http.Get(srv.URL + "/live/nodes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	<-done
+}
