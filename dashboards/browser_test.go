@@ -3,10 +3,13 @@ package dashboards
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -200,5 +203,58 @@ func TestLivePage(t *testing.T) {
 	}
 	if got := value[string](t, ctx, `document.title`); got != "3: P2 Riak disk on riak-07 is full · binnacle" {
 		t.Errorf("title is %q", got)
+	}
+	outage(t, ctx, srv, p)
+}
+
+// outage takes the server away, moves the page's clock on, and brings the server back: the age turns amber,
+// then red, and fresh again by itself.
+func outage(t *testing.T, ctx context.Context, srv *httptest.Server, p *Pages) {
+	t.Helper()
+	address := srv.Listener.Addr().String()
+	srv.Listener.Close()
+	srv.CloseClientConnections()
+	value[bool](t, ctx, `window.real = Date.now; Date.now = () => real() + 6000; true`)
+	await(t, ctx, `document.getElementById("heard").dataset.age === "amber"`)
+	value[bool](t, ctx, `Date.now = () => real() + 16000; true`)
+	await(t, ctx, `document.getElementById("heard").dataset.age === "red"`)
+	if got := value[string](t, ctx, `document.getElementById("heard").textContent`); !strings.Contains(got, "What stands here may be over.") {
+		t.Errorf("in an outage the page says %q", got)
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := &http.Server{Handler: p}
+	defer again.Close()
+	go again.Serve(l) //nolint:errcheck // it ends by Close
+	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	if !value[bool](t, ctx, `window.kept === true`) {
+		t.Error("the page was loaded anew after the outage")
+	}
+}
+
+// TestKeys takes, gives back and silences a problem by keyboard alone.
+func TestKeys(t *testing.T) {
+	ctx := browser(t, "dark")
+	d := &desk{}
+	p := New(d.on(options(incident(), fleet{}, goodStatus())))
+	srv := httptest.NewServer(p)
+	defer srv.Close()
+	defer srv.CloseClientConnections()
+	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/"))
+	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	do(t, ctx, chromedp.KeyEvent("jjkj"))
+	if got := value[string](t, ctx, `document.activeElement.id`); got != "p-00000000000000b2" {
+		t.Errorf("after j j k j the focus is on %q, want the second row", got)
+	}
+	do(t, ctx, chromedp.KeyEvent("a"))
+	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(`#done-note form[action="/problems/00000000000000b2/take"]`)))
+	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	do(t, ctx, chromedp.KeyEvent("jjs"), chromedp.KeyEvent("\t"), chromedp.KeyEvent("moved\r"))
+	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(`#done-note form[action="/silences/s1/end"]`)))
+	want := "ack 00000000000000b2 by someone at the board, undo false; silence 00000000000000b2 for 2h0m0s by someone at the board: moved"
+	if got := strings.Join(d.did, "; "); got != want {
+		t.Errorf("the keys did %q, want %q", got, want)
 	}
 }
