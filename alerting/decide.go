@@ -294,8 +294,8 @@ func (r *Router) over(now time.Time, inc *incident) bool {
 // betterTitle says whether the incident should be called something else: a better cause came, users
 // began to be hurt, or what is left is another thing. It must have stood for a moment.
 func (r *Router) betterTitle(now time.Time, inc *incident, p *problem) bool {
-	if !p.live() {
-		return false
+	if !p.live() || p.priority > P3 {
+		return false // what nobody would be told of gives no title: the incident is on its way out
 	}
 	head := p.head()
 	better := p.priority < inc.rec.Page.Priority

@@ -270,7 +270,11 @@ func (r *Router) group(now time.Time, in []*alarm, byRoot map[*alarm]*problem) {
 	}
 }
 
-// parents finds what explains each alarm best: the highest rank, then the fewest steps, then the oldest.
+// ended is 1 for what has ended: of two causes of one rank the one that holds explains, so that a suspicion that
+// gave way to certainty does not keep the symptoms.
+func ended(a *alarm) int { return pick(a.holds(), 0, 1) }
+
+// parents finds what explains each alarm best: the highest rank, then what still holds, then the oldest.
 func (r *Router) parents(now time.Time, in []*alarm) (parent map[*alarm]*alarm, why map[*alarm]string) {
 	parent, why = map[*alarm]*alarm{}, map[*alarm]string{}
 	var causes, symptoms []*alarm
@@ -283,7 +287,7 @@ func (r *Router) parents(now time.Time, in []*alarm) (parent map[*alarm]*alarm, 
 		}
 	}
 	slices.SortFunc(causes, func(a, b *alarm) int {
-		return cmp.Or(cmp.Compare(rootRank(b), rootRank(a)), a.since.Compare(b.since), cmp.Compare(a.fp, b.fp))
+		return cmp.Or(cmp.Compare(rootRank(b), rootRank(a)), cmp.Compare(ended(a), ended(b)), a.since.Compare(b.since), cmp.Compare(a.fp, b.fp))
 	})
 	for _, a := range in {
 		for _, c := range causes {
