@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/secret"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/alertingtest"
+	"github.com/navcloud/binnacle/alerting/dispatch"
+	"github.com/navcloud/binnacle/alerting/intake"
+	"github.com/navcloud/binnacle/alerting/ledger"
+	"github.com/navcloud/binnacle/alerting/pagerduty"
+)
+
+// desk is a router with its intake, its ledger and a pager, and a terminal before it. Time is faked: it begins
+// on 1 January 2000, and all commands speak to the one router there is.
+type desk struct {
+	t  *testing.T
+	d  *dispatch.Dispatcher
+	pd *alertingtest.PagerDuty
+}
+
+func atDesk(t *testing.T, mode dispatch.Mode, test func(t *testing.T, k *desk)) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	network, zone := http.DefaultTransport, time.Local
+	defer func() { http.DefaultTransport, time.Local = network, zone }()
+	time.Local = time.UTC
+	t.Setenv("USER", "ann")
+	t.Setenv("SUDO_USER", "")
+	synctest.Test(t, func(t *testing.T) {
+		pd := alertingtest.NewPagerDuty()
+		defer pd.Close()
+		cfg := pagerduty.DefaultConfig()
+		cfg.RoutingKey, cfg.EventsURL = secret.New(alertingtest.RoutingKey), "http://pd"
+		pager, err := pagerduty.New(cfg, pagerduty.Options{Transport: pd.Transport()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		delivery := dispatch.DefaultConfig()
+		delivery.Mode = mode
+		d, err := dispatch.New(delivery, dispatch.Options{
+			Router: alerting.New(alerting.DefaultSettings()), Pager: pager, Node: "n1",
+			Ledger: func() (ledger.Ledger, error) { return ledger.Open(path, ledger.Options{}) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux := http.NewServeMux()
+		d.Register(mux)
+		intake.New(intake.Options{Put: d.Put, Acknowledge: d.Acknowledge, View: d.View}).Register(mux)
+		way, stop := alertingtest.Pipe(mux)
+		defer stop()
+		http.DefaultTransport = way
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(ctx) }()
+		defer func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}()
+		test(t, &desk{t, d, pd})
+	})
+}
+
+// tell fires alarms, and lets time pass.
+func (k *desk) tell(after time.Duration, alarms ...alerting.Alarm) {
+	k.t.Helper()
+	for _, a := range alarms {
+		if err := k.d.Put(k.t.Context(), alerting.Firing{Alarm: a}); err != nil {
+			k.t.Fatal(err)
+		}
+	}
+	time.Sleep(after)
+	synctest.Wait()
+}
+
+// run is a command with its output and exit code.
+func run(ctx context.Context, args ...string) (out string, code int) {
+	var b bytes.Buffer
+	root := newRoot()
+	root.SetOut(&b)
+	root.SetErr(&b)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if exit, ok := errors.AsType[exitError](err); ok {
+		code = int(exit)
+	} else if err != nil {
+		return b.String() + err.Error(), 3
+	}
+	return b.String(), code
+}
+
+// want runs a command and looks for words in what it says.
+func (k *desk) want(code int, command string, words ...string) string {
+	k.t.Helper()
+	return wants(k.t, code, strings.Fields(command), words...)
+}
+
+func wants(t *testing.T, code int, args []string, words ...string) string {
+	t.Helper()
+	out, got := run(t.Context(), args...)
+	if got != code {
+		t.Errorf("%q exits %d, want %d:\n%s", args, got, code, out)
+	}
+	for _, w := range words {
+		if !strings.Contains(out, w) {
+			t.Errorf("%q lacks %q:\n%s", args, w, out)
+		}
+	}
+	return out
+}
+
+func failing() alerting.Alarm {
+	return alerting.Alarm{
+		Labels: map[string]string{
+			"alertname": "StreamsFailing", "severity": "critical", "kind": "symptom", "layer": "symptom", "impact": "users",
+			"service": "api", "entity": "service:api",
+		},
+		Annotations: map[string]string{"summary": "12 % of streams fail", "guidance": "look at the broker"},
+		StartsAt:    time.Now(),
+	}
+}
+
+func full() alerting.Alarm {
+	return alerting.Alarm{
+		Labels: map[string]string{
+			"alertname": "DiskFull", "severity": "critical", "kind": "saturation", "layer": "node", "entity": "node:riak-3", "service": "riak",
+		},
+		Annotations: map[string]string{"summary": "the disk of riak-3 is full", "guidance": "free space"},
+		StartsAt:    time.Now(),
+	}
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/ledger"
+)
+
+func newWhy() *cobra.Command {
+	var r remote
+	var since string
+	cmd := &cobra.Command{
+		Use: "why ALARM", Short: "Say what became of an alarm, and why: a fingerprint, a rule, an entity, a problem or a dedup key; exits 1 when nothing is known",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			back, err := span("since", since)
+			if err != nil {
+				return err
+			}
+			now := time.Now()
+			n, err := r.now(cmd.Context())
+			if err != nil {
+				return err
+			}
+			events, err := r.history(cmd.Context(), now.Add(-back))
+			story := newStory(args[0], n.View)
+			story.follow(events)
+			story.write(cmd.OutOrStdout(), now)
+			if err != nil {
+				fmt.Fprintln(cmd.OutOrStdout(), "What was done before is not known:", err)
+			}
+			if story.empty() {
+				fmt.Fprintf(cmd.OutOrStdout(), "Nothing is known of %s, neither now nor in the last %s.\n", plain(args[0]), brief(back))
+				return exitError(agent.ExitWarning)
+			}
+			return nil
+		},
+	}
+	r.flags(cmd)
+	cmd.Flags().StringVar(&since, "since", "24h", "how far back to look, like 90m, 2h or 3d")
+	return cmd
+}
+
+// story is all that is known of one alarm.
+type story struct {
+	name     string
+	now      string          // what the view says
+	alarms   map[string]bool // fingerprints that are meant
+	keys     map[string]bool // of the incidents that tell of them
+	silences []alerting.Silence
+	events   []ledger.Event
+}
+
+func newStory(name string, v alerting.View) *story {
+	s := &story{name: name, alarms: map[string]bool{name: true}, keys: map[string]bool{name: true}}
+	var meant []alerting.Alarm
+	add := func(a alerting.Alarm) {
+		fp := a.Fingerprint()
+		if fp == name || a.Rule() == name || a.Labels[alerting.LabelEntity] == name {
+			s.alarms[fp] = true
+			meant = append(meant, a)
+		}
+	}
+	for _, p := range v.Problems {
+		if p.ID == name || p.Key == name || p.Page.Entity == name { // which Why doesn't know by these names
+			s.alarms[p.Root.Fingerprint()] = true
+			meant = append(meant, p.Root)
+			name := p.Root.Fingerprint()
+			s.now = join(s.now, v.Why(name))
+		}
+		add(p.Root)
+		for _, e := range p.Explained {
+			add(e.Alarm)
+		}
+	}
+	s.now = join(s.now, v.Why(name))
+	for _, q := range v.Silences {
+		if slices.ContainsFunc(meant, func(a alerting.Alarm) bool { return q.Matches(a.Labels) }) {
+			s.silences = append(s.silences, q)
+		}
+	}
+	return s
+}
+
+// join adds the lines of more that text does not have yet.
+func join(text, more string) string {
+	lines := strings.Split(text, "\n")
+	for _, l := range strings.Split(more, "\n") {
+		if l != "" && !slices.Contains(lines, l) {
+			lines = append(lines, l)
+		}
+	}
+	return strings.TrimPrefix(strings.Join(lines, "\n"), "\n")
+}
+
+// follow picks what happened to the alarms and to the incidents that tell of them.
+func (s *story) follow(events []ledger.Event) {
+	for _, e := range events {
+		// fleet:rule:entity:generation, where the entity has colons of its own
+		named := strings.Contains(":"+e.Key+":", ":"+s.name+":") || strings.HasSuffix(e.Title, "["+s.name+"]")
+		if named || slices.ContainsFunc(e.Alarms, func(fp string) bool { return s.alarms[fp] }) {
+			s.keys[e.Key] = true
+		}
+	}
+	for _, q := range s.silences {
+		s.keys[q.ID] = true
+	}
+	delete(s.keys, "")
+	for _, e := range events {
+		if s.keys[e.Key] || slices.ContainsFunc(e.Alarms, func(fp string) bool { return s.alarms[fp] }) {
+			s.events = append(s.events, e)
+		}
+	}
+}
+
+func (s *story) empty() bool { return s.now == "" && len(s.events) == 0 && len(s.silences) == 0 }
+
+func (s *story) write(w io.Writer, now time.Time) {
+	if s.now != "" {
+		for l := range strings.Lines(s.now) {
+			fmt.Fprintln(w, plain(l))
+		}
+	}
+	for _, q := range s.silences {
+		fmt.Fprintf(w, "Silence %s%s, %s: %s\n", q.ID, byWhom(q.CreatedBy), window(q, now), matchersOf(q))
+	}
+	if len(s.events) == 0 {
+		return
+	}
+	if s.now == "" {
+		fmt.Fprintln(w, "It is on the board no more.")
+	}
+	fmt.Fprintln(w, "What was done:")
+	last := ""
+	for _, e := range s.events {
+		if e.Kind == ledger.Decided {
+			last = e.Reason
+		}
+		if e.Reason == last && e.Kind != ledger.Decided {
+			e.Reason = "" // said with the decision
+		}
+		fmt.Fprintln(w, " ", happened(e, now))
+	}
+}
+
+// happened writes one event of the history.
+func happened(e ledger.Event, now time.Time) string {
+	text := clock(e.At, now) + "  " + verb(e)
+	if e.Title != "" {
+		text += ": "
+		if e.Priority > 0 {
+			text += e.Priority.String() + " "
+		}
+		text += e.Title
+	}
+	if len(e.Alarms) > 1 {
+		text += ", for " + count(len(e.Alarms), "alarm")
+	}
+	for _, more := range []string{e.Reason, e.Detail} {
+		if more != "" {
+			text += " (" + more + ")"
+		}
+	}
+	return plain(text)
+}
+
+// verb says who did what.
+func verb(e ledger.Event) string {
+	switch e.Kind {
+	case ledger.Accepted, ledger.Refused, ledger.Throttled:
+		return e.Action + " " + string(e.Kind) + " by the pager"
+	case ledger.Unknown:
+		return e.Action + " without an answer"
+	case ledger.Decided:
+		return e.Action + " decided"
+	case ledger.Shadowed:
+		return e.Action + " decided and, in shadow mode, not sent"
+	case ledger.Second:
+		return e.Action + " through the second channel"
+	case ledger.Acked:
+		return "taken by " + e.By
+	case ledger.Unacked:
+		return "given back by " + e.By
+	case ledger.Closed:
+		return "closed at the pager by " + e.By
+	case ledger.Silenced:
+		return "silenced by " + e.By
+	case ledger.Unsilence:
+		return "silence ended"
+	}
+	return string(e.Kind)
+}
