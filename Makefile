@@ -1,0 +1,20 @@
+# Set-up, tests and builds. Everything but `make test` needs only Go.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+.PHONY: build test demo fmt clean
+
+build: ## dist/binnacle and dist/navcloud, static and stripped
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o dist/ ./cmd/binnacle ./cmd/navcloud
+
+test: ## everything that must hold, real RabbitMQ and a real browser included
+	.ci/parts
+	BINNACLE_REAL=1 .ci/test
+
+demo: ## an incident from first packet to last page
+	go run ./cmd/binnacle demo
+
+fmt:
+	go tool -modfile=.ci/dev.mod gofumpt -w .
+
+clean:
+	rm -rf dist

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/navcloud/binnacle/"
+
+// arrows are the imports among our own packages that are allowed, tests apart: readers don't judge, judges
+// don't ship, and the core of alerting sees its types alone. A package that is not here may import nothing
+// of ours. A name with a star stands for every package below.
+var arrows = map[string][]string{
+	"agent/metric": {}, // the vocabulary
+	"agent/secret": {},
+	"agent/strict": {},
+
+	"agent": {
+		"agent/inventory", "agent/metric", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
+		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagerduty", "alerting/rules",
+		"alerting/topology", "dashboards",
+	},
+	"agent/inventory": {"alerting/topology"}, // it makes the graph of what agents tell
+	"agent/store":     {"agent/metric"},
+	"agent/sinks":     {"agent/metric", "agent/secret"},
+
+	"collectors":        {"agent/metric", "agent/secret", "collectors/statsd"},
+	"collectors/statsd": {"agent/metric"},
+
+	"alerting":           {"alerting/topology"},
+	"alerting/topology":  {},
+	"alerting/rules":     {"alerting", "alerting/topology"},
+	"alerting/intake":    {"alerting", "agent/metric"}, // its own figures, and the events of StatsD
+	"alerting/ledger":    {"alerting"},
+	"alerting/pagerduty": {"alerting", "agent/secret"},
+	"alerting/dispatch":  {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
+
+	"dashboards": {"alerting", "alerting/topology"},
+
+	"cmd/binnacle":     {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "cmd/binnacle/*", "cmd/navcloud/*"},
+	"cmd/binnacle/*":   {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "cmd/binnacle/*", "cmd/navcloud/*"},
+	"cmd/navcloud":     {"cmd/navcloud/api"},
+	"cmd/navcloud/api": {}, // a service as others write it, which speaks StatsD
+
+	// The fakes stand outside of what they are fakes of.
+	"agent/sinks/sinkstest":                 {"agent/metric", "agent/sinks"},
+	"alerting/alertingtest":                 {"alerting"},
+	"collectors/collectorstest":             {"agent/metric", "collectors"},
+	"collectors/collectorstest/rabbitmqrig": {},
+}
+
+// edges are the libraries that stay at the edge: the files that may import them, tests apart.
+var edges = map[string][]string{
+	"github.com/prometheus/prometheus/":   {"agent/store/*", "alerting/rules/*", "agent/sinks/remotewrite*", "agent/sinks/sinkstest/remotewrite*", "collectors/rabbitmq_text*"},
+	"github.com/shirou/gopsutil/":         {"collectors/host_*"},
+	"github.com/aws/":                     {"agent/sinks/cloudwatch*", "agent/sinks/sinkstest/cloudwatch*", "agent/inventory/*", "alerting/intake/*"},
+	"github.com/PagerDuty/go-pagerduty":   {"alerting/pagerduty/*"},
+	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
+	"github.com/prometheus/alertmanager/": {"alerting/intake/*"},
+	"github.com/spf13/cobra":              {"cmd/binnacle/*"},
+	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*"},
+}
+
+// core may not see network, clock or disk; of time it may take the types.
+var core = map[string][]string{
+	"alerting":     {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
+	"agent/metric": {"net", "net/http", "os", "log/slog"},
+}
+
+type listed struct {
+	ImportPath, Dir string
+	GoFiles         []string
+	Imports         []string
+}
+
+func TestArrows(t *testing.T) {
+	used := map[string]bool{}
+	for _, p := range list(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		row, allowed := rowOf(from)
+		used[row] = true
+		for _, imp := range p.Imports {
+			if to, ours := strings.CutPrefix(imp, module); ours && !matches(to, allowed) {
+				t.Errorf("%s imports %s; the table of arrows does not allow it", from, to)
+			}
+			if slices.Contains(core[from], imp) {
+				t.Errorf("%s imports %s; it may see neither network, clock nor disk", from, imp)
+			}
+		}
+		for _, f := range p.GoFiles {
+			checkEdges(t, path.Join(from, f), filepath.Join(p.Dir, f))
+		}
+	}
+	for row := range arrows {
+		if !used[row] && !strings.HasSuffix(row, "*") {
+			t.Errorf("the table of arrows has a row for %s, which is no package", row)
+		}
+	}
+}
+
+func checkEdges(t *testing.T, name, file string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range f.Imports {
+		imp, _ := strconv.Unquote(s.Path.Value) // the parser has read it as a string
+		for lib, files := range edges {
+			if strings.HasPrefix(imp, lib) && !matches(name, files) {
+				t.Errorf("%s imports %s; only %s may", name, imp, strings.Join(files, ", "))
+			}
+		}
+	}
+}
+
+// rowOf returns the row for a package: its own, else one with a star.
+func rowOf(pkg string) (row string, allowed []string) {
+	if a, ok := arrows[pkg]; ok {
+		return pkg, a
+	}
+	for row, a := range arrows {
+		if strings.HasSuffix(row, "*") && matches(pkg, []string{row}) {
+			return row, a
+		}
+	}
+	return "", nil
+}
+
+func matches(name string, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		stem, star := strings.CutSuffix(p, "*")
+		return name == p || star && strings.HasPrefix(name, stem)
+	})
+}
+
+// list asks the go command for every package of the five folders.
+func list(t *testing.T) (out []listed) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Dir,GoFiles,Imports",
+		"./agent/...", "./alerting/...", "./cmd/...", "./collectors/...", "./dashboards/...")
+	cmd.Dir = filepath.Join("..", "..")
+	text, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	dec := json.NewDecoder(strings.NewReader(string(text)))
+	for {
+		var p listed
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, p)
+	}
+}
