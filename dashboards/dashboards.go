@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -78,6 +79,8 @@ type Pages struct {
 	render *template.Template
 	assets map[string]asset
 	live   time.Duration // between looks of a live page
+
+	streaming atomic.Int64 // streams of updates that are open
 
 	asking  sync.Mutex // held while the store is asked
 	asked   *answers

@@ -14,6 +14,9 @@ import (
 // without a word frees its place.
 const maxLive = 15 * time.Minute
 
+// maxStreams bounds the streams of updates that are open at once: each looks at its page every two seconds.
+const maxStreams = 200
+
 // news is what changed since the browser was last told: the order of the parts of each section whose order
 // changed, and the parts that are new or different.
 type news struct {
@@ -30,8 +33,9 @@ type told struct {
 	orders map[string]string
 }
 
-// ages are what a browser counts on by itself, so that a part whose age alone changed is not sent.
-var ages = regexp.MustCompile(`(<time [^>]*>)[^<]*</time>`)
+// counted is what a browser counts on by itself: ages, and the numbers of rows by their order. A part of which
+// nothing else changed is not sent.
+var counted = regexp.MustCompile(`(<time [^>]*>|<span class="number">)[^<]*`)
 
 // diff says what of a page the browser does not know yet, and takes it for known.
 func (p *Pages) diff(pg page, t *told) (news, error) {
@@ -46,7 +50,7 @@ func (p *Pages) diff(pg page, t *told) (news, error) {
 				return n, err
 			}
 			f := fnv.New64a()
-			_, _ = f.Write(ages.ReplaceAll([]byte(h), []byte("$1")))
+			_, _ = f.Write(counted.ReplaceAll([]byte(h), []byte("$1")))
 			parts[pt.ID] = f.Sum64()
 			if old, ok := t.parts[pt.ID]; !ok || old != parts[pt.ID] {
 				n.Parts[pt.ID] = h
@@ -71,6 +75,12 @@ func (p *Pages) diff(pg page, t *told) (news, error) {
 // the page shows how long it has heard nothing.
 func (p *Pages) serveLive(build func(*http.Request) page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if p.streaming.Add(1) > maxStreams {
+			p.streaming.Add(-1)
+			http.Error(w, "Too many pages are open: this one is fresh when it is loaded anew.", http.StatusServiceUnavailable)
+			return
+		}
+		defer p.streaming.Add(-1)
 		flush := http.NewResponseController(w)
 		h := w.Header()
 		h.Set("Content-Type", "text/event-stream")

@@ -43,6 +43,10 @@ func TestDiff(t *testing.T) {
 	check("nothing new", "", "")
 	now, v.At = now.Add(10*time.Second), v.At.Add(10*time.Second)
 	check("ages alone", "", "")
+	v.Problems[1], v.Problems[2] = v.Problems[2], v.Problems[1]
+	check("the order alone", "p-00000000000000a1", "problems") // it names what waits behind it by number
+	v.Problems[1], v.Problems[2] = v.Problems[2], v.Problems[1]
+	check("and back", "p-00000000000000a1", "problems")
 	v.Problems[1].State, v.Problems[1].AckedBy = alerting.AckedState, "jo"
 	check("one row", "p-00000000000000b2", "")
 	v.Problems = v.Problems[:2]
@@ -121,4 +125,25 @@ func TestLiveEndsWithItsBrowser(t *testing.T) {
 	}
 	resp.Body.Close()
 	<-done
+}
+
+func TestLiveStreamsAreBounded(t *testing.T) {
+	p := New(options(incident(), fleet{}, goodStatus()))
+	p.streaming.Store(maxStreams)
+	if got := get(t, p, "/live/board").StatusCode; got != http.StatusServiceUnavailable {
+		t.Errorf("one stream too many: status %d, want 503", got)
+	}
+	if got := get(t, p, "/").StatusCode; got != http.StatusOK {
+		t.Errorf("the page itself: status %d, want 200", got)
+	}
+	if got := p.streaming.Load(); got != maxStreams {
+		t.Errorf("%d streams are counted after one was refused, want %d", got, maxStreams)
+	}
+}
+
+func BenchmarkBoardOf200(b *testing.B) {
+	p := New(options(flood(200), fleet{}, goodStatus()))
+	for b.Loop() {
+		p.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	}
 }

@@ -40,6 +40,9 @@ function tick() {
   if (heardLine.dataset.age !== age) heardLine.dataset.age = age;
 }
 
+// bare is a part's text without what this script itself changes in it.
+const bare = (el) => el.outerHTML.replace(/(<time [^>]*>|<span class="number">)[^<]*/g, "$1").replaceAll(' open=""', "").replace(" fresh", "");
+
 // place puts a part's new text in the place of the old one; what was open stays open, what was typed and
 // focused stays.
 function place(old, html) {
@@ -48,11 +51,16 @@ function place(old, html) {
   const fresh = shell.content.firstElementChild;
   if (!fresh) return null;
   if (!old) return fresh;
+  if (bare(old) === bare(fresh)) return null; // the first news repeats what the page came with
   const focus = old.contains(document.activeElement) ? document.activeElement : null;
   if (focus && focus.matches("input, select, textarea")) return old; // somebody types here: later
   for (const d of old.querySelectorAll("details[open][id]")) {
     const same = fresh.querySelector(`#${CSS.escape(d.id)}`);
     if (same) same.open = true;
+  }
+  for (const field of old.querySelectorAll("input[id], select[id]")) {
+    const same = fresh.querySelector(`#${CSS.escape(field.id)}`);
+    if (same) same.value = field.value;
   }
   const path = focus && focus !== old ? [...old.querySelectorAll("a, button, summary")].indexOf(focus) : -1;
   old.replaceWith(fresh);
@@ -62,7 +70,7 @@ function place(old, html) {
 }
 
 // arrange makes a section hold the parts in order, and moves only what stands wrong, so that focus is kept.
-function arrange(section, ids, made) {
+async function arrange(section, ids, made) {
   const want = new Set(ids);
   for (const child of [...section.children]) if (!want.has(child.id)) child.remove();
   let at = section.firstElementChild;
@@ -73,13 +81,24 @@ function arrange(section, ids, made) {
     const focus = el.contains(document.activeElement) ? document.activeElement : null;
     section.insertBefore(el, at);
     focus?.focus({ preventScroll: true });
+    await rest();
   }
 }
 
 const waiting = new Map(); // parts that came while somebody typed in them
 
-function apply(news) {
-  if (news.version !== body.dataset.version) { location.reload(); return; }
+// rest lets the browser do its own work when this script has worked for long enough.
+let begun = 0;
+async function rest() {
+  if (performance.now() - begun < 30) return;
+  await new Promise((done) => setTimeout(done));
+  begun = performance.now();
+}
+
+async function apply(news) {
+  begun = performance.now();
+  // Another version brings another script. Once a minute at most: two routers behind one name may differ.
+  if (news.version !== body.dataset.version && performance.now() > 60000) { location.reload(); return; }
   heard = Date.now();
   fresh = true;
   drift = news.at - heard;
@@ -91,6 +110,7 @@ function apply(news) {
     const el = place(old, html);
     if (old && el === old) waiting.set(id, html);
     else if (!old && el) { el.classList.add("fresh"); made.set(id, el); }
+    await rest();
   }
   for (const [id, ids] of Object.entries(news.order ?? {})) {
     let section = document.getElementById(id);
@@ -99,15 +119,20 @@ function apply(news) {
       section.id = id;
       document.getElementById("main").append(section);
     }
-    if (section) arrange(section, ids, made);
+    if (section) await arrange(section, ids, made);
   }
+  document.querySelectorAll(".problem .number").forEach((el, i) => {
+    if (el.textContent !== String(i + 1)) el.textContent = i + 1;
+  });
   tick();
 }
+
+let applied = Promise.resolve(); // news is applied one after the other
 
 function open() {
   if (source || document.hidden) return;
   source = new EventSource(body.dataset.live);
-  source.addEventListener("news", (e) => apply(JSON.parse(e.data)));
+  source.addEventListener("news", (e) => { applied = applied.then(() => apply(JSON.parse(e.data))); });
   source.addEventListener("error", () => {
     if (source?.readyState !== EventSource.CLOSED) return; // it comes back by itself
     source = null;
