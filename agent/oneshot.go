@@ -74,9 +74,16 @@ func (p plan) once(ctx context.Context, e collectors.Env) (*metric.Batch, error)
 
 // Published looks once and says what this node would publish to CloudWatch.
 func Published(ctx context.Context, cfg Config, log *slog.Logger) ([]sinks.Published, error) {
+	_, view, err := cloudWatch(cfg)
+	if err != nil {
+		return nil, err
+	}
 	series := map[string]map[string]bool{}
-	err := CollectOnce(ctx, cfg, nil, log, func(_ string, b *metric.Batch, _ error) {
+	err = CollectOnce(ctx, cfg, nil, log, func(_ string, b *metric.Batch, _ error) {
 		for _, s := range b.Samples {
+			if !view.Shows(s.Desc.Name) {
+				continue
+			}
 			if series[s.Desc.Name] == nil {
 				series[s.Desc.Name] = map[string]bool{}
 			}
@@ -93,16 +100,22 @@ func Published(ctx context.Context, cfg Config, log *slog.Logger) ([]sinks.Publi
 
 // CloudWatchOptions returns the options of the destination cloudwatch, the defaults when it is not configured.
 func CloudWatchOptions(cfg Config) (sinks.CloudWatch, error) {
+	o, _, err := cloudWatch(cfg)
+	return o, err
+}
+
+func cloudWatch(cfg Config) (sinks.CloudWatch, sinks.View, error) {
 	plans, err := sinkPlans(cfg)
 	if err != nil {
-		return sinks.CloudWatch{}, err
+		return sinks.CloudWatch{}, sinks.View{}, err
 	}
 	for _, p := range plans {
 		if o, ok := p.options.(sinks.CloudWatch); ok {
-			return o, nil
+			return o, p.common.View, nil
 		}
 	}
-	return sinks.DefaultCloudWatch(), nil
+	spec, _ := sinks.Lookup("cloudwatch")
+	return spec.Options.(sinks.CloudWatch), spec.Common.View, nil
 }
 
 // Describe writes the configuration in force as YAML, every default among it, and no secret.

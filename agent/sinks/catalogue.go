@@ -46,10 +46,18 @@ func common(every, deadline, maxAge time.Duration) Common {
 	return c
 }
 
+// cloudWatchCommon leaves out the agent's figures of itself: about a hundred series, each billed and each
+// under the cap, that the agent's own rules watch already.
+func cloudWatchCommon() Common {
+	c := common(time.Minute, 45*time.Second, 13*24*time.Hour)
+	c.View.Exclude = []string{"binnacle_*"}
+	return c
+}
+
 var catalogue = []Spec{
 	{
 		// CloudWatch refuses what is older than two weeks. Source: API Reference, MetricDatum, read November 2026.
-		Name: "cloudwatch", Options: DefaultCloudWatch(), Common: common(time.Minute, 45*time.Second, 13*24*time.Hour), Spooled: true,
+		Name: "cloudwatch", Options: DefaultCloudWatch(), Common: cloudWatchCommon(), Spooled: true,
 		New: func(o any, env Env) (Sink, error) { return NewCloudWatch(o.(CloudWatch), env) },
 	},
 	{

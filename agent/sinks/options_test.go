@@ -82,3 +82,11 @@ func TestViewShowsADestinationItsPart(t *testing.T) {
 		t.Errorf("labels %s; want %s", labels[0], want)
 	}
 }
+
+// What the agent says of itself would fill the cap of series before the application's own metrics come.
+func TestCloudWatchIsNotBilledForTheAgentItself(t *testing.T) {
+	s, ok := sinks.Lookup("cloudwatch")
+	if !ok || s.Common.View.Shows("binnacle_collector_up") || !s.Common.View.Shows("navcloud.streams.open") {
+		t.Errorf("the default view of cloudwatch is %+v; want all but binnacle_*", s.Common.View)
+	}
+}

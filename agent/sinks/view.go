@@ -36,6 +36,11 @@ func (v View) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Shows says whether the destination sees the metric.
+func (v View) Shows(name string) bool {
+	return (len(v.Include) == 0 || matchAny(v.Include, name)) && !matchAny(v.Exclude, name)
+}
+
 // viewer applies a View. Calls do not overlap.
 type viewer struct {
 	view  View
@@ -73,7 +78,7 @@ func (w *viewer) apply(s metric.Sample) (metric.Sample, bool) {
 }
 
 func (w *viewer) desc(d *metric.Desc) *metric.Desc {
-	if len(w.view.Include) > 0 && !matchAny(w.view.Include, d.Name) || matchAny(w.view.Exclude, d.Name) {
+	if !w.view.Shows(d.Name) {
 		return nil
 	}
 	if to, ok := w.view.Rename[d.Name]; ok {
