@@ -229,8 +229,8 @@ func (w *watch) self(now time.Time, durable bool, since time.Time) []alerting.In
 func (w *watch) alarm(rule, priority, summary, guidance string, since time.Time) alerting.Alarm {
 	return alerting.Alarm{
 		Labels: map[string]string{
-			alerting.LabelRule: rule, alerting.LabelSeverity: "warning", alerting.LabelKind: "config", alerting.LabelLayer: "node",
-			alerting.LabelEntity: "node:" + w.opts.Node, alerting.LabelService: "binnacle", alerting.LabelSource: "agent",
+			alerting.LabelRule: rule, alerting.LabelSeverity: "warning", alerting.LabelKind: "config", alerting.LabelLayer: "host",
+			alerting.LabelEntity: "host:" + w.opts.Node, alerting.LabelService: "binnacle", alerting.LabelSource: "agent",
 			alerting.LabelPriority: priority,
 		},
 		Annotations: map[string]string{alerting.AnnotationSummary: summary, alerting.AnnotationGuidance: guidance},
