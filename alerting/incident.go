@@ -1,231 +1,206 @@
 package alerting
 
 import (
-	"fmt"
-	"strings"
+	"cmp"
+	"slices"
 	"time"
 )
 
-// incident is what a person was told, or is about to be: one dedup key.
+// incident is what a person was told, under one dedup key.
 type incident struct {
 	rec    Record
-	rootFP string
-	headFP string
-	fps    map[string]bool // all alarms that were ever behind it
+	core   []string // fingerprints that make it: the head, its root, what users feel
+	digest bool     // it opened low for several problems at once: a digest
 
-	sent   bool // the pager has it
-	maybe  bool // it may have it: an answer was lost
-	merged bool // another incident speaks for the same problem
-
-	problem   *problem
-	quiet     time.Time // since when all is quiet; zero: it is not
-	quietSeen int       // steps that found it quiet
-	changed   time.Time // since when its title should be another
-	wanted    string    // that title, to see whether it stands
-	notes     []string  // to be told
-	retryAt   time.Time // after a refusal
-	broken    bool      // its acknowledgement was broken by a new generation
-	supersede string    // key of the incident whose acknowledgement this one breaks
+	tried     bool // a trigger went out that was not answered by acceptance
+	resolving bool // a resolve went out: the incident may be closed at the pager
+	quiet     time.Time
+	closedBy  string // a person closed it at the pager
+	closedAt  time.Time
+	headed    string    // fingerprint that heads what was last sent
+	titled    time.Time // when the title last changed
+	stale     bool      // the pager may show another title than rec.Page has
+	deaf      bool      // the pager refused the title
+	notes     []string  // to be sent
+	after     time.Time // nothing is sent for it before
+	tries     int
 }
 
-func (i *incident) open() bool { return i.sent || i.maybe }
+// past is what is kept of an incident that was resolved, by the key without its generation.
+type past struct {
+	generation int
+	closed     time.Time
+	returns    int
+}
 
-// attach finds the problem that each incident is about now: the one of its root, else of its head,
-// else the one with most of its alarms.
-func (r *Router) attach(now time.Time) {
-	of := map[string]*problem{}
-	for _, p := range r.problems {
-		of[p.root.fp] = p
-		for _, m := range p.members {
-			of[m.fp] = p
+func (i *incident) open() bool { return i.rec.Open || i.tried }
+
+// incidentOf finds what a person was told of an alarm.
+func (r *Router) incidentOf(a *alarm) *incident {
+	for _, i := range r.incidents {
+		if slices.Contains(i.core, a.fp) {
+			return i
 		}
 	}
-	taken := map[*problem]*incident{}
-	for _, inc := range r.sortedIncidents() {
-		inc.problem, inc.merged = mine(inc, of), false
-		if p := inc.problem; p != nil {
-			if taken[p] != nil && !inc.broken {
-				inc.merged = true
-			} else if !inc.broken {
-				taken[p] = inc
+	return nil
+}
+
+// match binds incidents to problems. The problem that has an incident's head has the incident; of several
+// incidents of one problem the worst speaks for it, the others stay until their own alarms are quiet.
+func (r *Router) match() {
+	slices.SortFunc(r.incidents, func(a, b *incident) int {
+		return cmp.Or(cmp.Compare(a.rec.Page.Priority, b.rec.Page.Priority), a.rec.OpenedAt.Compare(b.rec.OpenedAt), cmp.Compare(a.rec.Key, b.rec.Key))
+	})
+	for _, i := range r.incidents {
+		for _, fp := range i.core {
+			p := r.byAlarm[fp]
+			if p == nil {
+				continue
 			}
-			inc.fps[p.root.fp] = true
-			for _, m := range p.members {
-				inc.fps[m.fp] = true
+			if p.incident == nil && !i.resolving {
+				p.incident = i
+				p.told = i.rec.Open || !i.closedAt.IsZero()
+				if p.told && r.rises(p) {
+					p.told = false
+				}
+			}
+			if !i.digest {
+				break
 			}
 		}
-		r.calm(now, inc)
-		if !inc.open() && !r.inFlight(inc) && (inc.problem == nil || !inc.problem.live()) {
-			delete(r.incidents, inc.rec.Key) // the pager never saw it and there is nothing to tell any more
-			delete(taken, inc.problem)
-		}
 	}
+	r.incidents = slices.DeleteFunc(r.incidents, r.finished)
 	for _, p := range r.problems {
-		p.incident = taken[p]
+		if i := p.incident; i != nil && p.told && !i.digest && p.awake {
+			i.core = core(p)
+		}
 	}
 }
 
-func (r *Router) inFlight(inc *incident) bool {
-	for _, rt := range r.routes {
-		if rt.subject == inc {
-			return true
+// core are the fingerprints that make a problem, the head first.
+func core(p *problem) []string {
+	out := []string{p.head.fp}
+	for _, a := range p.members {
+		if a != p.head && (a == p.root || p.serious(a)) && len(out) < maxCore {
+			out = append(out, a.fp)
 		}
 	}
-	return false
+	for _, m := range p.head.members {
+		if len(out) < maxCore {
+			out = append(out, m.fp)
+		}
+	}
+	return out
 }
 
-func mine(inc *incident, of map[string]*problem) *problem {
-	for _, fp := range []string{inc.rootFP, inc.headFP} {
-		if p := of[fp]; p != nil && p.live() {
-			return p
+const maxCore = 64
+
+// rises says that a problem has become worse than its incident can say: what a person acknowledged or closed stays
+// silent whatever is sent, what opened at low urgency cannot wake, and where titles are refused only a new one can tell.
+func (r *Router) rises(p *problem) bool {
+	i := p.incident
+	if !p.awake || p.priority >= i.rec.Page.Priority || p.priority > P2 {
+		return false
+	}
+	return i.rec.AckedBy != "" || !i.closedAt.IsZero() || i.rec.Page.Priority >= P3 || i.deaf
+}
+
+// finished says whether an incident can be forgotten, and watches how long it has been quiet.
+func (r *Router) finished(i *incident) bool {
+	busy := false
+	for _, fp := range i.core {
+		if p := r.byAlarm[fp]; p != nil && p.awake && (p.incident == i || r.holding(fp)) {
+			busy = true
 		}
 	}
-	var best *problem
-	count := map[*problem]int{}
-	for fp := range inc.fps {
-		p := of[fp]
-		if p == nil {
+	switch {
+	case busy:
+		i.quiet = time.Time{}
+	case i.quiet.IsZero():
+		i.quiet = r.now
+	}
+	if !i.closedAt.IsZero() {
+		return !busy && r.passed(i.quiet.Add(r.set.Resolve.Quiet)) || r.passed(i.closedAt.Add(r.set.Resolve.Reopen))
+	}
+	return !i.open() && !i.resolving
+}
+
+func (r *Router) holding(fp string) bool {
+	a := cmp.Or(r.alarms[fp], r.rolled[fp])
+	return a != nil && a.holds()
+}
+
+// quietFor is how long a problem must be quiet before its incident is resolved.
+func (r *Router) quietFor(p *problem) time.Duration {
+	if p != nil && p.flapping() {
+		return max(r.set.Resolve.Quiet, r.set.Flap.Within)
+	}
+	return r.set.Resolve.Quiet
+}
+
+// resolvable says whether an incident has been quiet for long enough.
+func (r *Router) resolvable(i *incident) bool {
+	if i.resolving {
+		return true
+	}
+	if i.quiet.IsZero() || !i.open() {
+		return false
+	}
+	due := i.quiet.Add(r.quietFor(r.byAlarm[i.core[0]]))
+	if !r.listen.IsZero() {
+		due = later(due, r.listen.Add(r.set.Start.ListenResolve))
+	}
+	return r.passed(due)
+}
+
+// generation is the next one of a key, and how often what it names has come back lately.
+func (r *Router) generation(base string) (generation, returns int) {
+	last, ok := r.past[base]
+	generation = last.generation
+	if ok && r.now.Sub(last.closed) <= r.set.Resolve.ReturnWithin {
+		returns = last.returns + 1
+	}
+	for _, i := range r.incidents {
+		if i.rec.Base == base {
+			generation = max(generation, i.rec.Generation)
+		}
+	}
+	return generation + 1, returns
+}
+
+// close keeps what must be known of an incident that is over.
+func (r *Router) close(i *incident) {
+	p := r.past[i.rec.Base]
+	if i.rec.Generation >= p.generation {
+		r.past[i.rec.Base] = past{i.rec.Generation, r.now, i.rec.Returns}
+	}
+	i.rec.Open, i.tried, i.resolving = false, false, false
+}
+
+func (r *Router) acked(in Acked) {
+	key := in.Key
+	for _, p := range r.problems {
+		if p.id == key && p.incident != nil {
+			key = p.incident.rec.Key
+		}
+	}
+	for _, i := range r.incidents {
+		if i.rec.Key != key {
 			continue
 		}
-		count[p]++
-		if best == nil || count[p] > count[best] && p.priority <= best.priority || p.priority < best.priority ||
-			count[p] == count[best] && p.priority == best.priority && p.root.fp < best.root.fp {
-			best = p
+		i.rec.AckedBy, i.rec.AckedAt = cmp.Or(in.By, "somebody"), r.now
+		if in.Undo {
+			i.rec.AckedBy, i.rec.AckedAt = "", time.Time{}
 		}
 	}
-	return best
 }
 
-// live says that a problem still asks for a person: its root holds, or users are hurt.
-func (p *problem) live() bool { return p.root.holds() || len(p.symptoms) > 0 }
-
-// calm notes since when an incident is quiet: nothing of it holds that would have been told.
-func (r *Router) calm(now time.Time, inc *incident) {
-	p := inc.problem
-	loud := p != nil && p.live() && p.priority <= P3 && !inc.merged && !inc.broken
-	if inc.merged && p.live() { // told in another incident too; its own alarms end it
-		for _, fp := range []string{inc.rootFP, inc.headFP} {
-			a := r.alarms[fp]
-			loud = loud || a != nil && a.holds()
+// closed takes a person's word for it: what still fires keeps quiet for a while.
+func (r *Router) closed(in Closed) {
+	for _, i := range r.incidents {
+		if i.rec.Key == in.Key && i.rec.Open {
+			r.close(i)
+			i.closedBy, i.closedAt = cmp.Or(in.By, "somebody"), r.now
 		}
 	}
-	if loud {
-		inc.quiet, inc.quietSeen = time.Time{}, 0
-		return
-	}
-	if inc.quiet.IsZero() {
-		inc.quiet = now
-	}
-	inc.quietSeen++
-	r.due(inc.quiet.Add(r.set.Resolve.Quiet))
-}
-
-// page composes what a person reads of a problem.
-func (r *Router) page(now time.Time, p *problem) Page {
-	head := p.head()
-	pg := Page{
-		Priority: p.priority, Rule: head.Rule(), Entity: first(head.entity, head.Labels["instance"]), Service: head.service(),
-		Broken: summary(p.root), Since: p.root.since, Reason: p.reason, Runbook: head.Annotations[AnnotationRunbook],
-		Guidance: first(head.Annotations[AnnotationGuidance], p.root.Annotations[AnnotationGuidance]),
-	}
-	if p.root != head && p.root.Annotations[AnnotationGuidance] != "" {
-		pg.Guidance, pg.Runbook = p.root.Annotations[AnnotationGuidance], first(p.root.Annotations[AnnotationRunbook], pg.Runbook)
-	}
-	if pg.Guidance == "" {
-		pg.Guidance = "This alarm's rule has no guidance: look at " + first(pg.Entity, pg.Rule) + " first."
-	}
-	pg.Impact = "No user is known to be hurt."
-	if len(p.symptoms) > 0 {
-		pg.Impact = summary(p.symptoms[0])
-		pg.Since = p.symptoms[0].since
-		if p.root.since.Before(pg.Since) {
-			pg.Since = p.root.since
-		}
-	}
-	pg.Sentence = sentence(p, head)
-	pg.Explained = p.explained(head)
-	pg.Changed = r.changes(now)
-	return pg
-}
-
-// head is the alarm whose rule stands in the title: the root, but a root that is only a guess, or
-// that is over, leaves the title to what users feel.
-func (p *problem) head() *alarm {
-	if len(p.symptoms) > 0 && p.symptoms[0].severity() == "critical" && (p.root.synth || !p.root.holds()) {
-		return p.symptoms[0]
-	}
-	return p.root
-}
-
-func summary(a *alarm) string {
-	return first(a.Annotations[AnnotationSummary], a.Annotations["description"], strings.TrimSpace(a.Rule()+" on "+place1(a)))
-}
-
-// maxSentence is what a locked phone shows of a title, less the priority and the rule.
-const maxSentence = 80
-
-// sentence says who is hurt and what is broken.
-func sentence(p *problem, head *alarm) string {
-	what := summary(head)
-	if len(p.symptoms) == 0 {
-		return cut(what, maxSentence)
-	}
-	if head.symptom() && head != p.root && p.root.holds() {
-		return cut(cut(what, maxSentence/2)+": "+summary(p.root), maxSentence)
-	}
-	if head.symptom() {
-		return cut(what, maxSentence)
-	}
-	return cut("Users hurt: "+what, maxSentence)
-}
-
-// cut shortens text to n characters, at a word where there is one.
-func cut(text string, n int) string {
-	text = strings.Join(strings.Fields(text), " ")
-	rs := []rune(text)
-	if len(rs) <= n {
-		return text
-	}
-	short := string(rs[:n-1])
-	if i := strings.LastIndexByte(short, ' '); i > n/2 {
-		short = short[:i]
-	}
-	return short + "…"
-}
-
-// maxExplained bounds the alarms in one page; the board has all.
-const maxExplained = 1000
-
-// explained lists the alarms behind a problem, the head first; roll-ups are told by their members.
-func (p *problem) explained(head *alarm) []Alarm {
-	out := []Alarm{head.Alarm}
-	add := func(a *alarm) {
-		if a != head && (a.holds() || a == p.root) && len(out) < maxExplained {
-			out = append(out, a.Alarm)
-		}
-	}
-	if !p.root.synth {
-		add(p.root)
-	}
-	for _, s := range p.symptoms {
-		if s != p.root {
-			add(s)
-		}
-	}
-	for _, m := range p.members {
-		if !m.synth && !m.symptom() {
-			add(m.alarm)
-		}
-	}
-	return out
-}
-
-// changes lists what changed lately: deploys and configuration.
-func (r *Router) changes(now time.Time) (out []string) {
-	for _, a := range r.sorted() {
-		if a.kind == "change" && (a.holds() || now.Sub(a.endedAt) < time.Hour) {
-			out = append(out, fmt.Sprintf("%s, %s ago", summary(a), now.Sub(a.since).Round(time.Second)))
-		}
-	}
-	return out
 }

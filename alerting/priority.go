@@ -1,216 +1,156 @@
 package alerting
 
 import (
-	"cmp"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting/topology"
 )
 
-// redundancy is what is left of what an alarm's node is part of.
-type redundancy struct {
-	whole       string
-	lost, total int
-	spare       int
-	hurt        bool
-}
-
-func (r redundancy) known() bool { return r.whole != "" }
-
-func (r redundancy) String() string {
-	return fmt.Sprintf("%d of %d lost in %s, %d to spare", r.lost, r.total, r.whole, r.spare)
-}
-
-// redundancyOf finds the cluster or service that an entity is part of and that has least left.
-func (r *Router) redundancyOf(entity string) (out redundancy) {
-	if r.graph == nil {
-		return out
-	}
-	for _, start := range append([]string{entity}, r.graph.Children(entity)...) {
-		for _, k := range r.graph.Children(start) {
-			ke, _ := r.graph.Get(k)
-			if ke.Kind != "cluster" && ke.Kind != "service" || !contains(r.graph.Members(k), start) {
-				continue
-			}
-			se, _ := r.graph.Get(start)
-			lost, total, hurt := r.graph.Redundancy(k, se.Kind, r.fallen)
-			c := redundancy{k, lost, total, ke.Spare, hurt}
-			if !out.known() || c.hurt && !out.hurt || c.spare-c.lost < out.spare-out.lost {
-				out = c
-			}
+// judge finds for each alarm what it would be were there no other: its priority with the reason, and how good
+// a cause it makes.
+func (r *Router) judge() {
+	live := r.live()
+	for _, a := range live {
+		if !a.derived() {
+			a.silenced = r.silencer(a)
 		}
 	}
-	return out
+	r.gone(live)
+	r.rollUp(live)
+	r.ranked = r.live()
+	for _, a := range r.ranked {
+		a.alone, a.reason = r.priority(a)
+	}
+	for _, a := range r.ranked { // that of a roll-up asks for the priorities of its members
+		a.rank = a.rankOf()
+	}
+	slices.SortFunc(r.ranked, before)
 }
 
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
+// felt says that users feel it: a symptom, or an edge that answers with errors.
+func (a *alarm) felt() bool {
+	return a.kind == "symptom" || a.layer == "symptom" || a.Labels[LabelImpact] == "users" ||
+		a.layer == "edge" && a.kind == "errors" && a.severity == "critical"
+}
+
+// effect says that by its kind it follows from something.
+func (a *alarm) effect() bool {
+	return a.kind == "errors" || a.kind == "latency" || a.kind == "liveness"
+}
+
+// foreign alarms come from rules that know nothing of ordering.
+func (a *alarm) foreign() bool { return a.kind == "" && !a.derived() }
+
+// cause says that it can explain more than what stands on the same machine: it would wake a person by itself, and
+// by its kind breaks other things.
+func (a *alarm) cause() bool {
+	return a.known && a.alone <= P2 && !a.felt() && !a.foreign() && a.kind != "hygiene" && a.kind != "liveness"
+}
+
+// priority is that of an alarm that stands alone: the author's last word, then the table, then what
+// flapping lowers.
+func (r *Router) priority(a *alarm) (Priority, string) {
+	if p, ok := labelled(a); ok {
+		return p, "the rule says " + p.String()
+	}
+	p, why := r.table(a)
+	if a.flapping && !a.steadfast() && p < P4 {
+		p, why = P4, fmt.Sprintf("flapping, %d starts", len(a.starts))
+	}
+	if a.always() && p > P2 {
+		p, why = P2, "the rule says that it always pages"
+	}
+	return p, why
+}
+
+func labelled(a *alarm) (Priority, bool) {
+	l := a.Labels[LabelPriority]
+	if len(l) == 2 && l[0] == 'P' && l[1] >= '1' && l[1] <= '5' {
+		return Priority(l[1] - '0'), true
+	}
+	return 0, false
+}
+
+// steadfast alarms are not lowered for coming and going; they raise once.
+func (a *alarm) steadfast() bool {
+	switch a.Labels[LabelImpact] {
+	case "users", "data", "quorum":
+		return true
+	}
+	return a.felt() || a.kind == "partition" || a.kind == "quorum" || a.always()
+}
+
+// table is the whole of how priorities come about; the first line that fits counts.
+func (r *Router) table(a *alarm) (Priority, string) {
+	critical := a.severity == "critical"
+	either := func(p, q Priority) Priority {
+		if critical {
+			return p
 		}
+		return q
 	}
-	return false
-}
-
-// assess computes a problem's priority by the table, and says why.
-func (r *Router) assess(now time.Time, p *problem) {
-	p.redund = r.redundancyOf(p.root.entity)
-	p.priority, p.reason = r.table(now, p)
-	if word := p.root.Labels[LabelPriority]; len(word) == 2 && word[0] == 'P' && word[1] >= '1' && word[1] <= '5' && r.authorsWord(p) {
-		p.priority, p.reason = Priority(word[1]-'0'), "the rule says "+word
-	}
-	if p.root.Labels[LabelPage] == "always" && p.priority > P2 {
-		p.priority, p.reason = P2, "the rule says that it always pages"
-	}
-	if p.root.lost && p.note == "" {
-		p.note = "out of contact: its sender does not repeat it any more"
-	}
-}
-
-// authorsWord says whether the rule's own priority is final: not when what it explains is worse than itself.
-func (r *Router) authorsWord(p *problem) bool { return len(p.symptoms) == 0 || p.symptoms[0] == p.root }
-
-// table is the priority table, first line that fits.
-func (r *Router) table(now time.Time, p *problem) (Priority, string) {
-	a := p.root
-	if len(p.symptoms) > 0 {
-		s := p.symptoms[0]
-		switch s.severity() {
-		case "critical":
-			if s.flapping && !r.mostly(now, s) {
-				return P3, "users are hurt now and then: " + s.Rule() + " comes and goes"
-			}
-			if s.Labels[LabelPriority] == "P2" {
-				return P2, "users are hurt slowly: " + s.Rule()
-			}
-			return P1, "users are hurt now: " + s.Rule()
-		case "warning":
-			if s == a {
-				return P3, "users are hurt slowly: " + s.Rule()
-			}
-		}
-	}
-	impact := a.Labels[LabelImpact]
-	sev := a.severity()
-	switch {
-	case impact == "users" && sev == "critical":
-		return P1, "users are hurt now: " + a.Rule()
-	case impact == "data" && sev == "critical":
-		return P1, "data are at risk"
-	case (impact == "quorum" || a.kind == "quorum") && sev == "critical":
-		if p.redund.known() && !p.redund.hurt && impact == "" {
-			return P2, "quorum goes with the next loss: " + p.redund.String()
-		}
-		return P1, "quorum is lost"
-	case sev == "info":
-		return P5, "a record: the rule says info"
-	}
-	if len(a.Labels[LabelSeverity]) == 0 || sev == "none" {
-		return P4, "the rule has no severity"
-	}
-	return r.noUserHurt(now, p)
-}
-
-// noUserHurt is the part of the table for causes that users do not feel.
-func (r *Router) noUserHurt(now time.Time, p *problem) (Priority, string) {
-	a := p.root
-	critical := a.severity() == "critical"
-	harm, hasHarm := harmIn(a)
-	oneOfMany := (a.layer == "node" || a.layer == "host") && p.redund.known() && !p.redund.hurt
-	stays := a.kind == "partition" // it does not heal by itself, nor is a node of it one of many
-	switch {
-	case a.flapping && !stays && !p.redund.hurt && a.kind != "saturation":
-		return P4, fmt.Sprintf("it comes and goes: %d starts", len(a.starts))
-	case stays && critical:
+	harm, known := harmIn(a)
+	spare, redundant := r.redundancy(a)
+	switch impact := a.Labels[LabelImpact]; {
+	case a.severity == "info":
+		return P5, "for the record"
+	case a.felt():
+		return either(P1, P3), map[bool]string{true: "users are hurt now", false: "users begin to feel it"}[critical]
+	case impact == "data" || impact == "quorum" || a.kind == "quorum":
+		return either(P1, P2), map[bool]string{true: "quorum is at risk", false: "data is at risk"}[impact != "data"]
+	case impact == "none":
+		return P4, "it hurts nobody"
+	case known && harm <= time.Hour:
+		return P2, fmt.Sprintf("harm in %v", harm)
+	case a.kind == "partition":
 		return P2, "a partition does not heal by itself"
-	case !critical:
-		if a.effect() || a.kind == "liveness" || oneOfMany {
-			return P4, "a warning on what others make up for"
-		}
-		return P3, "a warning: a person must look today"
-	case hasHarm && harm < time.Hour:
-		return P2, "harm in " + harm.Round(time.Minute).String()
-	case a.kind == "saturation" && r.fullNode(a):
-		return P2, "a limit is reached and a person must free it"
-	case p.redund.known() && p.redund.hurt && (a.layer == "node" || a.layer == "host" || a.synth):
-		return P2, "no redundancy is left: " + p.redund.String()
-	case a.synth && a.effect() && len(p.symptoms) == 0:
-		return P3, "common to most of " + a.entity + ", and users do not feel it"
-	case oneOfMany:
-		return P4, "one of many: " + p.redund.String()
-	case a.effect() && a.layer != "cluster":
-		return P3, "an effect without a known cause; users do not feel it"
-	case a.kind == "hygiene":
-		return P3, "to be put in order today"
+	case a.derived() && a.kind == "liveness":
+		return P3, "only heartbeats are missing: we are blind, nothing else says that they are down"
+	case a.derived():
+		return either(P2, P3), "one rule on most of " + a.entity.ID
+	case redundant && critical && a.kind == "saturation" && a.Annotations[AnnotationGuidance] != "":
+		return P2, "it gets worse by itself and a person must act"
+	case redundant && a.foreign() && critical:
+		return P3, "critical by its author; " + spare
+	case redundant:
+		return P4, spare
+	case a.foreign() && critical:
+		return P2, "critical by its author, and nothing else is known of it"
+	case a.kind == "liveness" || a.kind == "hygiene":
+		return either(P3, P4), "nothing is broken that is known of"
+	case critical:
+		return P2, "users are not hurt; nothing stands in for it"
 	}
-	return P2, "critical, and nothing makes up for it"
+	return P3, "a person must look today"
 }
 
-// fullNode says whether a limit on one node asks for a person although others make up for it: what
-// stores data fills and does not empty by itself. Nodes that their group replaces, or that keep no
-// data, do not: theirs is one of many.
-func (r *Router) fullNode(a *alarm) bool {
-	if a.wide() {
-		return true
-	}
-	e, ok := r.graph.Get(a.entity)
-	if !ok || e.Group != "" {
-		return !ok
-	}
-	return a.layer == "node" && r.clustered(a.entity)
-}
-
-// clustered says whether a node is a member of a cluster, which keeps state, not only of a service.
-func (r *Router) clustered(entity string) bool {
-	e, _ := r.graph.Get(entity)
-	return len(clustersOf(r.graph, e)) > 0
-}
-
-// mostly says whether a flapping alarm fires most of the time.
-func (r *Router) mostly(now time.Time, a *alarm) bool {
-	if len(a.starts) < 2 {
-		return true
-	}
-	return a.holds() && now.Sub(a.since) > now.Sub(a.starts[0])/2
-}
-
-// harmIn reads the annotation harm_in.
+// harmIn is the time left as the rule tells it, less what has passed since it began.
 func harmIn(a *alarm) (time.Duration, bool) {
-	text := strings.TrimSpace(a.Annotations[AnnotationHarmIn])
-	if text == "" {
-		return 0, false
-	}
-	d, err := time.ParseDuration(strings.ReplaceAll(text, " ", ""))
-	if err != nil || d < 0 {
-		return 0, false
-	}
-	return d, true
+	d, err := parseDuration(a.Annotations[AnnotationHarmIn])
+	return d, err == nil && a.Annotations[AnnotationHarmIn] != ""
 }
 
-// compare is the total order of problems: priority, alarms explained, time to harm, novelty, age,
-// fingerprint.
-func (r *Router) compare(now time.Time, a, b *problem) int {
-	return cmp.Or(
-		cmp.Compare(a.priority, b.priority),
-		cmp.Compare(len(b.members), len(a.members)),
-		cmp.Compare(harmOrder(a.root), harmOrder(b.root)),
-		cmp.Compare(r.familiar(a.root), r.familiar(b.root)),
-		a.root.since.Compare(b.root.since),
-		cmp.Compare(a.root.fp, b.root.fp),
-	)
-}
-
-func harmOrder(a *alarm) time.Duration {
-	if d, ok := harmIn(a); ok {
-		return d
+// redundancy says whether something stands in for the machine or node of an alarm, and what.
+func (r *Router) redundancy(a *alarm) (string, bool) {
+	id := a.entity.ID
+	if !a.known && len(a.entity.Parents) > 0 {
+		id = a.entity.Parents[0]
 	}
-	return 1<<63 - 1
-}
-
-// familiar is 0 for a rule that was not seen for 7 days before this time, else 1.
-func (r *Router) familiar(a *alarm) int {
-	if last, ok := r.lastSeen[a.Rule()]; ok && a.since.Sub(last) < 7*24*time.Hour && last.Before(a.since) {
-		return 1
+	e, ok := r.graph.Get(id)
+	if !ok || e.Kind != topology.KindHost && e.Kind != topology.KindNode {
+		return "", false
 	}
-	return 0
+	s, part := r.graph.Redundancy(id, r.lost)
+	switch {
+	case part && s.Left():
+		return fmt.Sprintf("one of %d in %s, which spares %d and lost %d", s.Of, s.Whole, s.Spare, s.Lost), true
+	case part && a.kind != "down":
+		// The whole is worse off than it can bear, and an alarm of its own says that.
+		return fmt.Sprintf("one of %d in %s", s.Of, s.Whole), true
+	case !part && e.Group != "":
+		return "its group " + e.Group + " replaces it", true
+	}
+	return "", false
 }

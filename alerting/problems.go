@@ -5,364 +5,211 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/navcloud/binnacle/alerting/topology"
 )
 
-// problem is a best root candidate with all that it explains.
+// problem is a best root candidate with all that it explains. It is made anew at each step.
 type problem struct {
+	id       string
 	root     *alarm
-	members  []explained // by since, the root not among them
-	symptoms []*alarm    // that hold, user impact, worst first
+	members  []*alarm // the root first; those that hold, and the root in any case
+	head     *alarm   // heads the page
 	priority Priority
 	reason   string
-	redund   redundancy
-	silenced *Silence // by whom nobody is told
-	note     string
+	awake    bool      // something in it that wakes, or its root, holds unsilenced
+	since    time.Time // of the first alarm in it
+	harm     time.Duration
+	novel    bool
 
-	incident *incident // that speaks for it
+	incident *incident // what a person was told of it
+	told     bool
 	state    State
 	until    time.Time
-	behind   string // root of the problem that it is held behind
+	behind   *problem
+	ready    time.Time // its waits are over
+	note     string
 }
 
-type explained struct {
-	*alarm
-	why string
+// serious says that an alarm makes its problem what it is: the root, what users feel, and other causes; not what merely
+// follows from the root.
+func (p *problem) serious(a *alarm) bool {
+	return a.holds() && a.silenced == "" && (a == p.root || a.felt() || a.cause() && !a.effect() || a.always())
 }
 
-// rootRank tells how much an alarm is a cause rather than an effect. An alarm is explained only by
-// one of higher rank, so that explaining never goes in circles. Below causeRank it explains nothing.
-// The order is section 8 of the project's study of alert storms: links, zones, changes, configuration,
-// partitions, quorum, limits; effects are roots only of what is wide.
-func rootRank(a *alarm) int {
-	rank := 0
-	switch a.kind {
-	case "symptom":
-		return 5
-	case "change":
-		rank = 95
-	case "config":
-		rank = 85
-	case "partition":
-		rank = pick(a.wide(), 80, 55)
-	case "quorum":
-		rank = 78
-	case "saturation":
-		rank = pick(a.wide(), 76, 60)
-	case "down":
-		rank = pick(a.wide(), 74, pick(a.layer == "host", 65, 50))
-	case "network":
-		rank = pick(a.wide(), 90, 58)
-	case "hygiene":
-		return 20
-	case "liveness":
-		rank = pick(a.wide(), 45, 15)
-	case "errors":
-		rank = pick(a.wide(), 32, 12)
-	case "latency":
-		rank = pick(a.wide(), 34, 10)
-	default:
-		rank = 40
-	}
-	if a.layer == "az" && !a.effect() {
-		rank = 100
-	}
-	if a.severity() != "critical" && rank > causeRank {
-		rank = max(rank-20, 16)
-	}
-	if a.synth {
-		rank -= 3
-	}
-	return rank
-}
-
-const causeRank = 30
-
-func pick(cond bool, yes, no int) int {
-	if cond {
-		return yes
-	}
-	return no
-}
-
-// sourceDelay is how much later than its effects a cause may be told, by where it comes from.
-func sourceDelay(source string) time.Duration {
-	switch source {
-	case "cloudwatch":
-		return 5 * time.Minute
-	case "nagios":
-		return 3 * time.Minute
-	}
-	return 2 * time.Minute
-}
-
-// explains says why c explains a, or "" when it does not.
-func (r *Router) explains(now time.Time, c, a *alarm) string {
-	if c == a || rootRank(c) <= rootRank(a) || a.Labels[LabelPage] == "always" {
-		return ""
-	}
-	if c.since.After(a.since.Add(sourceDelay(c.Labels[LabelSource]))) && !a.effect() {
-		return ""
-	}
-	if !c.holds() && (a.since.After(c.endedAt.Add(lateEffect)) || now.Sub(c.endedAt) > r.afterCause(c)) {
-		return ""
-	}
-	if a.symptom() {
-		return r.hurts(c, a.entity)
-	}
-	if why := r.byEdge(c, a); why != "" {
-		return why
-	}
-	if a.Labels[LabelDep] != "" && a.Labels[LabelDep] == c.service() && a.effect() {
-		return "blames " + c.service()
-	}
-	return ""
-}
-
-// byEdge says over which edge c explains a, which is no symptom. What is wrong with a whole cluster or at
-// the edge is explained by a part of it only when the loss of that part is more than can be spared.
-func (r *Router) byEdge(c, a *alarm) string {
-	rel := r.relate(a.entity, c.entity)
-	effect := a.effect() || a.kind == "partition" && carries(c)
-	switch {
-	case rel.same:
-		return "on the same " + place1(c)
-	case rel.machine:
-		return "on the same machine"
-	case rel.none():
-		return ""
-	case a.wide() && a.effect():
-		if why := r.hurts(c, a.entity); why != "" {
-			return why
-		}
-		if rel.behind != "" {
-			return r.hurts(c, rel.behind)
-		}
-		return ""
-	case rel.depends > 0 && (a.effect() || carries(c)):
-		return "needs " + place1(c)
-	case rel.member && (effect || a.kind == c.kind || a.kind == "partition" || a.kind == "down" && !c.effect()):
-		return "is part of " + place1(c)
-	case rel.peer != "" && effect:
-		return "shares " + rel.peer + " with " + place1(c)
-	case rel.behind != "" && a.effect():
-		return "stands before " + rel.behind + ", which needs " + place1(c)
-	}
-	return ""
-}
-
-// lateEffect is how long after its cause ended an effect may still begin.
-const lateEffect = time.Minute
-
-// carries says whether everything above the alarm's entity falls with it: zones, links and hosts.
-func carries(c *alarm) bool { return c.layer == "az" || c.layer == "host" || c.kind == "network" }
-
-func place1(a *alarm) string { return first(a.entity, "entity") }
-
-// hurts says why c hurts what stands far above it, such as users: more than an edge, the loss must get
-// there, past all that is spare. A cause on one node of many that can spare it does not.
-func (r *Router) hurts(c *alarm, entity string) string {
-	if rootRank(c) < causeRank || c.flapping {
-		return ""
-	}
-	if c.entity == entity || r.reaches(c.entity, entity) {
-		return "needs " + place1(c)
-	}
-	if !r.fallen[entity] {
-		return ""
-	}
-	for _, hurt := range r.hurtTogether {
-		_, under := r.graph.DependsOn(hurt, c.entity)
-		_, over := r.graph.DependsOn(entity, hurt)
-		if under && (over || hurt == entity) {
-			return "needs " + hurt + ", which lost more than it can spare, " + place1(c) + " among it"
-		}
-	}
-	return ""
-}
-
-// reaches says whether the loss of from alone hurts to.
-func (r *Router) reaches(from, to string) bool {
-	if _, ok := r.graph.DependsOn(to, from); !ok {
-		return false
-	}
-	if _, ok := r.spreads[from]; !ok {
-		r.spreads[from] = r.graph.Spread(map[string]bool{from: true})
-	}
-	return r.spreads[from][to]
-}
-
-// afterCause is how long effects stay explained by a cause that ended.
-func (r *Router) afterCause(c *alarm) time.Duration {
-	for _, inc := range r.incidents {
-		if inc.rec.AckedBy != "" && inc.rootFP == c.fp {
-			return r.set.Resolve.AfterAcked
-		}
-	}
-	return r.set.Resolve.AfterCause
-}
-
-// build groups alarms into problems.
-func (r *Router) build(now time.Time) []*problem {
-	all := r.sorted()
-	silenced := map[*alarm]*Silence{}
-	var audible, mute []*alarm
-	for _, a := range all {
-		if s := r.silencedBy(now, a); s != nil {
-			silenced[a] = s
-			mute = append(mute, a)
-		} else if a.holds() || now.Sub(a.endedAt) <= r.set.Resolve.AfterCause {
-			audible = append(audible, a)
-		}
-	}
-	audible = append(audible, r.rollUps(now, audible)...)
-	r.spreadAll(audible)
+// group makes problems of what explains what.
+func (r *Router) group() {
 	byRoot := map[*alarm]*problem{}
-	r.group(now, audible, byRoot)
-	// A silence covers what its alarms explain too, but never that users are hurt.
-	r.groupMute(now, mute, silenced, byRoot)
-	out := make([]*problem, 0, len(byRoot))
-	for _, p := range byRoot {
-		if !p.root.holds() && !slices.ContainsFunc(p.members, func(e explained) bool { return e.holds() }) {
-			continue // all over
-		}
-		r.assess(now, p)
-		out = append(out, p)
-	}
-	slices.SortFunc(out, func(a, b *problem) int { return r.compare(now, a, b) })
-	return out
-}
-
-// group finds the root of each alarm and gathers.
-func (r *Router) group(now time.Time, in []*alarm, byRoot map[*alarm]*problem) {
-	parent, why := r.parents(now, in)
-	for _, a := range in {
+	ids := r.byAlarm
+	r.byAlarm = map[string]*problem{}
+	r.problems = r.problems[:0:0]
+	for _, a := range r.ranked {
 		root := a
-		for parent[root] != nil {
-			root = parent[root]
+		for root.by != nil {
+			root = root.by
+		}
+		if !a.holds() && a != root {
+			continue
 		}
 		p := byRoot[root]
 		if p == nil {
 			p = &problem{root: root}
 			byRoot[root] = p
+			r.problems = append(r.problems, p)
 		}
-		switch {
-		case a == root:
-			a.hidden, a.told = time.Time{}, false
-		default:
-			if a.hidden.IsZero() {
-				a.hidden = now
-			}
-			p.members = append(p.members, explained{a, why[a]})
-		}
-		if a.symptom() && a.holds() {
-			p.symptoms = append(p.symptoms, a)
-		}
+		p.members = append(p.members, a)
+		r.byAlarm[a.fp] = p
 	}
-	for _, p := range byRoot {
-		slices.SortFunc(p.members, func(a, b explained) int {
-			return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.fp, b.fp))
-		})
-		slices.SortFunc(p.symptoms, func(a, b *alarm) int {
-			return cmp.Or(cmp.Compare(severityRank(b), severityRank(a)), a.since.Compare(b.since), cmp.Compare(a.fp, b.fp))
-		})
-	}
-}
-
-// ended is 1 for what has ended: of two causes of one rank the one that holds explains, so that a suspicion that
-// gave way to certainty does not keep the symptoms.
-func ended(a *alarm) int { return pick(a.holds(), 0, 1) }
-
-// parents finds what explains each alarm best: the highest rank, then what still holds, then the oldest.
-func (r *Router) parents(now time.Time, in []*alarm) (parent map[*alarm]*alarm, why map[*alarm]string) {
-	parent, why = map[*alarm]*alarm{}, map[*alarm]string{}
-	var causes, symptoms []*alarm
-	for _, a := range in {
-		switch {
-		case a.symptom() && a.holds():
-			symptoms = append(symptoms, a)
-		case rootRank(a) >= causeRank:
-			causes = append(causes, a)
+	r.problems = slices.DeleteFunc(r.problems, func(p *problem) bool {
+		over := !slices.ContainsFunc(p.members, (*alarm).holds)
+		if over && r.incidentOf(p.root) == nil {
+			delete(r.byAlarm, p.root.fp)
+			return true
 		}
-	}
-	slices.SortFunc(causes, func(a, b *alarm) int {
-		return cmp.Or(cmp.Compare(rootRank(b), rootRank(a)), cmp.Compare(ended(a), ended(b)), a.since.Compare(b.since), cmp.Compare(a.fp, b.fp))
+		return false
 	})
-	for _, a := range in {
-		for _, c := range causes {
-			if rootRank(c) <= rootRank(a) {
-				break
-			}
-			if text := r.explains(now, c, a); text != "" {
-				parent[a], why[a] = c, text
-				break
-			}
-		}
-		if parent[a] != nil || a.symptom() || !a.effect() || rootRank(a) >= causeRank {
-			continue // what may explain a symptom is never part of it: that would be a circle
-		}
-		for _, s := range symptoms { // nobody explains it, but users feel it: it is part of that
-			if s.severity() != "critical" {
-				continue
-			}
-			if _, ok := r.graph.DependsOn(s.entity, a.entity); ok || s.entity == a.entity {
-				parent[a], why[a] = s, fmt.Sprintf("%s needs %s", s.entity, a.entity)
-				break
-			}
-		}
+	for _, p := range r.problems {
+		r.weigh(p)
 	}
-	return parent, why
+	r.name(ids)
+	slices.SortFunc(r.problems, worse)
 }
 
-// groupMute makes problems of the silenced alarms, which also explain what nobody else does.
-func (r *Router) groupMute(now time.Time, mute []*alarm, silenced map[*alarm]*Silence, byRoot map[*alarm]*problem) {
-	for _, a := range mute {
-		if a.holds() {
-			byRoot[a] = &problem{root: a, silenced: silenced[a]}
+// weigh finds the priority of a problem, with its reason: the worst of its root, of what users feel, and of
+// those of its effects that would wake a person by themselves.
+func (r *Router) weigh(p *problem) {
+	p.priority, p.reason = P5, "over"
+	p.since = p.root.began()
+	for _, a := range p.members {
+		if a.began().Before(p.since) {
+			p.since = a.began()
 		}
-	}
-	for root, p := range byRoot {
-		if p.silenced != nil || root.symptom() || root.Labels[LabelPage] == "always" {
+		if !p.serious(a) {
 			continue
 		}
-		for _, m := range mute {
-			if m.holds() && r.explains(now, m, root) != "" {
-				p.silenced = silenced[m]
-				p.note = "explained by " + m.Rule() + " on " + place1(m) + ", which is silenced"
-				break
+		p.awake = true
+		p.novel = p.novel || a.novel
+		if d, ok := harmIn(a); ok {
+			if left := max(0, d-r.now.Sub(a.began())); p.harm == 0 || left < p.harm {
+				p.harm = max(left, 1)
+			}
+		}
+		if a.alone < p.priority || p.reason == "over" {
+			p.priority, p.reason = a.alone, a.reason
+			if a != p.root && !a.derived() {
+				p.reason += ": " + a.Rule()
 			}
 		}
 	}
+	if !p.awake {
+		p.priority, p.reason = p.root.alone, p.root.reason
+	}
+	p.head = p.heading()
 }
 
-// spreadAll notes which entities fall when all that have a serious cause on them are lost.
-func (r *Router) spreadAll(in []*alarm) {
-	r.causeEntities = map[string]bool{}
-	r.spreads = map[string]map[string]bool{}
-	for _, a := range in {
-		if a.holds() && !a.symptom() && !a.effect() && a.severity() == "critical" && a.kind != "hygiene" && a.entity != "" {
-			r.causeEntities[a.entity] = true
+// heading chooses the alarm that heads the page: the cause where one was told; else what users feel; else
+// what speaks for the roll-up.
+func (p *problem) heading() *alarm {
+	if p.root.cause() && !p.root.derived() && p.serious(p.root) {
+		return p.root
+	}
+	best := func(ok func(*alarm) bool) *alarm {
+		for _, a := range p.members { // in the order of causes
+			if p.serious(a) && ok(a) {
+				return a
+			}
+		}
+		return nil
+	}
+	for _, ok := range []func(*alarm) bool{
+		func(a *alarm) bool { return a.felt() && a.alone <= P2 },
+		func(a *alarm) bool { return a.always() },
+		func(a *alarm) bool { return a == p.root && a.derived() },
+		func(a *alarm) bool { return a.cause() && !a.derived() },
+		func(a *alarm) bool { return a.felt() },
+		(*alarm).derived,
+	} {
+		if a := best(ok); a != nil {
+			return a
 		}
 	}
-	r.fallen = r.graph.Spread(r.causeEntities)
-	r.hurtTogether = r.hurtTogether[:0]
-	for id := range r.fallen {
-		if e, _ := r.graph.Get(id); (e.Kind == topology.KindCluster || e.Kind == topology.KindService) && !r.causeEntities[id] {
-			r.hurtTogether = append(r.hurtTogether, id)
-		}
-	}
-	slices.Sort(r.hurtTogether)
+	return p.root
 }
 
-func severityRank(a *alarm) int {
-	switch a.severity() {
-	case "critical":
-		return 3
-	case "warning":
-		return 2
-	case "info":
-		return 1
+// worse is the order in which people are told: total, and the same for the same alarms.
+func worse(a, b *problem) int {
+	return cmp.Or(
+		cmp.Compare(a.priority, b.priority),
+		cmp.Compare(len(b.members), len(a.members)),
+		cmp.Compare(orNever(a.harm), orNever(b.harm)),
+		compareBool(b.novel, a.novel),
+		a.since.Compare(b.since),
+		cmp.Compare(a.root.fp, b.root.fp),
+	)
+}
+
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return 1 << 62
 	}
-	return 0
+	return d
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// name keeps the ID of a problem while it lives: a problem takes over that of its first member that had one.
+func (r *Router) name(before map[string]*problem) {
+	taken := map[string]bool{}
+	for _, p := range r.problems {
+		for _, a := range p.members {
+			if was := before[a.fp]; was != nil && !taken[was.id] && (was.root == a || p.root == a || was.head == a) {
+				p.id = was.id
+				break
+			}
+		}
+		if p.id != "" {
+			taken[p.id] = true
+		}
+	}
+	for _, p := range r.problems {
+		if p.id == "" {
+			r.serial++
+			p.id = fmt.Sprintf("p%d-%s", r.serial, p.root.first.UTC().Format("0102T150405"))
+		}
+	}
+}
+
+// connected says whether one problem's root can bear on the other's, or both are the same service's.
+func (r *Router) connected(a, b *problem) bool {
+	if s := a.root.service(); s != "" && s == b.root.service() {
+		return true
+	}
+	return r.reached(a.root.entity.ID, b.root) > 0 || r.reached(b.root.entity.ID, a.root) > 0
+}
+
+// always says that the author wants it told whatever happens.
+func (p *problem) always() bool {
+	return slices.ContainsFunc(p.members, func(a *alarm) bool { return a.holds() && a.always() })
+}
+
+// boardOnly says that nobody is to be told of it away from the board.
+func (p *problem) boardOnly() bool {
+	if p.always() {
+		return false
+	}
+	if p.priority >= P4 {
+		return true
+	}
+	return !slices.ContainsFunc(p.members, func(a *alarm) bool { return p.serious(a) && !a.never() && a.alone <= P3 })
+}
+
+// flapping says that something comes and goes in it that must be told all the same.
+func (p *problem) flapping() bool {
+	return slices.ContainsFunc(p.members, func(a *alarm) bool { return a.flapping && a.steadfast() })
 }

@@ -1,191 +1,210 @@
 package alerting
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
-// Common mode: one rule on most of a zone or of a service's nodes, within a short time, is one
-// happening on the zone or the service, and becomes an alarm there.
-const (
-	rollUpWithin = 3 * time.Minute // between the first and the last that are taken together
-	rollUpLeast  = 3               // entities
-	rollUpKeep   = 0.7             // of the share that made it, keeps it
-)
-
-type rollKey struct{ rule, on string }
-
-// rollUps returns the common-mode alarms of now, in a fixed order. One that stands keeps its start.
-func (r *Router) rollUps(now time.Time, in []*alarm) []*alarm {
-	byRule := map[string][]*alarm{}
-	for _, a := range in {
-		if a.holds() && !a.flapping && (a.layer == "node" || a.layer == "host") && a.kind != "hygiene" && a.kind != "config" && a.entity != "" {
-			byRule[a.Rule()] = append(byRule[a.Rule()], a)
-		}
-	}
-	kept := map[rollKey]*alarm{}
-	var out []*alarm
-	for _, rule := range slices.Sorted(maps.Keys(byRule)) {
-		for on, members := range r.common(rule, byRule[rule]) {
-			key := rollKey{rule, on}
-			a := r.rolls[key]
-			if a == nil {
-				a = &alarm{synth: true, since: now}
-			}
-			r.fillRollUp(a, on, members)
-			kept[key] = a
-		}
-	}
-	r.rolls = kept
-	keys := slices.SortedFunc(maps.Keys(kept), func(a, b rollKey) int { return strings.Compare(a.rule+"\x00"+a.on, b.rule+"\x00"+b.on) })
-	for _, k := range keys {
-		out = append(out, kept[k])
-	}
-	return out
+// common gathers what may be one fault: the alarms of one rule (or of any rule, where the kind is down) on the
+// machines of one zone, or on the nodes of one whole.
+type common struct {
+	target topology.Entity
+	of     int // machines or nodes there are
+	need   int
+	on     map[string]bool // where it is, silences apart
+	quiet  map[string]bool // where it is, all told
+	alarms []*alarm
 }
 
-// common returns, by entity, which alarms of one rule are common to it: of its service if most of that
-// has them, else of each zone that most of has them.
-func (r *Router) common(rule string, alarms []*alarm) map[string][]*alarm {
-	out := map[string][]*alarm{}
-	on := map[string]*alarm{}
-	for _, a := range alarms {
-		on[a.entity] = a
-	}
-	wholes := map[string]bool{}
-	for _, a := range alarms {
-		for _, k := range r.graph.Children(a.entity) {
-			wholes[k] = true
-		}
-	}
-	for _, whole := range slices.Sorted(maps.Keys(wholes)) {
-		members := r.graph.Members(whole)
-		if hit := r.enough(rollKey{rule, whole}, members, on); hit != nil {
-			out[whole] = hit
-		}
-	}
-	if len(out) > 0 {
-		return out
-	}
-	for zone, peers := range r.zonePeers(alarms) {
-		if hit := r.enough(rollKey{rule, zone}, peers, on); hit != nil {
-			out[zone] = hit
-		}
-	}
-	return out
-}
-
-// zonePeers returns, for each zone that an alarm is in, the entities there of the same kind and service.
-func (r *Router) zonePeers(alarms []*alarm) map[string][]string {
-	out := map[string][]string{}
-	for _, a := range alarms {
-		e, ok := r.graph.Get(a.entity)
-		if !ok || e.AZ == "" {
+// gone finds the entities that are lost: a node whose own rule says down, and a machine on which two rules
+// agree. One ping that fails is no loss.
+func (r *Router) gone(live []*alarm) {
+	r.lost = map[string]bool{}
+	said := map[string]map[string]bool{}
+	down := map[string]bool{}
+	for _, a := range live {
+		if !a.holds() || !a.known || a.kind != "down" && a.kind != "liveness" || a.derived() {
 			continue
 		}
-		zone, ok := r.graph.Find(topology.KindAZ, func(z topology.Entity) bool { return z.AZ == e.AZ })
-		if !ok || out[zone] != nil {
+		switch a.entity.Kind {
+		case topology.KindNode:
+			if a.kind == "down" {
+				r.lost[a.entity.ID] = true
+			}
+		case topology.KindHost:
+			if said[a.entity.ID] == nil {
+				said[a.entity.ID] = map[string]bool{}
+			}
+			said[a.entity.ID][a.Rule()] = true
+			down[a.entity.ID] = down[a.entity.ID] || a.kind == "down"
+		}
+	}
+	for id, rules := range said {
+		if len(rules) > 1 && down[id] {
+			r.lost[id] = true
+		}
+	}
+}
+
+// rollUp makes one alarm of many where they stand on at least the common-mode share of a zone's machines or of
+// a whole's nodes, or where more nodes are down than the whole can spare.
+func (r *Router) rollUp(live []*alarm) {
+	groups := map[string]*common{}
+	for _, a := range live {
+		if !a.holds() || a.derived() || !a.known || a.entity.Kind != topology.KindHost && a.entity.Kind != topology.KindNode {
 			continue
 		}
-		for _, id := range r.zoneMembers(e.AZ, e.Kind) {
-			p, _ := r.graph.Get(id)
-			if e.Kind == topology.KindHost || p.Service == e.Service {
-				out[zone] = append(out[zone], id)
-			}
+		rule := a.Rule()
+		if a.kind == "down" {
+			rule = "down"
+		}
+		if az := a.entity.AZ; az != "" && ofZone(a.kind) {
+			r.zoneOf(az, rule, groups).add(a, r.graph.Machine(a.entity.ID))
+		}
+		if w := r.graph.Whole(a.entity.ID); w != "" {
+			r.wholeOf(w, rule, groups).add(a, r.graph.Machine(a.entity.ID))
 		}
 	}
-	return out
-}
-
-// zoneMembers remembers the entities of a kind in a zone until the graph changes.
-func (r *Router) zoneMembers(az, kind string) []string {
-	key := [2]string{az, kind}
-	if m, ok := r.zones[key]; ok {
-		return m
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		r.roll(key, groups[key])
 	}
-	var m []string
-	for _, id := range r.graph.IDs() {
-		if e, _ := r.graph.Get(id); e.AZ == az && e.Kind == kind {
-			m = append(m, id)
+	for fp, a := range r.rolled {
+		if groups[fp] == nil && a.holds() {
+			a.ended = r.now
 		}
-	}
-	r.zones[key] = m
-	return m
-}
-
-// enough returns the alarms on members when they are enough of them and began together.
-func (r *Router) enough(key rollKey, members []string, on map[string]*alarm) []*alarm {
-	var hit []*alarm
-	for _, m := range members {
-		if a := on[m]; a != nil {
-			hit = append(hit, a)
-		}
-	}
-	share := r.set.CommonMode
-	if r.rolls[key] != nil {
-		share *= rollUpKeep
-	}
-	if len(hit) < rollUpLeast || float64(len(hit)) < share*float64(len(members)) {
-		return nil
-	}
-	if r.rolls[key] != nil {
-		return hit
-	}
-	slices.SortFunc(hit, func(a, b *alarm) int { return a.since.Compare(b.since) })
-	for i, need := 0, max(rollUpLeast, int(share*float64(len(members))+0.999)); i+need <= len(hit); i++ {
-		if hit[i+need-1].since.Sub(hit[i].since) <= rollUpWithin {
-			return hit
-		}
-	}
-	return nil
-}
-
-func (r *Router) fillRollUp(a *alarm, on string, members []*alarm) {
-	slices.SortFunc(members, func(x, y *alarm) int { return strings.Compare(x.fp, y.fp) })
-	lead := members[0]
-	for _, m := range members {
-		if severityRank(m) > severityRank(lead) {
-			lead = m
-		}
-	}
-	e, _ := r.graph.Get(on)
-	layer := "cluster"
-	if e.Kind == topology.KindAZ {
-		layer = "az"
-	}
-	labels := map[string]string{
-		LabelRule: lead.Rule(), LabelEntity: on, LabelSeverity: lead.Labels[LabelSeverity], LabelKind: lead.kind,
-		LabelLayer: layer, LabelService: lead.service(), LabelSource: lead.Labels[LabelSource],
-	}
-	total := len(r.graph.Members(on))
-	if layer == "az" {
-		le, _ := r.graph.Get(lead.entity)
-		total = len(r.zonePeersOf(le))
-	}
-	notes := map[string]string{AnnotationSummary: fmt.Sprintf("%s on %d of %d in %s", lead.Rule(), len(members), total, on)}
-	for _, k := range []string{AnnotationGuidance, AnnotationRunbook} {
-		if v := lead.Annotations[k]; v != "" {
-			notes[k] = v
-		}
-	}
-	a.Alarm = Alarm{Labels: labels, Annotations: notes, StartsAt: a.since}
-	a.fp, a.entity, a.kind, a.layer = a.Alarm.Fingerprint(), on, lead.kind, layer
-	a.members = a.members[:0]
-	for _, m := range members {
-		a.members = append(a.members, m.fp)
 	}
 }
 
-func (r *Router) zonePeersOf(e topology.Entity) (out []string) {
-	for _, id := range r.zoneMembers(e.AZ, e.Kind) {
-		if p, _ := r.graph.Get(id); e.Kind == topology.KindHost || p.Service == e.Service {
-			out = append(out, id)
+// ofZone says whether a zone itself can be at fault: it takes machines away or cuts them off. Errors that are as common
+// in one zone as in the others speak of what all of them need.
+func ofZone(kind string) bool { return kind == "down" || kind == "liveness" || kind == "network" }
+
+func (c *common) add(a *alarm, where string) {
+	if c.target.ID == "" {
+		return
+	}
+	c.alarms = append(c.alarms, a)
+	c.quiet[where] = true
+	if a.silenced == "" {
+		c.on[where] = true
+	}
+}
+
+func (r *Router) zoneOf(az, rule string, groups map[string]*common) *common {
+	key := "common/az/" + az + "/" + rule
+	if groups[key] == nil {
+		of := len(r.graph.Zone(az))
+		groups[key] = &common{target: r.graph.AZ(az), of: of, need: max(3, r.share(of)), on: map[string]bool{}, quiet: map[string]bool{}}
+	}
+	return groups[key]
+}
+
+func (r *Router) wholeOf(id, rule string, groups map[string]*common) *common {
+	key := "common/" + id + "/" + rule
+	if groups[key] == nil {
+		e, _ := r.graph.Get(id)
+		s := r.graph.Standing(id, r.lost)
+		need := max(2, r.share(s.Of))
+		if rule == "down" && s.Lost > s.Spare && s.Lost > 1 {
+			need = 2
+		}
+		groups[key] = &common{target: e, of: s.Of, need: need, on: map[string]bool{}, quiet: map[string]bool{}}
+	}
+	return groups[key]
+}
+
+func (r *Router) share(of int) int { return int(math.Ceil(r.set.CommonMode * float64(of))) }
+
+// roll starts, keeps or ends one roll-up.
+func (r *Router) roll(fp string, c *common) {
+	a := r.rolled[fp]
+	if len(c.quiet) < c.need || c.target.ID == "" || c.of < 2 || c.target.Kind == topology.KindAZ && !r.acrossServices(c) {
+		if a != nil && a.holds() {
+			a.ended = r.now
+		}
+		return
+	}
+	if a == nil {
+		a = &alarm{fp: fp}
+		r.rolled[fp] = a
+	}
+	if a.first.IsZero() || !a.holds() {
+		a.first, a.ended = r.now, time.Time{}
+	}
+	a.silenced = ""
+	if len(c.on) < c.need {
+		a.silenced = c.alarms[slices.IndexFunc(c.alarms, func(m *alarm) bool { return m.silenced != "" })].silenced
+	}
+	a.members, a.entity, a.known = c.alarms, c.target, true
+	slices.SortFunc(a.members, spokesman)
+	head := a.members[0]
+	a.kind, a.severity, a.layer = head.kind, head.severity, "cluster"
+	if c.target.Kind == topology.KindAZ {
+		a.layer = "az"
+	}
+	a.Alarm = Alarm{
+		Labels: map[string]string{
+			LabelRule: head.Rule(), LabelSeverity: head.severity, LabelEntity: c.target.ID, LabelLayer: a.layer, LabelKind: head.kind,
+			LabelService: head.service(), LabelSource: head.Labels[LabelSource],
+		},
+		Annotations: map[string]string{
+			AnnotationSummary: fmt.Sprintf("%d of %d in %s: %s", len(c.quiet), c.of, c.target.ID, plural(head)),
+		},
+		StartsAt: head.StartsAt,
+	}
+	for _, m := range a.members {
+		if g := m.Annotations[AnnotationGuidance]; g != "" {
+			a.Annotations[AnnotationGuidance] = g
+			break
 		}
 	}
-	return out
+}
+
+// acrossServices says whether what is common in a zone is so for more than one service, where the zone has more:
+// else the service is at fault and not the zone.
+func (r *Router) acrossServices(c *common) bool {
+	of, on := map[string]int{}, map[string]int{}
+	for _, m := range r.graph.Zone(c.target.AZ) {
+		e, _ := r.graph.Get(m)
+		of[e.Service]++
+		if c.quiet[m] {
+			on[e.Service]++
+		}
+	}
+	hit := 0
+	for s, n := range on {
+		if 2*n >= of[s] {
+			hit++
+		}
+	}
+	return hit >= min(2, len(of))
+}
+
+// plural is what the members have in common, in words.
+func plural(a *alarm) string { return cmp.Or(a.Annotations[AnnotationSummary], a.Rule()) }
+
+// spokesman orders members: the gravest, the nearest to the machine, the first.
+func spokesman(a, b *alarm) int {
+	return cmp.Or(
+		cmp.Compare(gravity(a.severity), gravity(b.severity)),
+		cmp.Compare(a.entity.Kind, b.entity.Kind),
+		a.first.Compare(b.first),
+		cmp.Compare(a.fp, b.fp),
+	)
+}
+
+func gravity(severity string) int {
+	switch severity {
+	case "critical":
+		return 0
+	case "info":
+		return 2
+	}
+	return 1
 }

@@ -1,254 +1,318 @@
 package alerting
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
-// route is one routing key at the pager: its order on the wire and its rate.
+// route is the way to one on-call: one action unanswered at most, and no more in a minute than the pager takes.
 type route struct {
-	flight  *Action   // that has no answer yet
-	subject *incident // of flight
-	tokens  float64
-	filled  time.Time
-	slow    float64   // share of the rate after it was refused, 1 when all is well
-	blocked time.Time // nothing goes out before
-	fails   int       // answers lost in a row
+	action   *Action // unanswered
+	incident *incident
+	sent     []time.Time // events of the last minute
+	limit    int         // events a minute, now
+	limited  time.Time   // when limit last changed
+	until    time.Time   // no events before
+	fails    int         // answers lost in a row
 }
 
-// send picks the first wish that the route has room for and makes an action of it.
-func (r *Router) send(now time.Time, name string, ws []wish) (Action, bool) {
-	rt := r.routes[name]
-	if rt == nil {
-		rt = &route{tokens: float64(r.set.Rate.PerMinute), filled: now, slow: 1}
-		r.routes[name] = rt
+// DefaultRoute is where alarms go that no other route is for.
+const DefaultRoute = "default"
+
+func (r *Router) route(p *problem) string {
+	if p.incident != nil && !p.incident.digest {
+		return p.incident.rec.Route
 	}
-	if rt.flight != nil || len(ws) == 0 {
-		return Action{}, false
+	if r.set.RouteBy == nil {
+		return DefaultRoute
 	}
-	if now.Before(rt.blocked) {
-		r.due(rt.blocked)
-		return Action{}, false
-	}
-	perSecond := float64(r.set.Rate.PerMinute) / 60 * rt.slow
-	rt.tokens = min(float64(r.set.Rate.PerMinute), rt.tokens+now.Sub(rt.filled).Seconds()*perSecond)
-	rt.filled = now
-	for _, w := range ws {
-		keep := float64(r.set.Rate.Reserve)
-		if w.class == classP1 || w.class == classResolve {
-			keep = 0 // independent P1s are never held for a rate of ours; the pager's own 429 answers
+	return cmp.Or(r.set.RouteBy(p.head.Labels), DefaultRoute)
+}
+
+// want is one thing that could be sent now. The least goes first.
+type want struct {
+	class    int
+	kind     ActionKind
+	problem  *problem
+	incident *incident
+	more     []*problem // of a digest
+}
+
+const (
+	classTriggerP1 = iota
+	classTitleP1
+	classTriggerP2
+	classTitle
+	classResolve
+	classTriggerP3
+	classNote
+)
+
+// send chooses for each route what goes out next. It is decided anew each time, so that order, title and priority
+// are those of the moment.
+func (r *Router) send() []Action {
+	wants := map[string][]want{}
+	r.wantPages(wants)
+	r.wantRest(wants)
+	var out []Action
+	for _, name := range slices.Sorted(maps.Keys(wants)) {
+		rt := r.routes[name]
+		if rt == nil {
+			rt = &route{limit: r.set.Rate.PerMinute}
+			r.routes[name] = rt
 		}
-		if rt.tokens-keep < 1 && w.class != classP1 {
-			r.due(now.Add(time.Duration((keep + 1 - rt.tokens) / perSecond * float64(time.Second))))
+		if rt.action != nil {
 			continue
 		}
-		rt.tokens = max(rt.tokens-1, 0)
-		a := r.action(now, name, w)
-		rt.flight, rt.subject = &a, w.inc
-		if a.Kind == Trigger {
-			rt.subject = r.incidents[a.Key]
-		}
-		return a, true
-	}
-	return Action{}, false
-}
-
-// action makes the call and the record of what will be true once it was accepted.
-func (r *Router) action(now time.Time, name string, w wish) Action {
-	r.seq++
-	a := Action{ID: fmt.Sprintf("%d-%d", r.begun.UnixNano(), r.seq), Kind: w.kind, Route: name, Text: w.text}
-	inc := w.inc
-	if w.kind == Trigger {
-		inc = r.trigger(now, name, w)
-	}
-	rec := inc.rec
-	rec.Kind, rec.UpdatedAt, rec.Pending = w.kind, now, ""
-	switch w.kind {
-	case Trigger:
-		rec.Open = true
-		if rec.OpenedAt.IsZero() {
-			rec.OpenedAt = now
-		}
-	case Retitle:
-		rec.Page = r.page(now, w.prob)
-	case Resolve:
-		rec.Open = false
-	}
-	if w.kind == Trigger || w.kind == Retitle {
-		rec.Page.Behind = r.waiting(w.prob)
-	}
-	a.Key, a.Page, a.Record = rec.Key, rec.Page, rec
-	return a
-}
-
-// trigger finds or makes the incident of a problem and puts today's page into it.
-func (r *Router) trigger(now time.Time, name string, w wish) *incident {
-	p, inc := w.prob, w.inc
-	if inc == nil || inc.sent {
-		old := inc
-		inc = r.newIncident(now, name, p)
-		if old != nil { // its acknowledgement is to be broken
-			inc.supersede = old.rec.Key
-			for fp := range old.fps {
-				inc.fps[fp] = true
+		list := wants[name]
+		slices.SortStableFunc(list, func(a, b want) int { return cmp.Compare(a.class, b.class) })
+		for _, w := range list {
+			if !r.allowed(rt, w) {
+				continue
 			}
-		}
-		p.incident = inc
-	}
-	inc.rec.Page = r.page(now, p)
-	inc.rec.Page.Reason = p.reason + returned(inc.rec.Returns)
-	inc.rootFP, inc.headFP = p.root.fp, p.head().fp
-	for _, m := range p.members {
-		inc.fps[m.fp] = true
-	}
-	inc.fps[p.root.fp], inc.fps[p.head().fp] = true, true
-	inc.problem, inc.quiet, inc.quietSeen = p, time.Time{}, 0
-	return inc
-}
-
-func returned(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; it came back %d times within the time", n)
-}
-
-// newIncident gives a problem its dedup key: fleet:rule:root entity:generation.
-func (r *Router) newIncident(now time.Time, name string, p *problem) *incident {
-	base := fmt.Sprintf("%s:%s:%s", r.set.Fleet, p.root.Rule(), first(p.root.entity, p.root.fp))
-	past, seen := r.past[base]
-	rec := Record{Base: base, Route: name, Generation: 1}
-	if seen {
-		rec.Generation = past.Generation + 1
-		if now.Sub(past.UpdatedAt) < r.set.Resolve.ReturnWithin {
-			rec.Returns = past.Returns + 1
-		}
-	}
-	rec.Key = fmt.Sprintf("%s:%d", shorten(base), rec.Generation)
-	inc := &incident{rec: rec, fps: map[string]bool{}}
-	r.incidents[rec.Key] = inc
-	r.forgetPast(now)
-	return inc
-}
-
-// maxKey is the longest dedup key without its generation.
-// Source: PagerDuty Events API v2, dedup_key, 255 characters, read August 2026.
-const maxKey = 240
-
-func shorten(base string) string {
-	if len(base) <= maxKey {
-		return base
-	}
-	return base[:maxKey-17] + "~" + Alarm{Labels: map[string]string{"key": base}}.Fingerprint()
-}
-
-// forgetPast bounds the memory of closed incidents.
-func (r *Router) forgetPast(now time.Time) {
-	if len(r.past) <= 10_000 {
-		return
-	}
-	for base, rec := range r.past {
-		if !rec.Open && now.Sub(rec.UpdatedAt) > 24*time.Hour {
-			delete(r.past, base)
-		}
-	}
-}
-
-// waiting lists what waits behind a page.
-func (r *Router) waiting(p *problem) (out []string) {
-	for _, o := range r.problems {
-		if o != p && (o.state == Held || o.state == Waiting) && o.priority <= P3 {
-			out = append(out, fmt.Sprintf("%s %s", o.priority, sentence(o, o.head())))
-		}
-		if len(out) == 5 {
+			a := r.act(name, w)
+			rt.action, rt.incident = &a, w.incident
+			if rt.incident == nil {
+				rt.incident = w.problem.incident
+			}
+			if a.Kind == Trigger || a.Kind == Resolve {
+				rt.sent = append(rt.sent, r.now)
+			}
+			out = append(out, a)
 			break
 		}
 	}
 	return out
 }
 
+// wantPages adds triggers that are due, the P3 ones of a route as one, and changes of title.
+func (r *Router) wantPages(wants map[string][]want) {
+	digest := map[string]int{}
+	for _, p := range r.problems {
+		name := r.route(p)
+		switch {
+		case p.told && p.incident.rec.Open && r.retitled(p):
+			w := want{class: classTitle, kind: Retitle, problem: p, incident: p.incident}
+			if p.priority == P1 {
+				w.class = classTitleP1
+			}
+			wants[name] = append(wants[name], w)
+		case p.told || p.state != Waiting || !p.until.IsZero():
+		case p.incident != nil && p.incident.tried && !r.passed(p.incident.after):
+		case p.priority <= P2:
+			class := classTriggerP1
+			if p.priority == P2 {
+				class = classTriggerP2
+			}
+			wants[name] = append(wants[name], want{class: class, kind: Trigger, problem: p})
+		default:
+			if n, ok := digest[name]; ok && p.incident == nil {
+				w := &wants[name][n]
+				w.more = append(w.more, p)
+				continue
+			}
+			if p.incident == nil {
+				digest[name] = len(wants[name])
+			}
+			wants[name] = append(wants[name], want{class: classTriggerP3, kind: Trigger, problem: p})
+		}
+	}
+}
+
+// wantRest adds resolves and notes.
+func (r *Router) wantRest(wants map[string][]want) {
+	for _, i := range r.incidents {
+		name := i.rec.Route
+		switch {
+		case r.resolvable(i):
+			wants[name] = append(wants[name], want{class: classResolve, kind: Resolve, incident: i})
+		case len(i.notes) > 0 && i.rec.Open && r.passed(i.after):
+			wants[name] = append(wants[name], want{class: classNote, kind: Note, incident: i})
+		}
+	}
+}
+
+// retitlePace keeps titles from changing back and forth. A cause that was found changes one at once.
+const retitlePace = 30 * time.Second
+
+// retitled says whether an open incident should say something else: a better cause, or what users still feel when
+// the cause is over. Other leftovers do not change it.
+func (r *Router) retitled(p *problem) bool {
+	i := p.incident
+	if !p.awake || i.deaf || i.digest || i.rec.AckedBy != "" && !i.closedAt.IsZero() || !r.passed(i.after) {
+		return false
+	}
+	same := i.headed == p.head.fp || slices.ContainsFunc(p.head.members, func(m *alarm) bool { return m.fp == i.headed })
+	if same && p.priority >= i.rec.Page.Priority && !i.stale {
+		return false
+	}
+	switch {
+	case i.stale, p.priority < i.rec.Page.Priority, p.head == p.root && !p.head.derived():
+		return true
+	case p.head.rank == rankFelt && !r.holding(i.headed): // it outlives its cause
+		return r.passed(i.titled.Add(retitlePace))
+	}
+	return false
+}
+
+// allowed says whether the limits let it go now. Room is kept for P1 and for resolves.
+func (r *Router) allowed(rt *route, w want) bool {
+	if w.kind != Trigger && w.kind != Resolve {
+		return true
+	}
+	if !r.passed(rt.until) {
+		return false
+	}
+	rt.sent = slices.DeleteFunc(rt.sent, func(t time.Time) bool { return r.now.Sub(t) >= time.Minute })
+	if rt.limit < r.set.Rate.PerMinute && r.now.Sub(rt.limited) >= time.Minute {
+		rt.limit, rt.limited = min(r.set.Rate.PerMinute, rt.limit*2), r.now
+	}
+	limit := rt.limit
+	if w.class != classTriggerP1 && w.kind != Resolve {
+		limit -= min(r.set.Rate.Reserve, limit/2)
+	}
+	if len(rt.sent) < limit {
+		return true
+	}
+	r.at(rt.sent[0].Add(time.Minute))
+	return false
+}
+
+// act makes the action of a want.
+func (r *Router) act(name string, w want) Action {
+	r.serial++
+	a := Action{ID: fmt.Sprintf("%x-%d", r.now.UnixNano(), r.serial), Kind: w.kind, Route: name}
+	i := w.incident
+	switch w.kind {
+	case Trigger:
+		i = r.open(name, w)
+		a.Page = r.page(w.problem, w.more)
+		if n := i.rec.Returns; n > 0 {
+			a.Page.Reason += fmt.Sprintf("; it came back %d times within %v", n, r.set.Resolve.ReturnWithin)
+		}
+		i.rec.Page = a.Page
+	case Retitle:
+		a.Page = r.page(w.problem, nil)
+		if i.rec.Page.Rule != a.Page.Rule && len(i.notes) < maxNotes {
+			i.notes = append(i.notes, fmt.Sprintf("New title: %s [%s]. First: %s", a.Page.Sentence, a.Page.Rule, a.Page.Guidance))
+		}
+		i.headed, i.titled = w.problem.head.fp, r.now
+	case Resolve:
+		i.resolving = true
+		a.Page = i.rec.Page
+	case Note:
+		a.Page, a.Text = i.rec.Page, i.notes[0]
+	}
+	a.Key = i.rec.Key
+	a.Record = i.rec
+	a.Record.Kind, a.Record.Page, a.Record.UpdatedAt, a.Record.Pending = w.kind, a.Page, r.now, ""
+	a.Record.Open = w.kind != Resolve
+	return a
+}
+
+// maxNotes wait on one incident.
+const maxNotes = 8
+
+// open finds the incident that a trigger is for, or makes it: one that was tried keeps its key, so that trying
+// again is harmless.
+func (r *Router) open(name string, w want) *incident {
+	p := w.problem
+	if i := p.incident; i != nil && i.tried {
+		if i.headed != p.head.fp {
+			i.stale = true // should the first try have had its effect
+		}
+		i.core, i.headed = core(p), p.head.fp
+		return i
+	}
+	base := strings.Join([]string{r.set.Fleet, p.head.Rule(), cmp.Or(p.head.entity.ID, p.head.fp)}, ":")
+	generation, returns := r.generation(base)
+	i := &incident{core: core(p), headed: p.head.fp, titled: r.now, tried: true, digest: len(w.more) > 0}
+	i.rec = Record{
+		Key: fmt.Sprintf("%s:%d", base, generation), Base: base, Generation: generation, Route: name, OpenedAt: r.now,
+		Returns: returns, Page: Page{Priority: p.priority},
+	}
+	p.incident = i
+	for _, m := range w.more {
+		m.incident = i
+		i.core = append(i.core, m.head.fp)
+	}
+	r.incidents = append(r.incidents, i)
+	return i
+}
+
 // result takes the answer to an action.
-func (r *Router) result(now time.Time, res Result) {
-	for _, rt := range r.routes {
-		if rt.flight == nil || rt.flight.ID != res.ActionID {
+func (r *Router) result(in Result) {
+	for _, name := range slices.Sorted(maps.Keys(r.routes)) {
+		rt := r.routes[name]
+		if rt.action == nil || rt.action.ID != in.ActionID {
 			continue
 		}
-		a, inc := rt.flight, rt.subject
-		rt.flight, rt.subject = nil, nil
-		switch res.Outcome {
-		case Accepted:
-			rt.fails = 0
-			rt.slow = min(1, rt.slow*1.25)
-			r.accepted(now, a, inc)
-		case Refused:
-			rt.fails = 0
-			r.refusedBy(now, a, inc)
-		case Throttled:
-			rt.slow = max(rt.slow/2, 1.0/32)
-			rt.blocked = now.Add(max(res.After, r.set.Rate.Probe))
-			rt.tokens = min(rt.tokens, 1)
+		a, i := *rt.action, rt.incident
+		rt.action, rt.incident = nil, nil
+		event := a.Kind == Trigger || a.Kind == Resolve
+		switch {
+		case in.Outcome == Accepted:
+			r.accepted(rt, a, i)
+		case in.Outcome == Refused:
+			r.refusedFor(a, i)
+		case !event:
+			i.tries++
+			i.after = r.now.Add(max(in.After, min(time.Second<<min(i.tries, 5), 30*time.Second)))
+		case in.Outcome == Throttled:
+			rt.limit, rt.limited = max(1, rt.limit/2), r.now
+			rt.until = r.now.Add(max(in.After, r.set.Rate.Probe))
 		default:
+			rt.until = r.now.Add(max(in.After, min(time.Second<<min(rt.fails, 8), r.set.Rate.RetryMax)))
 			rt.fails++
-			rt.blocked = now.Add(min(r.set.Rate.RetryMax, time.Second<<min(rt.fails-1, 6)))
-			inc.maybe = inc.maybe || a.Kind == Trigger
 		}
 	}
 }
 
-func (r *Router) accepted(now time.Time, a *Action, inc *incident) {
-	acked, at := inc.rec.AckedBy, inc.rec.AckedAt
+func (r *Router) accepted(rt *route, a Action, i *incident) {
+	i.tries = 0
+	if a.Kind == Trigger || a.Kind == Resolve {
+		rt.fails = 0
+	}
+	switch a.Kind {
+	case Trigger, Retitle:
+		by, at := i.rec.AckedBy, i.rec.AckedAt
+		if !i.closedAt.IsZero() { // closed by a person while the answer was under way
+			return
+		}
+		i.rec = a.Record
+		i.rec.AckedBy, i.rec.AckedAt = by, at
+		i.tried = false
+		if a.Kind == Retitle {
+			i.stale = false
+		} else if r.storm && a.Page.Priority <= P2 {
+			r.highs = append(r.highs, r.now)
+			if len(r.highs) > maxHighs {
+				r.highs = r.highs[1:]
+			}
+		}
+	case Resolve:
+		r.close(i)
+	case Note:
+		i.notes = i.notes[1:]
+	}
+}
+
+// refusedFor takes a refusal: a page is tried again at growing intervals, since a wrong key may be put right; the
+// rest is given up. Package pagerduty has tried the plain form by then.
+func (r *Router) refusedFor(a Action, i *incident) {
 	switch a.Kind {
 	case Trigger:
-		inc.rec = a.Record
-		inc.rec.AckedBy, inc.rec.AckedAt = acked, at
-		inc.rec.OpenedAt = now
-		inc.sent, inc.maybe = true, false
-		r.past[inc.rec.Base] = inc.rec
-		if old := r.incidents[inc.supersede]; old != nil {
-			old.broken = true
-		}
-	case Retitle:
-		inc.rec.Page = a.Page
-		r.renamed(inc)
-		inc.notes = append(inc.notes, fmt.Sprintf("%s: %s First: %s", a.Page.Priority, a.Page.Sentence+" ["+a.Page.Rule+"].", a.Page.Guidance))
+		i.after = r.now.Add(min(time.Minute<<min(i.tries, 4), 10*time.Minute))
+		i.tries++
 	case Resolve:
-		r.closed(now, inc)
-	case Note:
-		if len(inc.notes) > 0 {
-			inc.notes = inc.notes[1:]
-		}
-	}
-}
-
-// renamed notes what an incident is called now.
-func (r *Router) renamed(inc *incident) {
-	if p := inc.problem; p != nil {
-		inc.rootFP, inc.headFP = p.root.fp, p.head().fp
-	}
-	inc.wanted, inc.changed = "", time.Time{}
-}
-
-// refusedBy handles what repeating will not cure. A title or a note is given up: the page itself is
-// there. A trigger, of which the pager already tried the plain form, is tried again later.
-func (r *Router) refusedBy(now time.Time, a *Action, inc *incident) {
-	switch a.Kind {
+		r.close(i)
 	case Retitle:
-		inc.rec.Page = a.Page
-		r.renamed(inc)
+		i.deaf = true
 	case Note:
-		if len(inc.notes) > 0 {
-			inc.notes = inc.notes[1:]
-		}
-	case Resolve:
-		r.closed(now, inc)
-	default:
-		inc.retryAt = now.Add(time.Minute)
+		i.notes = i.notes[1:]
 	}
-}
-
-// closed ends an incident.
-func (r *Router) closed(now time.Time, inc *incident) {
-	inc.rec.Open, inc.rec.UpdatedAt = false, now
-	r.past[inc.rec.Base] = inc.rec
-	delete(r.incidents, inc.rec.Key)
 }

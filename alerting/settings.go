@@ -20,6 +20,7 @@ type Settings struct {
 	Rate    Rates    `yaml:"rate"`
 
 	CommonMode float64                               `yaml:"common_mode"` // share of a zone's or service's nodes that makes one rule common; 0.3 to 1
+	CauseDelay time.Duration                         `yaml:"cause_delay"` // a cause may show this much later than what it explains; 0 to 1h
 	HiddenFor  time.Duration                         `yaml:"hidden_for"`  // what an explained alarm may be hidden before it is told; 1m to 24h
 	ForgetLost time.Duration                         `yaml:"forget_lost"` // an alarm out of contact leaves the board after; 10m to 720h
 	MaxAlarms  int                                   `yaml:"max_alarms"`  // kept at once; user-impact symptoms are never refused for it
@@ -32,7 +33,9 @@ type Waits struct {
 	SymptomAlone     time.Duration `yaml:"symptom_alone"`
 	CauseAlone       time.Duration `yaml:"cause_alone"`
 	Ephemeral        time.Duration `yaml:"ephemeral"` // liveness of a node that its group replaces
-	Retitle          time.Duration `yaml:"retitle"`   // a better cause must stand this long
+	RollUp           time.Duration `yaml:"roll_up"`   // common mode alone, and a part that speaks for its whole: the whole may have a rule
+	Low              time.Duration `yaml:"low"`       // P3
+	Most             time.Duration `yaml:"most"`      // all of these together, while causes replace each other
 }
 
 // Holds are behind another problem of the same on-call.
@@ -49,6 +52,7 @@ type Resolves struct {
 	AfterCause   time.Duration `yaml:"after_cause"`   // effects stay explained this long after their cause ended
 	AfterAcked   time.Duration `yaml:"after_acked"`   // the same when a person had acknowledged
 	ReturnWithin time.Duration `yaml:"return_within"` // what comes back so soon says how often it did
+	Reopen       time.Duration `yaml:"reopen"`        // what a person closed and still fires rings again after
 }
 
 // Flaps tell what comes and goes.
@@ -90,15 +94,16 @@ func DefaultSettings() Settings {
 		Fleet: "binnacle",
 		Wait: Waits{
 			SymptomWithCause: 3 * time.Second, SymptomAlone: 15 * time.Second, CauseAlone: 20 * time.Second,
-			Ephemeral: 180 * time.Second, Retitle: 3 * time.Second,
+			RollUp: 30 * time.Second, Low: time.Minute, Most: time.Minute, Ephemeral: 180 * time.Second,
 		},
 		Hold:       Holds{Connected: 5 * time.Minute, Unrelated: time.Minute, P3: 30 * time.Minute, HarmIn: 10 * time.Minute},
-		Resolve:    Resolves{Quiet: time.Minute, AfterCause: 5 * time.Minute, AfterAcked: 3 * time.Minute, ReturnWithin: 10 * time.Minute},
+		Resolve:    Resolves{Quiet: time.Minute, AfterCause: 5 * time.Minute, AfterAcked: 3 * time.Minute, ReturnWithin: 10 * time.Minute, Reopen: 15 * time.Minute},
 		Flap:       Flaps{Starts: 3, Within: 5 * time.Minute, Quiet: 15 * time.Minute},
 		Start:      Starts{ListenP1: 10 * time.Second, Listen: 30 * time.Second, ListenResolve: 3 * time.Minute},
 		Storm:      Storms{Enter: 10, Leave: 5, Window: 10 * time.Minute, Pace: 30 * time.Second},
 		Rate:       Rates{PerMinute: 100, Reserve: 20, Probe: 30 * time.Second, RetryMax: 4 * time.Second},
 		CommonMode: 0.6,
+		CauseDelay: 5 * time.Minute,
 		HiddenFor:  15 * time.Minute,
 		ForgetLost: 24 * time.Hour,
 		MaxAlarms:  20_000,
@@ -116,7 +121,9 @@ func (s Settings) Validate() error {
 		{"wait.symptom_alone", s.Wait.SymptomAlone, 0, 2 * time.Minute},
 		{"wait.cause_alone", s.Wait.CauseAlone, 0, 5 * time.Minute},
 		{"wait.ephemeral", s.Wait.Ephemeral, 0, 30 * time.Minute},
-		{"wait.retitle", s.Wait.Retitle, 0, time.Minute},
+		{"wait.roll_up", s.Wait.RollUp, 0, 5 * time.Minute},
+		{"wait.low", s.Wait.Low, 0, 30 * time.Minute},
+		{"wait.most", s.Wait.Most, 0, 10 * time.Minute},
 		{"hold.connected", s.Hold.Connected, 0, 15 * time.Minute},
 		{"hold.unrelated", s.Hold.Unrelated, 0, 5 * time.Minute},
 		{"hold.p3", s.Hold.P3, 0, 4 * time.Hour},
@@ -125,6 +132,8 @@ func (s Settings) Validate() error {
 		{"resolve.after_cause", s.Resolve.AfterCause, 0, 30 * time.Minute},
 		{"resolve.after_acked", s.Resolve.AfterAcked, 0, 30 * time.Minute},
 		{"resolve.return_within", s.Resolve.ReturnWithin, 0, 24 * time.Hour},
+		{"resolve.reopen", s.Resolve.Reopen, time.Minute, 24 * time.Hour},
+		{"cause_delay", s.CauseDelay, 0, time.Hour},
 		{"flap.within", s.Flap.Within, time.Minute, time.Hour},
 		{"flap.quiet", s.Flap.Quiet, time.Minute, 4 * time.Hour},
 		{"start.listen_p1", s.Start.ListenP1, 0, time.Minute},

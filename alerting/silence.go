@@ -1,7 +1,9 @@
 package alerting
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -61,25 +63,6 @@ func compiled(text string) *regexp.Regexp {
 	return re
 }
 
-// silencedBy returns the silence that covers an alarm, the one that ends last.
-func (r *Router) silencedBy(now time.Time, a *alarm) *Silence {
-	var best *Silence
-	for _, s := range r.silences {
-		if s.Active(now) {
-			r.due(s.EndsAt)
-		} else if now.Before(s.StartsAt) {
-			r.due(s.StartsAt)
-		}
-		if !s.Active(now) || !s.Covers(a.Labels) {
-			continue
-		}
-		if best == nil || s.EndsAt.After(best.EndsAt) || s.EndsAt.Equal(best.EndsAt) && s.ID < best.ID {
-			best = &s
-		}
-	}
-	return best
-}
-
 // names says whether the silence asks for the rule by its name.
 func (s Silence) names(rule string) bool {
 	for _, m := range s.Matchers {
@@ -88,4 +71,34 @@ func (s Silence) names(rule string) bool {
 		}
 	}
 	return false
+}
+
+// silence adds, replaces or ends one.
+func (r *Router) silence(in Silence) {
+	if !in.EndsAt.After(r.now) {
+		delete(r.silences, in.ID)
+		return
+	}
+	r.silences[in.ID] = &in
+}
+
+// silencer returns the ID of the silence that covers a now, the least where several do.
+func (r *Router) silencer(a *alarm) string {
+	best := ""
+	for id, s := range r.silences {
+		if s.Active(r.now) && s.Covers(a.Labels) && (best == "" || id < best) {
+			best = id
+		}
+	}
+	return best
+}
+
+func (r *Router) sortedSilences() []Silence {
+	var out []Silence
+	for _, id := range slices.Sorted(maps.Keys(r.silences)) {
+		s := *r.silences[id]
+		s.Matchers = slices.Clone(s.Matchers)
+		out = append(out, s)
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,177 +13,214 @@ import (
 // alarm is what the router knows of one alarm, while it holds and for a while after.
 type alarm struct {
 	Alarm
-	fp     string
-	entity string // where it sits; "" where the graph has no place for it
-	kind   string
-	layer  string
-	synth  bool // made by a roll-up
-
-	since    time.Time // this time
-	endedAt  time.Time // zero while it holds
+	fp       string
+	kind     string
+	layer    string
+	severity string
+	entity   topology.Entity
+	known    bool      // entity is in the graph
+	members  []*alarm  // of a roll-up; none: it was told
+	first    time.Time // when it was first heard, this time
+	ended    time.Time // zero while it holds
 	lost     bool      // out of contact
+	unheard  bool      // known from an earlier life, not told in this one
 	starts   []time.Time
 	flapping bool
-	urgent   time.Time // since when it makes a problem that wakes; zero: never did
+	novel    bool      // its rule was not seen for a week
 	hidden   time.Time // since when another explains it; zero: none does
-	told     bool      // that it is hidden for long
-	settled  time.Time // when it became the root it is
-	members  []string  // of a roll-up: fingerprints
+	noted    bool      // that it is hidden for long
+
+	// Judged anew at each step.
+	alone    Priority // were there no other
+	reason   string
+	rank     rank
+	silenced string // ID of the silence
+	by       *alarm // what explains it
+	why      string
 }
 
-func (a *alarm) holds() bool { return a.endedAt.IsZero() }
+func (a *alarm) holds() bool   { return a.ended.IsZero() }
+func (a *alarm) derived() bool { return a.members != nil }
+func (a *alarm) always() bool  { return a.Labels[LabelPage] == "always" }
+func (a *alarm) never() bool   { return a.Labels[LabelPage] == "never" }
 
-// symptom says that users feel it.
-func (a *alarm) symptom() bool {
-	return a.kind == "symptom" || a.layer == "symptom"
-}
+// service is whose it is: of the label, else of the entity.
+func (a *alarm) service() string { return cmp.Or(a.Labels[LabelService], a.entity.Service) }
 
-// effect says that by its kind it is what follows, not what is at fault.
-func (a *alarm) effect() bool {
-	switch a.kind {
-	case "errors", "latency", "liveness":
-		return true
+// began is when it started, as far as is known.
+func (a *alarm) began() time.Time {
+	if !a.StartsAt.IsZero() && a.StartsAt.Before(a.first) {
+		return a.StartsAt
 	}
-	return false
+	return a.first
 }
 
-func (a *alarm) wide() bool { return a.layer == "cluster" || a.layer == "edge" || a.layer == "az" }
-
-func (a *alarm) severity() string { return strings.ToLower(a.Labels[LabelSeverity]) }
-
-func (a *alarm) service() string { return a.Labels[LabelService] }
-
-// place finds the entity of an alarm: what it says, else the node, host, cluster or zone of its labels. An
-// entity of its own that the graph does not know stands for itself.
-func place(g *topology.Graph, a Alarm) string {
-	l := a.Labels
-	if e := l[LabelEntity]; e != "" {
-		return e
-	}
-	host := first(l["host"], hostOf(l["instance"]), l["node"])
-	switch {
-	case host != "":
-		byHost := func(e topology.Entity) bool { return e.Host == host }
-		if s := l[LabelService]; s != "" {
-			if id, ok := g.Find(topology.KindNode, func(e topology.Entity) bool { return e.Host == host && e.Service == s }); ok {
-				return id
-			}
-		}
-		if id, ok := g.Find(topology.KindHost, byHost); ok {
-			return id
-		}
-		if id, ok := g.Find(topology.KindNode, byHost); ok {
-			return id
-		}
-	case l[LabelCluster] != "":
-		if id, ok := g.Find(topology.KindCluster, func(e topology.Entity) bool { return e.Cluster == l[LabelCluster] || e.ID == l[LabelCluster] }); ok {
-			return id
-		}
-	case l["az"] != "":
-		if id, ok := g.Find(topology.KindAZ, func(e topology.Entity) bool { return e.AZ == l["az"] }); ok {
-			return id
-		}
-	}
-	return ""
-}
-
-func hostOf(instance string) string {
-	host, _, _ := strings.Cut(instance, ":")
-	return host
-}
-
-func first(of ...string) string {
-	for _, s := range of {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
-}
+// starts that are kept of one alarm.
+const maxStarts = 64
 
 // fire notes that an alarm holds.
-func (r *Router) fire(now time.Time, in Alarm) {
+func (r *Router) fire(in Alarm) {
 	fp := in.Fingerprint()
 	a := r.alarms[fp]
-	if a == nil {
-		a = &alarm{fp: fp}
-		if len(r.alarms) >= r.set.MaxAlarms && in.Labels[LabelKind] != "symptom" && in.Labels[LabelPage] != "always" {
+	switch {
+	case a == nil:
+		if len(r.alarms) >= r.set.MaxAlarms && !urgent(in) {
 			r.refused++
 			return
 		}
+		a = &alarm{fp: fp}
 		r.alarms[fp] = a
-		a.since = now
-		r.started(now, a)
-	} else if !a.holds() {
-		a.since, a.endedAt = now, time.Time{}
-		r.started(now, a)
+		r.starts(a, in)
+	case !a.holds():
+		r.starts(a, in)
 	}
-	a.Alarm, a.lost = in, false
-	a.kind, a.layer = strings.ToLower(in.Labels[LabelKind]), strings.ToLower(in.Labels[LabelLayer])
-	a.entity = place(r.graph, in)
+	a.Alarm, a.lost, a.unheard = in, false, false
+	r.locate(a)
+	r.senders[sender(in)] = r.now
 }
 
-// started counts a start, for flapping and for storms.
-func (r *Router) started(now time.Time, a *alarm) {
-	a.starts = append(a.starts, now)
-	a.starts = slices.DeleteFunc(a.starts, func(t time.Time) bool { return now.Sub(t) > r.set.Flap.Quiet })
-	recent := 0
-	for _, t := range a.starts {
-		if now.Sub(t) <= r.set.Flap.Within {
-			recent++
-		}
+// urgent alarms find room when there is none.
+func urgent(a Alarm) bool {
+	kind, impact := a.Labels[LabelKind], a.Labels[LabelImpact]
+	return kind == "symptom" || kind == "quorum" || impact == "users" || impact == "data" || impact == "quorum" ||
+		a.Labels[LabelPage] == "always" || a.Labels[LabelPriority] == "P1"
+}
+
+// sender is who tells of an alarm: what it has told lately, it would tell again.
+func sender(a Alarm) string {
+	return a.Labels[LabelSource] + "\x00" + cmp.Or(a.Labels["host"], a.Labels["instance"])
+}
+
+// week is how long a rule must have been silent in order to be news.
+const week = 7 * 24 * time.Hour
+
+// starts counts a start, for flapping, storms and novelty.
+func (r *Router) starts(a *alarm, in Alarm) {
+	a.first, a.ended, a.noted = r.now, time.Time{}, false
+	a.starts = slices.DeleteFunc(append(a.starts, r.now), func(t time.Time) bool { return r.now.Sub(t) > r.set.Flap.Quiet })
+	if len(a.starts) > maxStarts {
+		a.starts = a.starts[1:]
 	}
-	if recent >= r.set.Flap.Starts {
+	if recent(a.starts, r.now, r.set.Flap.Within) >= r.set.Flap.Starts {
 		a.flapping = true
 	}
-	if len(a.starts) > 64 {
-		a.starts = slices.Delete(a.starts, 0, len(a.starts)-64)
-	}
-	r.raw = append(r.raw, now)
+	last, seen := r.rules[in.Rule()]
+	a.novel = !seen || r.now.Sub(last) > week
+	r.rules[in.Rule()] = r.now
+	r.raw = append(r.raw, r.now)
 }
 
-func (r *Router) end(now time.Time, fp string) {
+func recent(times []time.Time, now time.Time, within time.Duration) int {
+	n := 0
+	for _, t := range times {
+		if now.Sub(t) <= within {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *Router) locate(a *alarm) {
+	a.kind, a.layer = strings.ToLower(a.Labels[LabelKind]), strings.ToLower(a.Labels[LabelLayer])
+	a.severity = strings.ToLower(a.Labels[LabelSeverity])
+	a.entity, a.known = r.graph.Place(a.Labels)
+}
+
+func (r *Router) end(fp string) {
 	if a := r.alarms[fp]; a != nil && a.holds() {
-		a.endedAt, a.lost = now, false
+		a.ended, a.lost, a.unheard = r.now, false, false
+	}
+}
+
+// place takes a new graph. Alarms of a node that its group has replaced since are over.
+func (r *Router) place(g *topology.Graph) {
+	old := r.graph
+	r.graph = g
+	clear(r.reach)
+	clear(r.needs)
+	for _, a := range r.alarms {
+		was, ok := old.Get(a.entity.ID)
+		if _, is := g.Get(a.entity.ID); ok && !is && was.Group != "" && a.holds() {
+			a.ended = r.now
+		}
+		if a.holds() {
+			r.locate(a)
+		}
 	}
 }
 
 // age does what time alone does: contact is lost, flapping calms down, what is over is forgotten.
-func (r *Router) age(now time.Time) {
-	r.raw = slices.DeleteFunc(r.raw, func(t time.Time) bool { return now.Sub(t) > r.set.Storm.Window })
-	switch {
-	case len(r.raw) > r.set.Storm.Enter:
-		r.storm = true
-	case len(r.raw) < r.set.Storm.Leave:
-		r.storm = false
-	}
+func (r *Router) age() {
+	r.stormy()
+	keep := max(r.set.Resolve.AfterCause, r.set.Flap.Quiet)
 	for fp, a := range r.alarms {
-		if a.flapping && len(a.starts) > 0 && now.Sub(a.starts[len(a.starts)-1]) > r.set.Flap.Quiet {
+		if a.flapping && r.now.Sub(a.starts[len(a.starts)-1]) > r.set.Flap.Quiet {
 			a.flapping = false
 		}
-		switch {
-		case a.holds() && !a.EndsAt.IsZero() && now.After(a.EndsAt):
+		if a.holds() && !a.EndsAt.IsZero() && r.passed(a.EndsAt) {
 			a.lost = true
-			if now.Sub(a.EndsAt) > r.set.ForgetLost {
-				delete(r.alarms, fp)
-			}
-		case !a.holds() && now.Sub(a.endedAt) > max(r.set.Resolve.AfterCause, r.set.Resolve.Quiet, r.set.Flap.Quiet):
+		}
+		if a.unheard && r.quietSender(a) {
+			a.ended, a.unheard = r.now, false
+		}
+		if a.lost && r.now.Sub(a.EndsAt) > r.set.ForgetLost || !a.holds() && r.now.Sub(a.ended) > keep {
 			delete(r.alarms, fp)
 		}
 	}
+	for fp, a := range r.rolled {
+		if !a.holds() && r.now.Sub(a.ended) > r.set.Resolve.AfterCause {
+			delete(r.rolled, fp)
+		}
+	}
 	for id, s := range r.silences {
-		if now.Sub(s.EndsAt) > 24*time.Hour {
+		r.at(s.StartsAt)
+		if r.passed(s.EndsAt) {
 			delete(r.silences, id)
 		}
 	}
+	r.bound()
 }
 
-// sorted returns the alarms in a fixed order.
-func (r *Router) sorted() []*alarm {
-	out := make([]*alarm, 0, len(r.alarms))
-	for _, a := range r.alarms {
-		out = append(out, a)
+// quietSender says whether who told of a in an earlier life has told of other things since, and not of it
+// for as long as resolves are waited for: it would have.
+func (r *Router) quietSender(a *alarm) bool {
+	until := r.listen.Add(r.set.Start.ListenResolve)
+	heard, ok := r.senders[sender(a.Alarm)]
+	return r.passed(until) && ok && heard.After(r.listen)
+}
+
+// memory of what is for novelty, generations and senders.
+const maxMemory = 20_000
+
+// bound forgets the oldest of what only grows.
+func (r *Router) bound() {
+	for _, m := range []map[string]time.Time{r.senders, r.rules} {
+		for limit := time.Hour; len(m) > maxMemory; limit /= 2 {
+			maps.DeleteFunc(m, func(_ string, t time.Time) bool { return r.now.Sub(t) >= limit })
+		}
+	}
+	for limit := 24 * time.Hour; len(r.past) > maxMemory; limit /= 2 {
+		maps.DeleteFunc(r.past, func(_ string, p past) bool { return r.now.Sub(p.closed) >= limit })
+	}
+}
+
+// live returns the alarms that count, told and rolled up, in a fixed order: those that hold, and those that
+// ended so lately that they may still explain.
+func (r *Router) live() []*alarm {
+	out := make([]*alarm, 0, len(r.alarms)+len(r.rolled))
+	for _, m := range []map[string]*alarm{r.alarms, r.rolled} {
+		for _, a := range m {
+			if a.holds() || r.now.Sub(a.ended) <= r.set.Resolve.AfterCause {
+				out = append(out, a)
+			}
+		}
 	}
 	slices.SortFunc(out, func(a, b *alarm) int { return cmp.Compare(a.fp, b.fp) })
 	return out
+}
+
+// copied shares no map with a.
+func (a Alarm) copied() Alarm {
+	a.Labels, a.Annotations = maps.Clone(a.Labels), maps.Clone(a.Annotations)
+	return a
 }

@@ -1,9 +1,7 @@
 package alerting
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -59,58 +57,6 @@ type ExplainedAlarm struct {
 	Since  time.Time
 	Lost   bool // out of contact
 	Over15 bool // hidden for longer than the limit: marked
-}
-
-// View returns what the router thought at the last step.
-func (r *Router) View() View {
-	v := View{At: r.now, Storm: r.storm, Refused: r.refused}
-	for _, a := range r.alarms {
-		if a.holds() {
-			v.Firing++
-			if a.lost {
-				v.Lost++
-			}
-		}
-	}
-	for _, p := range r.problems {
-		v.Problems = append(v.Problems, r.viewOf(p))
-	}
-	for _, s := range r.silences {
-		if s.EndsAt.After(r.now) {
-			v.Silences = append(v.Silences, s)
-		}
-	}
-	slices.SortFunc(v.Silences, func(a, b Silence) int { return cmp.Or(a.EndsAt.Compare(b.EndsAt), cmp.Compare(a.ID, b.ID)) })
-	return v
-}
-
-func (r *Router) viewOf(p *problem) ProblemView {
-	pv := ProblemView{
-		ID: p.root.fp, Route: r.set.RouteBy(p.head().Labels), State: p.state, Until: p.until, Behind: p.behind,
-		Priority: p.priority, Reason: p.reason, Page: r.page(r.now, p), Root: p.root.Alarm, Since: p.root.since, Note: p.note,
-	}
-	if p.state == stateReady {
-		pv.State = Waiting // for its turn at the pager
-	}
-	if p.root.flapping {
-		pv.Note = strings.TrimPrefix(pv.Note+"; flapping", "; ")
-	}
-	if p.silenced != nil {
-		pv.SilencedBy = p.silenced.CreatedBy
-	}
-	if p.incident != nil && p.incident.open() {
-		pv.Key, pv.AckedBy = p.incident.rec.Key, p.incident.rec.AckedBy
-	}
-	for _, m := range p.members {
-		if !m.holds() {
-			continue
-		}
-		pv.Explained = append(pv.Explained, ExplainedAlarm{
-			Alarm: m.Alarm, Why: m.why, Since: m.since, Lost: m.lost,
-			Over15: !m.hidden.IsZero() && r.now.Sub(m.hidden) > r.set.HiddenFor,
-		})
-	}
-	return pv
 }
 
 // Why says, in words, what became of the alarm whose fingerprint, rule or entity is given; "" when the view

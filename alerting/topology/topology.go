@@ -4,18 +4,23 @@
 // no entity's kind out of its name. A Graph is immutable and may be used by many goroutines.
 package topology
 
-import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"slices"
-	"strings"
-	"sync"
-)
+// Entity is one vertex. Parents are what it needs in order to work, so that an alarm on a parent
+// explains alarms on its children.
+type Entity struct {
+	ID      string   `json:"id" yaml:"id"`
+	Kind    string   `json:"kind" yaml:"kind"` // az, link, host, node, cluster, elb, service
+	Service string   `json:"service,omitempty" yaml:"service"`
+	Cluster string   `json:"cluster,omitempty" yaml:"cluster"`
+	AZ      string   `json:"az,omitempty" yaml:"az"`
+	Host    string   `json:"host,omitempty" yaml:"host"`
+	Group   string   `json:"group,omitempty" yaml:"group"` // what replaces it when it is gone; empty where nothing does
+	Parents []string `json:"parents,omitempty" yaml:"parents"`
+	// Spare says how many of the parents of one kind may be lost before this entity is hurt. The loss of
+	// all parents of one kind always hurts.
+	Spare int `json:"spare,omitempty" yaml:"spare"`
+}
 
-// The kinds of entities that questions are asked about. Others are allowed and mean nothing special.
+// The kinds that the graph itself treats in a way of their own. All others are alike.
 const (
 	KindAZ      = "az"
 	KindLink    = "link"
@@ -26,146 +31,20 @@ const (
 	KindService = "service"
 )
 
-// Entity is one vertex. Parents are what it needs in order to work, so that an alarm on a parent
-// explains alarms on its children.
-type Entity struct {
-	ID      string   `json:"id"`
-	Kind    string   `json:"kind"` // az, link, host, node, cluster, elb, service
-	Service string   `json:"service,omitempty"`
-	Cluster string   `json:"cluster,omitempty"`
-	AZ      string   `json:"az,omitempty"`
-	Host    string   `json:"host,omitempty"`
-	Group   string   `json:"group,omitempty"` // what replaces it when it is gone; empty where nothing does
-	Parents []string `json:"parents,omitempty"`
-	// Spare says how many of the parents of one kind may be lost before this entity is hurt.
-	Spare int `json:"spare,omitempty"`
-}
+// whole says that an entity is made of its parents of kind node, so that what is said of it is said of them.
+func (e Entity) whole() bool { return e.Kind == KindCluster || e.Kind == KindService }
 
 // Graph is a set of entities and what each needs.
 type Graph struct {
 	entities map[string]Entity
-	children map[string][]string // sorted
-
-	mu        sync.Mutex
-	ancestors map[string]map[string]int
+	ids      []string            // in order
+	children map[string][]string // in order
+	zones    map[string][]string // hosts by zone; nodes where they stand on no host
+	fleets   map[string][]string // nodes, and hosts, by service
+	hosts    map[string][]string // entities by the name of their host
 }
 
-// New makes a graph. Its error names every entity that is there twice, every parent that is not there,
-// and one circle.
-func New(entities []Entity) (*Graph, error) {
-	g := &Graph{entities: make(map[string]Entity, len(entities)), children: map[string][]string{}, ancestors: map[string]map[string]int{}}
-	var errs []error
-	for _, e := range entities {
-		if e.ID == "" {
-			errs = append(errs, errors.New("topology: an entity without an id"))
-			continue
-		}
-		if _, ok := g.entities[e.ID]; ok {
-			errs = append(errs, fmt.Errorf("topology: entity %q is there twice", e.ID))
-		}
-		g.entities[e.ID] = e
-	}
-	for _, e := range entities {
-		for _, p := range e.Parents {
-			if _, ok := g.entities[p]; !ok {
-				errs = append(errs, fmt.Errorf("topology: %q needs %q, which is not there", e.ID, p))
-			}
-			g.children[p] = append(g.children[p], e.ID)
-		}
-	}
-	for _, c := range g.children {
-		slices.Sort(c)
-	}
-	if circle := g.circle(); circle != nil {
-		errs = append(errs, fmt.Errorf("topology: a circle: %s", strings.Join(circle, " needs ")))
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	return g, nil
-}
-
-// circle returns one cycle, first entity repeated at its end, or nil.
-func (g *Graph) circle() []string {
-	const onPath, done = 1, 2
-	state := make(map[string]int, len(g.entities))
-	var path []string
-	var visit func(id string) []string
-	visit = func(id string) []string {
-		switch state[id] {
-		case done:
-			return nil
-		case onPath:
-			return append(path[slices.Index(path, id):len(path):len(path)], id)
-		}
-		state[id] = onPath
-		path = append(path, id)
-		for _, p := range g.entities[id].Parents {
-			if c := visit(p); c != nil {
-				return c
-			}
-		}
-		path = path[:len(path)-1]
-		state[id] = done
-		return nil
-	}
-	for _, id := range g.IDs() {
-		if c := visit(id); c != nil {
-			return c
-		}
-	}
-	return nil
-}
-
-// maxFile bounds a topology file, in bytes: 10,000 entities take about 3 MB.
-const maxFile = 64 << 20
-
-// Load reads a JSON file: {"entities": {"node:a": {"id": "node:a", "kind": "node", "parents": [...]}}}.
-func Load(path string) (*Graph, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("topology: %w", err)
-	}
-	defer f.Close()
-	var file struct {
-		Entities map[string]Entity `json:"entities"`
-	}
-	if err := json.NewDecoder(io.LimitReader(f, maxFile)).Decode(&file); err != nil {
-		return nil, fmt.Errorf("topology: %s: %w", path, err)
-	}
-	list := make([]Entity, 0, len(file.Entities))
-	for id, e := range file.Entities {
-		if e.ID == "" {
-			e.ID = id
-		}
-		if e.ID != id {
-			return nil, fmt.Errorf("topology: %s: entity %q stands under the name %q", path, e.ID, id)
-		}
-		list = append(list, e)
-	}
-	slices.SortFunc(list, func(a, b Entity) int { return strings.Compare(a.ID, b.ID) })
-	return New(list)
-}
-
-// Len returns the number of entities. A nil Graph has none.
-func (g *Graph) Len() int {
-	if g == nil {
-		return 0
-	}
-	return len(g.entities)
-}
-
-// IDs returns all entities in order.
-func (g *Graph) IDs() []string {
-	ids := make([]string, 0, len(g.entities))
-	for id := range g.entities {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-// Get returns an entity.
+// Get returns the entity with this ID.
 func (g *Graph) Get(id string) (Entity, bool) {
 	if g == nil {
 		return Entity{}, false
@@ -174,115 +53,130 @@ func (g *Graph) Get(id string) (Entity, bool) {
 	return e, ok
 }
 
-// Children returns what needs id directly, in order.
-func (g *Graph) Children(id string) []string { return g.children[id] }
+// Len is the number of entities.
+func (g *Graph) Len() int {
+	if g == nil {
+		return 0
+	}
+	return len(g.ids)
+}
 
-// Ancestors returns all that id needs, directly or not, with the length of the shortest way. The map
-// is shared and must not be changed.
-func (g *Graph) Ancestors(id string) map[string]int {
+// IDs returns all IDs in order. The caller must not change it.
+func (g *Graph) IDs() []string {
 	if g == nil {
 		return nil
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if a, ok := g.ancestors[id]; ok {
-		return a
+	return g.ids
+}
+
+// Children returns the entities that need id, in order. The caller must not change it.
+func (g *Graph) Children(id string) []string {
+	if g == nil {
+		return nil
 	}
-	a := map[string]int{}
-	for level, next := 1, g.entities[id].Parents; len(next) > 0; level++ {
-		var above []string
-		for _, p := range next {
-			if _, seen := a[p]; seen {
-				continue
-			}
-			a[p] = level
-			above = append(above, g.entities[p].Parents...)
+	return g.children[id]
+}
+
+// Zone returns the machines of a zone, in order: its hosts, and nodes that stand on no host.
+func (g *Graph) Zone(az string) []string {
+	if g == nil {
+		return nil
+	}
+	return g.zones[az]
+}
+
+// Fleet returns the entities of one kind that do one service's work, in order.
+func (g *Graph) Fleet(kind, service string) []string {
+	if g == nil {
+		return nil
+	}
+	return g.fleets[kind+"\x00"+service]
+}
+
+// Machine returns what an entity stands on: itself where it is a host or on none.
+func (g *Graph) Machine(id string) string {
+	e, ok := g.Get(id)
+	if !ok || e.Kind != KindNode {
+		return id
+	}
+	for _, p := range e.Parents {
+		if pe := g.entities[p]; pe.Kind == KindHost {
+			return p
 		}
-		next = above
 	}
-	g.ancestors[id] = a
-	return a
+	return id
+}
+
+// Whole returns the smallest cluster or service of which id, or a node on it, is a part: the one with the
+// fewest parents. Empty where there is none.
+func (g *Graph) Whole(id string) string {
+	best := ""
+	for _, c := range g.parts(id) {
+		if best == "" || len(g.entities[c].Parents) < len(g.entities[best].Parents) {
+			best = c
+		}
+	}
+	return best
+}
+
+// parts are all clusters and services of which id, or a node on it, is a part.
+func (g *Graph) parts(id string) []string {
+	var out []string
+	for _, c := range g.Children(id) {
+		e := g.entities[c]
+		switch {
+		case e.whole() && g.entities[id].Kind == KindNode:
+			out = append(out, c)
+		case e.Kind == KindNode:
+			out = append(out, g.parts(c)...)
+		}
+	}
+	return out
+}
+
+// AZ returns the entity of a zone, the zero Entity where there is none.
+func (g *Graph) AZ(az string) Entity {
+	return g.entities[g.find(KindAZ, func(e Entity) bool { return e.AZ == az })]
+}
+
+// Under returns all that id needs, directly or not, itself among it.
+func (g *Graph) Under(id string) map[string]bool {
+	under := map[string]bool{id: true}
+	queue := []string{id}
+	for len(queue) > 0 {
+		e, _ := g.Get(queue[0])
+		queue = queue[1:]
+		for _, p := range e.Parents {
+			if !under[p] {
+				under[p] = true
+				queue = append(queue, p)
+			}
+		}
+	}
+	return under
 }
 
 // DependsOn says whether child needs parent, directly or not, and over how many steps.
 func (g *Graph) DependsOn(child, parent string) (steps int, ok bool) {
-	steps, ok = g.Ancestors(child)[parent]
-	return steps, ok
-}
-
-// Spread returns what cannot work when all of lost are gone, lost included: an entity falls with a
-// parent, unless it can spare as many of that kind as fell.
-func (g *Graph) Spread(lost map[string]bool) map[string]bool {
-	if g == nil {
-		return lost
+	if child == parent {
+		return 0, false
 	}
-	fallen := make(map[string]bool, len(lost))
-	queue := make([]string, 0, len(lost))
-	for id := range lost {
-		fallen[id] = true
-		queue = append(queue, id)
-	}
-	for len(queue) > 0 {
-		id := queue[0]
-		queue = queue[1:]
-		for _, c := range g.children[id] {
-			if fallen[c] {
-				continue
-			}
-			if _, _, hurt := g.Redundancy(c, g.entities[id].Kind, fallen); hurt {
-				fallen[c] = true
-				queue = append(queue, c)
+	level, seen := []string{child}, map[string]bool{child: true}
+	for steps = 1; len(level) > 0; steps++ {
+		var above []string
+		for _, id := range level {
+			e, _ := g.Get(id)
+			for _, p := range e.Parents {
+				if p == parent {
+					return steps, true
+				}
+				if !seen[p] {
+					seen[p] = true
+					above = append(above, p)
+				}
 			}
 		}
+		level = above
 	}
-	return fallen
-}
-
-// Redundancy returns how many parents of one kind fell, how many id has, and whether that hurts it: more
-// fell than it can spare, or all of them.
-func (g *Graph) Redundancy(id, kind string, fallen map[string]bool) (lost, total int, hurt bool) {
-	e := g.entities[id]
-	for _, p := range e.Parents {
-		if g.entities[p].Kind != kind {
-			continue
-		}
-		total++
-		if fallen[p] {
-			lost++
-		}
-	}
-	return lost, total, lost > 0 && (lost > e.Spare || lost == total)
-}
-
-// Members returns the parents of id that are of its own service, or all nodes among them when it has no
-// service: what a cluster or a service is made of. In order.
-func (g *Graph) Members(id string) []string {
-	e, ok := g.Get(id)
-	if !ok || e.Kind != KindCluster && e.Kind != KindService {
-		return nil
-	}
-	var out []string
-	for _, p := range e.Parents {
-		pe := g.entities[p]
-		if pe.Kind == KindNode && (e.Service == "" || pe.Service == e.Service) {
-			out = append(out, p)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// Find returns the entity of a kind with this host, zone, cluster or service: the place of an alarm that
-// names no entity. The least ID wins where several fit.
-func (g *Graph) Find(kind string, match func(Entity) bool) (string, bool) {
-	if g == nil {
-		return "", false
-	}
-	best := ""
-	for id, e := range g.entities {
-		if e.Kind == kind && match(e) && (best == "" || id < best) {
-			best = id
-		}
-	}
-	return best, best != ""
+	return 0, false
 }

@@ -1,117 +1,119 @@
 package topology
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
 
-// fleet is three zones of one host each, a store of three nodes that spares one, and an API that needs it.
-func fleet(t *testing.T) *Graph {
+// small is a zone-spread store of three nodes that spares one, and a front that needs it.
+func small(t *testing.T) *Graph {
 	t.Helper()
 	var es []Entity
-	var riak, api []string
+	var store, front []string
 	for _, z := range []string{"a", "b", "c"} {
 		es = append(es,
-			Entity{ID: "az:" + z, Kind: KindAZ, AZ: z},
-			Entity{ID: "host:" + z, Kind: KindHost, AZ: z, Host: z, Parents: []string{"az:" + z}},
-			Entity{ID: "riak:" + z, Kind: KindNode, Service: "riak", AZ: z, Host: z, Parents: []string{"host:" + z}},
-			Entity{ID: "api:" + z, Kind: KindNode, Service: "api", AZ: z, Host: z, Parents: []string{"host:" + z, "store"}})
-		riak, api = append(riak, "riak:"+z), append(api, "api:"+z)
+			Entity{ID: "zone-" + z, Kind: KindAZ, AZ: z},
+			Entity{ID: "m-" + z, Kind: KindHost, AZ: z, Host: z, Parents: []string{"zone-" + z}},
+			Entity{ID: "s-" + z, Kind: KindNode, Service: "store", AZ: z, Host: z, Parents: []string{"m-" + z}},
+			Entity{ID: "f-" + z, Kind: KindNode, Service: "front", AZ: z, Host: z, Parents: []string{"m-" + z, "store"}})
+		store, front = append(store, "s-"+z), append(front, "f-"+z)
 	}
-	es = append(es, Entity{ID: "store", Kind: KindCluster, Service: "riak", Parents: riak, Spare: 1},
-		Entity{ID: "elb", Kind: KindELB, Service: "elb"},
-		Entity{ID: "streams", Kind: KindService, Service: "api", Parents: append([]string{"elb"}, api...), Spare: 1})
-	g, err := New(es)
+	g, err := New(append(es, Entity{ID: "store", Kind: KindCluster, Service: "store", Cluster: "main", Parents: store, Spare: 1},
+		Entity{ID: "edge", Kind: KindELB}, Entity{ID: "users", Kind: KindService, Service: "front", Parents: append(front, "edge"), Spare: 1}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return g
 }
 
-func TestNewTellsWhatDoesNotFit(t *testing.T) {
-	for name, tc := range map[string]struct {
-		in   []Entity
-		want string
-	}{
-		"no id":      {[]Entity{{}}, "without an id"},
-		"twice":      {[]Entity{{ID: "a"}, {ID: "a"}}, `"a" is there twice`},
-		"no parent":  {[]Entity{{ID: "a", Parents: []string{"b"}}}, `"a" needs "b", which is not there`},
-		"a circle":   {[]Entity{{ID: "a", Parents: []string{"b"}}, {ID: "b", Parents: []string{"c"}}, {ID: "c", Parents: []string{"b"}}}, "a circle: b needs c needs b"},
-		"its parent": {[]Entity{{ID: "a", Parents: []string{"a"}}}, "a circle: a needs a"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if _, err := New(tc.in); err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("New = %v; want %q", err, tc.want)
-			}
-		})
+func TestNewTellsFaultsAndCanBeUsed(t *testing.T) {
+	g, err := New([]Entity{{ID: "a", Parents: []string{"b", "gone"}}, {ID: "b", Parents: []string{"a"}}, {ID: "a"}, {}})
+	for _, want := range []string{"a needs gone, which is not there", "needs it in turn", "a is there twice", "has no id"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New = %v; want %q in it", err, want)
+		}
+	}
+	if g.Len() != 2 {
+		t.Errorf("the graph has %v", g.IDs())
 	}
 }
 
-func TestDependsOn(t *testing.T) {
-	g := fleet(t)
+func TestReach(t *testing.T) {
+	g := small(t)
 	for _, tc := range []struct {
-		child, parent string
-		steps         int
-		ok            bool
+		from, to string
+		want     Edge
 	}{
-		{"riak:a", "host:a", 1, true},
-		{"api:a", "az:a", 2, true},
-		{"api:a", "az:b", 4, true}, // through the store
-		{"streams", "elb", 1, true},
-		{"elb", "streams", 0, false},
-		{"riak:a", "riak:b", 0, false},
-		{"nobody", "az:a", 0, false},
+		{"s-a", "s-a", Hurt},
+		{"s-a", "store", Needs}, // one of three, one is spare
+		{"s-a", "users", Needs},
+		{"s-a", "s-b", Side},
+		{"store", "users", Hurt},
+		{"store", "s-b", Member},
+		{"store", "edge", Front},
+		{"edge", "users", Hurt},
+		{"edge", "f-a", Member},
+		{"zone-a", "f-a", Hurt},
+		{"zone-a", "store", Needs},
+		{"f-a", "store", None},
 	} {
-		if steps, ok := g.DependsOn(tc.child, tc.parent); steps != tc.steps || ok != tc.ok {
-			t.Errorf("DependsOn(%s, %s) = %d, %v; want %d, %v", tc.child, tc.parent, steps, ok, tc.steps, tc.ok)
+		if got := g.Reach(tc.from)[tc.to]; got != tc.want {
+			t.Errorf("Reach(%s)[%s] = %v; want %v", tc.from, tc.to, got, tc.want)
 		}
 	}
 }
 
-func TestSpreadStopsWhereThereIsSpare(t *testing.T) {
-	g := fleet(t)
-	for name, tc := range map[string]struct{ lost, want []string }{
-		"a node of three is spared":             {[]string{"riak:a"}, []string{"riak:a"}},
-		"two of three are not":                  {[]string{"riak:a", "riak:b"}, []string{"api:a", "api:b", "api:c", "riak:a", "riak:b", "store", "streams"}},
-		"a zone takes its own":                  {[]string{"az:a"}, []string{"api:a", "az:a", "host:a", "riak:a"}},
-		"the only one of a kind is never spare": {[]string{"elb"}, []string{"elb", "streams"}},
+func TestRedundancy(t *testing.T) {
+	g := small(t)
+	if r, ok := g.Redundancy("m-a", nil); !ok || !r.Left() || r.Of != 3 {
+		t.Errorf("one of three: %+v, %v", r, ok)
+	}
+	if r, ok := g.Redundancy("m-a", map[string]bool{"s-b": true}); !ok || r.Left() {
+		t.Errorf("with another one lost: %+v, %v", r, ok)
+	}
+	if _, ok := g.Redundancy("edge", nil); ok {
+		t.Error("an edge is part of nothing")
+	}
+}
+
+func TestPlace(t *testing.T) {
+	g := small(t)
+	for name, tc := range map[string]struct {
+		labels map[string]string
+		want   string
+		known  bool
+	}{
+		"by name":              {map[string]string{"entity": "store"}, "store", true},
+		"by instance":          {map[string]string{"instance": "a:9100"}, "m-a", true},
+		"by host and service":  {map[string]string{"host": "a", "service": "front"}, "f-a", true},
+		"by cluster":           {map[string]string{"cluster": "main"}, "store", true},
+		"by zone":              {map[string]string{"az": "b"}, "zone-b", true},
+		"a name nobody has":    {map[string]string{"entity": "x", "host": "a"}, "x", false},
+		"a machine not known":  {map[string]string{"instance": "new:9100", "az": "a"}, "host:new", false},
+		"nothing that we know": {map[string]string{"job": "x"}, "", false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			lost := map[string]bool{}
-			for _, id := range tc.lost {
-				lost[id] = true
-			}
-			got := slices.Sorted(maps.Keys(g.Spread(lost)))
-			if !slices.Equal(got, tc.want) {
-				t.Errorf("Spread(%v) = %v; want %v", tc.lost, got, tc.want)
-			}
-		})
+		if e, known := g.Place(tc.labels); e.ID != tc.want || known != tc.known {
+			t.Errorf("%s: Place = %q, %v; want %q, %v", name, e.ID, known, tc.want, tc.known)
+		}
 	}
 }
 
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
-	write := func(name, text string) string {
-		p := filepath.Join(dir, name)
-		if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+	for name, tc := range map[string]struct{ file, text, fault string }{
+		"json":        {"t.json", `{"region":"r","azs":["a"],"entities":{"n":{"kind":"node"}}}`, ""},
+		"yaml":        {"t.yaml", "entities: {n: {kind: node}}", ""},
+		"unknown key": {"u.json", `{"entities":{"n":{"knid":"node"}}}`, "knid"},
+	} {
+		path := filepath.Join(dir, tc.file)
+		if err := os.WriteFile(path, []byte(tc.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return p
-	}
-	g, err := Load(write("good", `{"region":"r","azs":["a"],"entities":{"az:a":{"id":"az:a","kind":"az"},"n":{"kind":"node","parents":["az:a"]}}}`))
-	if err != nil || g.Len() != 2 {
-		t.Fatalf("Load = %v, %v", g, err)
-	}
-	if id, ok := g.Find(KindNode, func(Entity) bool { return true }); !ok || id != "n" {
-		t.Errorf("Find = %q, %v", id, ok)
-	}
-	for _, bad := range []string{write("html", "<html>"), write("name", `{"entities":{"a":{"id":"b"}}}`), dir + "/none"} {
-		if _, err := Load(bad); err == nil {
-			t.Errorf("Load(%s) gave no error", bad)
+		g, err := Load(path)
+		if tc.fault == "" && (err != nil || g.Len() != 1) || tc.fault != "" && (err == nil || !strings.Contains(err.Error(), tc.fault)) {
+			t.Errorf("%s: Load = %d entities, %v", name, g.Len(), err)
 		}
 	}
 }

@@ -1,0 +1,70 @@
+package alerting
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// summaryEvery is how often a storm is summed up.
+const summaryEvery = 5 * time.Minute
+
+// remark adds notes to open incidents: what stays hidden for long, once; and in a storm how it stands.
+func (r *Router) remark() {
+	for _, p := range r.problems {
+		if !p.told || !p.incident.rec.Open {
+			continue
+		}
+		count := map[string]int{}
+		for _, a := range p.members {
+			if a.hidden.IsZero() || a.noted || a.derived() || !a.holds() || !r.passed(a.hidden.Add(r.set.HiddenFor)) {
+				continue
+			}
+			a.noted = true
+			count[a.Rule()]++
+		}
+		if len(count) > 0 {
+			p.incident.note(fmt.Sprintf("Hidden behind this for over %v: %s", r.set.HiddenFor, counted(count)))
+		}
+	}
+	if !r.storm || !r.passed(r.noted.Add(summaryEvery)) {
+		return
+	}
+	r.noted = r.now
+	firing, open := 0, 0
+	for _, a := range r.alarms {
+		if a.holds() {
+			firing++
+		}
+	}
+	for _, p := range r.problems {
+		if p.awake && !p.boardOnly() {
+			open++
+		}
+	}
+	for _, p := range r.problems {
+		if p.told && p.awake && p.incident.rec.Open && p.priority <= P2 {
+			p.incident.note(fmt.Sprintf("Storm: %d alarms began in %v, %d hold now, %d problems are open", len(r.raw), r.set.Storm.Window, firing, open))
+			return
+		}
+	}
+}
+
+func (i *incident) note(text string) {
+	if len(i.notes) < maxNotes {
+		i.notes = append(i.notes, text)
+	}
+}
+
+func counted(count map[string]int) string {
+	var parts []string
+	for _, rule := range slices.Sorted(maps.Keys(count)) {
+		parts = append(parts, fmt.Sprintf("%d %s", count[rule], rule))
+		if len(parts) == 20 {
+			break
+		}
+	}
+	return strings.Join(parts, ", ")
+}

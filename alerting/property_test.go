@@ -1,0 +1,136 @@
+package alerting
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// Whatever happens: nothing that fires is lost from sight, the order is total, waits are bounded, the same inputs give
+// the same answers, and a restart at any moment neither doubles nor loses a page.
+func TestAnyTimeline(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			a, b := play(t, seed, 0), play(t, seed, 0)
+			if !reflect.DeepEqual(a.log, b.log) || !reflect.DeepEqual(a.r.View(), b.r.View()) {
+				t.Errorf("the same inputs gave\n%v\nand\n%v", a.log, b.log)
+			}
+			play(t, seed, 1+int(seed)*3)
+		})
+	}
+}
+
+func alphabet() []Alarm {
+	out := []Alarm{
+		burn, limit, split, disk, slow, process, tell("Zone critical down az zone-a"), tell("Deploy critical change cluster users"),
+		tell("Cert critical config edge edge"), tell("Quorum critical quorum cluster the-store"), {Labels: map[string]string{LabelRule: "Theirs", LabelSeverity: "critical"}},
+		tell("Soon warning saturation cluster the-store", "harm_in=5m"),
+	}
+	for _, z := range []string{"a", "b", "c"} {
+		for i := range 4 {
+			for _, s := range []string{"store", "front"} {
+				h := fmt.Sprintf("%s-%s%d", s, z, i)
+				out = append(out, tell("Gone critical down host m-"+h), tell("Errors critical errors node "+h, "dep=store"), tell("Beat warning liveness host m-"+h))
+			}
+		}
+	}
+	return out
+}
+
+// play makes a random timeline of an hour. With restart above 0 the router dies at that step, its last call unanswered.
+func play(t *testing.T, seed uint64, restart int) *world {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	alarms := alphabet()
+	w := newWorld(t)
+	w.answer = func(Action) Outcome {
+		switch rng.IntN(12) {
+		case 0:
+			return Unknown
+		case 1:
+			return Throttled
+		}
+		return Accepted
+	}
+	firing := map[int]bool{}
+	for n := range 50 {
+		for range rng.IntN(6) {
+			i := rng.IntN(len(alarms))
+			if firing[i] = !firing[i]; firing[i] {
+				w.in = append(w.in, Firing{alarms[i]})
+			} else {
+				w.in = append(w.in, Ended{alarms[i].Fingerprint()})
+			}
+		}
+		w.step()
+		inSight(t, w, alarms, firing)
+		if n+1 == restart {
+			w.restart()
+		}
+		if restart > 0 && n+1 >= restart { // senders tell again
+			for i, on := range firing {
+				if on {
+					w.in = append(w.in, Firing{alarms[i]})
+				}
+			}
+			w.in = sortedInputs(w.in)
+		}
+		w.wait(time.Duration(rng.IntN(30)) * time.Second)
+	}
+	return w
+}
+
+func sortedInputs(in []Input) []Input {
+	out := in[:0:0]
+	for _, i := range in {
+		if _, ok := i.(Firing); !ok {
+			out = append(out, i)
+		}
+	}
+	for _, a := range alphabet() {
+		for _, i := range in {
+			if f, ok := i.(Firing); ok && f.Alarm.Fingerprint() == a.Fingerprint() {
+				out = append(out, f)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// inSight checks what holds after every step.
+func inSight(t *testing.T, w *world, alarms []Alarm, firing map[int]bool) {
+	t.Helper()
+	seen := map[string]int{}
+	v := w.r.View()
+	for _, p := range v.Problems {
+		seen[p.Root.Fingerprint()]++
+		for _, e := range p.Explained {
+			seen[e.Alarm.Fingerprint()]++
+		}
+		for _, a := range p.Page.Explained {
+			seen[a.Fingerprint()]++
+		}
+		if p.State == Waiting && p.Until.After(v.At.Add(2*time.Minute)) || p.State == Held && p.Until.After(v.At.Add(30*time.Minute)) {
+			t.Fatalf("%s is %s until %v, now %v", p.ID, p.State, p.Until, v.At)
+		}
+	}
+	for i, on := range firing {
+		if on && seen[alarms[i].Fingerprint()] == 0 {
+			t.Fatalf("%s fires and nothing on the board says so", alarms[i].Rule())
+		}
+	}
+	for i := 1; i < len(w.r.problems); i++ {
+		if worse(w.r.problems[i-1], w.r.problems[i]) >= 0 {
+			t.Fatalf("problems %d and %d are not in order", i-1, i)
+		}
+	}
+	for _, p := range w.r.problems {
+		if p.awake && p.told && p.incident.rec.Open {
+			if _, ok := w.open[p.incident.rec.Key]; !ok {
+				t.Fatalf("%s is believed to be open and is not", p.incident.rec.Key)
+			}
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package alerting
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting/topology"
+)
+
+var start = time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC)
+
+// fleet is three zones of four store nodes and four front nodes, an edge and what users feel.
+func fleet(t testing.TB) *topology.Graph {
+	t.Helper()
+	var es []topology.Entity
+	var store, front []string
+	for _, z := range []string{"a", "b", "c"} {
+		es = append(es, topology.Entity{ID: "zone-" + z, Kind: topology.KindAZ, AZ: z})
+		for i := range 4 {
+			for _, s := range []string{"store", "front"} {
+				h := fmt.Sprintf("%s-%s%d", s, z, i)
+				es = append(es, topology.Entity{ID: "m-" + h, Kind: topology.KindHost, Service: s, AZ: z, Host: h, Parents: []string{"zone-" + z}})
+				n := topology.Entity{ID: h, Kind: topology.KindNode, Service: s, AZ: z, Host: h, Parents: []string{"m-" + h}}
+				if s == "store" {
+					store = append(store, h)
+				} else {
+					n.Parents = append(n.Parents, "the-store")
+					front = append(front, h)
+				}
+				es = append(es, n)
+			}
+		}
+	}
+	es = append(es,
+		topology.Entity{ID: "the-store", Kind: topology.KindCluster, Service: "store", Cluster: "main", Parents: store, Spare: 3},
+		topology.Entity{ID: "edge", Kind: topology.KindELB, Service: "edge"},
+		topology.Entity{ID: "users", Kind: topology.KindService, Service: "front", Parents: append([]string{"edge"}, front...), Spare: 3})
+	g, err := topology.New(es)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// tell makes an alarm of "rule severity kind layer entity", with guidance where it is critical, and more labels.
+func tell(what string, more ...string) Alarm {
+	f := strings.Fields(what)
+	a := Alarm{
+		Labels: map[string]string{
+			LabelRule: f[0], LabelSeverity: f[1], LabelKind: f[2], LabelLayer: f[3], LabelEntity: f[4], LabelSource: "agent",
+		},
+		Annotations: map[string]string{AnnotationSummary: f[0] + " on " + f[4]},
+	}
+	if f[1] == "critical" {
+		a.Annotations[AnnotationGuidance] = "look at " + f[4]
+	}
+	for _, m := range more {
+		k, v, _ := strings.Cut(m, "=")
+		if k == AnnotationHarmIn {
+			a.Annotations[k] = v
+			continue
+		}
+		a.Labels[k] = v
+	}
+	return a
+}
+
+// world drives a router in simulated time and answers as a pager does.
+type world struct {
+	t      testing.TB
+	r      *Router
+	now    time.Time
+	next   time.Time
+	in     []Input
+	answer func(Action) Outcome
+	log    []string // "12s trigger P1 Rule"
+	open   map[string]Priority
+	ledger map[string]Record
+	high   int
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{t: t, now: start, open: map[string]Priority{}, ledger: map[string]Record{}}
+	w.boot()
+	return w
+}
+
+func (w *world) boot() {
+	w.r = New(DefaultSettings())
+	w.in = append(w.in, Topology{fleet(w.t)})
+}
+
+// restart is kill -9: all that was not answered is lost, all that was recorded is told.
+func (w *world) restart() {
+	w.in = nil
+	w.boot()
+	var recs []Record
+	for _, rec := range w.ledger {
+		recs = append(recs, rec)
+	}
+	slices.SortFunc(recs, func(a, b Record) int { return strings.Compare(a.Key, b.Key) })
+	w.r.Restore(recs)
+}
+
+func (w *world) fire(as ...Alarm) {
+	for _, a := range as {
+		w.in = append(w.in, Firing{a})
+	}
+	w.step()
+}
+
+func (w *world) end(as ...Alarm) {
+	for _, a := range as {
+		w.in = append(w.in, Ended{a.Fingerprint()})
+	}
+	w.step()
+}
+
+func (w *world) step() {
+	for n := 0; ; n++ {
+		out, next := w.r.Step(w.now, w.in)
+		w.in, w.next = nil, next
+		for _, a := range out {
+			w.carry(a)
+		}
+		if len(w.in) == 0 {
+			return
+		}
+		if n > 100 {
+			w.t.Fatal("the router does not come to rest")
+		}
+	}
+}
+
+func (w *world) carry(a Action) {
+	pending := a.Record
+	pending.Pending = a.ID
+	w.ledger[a.Key] = pending
+	o := Accepted
+	if w.answer != nil {
+		o = w.answer(a)
+	}
+	if o == 0 {
+		return // killed under way
+	}
+	if o == Accepted {
+		w.ledger[a.Key] = a.Record
+		w.log = append(w.log, fmt.Sprintf("%v %s %s %s", w.now.Sub(start), a.Kind, a.Page.Priority, a.Page.Rule))
+		w.happen(a)
+	}
+	w.in = append(w.in, Result{ActionID: a.ID, Outcome: o})
+}
+
+// happen is what the pager does with it.
+func (w *world) happen(a Action) {
+	switch a.Kind {
+	case Trigger:
+		if _, ok := w.open[a.Key]; !ok && a.Page.Priority <= P2 {
+			w.high++
+		}
+		w.open[a.Key] = a.Page.Priority
+	case Resolve:
+		delete(w.open, a.Key)
+	}
+	if n := len([]rune(a.Page.Sentence)); n == 0 || n >= 80 || a.Page.Guidance == "" || a.Page.Reason == "" || len(a.Page.Explained) == 0 {
+		w.t.Errorf("page of %s is not whole: %+v", a.Key, a.Page)
+	}
+}
+
+// wait lets time pass, waking the router when it wanted to be.
+func (w *world) wait(d time.Duration) {
+	until := w.now.Add(d)
+	for !w.next.IsZero() && w.next.Before(until) {
+		w.now = w.next
+		w.step()
+	}
+	w.now = until
+	w.step()
+}
+
+func (w *world) want(log ...string) {
+	w.t.Helper()
+	if !slices.Equal(w.log, log) {
+		w.t.Errorf("sent\n  %s\nwant\n  %s", strings.Join(w.log, "\n  "), strings.Join(log, "\n  "))
+	}
+	w.log = nil
+}

@@ -1,0 +1,209 @@
+package alerting
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	burn    = tell("Burn critical symptom symptom users")
+	limit   = tell("Limit critical saturation edge edge")
+	split   = tell("Split critical partition cluster the-store")
+	disk    = tell("Disk critical saturation node store-a0")
+	slow    = tell("Slow warning latency node store-b1")
+	process = tell("Process critical down node store-a0")
+)
+
+// Each timeline is one behaviour.
+func TestTimelines(t *testing.T) {
+	for name, run := range map[string]func(*world){
+		"one alarm pages after its wait and resolves after a quiet minute": func(w *world) {
+			w.fire(disk)
+			w.wait(2 * time.Minute)
+			w.want("20s trigger P2 Disk")
+			w.end(disk)
+			w.wait(2 * time.Minute)
+			w.want("3m0s resolve P2 Disk")
+		},
+		"a symptom waits for a cause, and the cause heads the page": func(w *world) {
+			w.fire(burn)
+			w.wait(5 * time.Second)
+			w.fire(limit)
+			w.wait(time.Minute)
+			w.want("8s trigger P1 Limit")
+		},
+		"a symptom alone pages, and a later cause takes the title": func(w *world) {
+			w.fire(burn)
+			w.wait(20 * time.Second)
+			w.fire(limit)
+			w.wait(time.Minute)
+			w.want("15s trigger P1 Burn", "20s retitle P1 Limit", "20s note P1 Limit")
+		},
+		"one node within its redundancy does not explain why users are hurt": func(w *world) {
+			w.fire(disk)
+			w.wait(30 * time.Second)
+			w.fire(burn)
+			w.wait(time.Minute)
+			w.want("20s trigger P2 Disk", "45s trigger P1 Burn")
+		},
+		"one node of many stays on the board": func(w *world) {
+			w.fire(process, slow)
+			w.wait(time.Hour)
+			w.want()
+		},
+		"more nodes down than are spare page once": func(w *world) {
+			for _, n := range []string{"store-a0", "store-b0", "store-c0", "store-a1"} {
+				w.fire(tell("Process critical down node " + n))
+			}
+			w.wait(10 * time.Minute)
+			w.want("30s trigger P2 Process")
+		},
+		"what a person acknowledged and gets worse is told anew": func(w *world) {
+			w.fire(split)
+			w.wait(30 * time.Second)
+			w.in = append(w.in, Acked{Key: "binnacle:Split:the-store:1", By: "ann"})
+			w.fire(burn)
+			w.wait(time.Minute)
+			w.want("20s trigger P2 Split", "33s trigger P1 Split")
+		},
+		"an unrelated P2 waits behind a P1, a minute at most": func(w *world) {
+			w.fire(split, burn, tell("Cert critical config edge edge"))
+			w.wait(2 * time.Minute)
+			w.want("3s trigger P1 Cert")
+			w.fire(tell("Other critical config cluster elsewhere"))
+			w.wait(3 * time.Minute)
+			w.want("3m20s trigger P2 Other")
+		},
+		"what comes back says so under a new generation": func(w *world) {
+			w.fire(disk)
+			w.wait(time.Minute)
+			w.end(disk)
+			w.wait(2 * time.Minute)
+			w.fire(disk)
+			w.wait(time.Minute)
+			w.want("20s trigger P2 Disk", "2m0s resolve P2 Disk", "3m20s trigger P2 Disk")
+			if r := w.ledger["binnacle:Disk:store-a0:2"]; r.Returns != 1 || !strings.Contains(r.Page.Reason, "came back") {
+				w.t.Errorf("the second page is %+v", r)
+			}
+		},
+		"effects that outlive their cause are no second storm": func(w *world) {
+			w.fire(split)
+			for _, n := range []string{"front-a0", "front-a1", "front-a2", "front-b0", "front-b1", "front-b2", "front-c0", "front-c1"} {
+				w.fire(tell("Errors critical errors node "+n, "dep=store"))
+			}
+			w.wait(time.Minute)
+			w.end(split)
+			w.wait(4 * time.Minute)
+			w.want("20s trigger P2 Split", "2m0s resolve P2 Split")
+		},
+		"a silence covers causes but not what users feel": func(w *world) {
+			w.in = append(w.in, Silenced{Silence{ID: "s", Matchers: []Matcher{{Name: LabelEntity, Value: ".*", Regex: true}}, EndsAt: start.Add(time.Hour)}})
+			w.fire(limit, burn)
+			w.wait(time.Minute)
+			w.want("15s trigger P1 Burn")
+		},
+		"the last word is the author's": func(w *world) {
+			w.fire(tell("Never critical config edge edge", "page=never"), tell("Three critical config cluster the-store", "priority=P3"), tell("Always info hygiene node store-a0", "page=always"))
+			w.wait(40 * time.Minute)
+			w.want("20s trigger P2 Always", "31m0s trigger P3 Three")
+		},
+		"liveness and hygiene that flap are a ticket": func(w *world) {
+			a := tell("Check critical hygiene edge edge")
+			for range 10 {
+				w.fire(a)
+				w.wait(40 * time.Second)
+				w.end(a)
+				w.wait(20 * time.Second)
+			}
+			w.want()
+		},
+		"a foreign critical alarm pages as P2": func(w *world) {
+			w.fire(Alarm{Labels: map[string]string{LabelRule: "Theirs", LabelSeverity: "critical", "job": "x"}})
+			w.wait(time.Minute)
+			w.want("20s trigger P2 Theirs")
+		},
+		"an alarm past its end is out of contact and not over": func(w *world) {
+			a := disk
+			a.EndsAt = start.Add(4 * time.Minute)
+			w.fire(a)
+			w.wait(time.Hour)
+			w.want("20s trigger P2 Disk")
+			if v := w.r.View(); v.Lost != 1 || !strings.Contains(v.Problems[0].Note, "lost contact") {
+				w.t.Errorf("the board shows %+v", v)
+			}
+		},
+		"no answer is tried again under the same key, soon": func(w *world) {
+			w.answer = func(Action) Outcome {
+				if w.now.Sub(start) < 2*time.Minute {
+					return Unknown
+				}
+				return Accepted
+			}
+			w.fire(disk)
+			w.wait(5 * time.Minute)
+			if len(w.log) != 1 || len(w.ledger) != 1 || w.now.Sub(start) < 2*time.Minute {
+				w.t.Errorf("sent %v under %d keys", w.log, len(w.ledger))
+			}
+		},
+		"after too many calls the probe is the best": func(w *world) {
+			refused := 0
+			w.answer = func(Action) Outcome {
+				if refused++; refused == 1 {
+					return Throttled
+				}
+				return Accepted
+			}
+			w.fire(disk)
+			w.wait(22 * time.Second)
+			w.fire(limit, burn)
+			w.wait(time.Minute)
+			if !slices.Equal(w.log[:1], []string{"50s trigger P1 Limit"}) {
+				w.t.Errorf("sent %v", w.log)
+			}
+		},
+		"several P3 are one digest": func(w *world) {
+			w.fire(tell("One warning saturation edge edge"), tell("Two warning config cluster the-store"))
+			w.wait(3 * time.Minute)
+			if len(w.log) != 1 || len(w.open) != 1 {
+				w.t.Errorf("sent %v", w.log)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) { run(newWorld(t)) })
+	}
+}
+
+func TestRestartNeitherDoublesNorLoses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		kill time.Duration
+		dies bool // the call of the page is under way when it dies
+	}{
+		"before the page":         {10 * time.Second, false},
+		"with the page under way": {15 * time.Second, true},
+		"after the page":          {40 * time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if tc.dies {
+				w.answer = func(a Action) Outcome { w.happen(a); return 0 }
+			}
+			w.fire(burn)
+			w.wait(tc.kill)
+			w.answer = nil
+			w.restart()
+			w.wait(5 * time.Second)
+			w.fire(burn)
+			w.wait(time.Minute)
+			if w.high != 1 || len(w.open) != 1 {
+				t.Errorf("%d pages, open %v; want 1", w.high, w.open)
+			}
+			w.end(burn)
+			w.wait(4 * time.Minute)
+			if len(w.open) != 0 {
+				t.Errorf("still open: %v", w.open)
+			}
+		})
+	}
+}

@@ -1,0 +1,117 @@
+package topology
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// MaxEntities bounds a graph.
+const MaxEntities = 100_000
+
+// New builds a graph. It always returns one that can be used: what is wrong (a parent that is not there, a
+// circle, an ID twice) is left out of it and told in the error, one line each.
+func New(entities []Entity) (*Graph, error) {
+	g := &Graph{
+		entities: map[string]Entity{}, children: map[string][]string{}, zones: map[string][]string{},
+		fleets: map[string][]string{}, hosts: map[string][]string{},
+	}
+	var errs []error
+	for i, e := range entities {
+		if i == MaxEntities {
+			errs = append(errs, fmt.Errorf("%d entities, want at most %d: the rest is left out", len(entities), MaxEntities))
+			break
+		}
+		switch _, twice := g.entities[e.ID]; {
+		case e.ID == "":
+			errs = append(errs, fmt.Errorf("entity %d has no id", i))
+		case twice:
+			errs = append(errs, fmt.Errorf("%s is there twice", e.ID))
+		default:
+			e.Spare = max(0, e.Spare)
+			g.entities[e.ID] = e
+		}
+	}
+	g.ids = slices.Sorted(maps.Keys(g.entities))
+	errs = append(errs, g.dangling()...)
+	errs = append(errs, g.circles()...)
+	g.index()
+	return g, errors.Join(errs...)
+}
+
+func (g *Graph) dangling() []error {
+	var errs []error
+	for _, id := range g.ids {
+		e := g.entities[id]
+		var kept []string
+		for _, p := range e.Parents {
+			if _, ok := g.entities[p]; !ok {
+				errs = append(errs, fmt.Errorf("%s needs %s, which is not there", id, p))
+			} else if !slices.Contains(kept, p) {
+				kept = append(kept, p)
+			}
+		}
+		slices.Sort(kept)
+		e.Parents = kept
+		g.entities[id] = e
+	}
+	return errs
+}
+
+// circles cuts each circle at the edge that closes it, found by a walk in order of ID.
+func (g *Graph) circles() []error {
+	const (
+		open = iota + 1
+		done
+	)
+	var errs []error
+	state := map[string]int{}
+	var walk func(id string)
+	walk = func(id string) {
+		state[id] = open
+		e := g.entities[id]
+		var kept []string
+		for _, p := range e.Parents {
+			if state[p] == open {
+				errs = append(errs, fmt.Errorf("%s needs %s, which needs it in turn", id, p))
+				continue
+			}
+			if state[p] == 0 {
+				walk(p)
+			}
+			kept = append(kept, p)
+		}
+		e.Parents = kept
+		g.entities[id] = e
+		state[id] = done
+	}
+	for _, id := range g.ids {
+		if state[id] == 0 {
+			walk(id)
+		}
+	}
+	return errs
+}
+
+func (g *Graph) index() {
+	for _, id := range g.ids {
+		e := g.entities[id]
+		for _, p := range e.Parents {
+			g.children[p] = append(g.children[p], id)
+		}
+		if e.Host != "" {
+			g.hosts[e.Host] = append(g.hosts[e.Host], id)
+		}
+		if e.Kind != KindHost && e.Kind != KindNode {
+			continue
+		}
+		if e.AZ != "" && g.Machine(id) == id {
+			g.zones[e.AZ] = append(g.zones[e.AZ], id)
+		}
+		if e.Service != "" {
+			k := e.Kind + "\x00" + e.Service
+			g.fleets[k] = append(g.fleets[k], id)
+		}
+	}
+}
