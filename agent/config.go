@@ -133,6 +133,7 @@ func decodeConfig(doc *strict.Document) (Config, error) {
 	_, err = sinkPlans(cfg)
 	note(err)
 	if len(faults) > 0 {
+		faults.Sort()
 		return cfg, faults
 	}
 	return cfg, nil

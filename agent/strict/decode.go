@@ -19,9 +19,7 @@ func (d *Document) Decode(into any) error {
 	if d.root != nil {
 		v.value(d.root, reflect.ValueOf(into).Elem(), "")
 	}
-	if len(v.faults) == 0 {
-		v.validate(d.root, reflect.ValueOf(into).Elem(), "")
-	}
+	v.validate(d.root, reflect.ValueOf(into).Elem(), "")
 	return v.err()
 }
 
@@ -67,9 +65,7 @@ func (s Section) Decode(into any) error {
 	if s.node != nil && !isNull(s.node) {
 		v.value(s.node, dst, s.path)
 	}
-	if len(v.faults) == 0 {
-		v.validate(s.node, dst, s.path)
-	}
+	v.validate(s.node, dst, s.path)
 	return v.err()
 }
 
@@ -103,20 +99,18 @@ func (v *visitor) err() error {
 	if len(v.faults) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(v.faults, func(a, b Fault) int {
-		if c := strings.Compare(a.File, b.File); c != 0 {
-			return c
-		}
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Column - b.Column
-	})
+	v.faults.Sort()
 	return v.faults
 }
 
 func (v *visitor) add(n *yaml.Node, format string, args ...any) {
 	v.faults = append(v.faults, v.doc.fault(n, format, args...))
+}
+
+// faulty says whether a fault was found at the place of n.
+func (v *visitor) faulty(n *yaml.Node) bool {
+	at := v.doc.fault(n, "")
+	return slices.ContainsFunc(v.faults, func(f Fault) bool { return f.File == at.File && f.Line == at.Line && f.Column == at.Column })
 }
 
 var (
@@ -294,7 +288,7 @@ func collectFields(dst reflect.Value, into map[string]reflect.Value) (names []st
 }
 
 // validate calls Validate on dst and on every struct below it, and puts each line of an error at
-// the place of the key it begins with.
+// the place of the key it begins with. A value that could not be read is not judged as well.
 func (v *visitor) validate(n *yaml.Node, dst reflect.Value, path string) {
 	if dst.Kind() != reflect.Struct || dst.Type() == sectionType {
 		return
@@ -325,9 +319,10 @@ func (v *visitor) validate(n *yaml.Node, dst reflect.Value, path string) {
 		if path != "" {
 			line = path + "." + line
 		}
-		if at == nil {
+		switch {
+		case at == nil:
 			v.faults = append(v.faults, Fault{File: v.doc.first, Text: line})
-		} else {
+		case at == n || !v.faulty(at):
 			v.add(at, "%s", line)
 		}
 	}

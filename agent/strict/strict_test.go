@@ -58,6 +58,7 @@ func TestDecodeTellsEveryFaultWithItsPlace(t *testing.T) {
 		"two faults at once":        {"wait: soon\nlist: {a: b}\n", "a.yaml:1:7: wait: want a duration such as 30s, 5m or 15d, have \"soon\"\na.yaml:2:7: list: want a list, have names and values"},
 		"a number that is none":     {"inner:\n  count: many\n", `a.yaml:2:10: inner.count: want a whole number, have "many"`},
 		"a value out of bounds":     {"inner: {count: -1, limit: 11}\n", "a.yaml:1:16: inner.count: -1 is below 0\na.yaml:1:27: inner.limit: 11 is above 10"},
+		"faults of both kinds":      {"nane: x\ninner: {count: many, limit: 11}\n", "a.yaml:1:1: nane: unknown name; did you mean \"name\"?\na.yaml:2:16: inner.count: want a whole number, have \"many\"\na.yaml:2:29: inner.limit: 11 is above 10"},
 		"a text in place of a tree": {"inner: yes\n", `a.yaml:1:8: inner: want settings or the word off, have "yes"`},
 		"a name set twice":          {"name: a\nname: b\n", `a.yaml:2:1: name is set twice`},
 		"broken YAML":               {"name: [\n", "a.yaml:1:1: did not find expected node content"},
