@@ -48,20 +48,25 @@ func (p *Pages) figures(a *answers, now time.Time) []figure {
 	dropped := byReason("Events dropped", "dropped", a)
 	dropped.Bad = dropped.Note != ""
 	out = append(out, dropped, latency("Fan-out latency, half below", "p50", a), latency("Fan-out latency, 99 % below", "p99", a))
-	if line := a.by["p99 line"]; len(line) > 0 {
-		s := drawSpark(line[0].Points, now.Truncate(sparkStep), sparkWindow, sparkStep)
-		s.Words = "Over 30 minutes between " + seconds(s.Min) + " and " + seconds(s.Max) + ", now " + seconds(s.Now)
+	if line := a.by["p99 line"]; len(line) > 0 && !a.failed["p99"] {
+		v, ok := a.one("p99")
+		if !ok {
+			v = math.NaN() // which is not drawn
+		}
+		points, end := upTo(line[0].Points, now, sparkStep, v)
+		s := drawSpark(points, end, sparkStep, seconds)
 		out[len(out)-1].Line = &s
 	}
 	return out
 }
 
-// unknown says why a figure is not there: absent is not zero.
+// unknown says why a figure is not there. A count that no node ever sent is of something that did not happen:
+// they send each with its first event.
 func unknown(a *answers, query string) string {
 	if a.failed[query] {
 		return "not known, its query failed"
 	}
-	return "not reported"
+	return "none seen"
 }
 
 func latency(name, query string, a *answers) figure {

@@ -26,7 +26,7 @@ func problem(id string, pr alerting.Priority, st alerting.State, rule, entity, s
 		ID: id, State: st, Priority: pr, Reason: "users are hurt: NavCloudEventsNotDelivered holds", Root: root, Since: root.StartsAt,
 		Page: alerting.Page{
 			Priority: pr, Sentence: sentence, Rule: rule, Entity: entity, Impact: "Only 62 % of events reach the streams that wait for them",
-			Broken: sentence, Since: root.StartsAt, Guidance: "Restart nothing yet. Check the path between the zones.",
+			Broken: sentence, Since: root.StartsAt, Guidance: "Restart nothing yet. Check the path between the zones: `rabbitmqctl cluster_status`.",
 			Runbook: "http://localhost:9600/runbooks/" + rule, Reason: "users are hurt",
 		},
 	}

@@ -135,6 +135,12 @@ func inline(text string) string {
 	return out.String()
 }
 
+// prose renders guidance: a line with marks, in which each command can be copied.
+func prose(text string) template.HTML {
+	html := strings.ReplaceAll(inline(text), "</code>", `</code><button type="button" class="copy">Copy</button>`)
+	return template.HTML(html) //nolint:gosec // inline escapes, so that no other </code> can be there
+}
+
 // marks renders links, strong and emphasis; the address of a link is no place for marks.
 func marks(text string) string {
 	var out strings.Builder

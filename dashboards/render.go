@@ -65,6 +65,7 @@ func (p *Pages) templates() *template.Template {
 		"ago":      func(t time.Time) stamp { return p.stamp("ago", t) },
 		"left":     func(t time.Time) stamp { return p.stamp("left", t) },
 		"clock":    clock,
+		"prose":    prose,
 		"num":      number,
 		"rate":     rate,
 		"seconds":  seconds,

@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,10 +22,13 @@ type spark struct {
 	Min, Max, Now float64
 }
 
-// drawSpark draws points as a line over window, which ends at end (zero: at the last point). Where more than
-// two steps are missing the line has a gap: absent is not zero. The scale starts at 0, so that a
+// minSpark is the shortest time that a line shows: what is younger begins further right.
+const minSpark = 2 * time.Minute
+
+// drawSpark draws points as a line that ends at end and begins at the first of them; say writes a value. Where
+// more than two steps are missing the line has a gap: absent is not zero. The scale starts at 0, so that a
 // small wobble does not look like a fall.
-func drawSpark(points []Point, end time.Time, window, step time.Duration) spark {
+func drawSpark(points []Point, end time.Time, step time.Duration, say func(float64) string) spark {
 	s := spark{Min: math.Inf(1), Max: math.Inf(-1)}
 	var kept []Point
 	for _, pt := range points {
@@ -37,10 +41,11 @@ func drawSpark(points []Point, end time.Time, window, step time.Duration) spark 
 	if len(kept) == 0 {
 		return spark{}
 	}
-	if end.IsZero() {
-		end = kept[len(kept)-1].T
+	window := max(end.Sub(kept[0].T), minSpark)
+	s.Words = "Between " + say(s.Min) + " and " + say(s.Max) + " in the last " + short(end.Sub(kept[0].T))
+	if s.Min == s.Max {
+		s.Words = "Always " + say(s.Max) + " in the last " + short(end.Sub(kept[0].T))
 	}
-	s.Words = "Over 30 minutes between " + number(s.Min) + " and " + number(s.Max) + ", now " + number(s.Now)
 	top := s.Max
 	if top <= 0 {
 		top = 1
@@ -63,6 +68,13 @@ func drawSpark(points []Point, end time.Time, window, step time.Duration) spark 
 	}
 	s.Path = b.String()
 	return s
+}
+
+// upTo is a range's points and the value that is there now, at the end of the step that runs: a line changes with
+// its values and its steps, and not with each look.
+func upTo(points []Point, now time.Time, step time.Duration, v float64) ([]Point, time.Time) {
+	end := now.Truncate(step).Add(step)
+	return append(slices.Clone(points), Point{end, v}), end
 }
 
 func coordinate(v float64) string {

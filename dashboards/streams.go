@@ -17,7 +17,7 @@ const (
 	queryTime    = 3 * time.Second  // for all queries of one page
 	sparkWindow  = 30 * time.Minute // that the small lines show
 	sparkStep    = 15 * time.Second // of the line over all
-	nodeStep     = time.Minute      // of the line of one node
+	nodeStep     = 30 * time.Second // of the line of one node
 	lookback     = 5 * time.Minute  // for how long PromQL takes a sample for the present one
 	staleStreams = time.Minute      // age of a node's last count from which the page says so
 )
@@ -189,7 +189,7 @@ func (p *Pages) streams(r *http.Request) page {
 	if len(a.errs) > 0 {
 		p.opts.Log.Debug("queries of the streams page failed", "failed", len(a.failed), "first", a.errs[0])
 	}
-	nodes := perNode(a)
+	nodes := perNode(a, now)
 	head := streamsNow{Nodes: len(nodes), Failed: len(a.failed), Errors: a.errs, Missing: len(nodes) == 0, Since: lookback}
 	zones := map[string]bool{}
 	for _, n := range nodes {
@@ -199,7 +199,8 @@ func (p *Pages) streams(r *http.Request) page {
 	}
 	head.Zones, head.Stale = len(zones), head.Oldest > staleStreams
 	if line := a.by["open line"]; len(line) > 0 {
-		head.Line = drawSpark(line[0].Points, now.Truncate(sparkStep), sparkWindow, sparkStep)
+		points, end := upTo(line[0].Points, now, sparkStep, head.Total)
+		head.Line = drawSpark(points, end, sparkStep, number)
 	}
 	pg.Sections = []section{{ID: "summary", Parts: []part{{"streams-now", "streams-now", head}}}}
 	if head.Missing {
@@ -216,9 +217,9 @@ func (p *Pages) streams(r *http.Request) page {
 }
 
 // perNode joins the answers that are by node, in order of stack, zone and node.
-func perNode(a *answers) []gauge {
+func perNode(a *answers, now time.Time) []gauge {
 	key := func(s Series) string { return s.Labels["stack"] + "\xff" + s.Labels["az"] + "\xff" + s.Labels["node"] }
-	limits, ages, lines := map[string]float64{}, map[string]time.Duration{}, map[string]spark{}
+	limits, ages, lines := map[string]float64{}, map[string]time.Duration{}, map[string][]Point{}
 	for _, s := range a.by["limit"] {
 		limits[s.Labels["stack"]] = last(s)
 	}
@@ -226,15 +227,19 @@ func perNode(a *answers) []gauge {
 		ages[key(s)] = time.Duration(last(s) * float64(time.Second))
 	}
 	for _, s := range a.by["node line"] {
-		lines[key(s)] = drawSpark(s.Points, time.Time{}, sparkWindow, nodeStep)
+		lines[key(s)] = s.Points
 	}
 	var out []gauge
 	for _, s := range a.by["open"] {
-		g := gauge{Stack: s.Labels["stack"], AZ: s.Labels["az"], Node: s.Labels["node"], Open: last(s), Limit: limits[s.Labels["stack"]], Line: lines[key(s)], Age: ages[key(s)]}
+		g := gauge{Stack: s.Labels["stack"], AZ: s.Labels["az"], Node: s.Labels["node"], Open: last(s), Limit: limits[s.Labels["stack"]], Age: ages[key(s)]}
 		if g.Limit <= 0 {
 			g.Limit = balancerLimit
 		}
 		g.Share, g.Stale = g.Open/g.Limit, g.Age > staleStreams
+		if line := lines[key(s)]; len(line) > 0 {
+			points, end := upTo(line, now, nodeStep, g.Open)
+			g.Line = drawSpark(points, end, nodeStep, number)
+		}
 		out = append(out, g)
 	}
 	slices.SortFunc(out, func(x, y gauge) int {

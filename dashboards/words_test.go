@@ -59,14 +59,14 @@ func TestSpark(t *testing.T) {
 		"nothing":                      {nil, ""},
 		"nothing that is a number":     {[]Point{at(0, math.NaN())}, ""},
 		"one point is a dot":           {[]Point{at(30, 5)}, "M200 2h0"},
-		"constant":                     {[]Point{at(28, 5), at(29, 5), at(30, 5)}, "M186.7 2L193.3 2L200 2"},
-		"all zero lies on the ground":  {[]Point{at(29, 0), at(30, 0)}, "M193.3 34L200 34"},
-		"a fall to half, scale from 0": {[]Point{at(29, 10), at(30, 5)}, "M193.3 2L200 18"},
+		"constant":                     {[]Point{at(28, 5), at(29, 5), at(30, 5)}, "M0 2L100 2L200 2"},
+		"all zero lies on the ground":  {[]Point{at(29, 0), at(30, 0)}, "M100 34L200 34"},
+		"a fall to half, scale from 0": {[]Point{at(29, 10), at(30, 5)}, "M100 2L200 18"},
 		"a hole is not a line":         {[]Point{at(0, 10), at(29, 10), at(30, 10)}, "M0 2M193.3 2L200 2"},
-		"negative is drawn at 0":       {[]Point{at(29, 10), at(30, -3)}, "M193.3 2L200 34"},
+		"negative is drawn at 0":       {[]Point{at(29, 10), at(30, -3)}, "M100 2L200 34"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := drawSpark(tc.in, noon, 30*time.Minute, time.Minute); got.Path != tc.want {
+			if got := drawSpark(tc.in, noon, time.Minute, number); got.Path != tc.want {
 				t.Errorf("drawSpark(%v) draws %q, want %q", tc.in, got.Path, tc.want)
 			}
 		})

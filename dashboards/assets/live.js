@@ -172,6 +172,16 @@ document.addEventListener("keydown", (e) => {
   act(document.activeElement.closest(".problem"));
 });
 
+// Commands are copied where the browser lets a page do so: on localhost and by TLS.
+if (navigator.clipboard) document.documentElement.dataset.copy = "";
+document.addEventListener("click", async (e) => {
+  const button = e.target.closest(".copy");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+});
+
 open();
 tick();
 setInterval(tick, 1000);
