@@ -62,7 +62,9 @@ func TestActions(t *testing.T) {
 			303, "/?done=taken&problem=00000000000000b2", "ack 00000000000000b2 by maria, undo false",
 		},
 		"giving it back": {
-			"/problems/00000000000000b2/take", url.Values{"undo": {"1"}}, maria, nil,
+			"/problems/00000000000000b2/take",
+			url.Values{"undo": {"1"}},
+			maria, nil,
 			303, "/?done=given&problem=00000000000000b2", "ack 00000000000000b2 by maria, undo true",
 		},
 		"a person without a name": {
@@ -70,7 +72,9 @@ func TestActions(t *testing.T) {
 			303, "/?done=taken&problem=x", "ack x by someone at the board, undo false",
 		},
 		"silencing it": {
-			"/problems/x/silence", url.Values{"for": {"2h"}, "comment": {"moved"}}, maria, nil,
+			"/problems/x/silence",
+			url.Values{"for": {"2h"}, "comment": {"moved"}},
+			maria, nil,
 			303, "/?done=silenced&problem=x&silence=s1", "silence x for 2h0m0s by maria: moved",
 		},
 		"a silence for ever":        {"/problems/x/silence", url.Values{"for": {"9000h"}}, maria, nil, 409, "", ""},

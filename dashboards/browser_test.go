@@ -40,7 +40,7 @@ func browser(t *testing.T, scheme string) context.Context {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Skip("chromium does not start here: ", err)
 	}
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
