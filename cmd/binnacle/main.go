@@ -52,7 +52,8 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newCheck(), newCollect(), newStatus(), newRules(), newCost(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newCollect(), newStatus(), newRules(), newCost(), newVersion(), newDemo(), newDemoChild())
+	root.AddCommand(newBoard(), newWhy(), newAck(), newSilence(), newMaintenance(), newDeploy(), newCheckResult(), newCompare(), newReplay())
 	return root
 }
 
