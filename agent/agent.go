@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
@@ -58,8 +57,7 @@ type Agent struct {
 	intake   *intake.Intake
 	client   *intake.Client // nil when this node's alarms go to itself
 	reloads  chan reload
-
-	storeDown atomic.Bool // the last write into the store failed
+	history  *history
 
 	mu       sync.Mutex
 	cfg      Config
@@ -85,6 +83,7 @@ func New(cfg Config, h Hooks) (*Agent, error) {
 		return nil, fmt.Errorf("route.topology: %s: %w", cfg.Route.Topology, err)
 	}
 	a := &Agent{hooks: h, log: h.Log, begun: time.Now(), cfg: cfg, reloads: make(chan reload)}
+	a.history = &history{node: cfg.nodeName(), data: cfg.Data, log: h.Log, put: a.put}
 	var err error
 	if a.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, fmt.Errorf("listen: %s is not free (is another binnacle running? --listen takes another address): %w", cfg.Listen, err)
@@ -314,18 +313,10 @@ func (a *Agent) stopRules() {
 	}
 }
 
-// keep writes into the store. What it refuses it counts; a disk that is full is logged once.
+// keep writes into the store. What it refuses it counts.
 func (a *Agent) keep(ctx context.Context, from string, b *metric.Batch) {
-	if a.store == nil {
-		return
-	}
-	err := a.store.Append(ctx, from, b.Time, b.Samples)
-	if down := err != nil; a.storeDown.Swap(down) != down {
-		if down {
-			a.log.Error("history not written", "err", err)
-		} else {
-			a.log.Info("history written again")
-		}
+	if a.store != nil {
+		a.history.wrote(time.Now(), a.store.Append(ctx, from, b.Time, b.Samples))
 	}
 }
 

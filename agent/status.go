@@ -20,6 +20,7 @@ type Status struct {
 	Listen     string            `json:"listen"`
 	Data       string            `json:"data"`
 	DataError  string            `json:"data_error,omitempty"`
+	StoreError string            `json:"store_error,omitempty"` // of the last write, while none succeeds
 	Reload     string            `json:"reload_error,omitempty"`
 	Collectors []CollectorStatus `json:"collectors"`
 	Sinks      []SinkStatus      `json:"sinks"`
@@ -72,6 +73,9 @@ func (a *Agent) Status() Status {
 	if a.dataErr != nil {
 		s.DataError = a.dataErr.Error()
 	}
+	if err := a.history.failing(); err != nil {
+		s.StoreError = err.Error()
+	}
 	if fault != nil {
 		s.Reload = fault.Error()
 	}
@@ -122,6 +126,9 @@ const (
 	ExitUnknown
 )
 
+// maxFailing is how many rules that fail are named: what ails one mostly ails all.
+const maxFailing = 3
+
 // faults lists what is wrong with the agent itself, the worst first, and the exit code.
 func (s Status) faults() (faults []string, code int) {
 	bad := func(level int, format string, args ...any) {
@@ -137,6 +144,9 @@ func (s Status) faults() (faults []string, code int) {
 	if s.DataError != "" {
 		bad(ExitCritical, "the data folder cannot be written: %s", s.DataError)
 	}
+	if s.StoreError != "" {
+		bad(ExitCritical, "history is not written, and rules see nothing: %s", s.StoreError)
+	}
 	if s.Reload != "" {
 		bad(ExitWarning, "the last reload was refused: %s", s.Reload)
 	}
@@ -151,7 +161,11 @@ func (s Status) faults() (faults []string, code int) {
 		}
 	}
 	if s.Rules != nil {
-		for _, f := range s.Rules.Failing {
+		for i, f := range s.Rules.Failing {
+			if i == maxFailing {
+				bad(ExitWarning, "and %d more rules", len(s.Rules.Failing)-i)
+				break
+			}
 			bad(ExitWarning, "rule %s", f)
 		}
 		if s.Rules.Late > time.Minute {
