@@ -100,13 +100,24 @@ func TestWholeNothingIsLostOrDoubled(t *testing.T) {
 	}
 }
 
-// What only the ledger knows, because nobody fires it any more, is resolved after listening.
+// What only the ledger knows is unknown after a restart, and not resolved, until its sender is heard
+// without it.
 func TestWholeAnIncidentOfAnEarlierLifeEnds(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.restartWhole()
-		r.put(alerting.Firing{Alarm: vital("StreamsFailing")})
+		a := vital("StreamsFailing")
+		a.Labels["source"], a.Labels["host"] = "agent", "web-1"
+		r.put(alerting.Firing{Alarm: a})
 		r.pass(time.Minute)
 		r.restartWhole()
+		r.pass(10 * time.Minute)
+		if in := r.pd.Incidents(); len(in) != 1 || in[0].Status == "resolved" {
+			t.Errorf("incidents %+v while nobody was heard; want one, open", in)
+		}
+		other := alerting.Alarm{Labels: map[string]string{
+			"alertname": "Reboot", "severity": "info", "kind": "change", "layer": "host", "source": "agent", "host": "web-1", "entity": "host:web-1",
+		}}
+		r.put(alerting.Firing{Alarm: other})
 		r.pass(10 * time.Minute)
 		if in := r.pd.Incidents(); len(in) != 1 || in[0].Status != "resolved" {
 			t.Errorf("incidents %+v; want one, resolved", in)
