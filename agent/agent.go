@@ -191,6 +191,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		part("dispatch", a.dispatch.Run)
 		part("intake", a.intake.Run)
 		part("topology", a.feedTopology)
+		part("settle", a.settle)
 		if a.pager != nil {
 			part("poll", func(ctx context.Context) error { return a.pager.Poll(ctx, a.dispatch.Open, a.dispatch.Put) })
 		}

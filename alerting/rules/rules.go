@@ -56,6 +56,7 @@ type Options struct {
 type Manager struct {
 	opts    Options
 	manager *promrules.Manager
+	teller  *teller
 }
 
 // New loads all rules; its error tells every fault.
@@ -68,12 +69,12 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("external URL: %w", err)
 	}
-	m := &Manager{opts: o}
+	m := &Manager{opts: o, teller: newTeller(external, o.Notify)}
 	m.manager = promrules.NewManager(&promrules.ManagerOptions{
 		NameValidationScheme: model.UTF8Validation,
 		ExternalURL:          external,
 		QueryFunc:            promrules.EngineQueryFunc(o.Engine, o.Queryable),
-		NotifyFunc:           newTeller(external, o.Notify).notify,
+		NotifyFunc:           m.teller.notify,
 		Context:              ctx,
 		Appendable:           o.Appendable,
 		Queryable:            o.Queryable,
@@ -97,6 +98,9 @@ func (m *Manager) Run(ctx context.Context) error {
 	m.manager.Run() // until Stop
 	return nil
 }
+
+// Firing says whether the alarm with this fingerprint was told as firing and not as ended.
+func (m *Manager) Firing(fingerprint string) bool { return m.teller.firing(fingerprint) }
 
 // RuleGroups is for Prometheus' HTTP API.
 func (m *Manager) RuleGroups() []*promrules.Group { return m.manager.RuleGroups() }

@@ -64,3 +64,9 @@ func (t *teller) complete(a *alerting.Alarm) {
 		a.Annotations[alerting.AnnotationRunbook] = t.external.JoinPath("runbooks", a.Rule()).String()
 	}
 }
+
+func (t *teller) firing(fingerprint string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.known[fingerprint]
+}

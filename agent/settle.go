@@ -1,0 +1,49 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// settleAfter is how long this node's own rules run before their silence about an alarm of an earlier
+// life means that it has ended: the router's listening, and a re-send.
+const settleAfter = 4 * time.Minute
+
+// settle ends, once after a start, what only the ledger still knows of this node's own rules. Of alarms of
+// others the router waits to hear; of its own rules their evaluation is proof. Where alarms of other
+// nodes come in under the same rules, their senders speak for themselves.
+func (a *Agent) settle(ctx context.Context) error {
+	if a.client != nil {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(settleAfter):
+	}
+	a.mu.Lock()
+	m := a.rules
+	a.mu.Unlock()
+	if m == nil {
+		return nil
+	}
+	own := map[string]bool{}
+	for _, r := range m.AlertingRules() {
+		own[r.Name()] = true
+	}
+	var over []alerting.Input
+	for _, rec := range a.dispatch.Open() {
+		for _, al := range rec.Page.Explained {
+			if own[al.Rule()] && !m.Firing(al.Fingerprint()) {
+				over = append(over, alerting.Ended{Fingerprint: al.Fingerprint()})
+			}
+		}
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	a.log.Info("alarms of an earlier life do not hold any more", "alarms", len(over))
+	return a.dispatch.Put(ctx, over...)
+}
