@@ -82,9 +82,10 @@ func (a *alarm) rankRolled() rank {
 	return rankMost
 }
 
-// before is the total order of explaining.
+// before is the total order of explaining. Of equals the worse goes first, so that a certainty takes over from the
+// suspicion that came before it, and its title with it.
 func before(a, b *alarm) int {
-	return cmp.Or(cmp.Compare(a.rank, b.rank), a.began().Compare(b.began()), cmp.Compare(a.fp, b.fp))
+	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.alone, b.alone), a.began().Compare(b.began()), cmp.Compare(a.fp, b.fp))
 }
 
 // grace is how long after the end of a cause effects may still begin: alarms tell late.
