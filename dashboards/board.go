@@ -36,7 +36,6 @@ type boardSummary struct {
 	Counts  string // in words
 	Calm    bool
 	Storm   bool
-	Firing  int
 	Lost    int
 	Refused int
 	Stale   bool
@@ -232,7 +231,7 @@ func (r row) Listed() []hiddenAlarm {
 }
 
 func (p *Pages) summarize(v alerting.View, rows []row) boardSummary {
-	s := boardSummary{Firing: v.Firing, Lost: v.Lost, Refused: v.Refused, Storm: v.Storm, At: v.At, Calm: len(rows) == 0}
+	s := boardSummary{Lost: v.Lost, Refused: v.Refused, Storm: v.Storm, At: v.At, Calm: len(rows) == 0}
 	s.Stale = p.opts.Now().Sub(v.At) > staleView
 	by, hidden := map[alerting.Priority]int{}, 0
 	for _, rw := range rows {
@@ -249,6 +248,6 @@ func (p *Pages) summarize(v alerting.View, rows []row) boardSummary {
 		s.Counts = "No problem."
 		return s
 	}
-	s.Counts = plural(len(rows), "problem") + ": " + strings.Join(words, ", ") + ". " + plural(hidden, "alarm") + " explained by them."
+	s.Counts = plural(len(rows), "problem") + ": " + strings.Join(words, ", ") + ". " + plural(v.Firing, "alarm") + " in all, " + number(float64(hidden)) + " of them explained by another."
 	return s
 }

@@ -177,8 +177,8 @@ if (navigator.clipboard) document.documentElement.dataset.copy = "";
 document.addEventListener("click", async (e) => {
   const button = e.target.closest(".copy");
   if (!button) return;
-  await navigator.clipboard.writeText(button.previousElementSibling.textContent);
-  button.textContent = "Copied";
+  const copied = navigator.clipboard.writeText(button.previousElementSibling.textContent);
+  button.textContent = await copied.then(() => "Copied", () => "Not allowed");
   setTimeout(() => { button.textContent = "Copy"; }, 2000);
 });
 
