@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/store"
@@ -17,6 +18,9 @@ func (a *Agent) pages() *dashboards.Pages {
 	o := dashboards.Options{
 		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.pageStatus,
 		Node: a.cfg.nodeName(), Version: a.hooks.Version, Interval: a.cfg.Interval, Log: a.log.With("part", "pages"),
+	}
+	if u, err := url.Parse(a.cfg.Web.ExternalURL); err == nil && u.Host != "" {
+		o.Hosts = []string{u.Host}
 	}
 	if a.store != nil {
 		o.Query = func(ctx context.Context, q string, at time.Time) ([]dashboards.Series, error) {
