@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,10 +45,10 @@ func newRules() *cobra.Command {
 			RunE: func(cmd *cobra.Command, args []string) error {
 				code := agent.ExitOK
 				for _, v := range rules.Test(args...) {
-					fmt.Fprint(cmd.OutOrStdout(), v)
 					if len(v.Faults) > 0 {
 						code = agent.ExitWarning
 					}
+					tellVerdict(cmd.OutOrStdout(), v)
 				}
 				if code != agent.ExitOK {
 					return exitError(code)
@@ -56,4 +58,19 @@ func newRules() *cobra.Command {
 		},
 	)
 	return cmd
+}
+
+// tellVerdict writes a line for a case, and its faults below it.
+func tellVerdict(w io.Writer, v rules.Verdict) {
+	word, name := "ok  ", v.File
+	if len(v.Faults) > 0 {
+		word = "FAIL"
+	}
+	if v.Name != "" {
+		name += ": " + v.Name
+	}
+	fmt.Fprintln(w, word, name)
+	for _, f := range v.Faults {
+		fmt.Fprintln(w, "  "+strings.ReplaceAll(f, "\n", "\n  "))
+	}
 }
