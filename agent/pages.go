@@ -20,7 +20,7 @@ func (a *Agent) pages() *dashboards.Pages {
 		Node: a.cfg.nodeName(), Version: a.hooks.Version, Interval: a.cfg.Interval, Log: a.log.With("part", "pages"),
 	}
 	if u, err := url.Parse(a.cfg.Web.ExternalURL); err == nil && u.Host != "" {
-		o.Hosts = []string{u.Host}
+		o.Hosts = []string{u.Hostname()}
 	}
 	if a.store != nil {
 		o.Query = func(ctx context.Context, q string, at time.Time) ([]dashboards.Series, error) {
