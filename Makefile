@@ -8,7 +8,7 @@ build: ## dist/binnacle and dist/navcloud, static and stripped
 
 test: ## everything that must hold, real RabbitMQ and a real browser included
 	.ci/parts
-	BINNACLE_REAL=1 .ci/test
+	BINNACLE_REAL=1 BINNACLE_BROWSER=1 .ci/test
 
 demo: ## an incident from first packet to last page
 	go run ./cmd/binnacle demo
