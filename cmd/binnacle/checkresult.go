@@ -58,7 +58,7 @@ func newCheckResult() *cobra.Command {
 	o.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.fresh, "fresh", "15m", "when the next result is due at the latest; without it the alarm is out of contact")
-	f.StringToStringVar(&o.labels, "label", nil, "more labels, like service=api,cluster=a")
+	f.StringToStringVar(&o.labels, "label", nil, "more labels, like service=api,cluster=a; the same with every result of this check, or the old alarm stays")
 	f.StringVar(&o.result.Runbook, "runbook", "", "URL of the runbook")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "what COMMAND may take")
 	return cmd

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,6 +64,7 @@ func atDesk(t *testing.T, mode dispatch.Mode, test func(t *testing.T, k *desk)) 
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx) }()
+		synctest.Wait() // until the ledger is open
 		defer func() {
 			cancel()
 			if err := <-ended; err != nil {
@@ -139,4 +142,25 @@ func full() alerting.Alarm {
 		Annotations: map[string]string{"summary": "the disk of riak-3 is full", "guidance": "free space"},
 		StartsAt:    time.Now(),
 	}
+}
+
+// teller keeps what was posted to it.
+type teller struct {
+	url    string
+	bodies chan string
+}
+
+func newTeller(t *testing.T) teller {
+	k := teller{bodies: make(chan string, 1)}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		k.bodies <- string(body)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	t.Cleanup(s.Close)
+	k.url = s.URL
+	return k
 }

@@ -244,8 +244,11 @@ func (p *player) step(now time.Time) (next time.Time) {
 			p.acks = append(p.acks, told{now.Add(p.ackAfter), alerting.Acked{Key: a.Key, By: "replay"}})
 		}
 	}
-	if len(p.in) > 0 {
+	switch {
+	case len(p.in) > 0:
 		return now.Add(answerAfter)
+	case next.IsZero(): // when there is something to tell
+		return now.Add(time.Hour)
 	}
 	return next
 }

@@ -153,7 +153,7 @@ func (s *story) write(w io.Writer, now time.Time) {
 
 // happened writes one event of the history.
 func happened(e ledger.Event, now time.Time) string {
-	text := clock(e.At, now) + "  " + verb(e)
+	text := clock(e.At, now) + " " + verb(e)
 	if e.Title != "" {
 		text += ": "
 		if e.Priority > 0 {
