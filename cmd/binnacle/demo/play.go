@@ -41,7 +41,7 @@ var script = []step{
 		p.w.rabbitmq.Play("partition-ignore-cut-noticed")
 		return nil
 	}},
-	{44 * time.Second, "The network is whole again; RabbitMQ stays split until its smaller side is started again.", func(p *play) error {
+	{42 * time.Second, "The network is whole again; RabbitMQ stays split until its smaller side is started again.", func(p *play) error {
 		p.w.rabbitmq.Play("partition-ignore-healed")
 		p.cut()
 		return nil
@@ -56,7 +56,7 @@ var script = []step{
 		return nil
 	}},
 	{72 * time.Second, "", func(p *play) error { p.board(); return nil }},
-	{76 * time.Second, "RabbitMQ on n2 was started again: one cluster.", func(p *play) error {
+	{78 * time.Second, "RabbitMQ on n2 was started again: one cluster.", func(p *play) error {
 		p.w.rabbitmq.Play("healthy")
 		return nil
 	}},
@@ -181,7 +181,7 @@ func (p *play) check(ctx context.Context, since time.Duration) error {
 		},
 	}
 	if bad {
-		c.Exit, c.Output = 2, "Devices do not hear of changes made in other zones"
+		c.Exit, c.Output = 2, "Devices miss changes"
 	}
 	p.probe = bad
 	return p.post(ctx, c)

@@ -24,6 +24,12 @@ func (p *play) line() string {
 
 // show tells what the pager was told since the last time, and who took it.
 func (p *play) show(ctx context.Context) {
+	for _, in := range p.w.pagerduty.Incidents() {
+		if in.Status == "acknowledged" && !p.acked[in.ID] {
+			p.acked[in.ID] = true
+			p.screen.say("%s %s has acknowledged: %s", p.clock(), in.By, in.Title)
+		}
+	}
 	p.mu.Lock()
 	news := p.news
 	p.news = nil
@@ -42,12 +48,6 @@ func (p *play) show(ctx context.Context) {
 			p.screen.say("%s now called: %s", p.clock(), pagerduty.Title(page))
 		case n.action.Kind == alerting.Note:
 			p.screen.say("%s note: %s", p.clock(), n.action.Text)
-		}
-	}
-	for _, in := range p.w.pagerduty.Incidents() {
-		if in.Status == "acknowledged" && !p.acked[in.ID] {
-			p.acked[in.ID] = true
-			p.screen.say("%s %s has acknowledged: %s", p.clock(), in.By, in.Title)
 		}
 	}
 }
