@@ -175,6 +175,9 @@ func (a *Agent) put(in []alerting.Input) {
 	}
 }
 
+// trimAfter is when the start is over and what only it needed is given back.
+const trimAfter = 20 * time.Second
+
 // Run serves until ctx ends, then drains.
 func (a *Agent) Run(ctx context.Context) error {
 	core, stopCore := context.WithCancel(context.WithoutCancel(ctx)) // what delivers outlives what reads
@@ -199,6 +202,14 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.client != nil {
 		part("client", a.client.Run)
 	}
+	part("trim", func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(trimAfter):
+			return trim()
+		}
+	})
 	err := a.apply(ctx, core, a.cfg)
 	if err == nil {
 		part("web", a.serve)
