@@ -20,9 +20,16 @@ func TestAHistoryThatIsNotWrittenRings(t *testing.T) {
 		err   error
 		want  string
 	}{
-		{0, nil, ""}, {10 * time.Second, full, ""}, {35 * time.Second, full, ""}, {40 * time.Second, full, "firing"}, {50 * time.Second, full, ""},
-		{100 * time.Second, full, "firing"}, {110 * time.Second, nil, "ended"}, {120 * time.Second, nil, ""},
-		{130 * time.Second, full, ""}, {140 * time.Second, nil, ""}, // a pause is told to nobody
+		{0, nil, ""},
+		{10 * time.Second, full, ""},
+		{35 * time.Second, full, ""},
+		{40 * time.Second, full, "firing"},
+		{50 * time.Second, full, ""},
+		{100 * time.Second, full, "firing"},
+		{110 * time.Second, nil, "ended"},
+		{120 * time.Second, nil, ""},
+		{130 * time.Second, full, ""},
+		{140 * time.Second, nil, ""}, // a pause is told to nobody
 	} {
 		got := ""
 		for _, in := range h.step(at.Add(step.after), step.err) {

@@ -63,6 +63,13 @@ type RulesStatus struct {
 	Failing []string      `json:"failing,omitempty"`
 }
 
+// config returns the configuration in force, which a reload changes.
+func (a *Agent) config() Config {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cfg
+}
+
 // Status returns the truth as of now.
 func (a *Agent) Status() Status {
 	a.mu.Lock()

@@ -35,7 +35,7 @@ func (a *Agent) feedTopology(ctx context.Context) error {
 			}
 		}
 		wait := topologyEvery
-		if first && a.cfg.Route.Topology == "" {
+		if first && a.config().Route.Topology == "" {
 			wait = 5 * time.Second // the first look comes before anything was collected
 		}
 		select {
@@ -47,7 +47,7 @@ func (a *Agent) feedTopology(ctx context.Context) error {
 }
 
 func (a *Agent) graph(ctx context.Context, last *time.Time) (*topology.Graph, bool, error) {
-	if path := a.cfg.Route.Topology; path != "" {
+	if path := a.config().Route.Topology; path != "" {
 		info, err := os.Stat(path)
 		if err != nil || info.ModTime().Equal(*last) {
 			return nil, false, err
