@@ -112,7 +112,7 @@ func (p *play) board() {
 		return
 	}
 	for _, pr := range now.View.Problems {
-		if pr.State == alerting.Board && pr.Priority < alerting.P5 {
+		if pr.State == alerting.Board || pr.State == alerting.Waiting || pr.State == alerting.Held {
 			p.screen.say("%s nobody was woken for %s on %s: %s", p.clock(), pr.Root.Rule(), pr.Page.Entity, why(pr, now.View))
 		}
 	}
