@@ -140,11 +140,19 @@ func Describe(cfg Config) (string, error) {
 		off  bool
 		v    any
 	}{
-		{"data", false, cfg.Data}, {"listen", false, cfg.Listen}, {"interval", false, cfg.Interval.String()},
-		{"deadline", false, cfg.Deadline.String()}, {"drain", false, cfg.Drain.String()},
-		{"node", false, NodeConfig{cfg.nodeName(), cfg.Node.Tags}}, {"log", false, cfg.Log}, {"web", cfg.Web.Off, cfg.Web},
-		{"collect", cfg.Collect.Off, collect}, {"ship", cfg.Ship.Off, ship}, {"store", cfg.Store.Off, cfg.Store},
-		{"rules", cfg.Rules.Off, cfg.Rules}, {"route", cfg.Route.Off, cfg.Route},
+		{"data", false, cfg.Data},
+		{"listen", false, cfg.Listen},
+		{"interval", false, cfg.Interval.String()},
+		{"deadline", false, cfg.Deadline.String()},
+		{"drain", false, cfg.Drain.String()},
+		{"node", false, NodeConfig{cfg.nodeName(), cfg.Node.Tags}},
+		{"log", false, cfg.Log},
+		{"web", cfg.Web.Off, cfg.Web},
+		{"collect", cfg.Collect.Off, collect},
+		{"ship", cfg.Ship.Off, ship},
+		{"store", cfg.Store.Off, cfg.Store},
+		{"rules", cfg.Rules.Off, cfg.Rules},
+		{"route", cfg.Route.Off, cfg.Route},
 	}
 	var out strings.Builder
 	for _, s := range sections {

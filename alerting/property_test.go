@@ -25,7 +25,8 @@ func TestAnyTimeline(t *testing.T) {
 func alphabet() []Alarm {
 	out := []Alarm{
 		burn, limit, split, disk, slow, process, tell("Zone critical down az zone-a"), tell("Deploy critical change cluster users"),
-		tell("Cert critical config edge edge"), tell("Quorum critical quorum cluster the-store"), {Labels: map[string]string{LabelRule: "Theirs", LabelSeverity: "critical"}},
+		tell("Cert critical config edge edge"), tell("Quorum critical quorum cluster the-store"),
+		{Labels: map[string]string{LabelRule: "Theirs", LabelSeverity: "critical"}},
 		tell("Soon warning saturation cluster the-store", "harm_in=5m"),
 	}
 	for _, z := range []string{"a", "b", "c"} {

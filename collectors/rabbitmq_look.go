@@ -150,8 +150,10 @@ func (r *rabbitmq) allLooks() []*rabbitmqLook {
 	looks := []*rabbitmqLook{
 		{name: "process", every: o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookProcess},
 		{name: "ports", every: o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookPorts},
-		{name: "peers", every: o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookPeers,
-			skip: func() bool { return len(s.peers) == 0 }},
+		{
+			name: "peers", every: o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookPeers,
+			skip: func() bool { return len(s.peers) == 0 },
+		},
 		{name: "metrics", every: o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookMetrics},
 		{name: "local_alarms", every: o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookCheck("local-alarms", nil)},
 		{name: "alarms", every: o.SlowEvery, deadline: rabbitmqLocalDeadline, do: r.lookCheck("alarms", nil)},
@@ -166,8 +168,10 @@ func (r *rabbitmq) allLooks() []*rabbitmqLook {
 			do: r.lookCheck("node-is-mirror-sync-critical", &s.mirrorCritical),
 		},
 		{name: "connections", list: true, cluster: true, every: o.SlowEvery, deadline: rabbitmqClusterDeadline, do: r.lookConnections},
-		{name: "unit", every: 2 * o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookUnit,
-			skip: func() bool { return s.state != rabbitmqDown || len(o.Unit) == 0 }},
+		{
+			name: "unit", every: 2 * o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookUnit,
+			skip: func() bool { return s.state != rabbitmqDown || len(o.Unit) == 0 },
+		},
 		{name: "queue_metrics", list: true, every: o.SlowEvery, deadline: rabbitmqClusterDeadline, do: r.lookQueues},
 		{
 			name: "queues", list: true, cluster: true, every: 4 * o.SlowEvery, deadline: rabbitmqListDeadline, do: r.lookQueueStates,
