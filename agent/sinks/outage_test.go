@@ -32,6 +32,7 @@ func TestCloudWatchOutageWithAKill(t *testing.T) {
 		}
 		q := open()
 		ctx, kill := context.WithCancel(t.Context())
+		defer kill()
 		gone := make(chan error, 1)
 		go func() { gone <- q.Run(ctx) }()
 		stop := func() {}
