@@ -100,8 +100,6 @@ func (r *Router) table(a *alarm) (Priority, string) {
 		return either(P1, P3), map[bool]string{true: "users are hurt now", false: "users begin to feel it"}[critical]
 	case impact == "data" || impact == "quorum" || a.kind == "quorum":
 		return either(P1, P2), map[bool]string{true: "quorum is at risk", false: "data is at risk"}[impact != "data"]
-	case impact == "none":
-		return P4, "it hurts nobody"
 	case known && harm <= time.Hour:
 		return P2, fmt.Sprintf("harm in %v", harm)
 	case a.kind == "partition":
