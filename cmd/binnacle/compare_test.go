@@ -49,8 +49,6 @@ func TestCompareCountsWhatWasSent(t *testing.T) {
 			{"at": "2026-11-24T10:00:05Z", "kind": "accepted", "action": "resolve", "action_id": "3", "key": "b", "priority": 3}]`))
 	}))
 	defer s.Close()
-	defer func(zone *time.Location) { time.Local = zone }(time.Local)
-	time.Local = time.UTC
 	wants(t, 0, []string{"compare", "--url", s.URL},
 		"2026-11-24     0    0    0       0      1    0    1       3\n")
 }

@@ -22,6 +22,9 @@ import (
 	"github.com/navcloud/binnacle/alerting/pagerduty"
 )
 
+// Before anything runs: the same hours are shown everywhere.
+func init() { time.Local = time.UTC }
+
 // desk is a router with its intake, its ledger and a pager, and a terminal before it. Time is faked: it begins
 // on 1 January 2000, and all commands speak to the one router there is.
 type desk struct {
@@ -32,9 +35,8 @@ type desk struct {
 
 func atDesk(t *testing.T, mode dispatch.Mode, test func(t *testing.T, k *desk)) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
-	network, zone := http.DefaultTransport, time.Local
-	defer func() { http.DefaultTransport, time.Local = network, zone }()
-	time.Local = time.UTC
+	network := http.DefaultTransport
+	defer func() { http.DefaultTransport = network }()
 	t.Setenv("USER", "ann")
 	t.Setenv("SUDO_USER", "")
 	synctest.Test(t, func(t *testing.T) {
