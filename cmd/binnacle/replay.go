@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,7 +45,9 @@ func newReplay() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p.play(told, o.on)
+			if err := p.play(cmd.Context(), told, o.on); err != nil {
+				return err
+			}
 			if o.json {
 				return p.writeJSON(cmd.OutOrStdout())
 			}
@@ -198,14 +201,21 @@ type call struct {
 	action alerting.Action
 }
 
-// answerAfter is how long the pager takes to answer.
-const answerAfter = 100 * time.Millisecond
+const (
+	answerAfter = 100 * time.Millisecond // is how long the pager takes to answer
+	// gather is how long alarms wait for each other, as they do before a router that is busy: a storm costs few steps.
+	gather = 200 * time.Millisecond
+)
 
-func (p *player) play(list []told, on time.Duration) {
+// play lets the router live through the list and for a while after; it errs when ctx ends before.
+func (p *player) play(ctx context.Context, list []told, on time.Duration) error {
 	p.alarms = map[string]bool{}
 	end := list[len(list)-1].at.Add(on)
 	now := list[0].at
 	for !now.After(end) {
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted at %s of the recording", now.Format(time.RFC3339))
+		}
 		for len(list) > 0 && !list[0].at.After(now) {
 			if f, ok := list[0].in.(alerting.Firing); ok {
 				p.alarms[f.Alarm.Fingerprint()] = true
@@ -220,6 +230,9 @@ func (p *player) play(list []told, on time.Duration) {
 		next := p.step(now)
 		if len(list) > 0 && list[0].at.Before(next) {
 			next = list[0].at
+			if soonest := now.Add(gather); next.Before(soonest) {
+				next = soonest
+			}
 		}
 		if len(p.acks) > 0 && p.acks[0].at.Before(next) {
 			next = p.acks[0].at
@@ -231,6 +244,7 @@ func (p *player) play(list []told, on time.Duration) {
 			p.board++
 		}
 	}
+	return nil
 }
 
 // step steps the router once and answers its calls.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -139,6 +140,18 @@ func TestReplayRefuses(t *testing.T) {
 		t.Errorf("no topology: exit %d, %q", code, out)
 	}
 	wants(t, 3, []string{"replay", "/no/such"}, "no such file")
+}
+
+func TestReplayEndsWhenInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	path := filepath.Join(t.TempDir(), "alarms.jsonl")
+	if err := os.WriteFile(path, []byte(recording), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := run(ctx, "replay", path); code != 3 || !strings.Contains(out, "interrupted at 2026-11-24T03:00:00Z") {
+		t.Errorf("exit %d, %q", code, out)
+	}
 }
 
 func TestBusiest(t *testing.T) {
