@@ -112,8 +112,11 @@ func (l *timeline) pass(start, now, end time.Time) {
 			}
 			l.in = append(l.in, alerting.Result{ActionID: a.ID, Outcome: alerting.Accepted})
 		}
-		if len(l.in) > 0 {
+		switch {
+		case len(l.in) > 0:
 			next = now.Add(answerAfter)
+		case next.IsZero():
+			return // the router waits for nothing
 		}
 		now = next
 	}
