@@ -10,9 +10,9 @@ import (
 	"runtime"
 
 	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/config"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/tsdb"
@@ -103,7 +103,7 @@ func (s *Store) metadata(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	for _, src := range s.sources {
 		for _, e := range src.series {
-			name := e.labels.Get(labels.MetricName)
+			name := e.labels.Get(model.MetricNameLabel)
 			if only != "" && only != name || out[name] != nil {
 				continue
 			}

@@ -81,7 +81,7 @@ func (s *Store) entry(src *source, sm metric.Sample) *series {
 		return nil
 	}
 	b := labels.NewScratchBuilder(len(sm.Labels) + 1)
-	b.Add(labels.MetricName, metric.PromName(sm.Desc))
+	b.Add(model.MetricNameLabel, metric.PromName(sm.Desc))
 	for _, l := range sm.Labels {
 		b.Add(labelName(l.Name), l.Value)
 	}
@@ -162,7 +162,7 @@ func (s *Store) put(app storage.AppenderV2, e *series, at time.Time, v float64) 
 		fh, v = native(e.hist), 0
 	}
 	ref, err := app.Append(e.ref, e.labels, st, at.UnixMilli(), v, nil, fh, storage.AOptions{
-		MetricFamilyName: e.labels.Get(labels.MetricName),
+		MetricFamilyName: e.labels.Get(model.MetricNameLabel),
 		Metadata:         metadata.Metadata{Type: promType(e.desc.Kind), Unit: string(e.desc.Unit), Help: e.desc.Help},
 	})
 	if ref != 0 {
