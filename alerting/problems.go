@@ -26,7 +26,6 @@ type problem struct {
 	until    time.Time
 	behind   *problem
 	ready    time.Time // its waits are over
-	note     string
 }
 
 // serious says that an alarm makes its problem what it is: the root, what users feel, and other causes; not what merely

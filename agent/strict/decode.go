@@ -77,19 +77,6 @@ func (s Section) Fault(format string, args ...any) Fault {
 	return s.doc.fault(s.node, "%s: %s", s.path, fmt.Sprintf(format, args...))
 }
 
-// SectionOf makes a Section of a value, for defaults that are written in code.
-func SectionOf(name string, value any) (Section, error) {
-	b, err := yaml.Marshal(value)
-	if err != nil {
-		return Section{}, err
-	}
-	d, err := Parse(name, b)
-	if err != nil {
-		return Section{}, err
-	}
-	return Section{d, d.root, name}, nil
-}
-
 type visitor struct {
 	doc    *Document
 	faults Faults

@@ -56,9 +56,6 @@ func NewRabbitMQInProcess() *RabbitMQ {
 	return s
 }
 
-// Situations are the names that Play takes.
-func Situations() []string { return rabbitmqSituations() }
-
 // Play goes over to a situation on all nodes. Counters go on from where they were, but on a node that restarted its
 // application in the situation: there they are as recorded. It panics when there is no such situation.
 func (s *RabbitMQ) Play(situation string) {

@@ -84,13 +84,6 @@ func (c *Cluster) ask(ctx context.Context, n int, method, path, body string) (st
 	return string(text), err
 }
 
-// Publish puts one event into nav.events at node n.
-func (c *Cluster) Publish(ctx context.Context, n int) error {
-	_, err := c.ask(ctx, n, http.MethodPost, "exchanges/%2F/nav.events/publish",
-		`{"properties":{},"routing_key":"","payload":"x","payload_encoding":"string"}`)
-	return err
-}
-
 // Dial connects from within the namespace of node n. A socket stays in the namespace that its thread was in when it
 // was made. Source: setns(2), network_namespaces(7).
 func (c *Cluster) Dial(n int) func(ctx context.Context, network, address string) (net.Conn, error) {
