@@ -168,12 +168,10 @@ func (s *rabbitmqSeen) side() string {
 	return strings.Join(names, "+")
 }
 
-// rabbitmqReset finds restarts of the application: a pause that was seen, or one that nobody saw and whose
-// counters fell back while the virtual machine kept running. That is all that a pause or an autoheal leaves behind, and
-// not even that where the one before was seconds ago and the counters had not grown yet.
+// rabbitmqReset finds restarts that nobody saw: the counters of the application fell back while the virtual machine
+// kept running. That is what a pause or an autoheal leaves behind, and all it leaves.
 type rabbitmqReset struct {
 	known    bool
-	paused   bool // since the look before
 	uptime   float64
 	counters map[string]float64
 }
@@ -203,7 +201,6 @@ func (r *rabbitmqReset) see(plugin map[string]float64) (app, vm bool) {
 			app = true
 		}
 	}
-	app = app || r.known && r.paused && !vm
-	*r = rabbitmqReset{known: true, uptime: uptime, counters: counters}
+	*r = rabbitmqReset{true, uptime, counters}
 	return app, vm
 }

@@ -185,7 +185,6 @@ func (r *rabbitmq) judge(now time.Time) {
 	s := &r.seen
 	f := r.facts(now)
 	state, evidence := judgeRabbitmq(f)
-	s.reset.paused = s.reset.paused || state == rabbitmqPaused
 	if state == rabbitmqRunning || state == rabbitmqSuspected {
 		s.ranAs = f.process.id
 		if !f.process.known {
