@@ -55,8 +55,8 @@ var script = []step{
 		p.w.riak.Play("healthy")
 		return nil
 	}},
-	{74 * time.Second, "", func(p *play) error { p.board(); return nil }},
-	{80 * time.Second, "RabbitMQ on n2 was started again: one cluster.", func(p *play) error {
+	{70 * time.Second, "", func(p *play) error { p.board(); return nil }},
+	{75 * time.Second, "RabbitMQ on n2 was started again: one cluster.", func(p *play) error {
 		p.w.rabbitmq.Play("healthy")
 		return nil
 	}},
@@ -65,7 +65,7 @@ var script = []step{
 // flapping is when the check on the bastion comes and goes.
 const (
 	flapFrom  = 12 * time.Second
-	flapUntil = 77 * time.Second
+	flapUntil = 72 * time.Second
 	flapEvery = 6 * time.Second
 )
 
