@@ -198,10 +198,17 @@ func TestRealPause(t *testing.T) {
 	must(t, c.Heal(2))
 	w.until(t, "back from pause", begin, time.Minute, all)
 
+	// A restart shows by counters that fall, so they must have grown since the one before: two within seconds of
+	// each other count as one.
+	const restarts, attempts = "rabbitmq_app_restarts_total{}", "rabbitmq_auth_attempts_total{}"
+	begin = time.Now()
+	w.until(t, "the pause is counted", begin, time.Minute, func() bool {
+		return w.value[2][restarts] == 1 && w.value[1][attempts] > 20 && w.value[2][attempts] > 20
+	})
 	begin = time.Now()
 	must(t, c.Drop(1, 2))
 	w.until(t, "dropped once is counted", begin, 40*time.Second, func() bool {
-		return w.value[1]["rabbitmq_app_restarts_total{}"]+w.value[2]["rabbitmq_app_restarts_total{}"] >= 2
+		return w.value[1][restarts]+w.value[2][restarts] >= 2
 	})
 	w.until(t, "back from the drop", begin, time.Minute, all)
 

@@ -171,7 +171,6 @@ func (s *rabbitmqSeen) side() string {
 // rabbitmqReset finds restarts that nobody saw: the counters of the application fell back while the virtual machine
 // kept running. That is what a pause or an autoheal leaves behind, and all it leaves.
 type rabbitmqReset struct {
-	known    bool
 	uptime   float64
 	counters map[string]float64
 }
@@ -183,24 +182,26 @@ var rabbitmqResetCounters = []string{
 	"rabbitmq_connections_opened_total", "rabbitmq_channels_opened_total", "rabbitmq_auth_attempts_total",
 }
 
-// see compares with the look before.
+// see compares with the looks before. While the application starts, the plugin answers without its counters; what they
+// were before still counts.
 func (r *rabbitmqReset) see(plugin map[string]float64) (app, vm bool) {
 	uptime, ok := plugin["rabbitmq_erlang_uptime_seconds"]
 	if !ok {
 		return false, false
 	}
-	counters := map[string]float64{}
-	vm = r.known && uptime < r.uptime
+	vm = r.counters != nil && uptime < r.uptime
+	if vm || r.counters == nil {
+		r.counters = map[string]float64{}
+	}
 	for _, name := range rabbitmqResetCounters {
 		v, ok := plugin[name]
 		if !ok {
 			continue
 		}
-		counters[name] = v
-		if was, ok := r.counters[name]; ok && v < was && !vm {
-			app = true
-		}
+		was, had := r.counters[name]
+		app = app || had && v < was
+		r.counters[name] = v
 	}
-	*r = rabbitmqReset{true, uptime, counters}
+	r.uptime = uptime
 	return app, vm
 }
