@@ -117,20 +117,28 @@ func (c hostProcess) add(ctx context.Context, w watched, p *process.Process) wat
 	}
 	w.count++
 	w.start = min(w.start, start)
-	open, err := p.NumFDsWithContext(ctx)
+	if open, limit, ok := openFiles(ctx, p); ok {
+		w.fileRatio = max(w.fileRatio, open/limit)
+	}
+	return w
+}
+
+// openFiles returns how many files a process has open and its soft limit; another user's are closed to us.
+func openFiles(ctx context.Context, p *process.Process) (open, limit float64, ok bool) {
+	n, err := p.NumFDsWithContext(ctx)
 	if err != nil {
-		return w // another user's: /proc/<pid>/fd is closed to us
+		return 0, 0, false
 	}
 	limits, err := p.RlimitWithContext(ctx)
 	if err != nil {
-		return w
+		return 0, 0, false
 	}
 	for _, l := range limits {
 		if l.Resource == process.RLIMIT_NOFILE && l.Soft > 0 {
-			w.fileRatio = max(w.fileRatio, float64(open)/float64(l.Soft))
+			return float64(n), float64(l.Soft), true
 		}
 	}
-	return w
+	return 0, 0, false
 }
 
 // start reads field 22 of stat. The command, field 2, may hold spaces and brackets.

@@ -92,7 +92,7 @@ func (o rabbitmqOptions) Validate() error {
 var rabbitmqDefaults = rabbitmqOptions{
 	URL: "http://127.0.0.1:15672", MetricsURL: "http://127.0.0.1:15692",
 	AMQP: "127.0.0.1:5672", Dist: "127.0.0.1:25672", TopQueues: 50,
-	Unit:       []string{"systemctl", "show", "--property=ActiveState,Result", "rabbitmq-server.service"},
+	Unit:       []string{"systemctl", "show", "--property=LoadState,ActiveState,Result", "rabbitmq-server.service"},
 	LocalEvery: 2 * time.Second, ClusterEvery: 2 * time.Second, SlowEvery: 15 * time.Second,
 }
 

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,8 +23,7 @@ type rabbitmqProcess struct {
 	age     time.Duration
 }
 
-// lookProcess finds the virtual machine among the processes: beam.smp that boots the application rabbit. Where several
-// run (containers, namespaces), it is the one in our own network namespace.
+// lookProcess finds the virtual machine among the processes: the one that boots the application rabbit.
 func (r *rabbitmq) lookProcess(context.Context) (func(), error) {
 	var p rabbitmqProcess
 	if r.localHost() {
@@ -35,38 +33,22 @@ func (r *rabbitmq) lookProcess(context.Context) (func(), error) {
 }
 
 func findRabbitmq(proc string, now time.Time) rabbitmqProcess {
-	found := rabbitmqProcess{known: true}
-	dirs, err := os.ReadDir(proc)
-	if err != nil {
+	if _, err := os.ReadDir(proc); err != nil {
 		return rabbitmqProcess{}
 	}
-	own, _ := os.Readlink(filepath.Join(proc, "self/ns/net"))
-	for _, d := range dirs {
-		if _, err := strconv.Atoi(d.Name()); err != nil {
-			continue
-		}
-		dir := filepath.Join(proc, d.Name())
-		comm, err := os.ReadFile(filepath.Join(dir, "comm"))
-		if err != nil || strings.TrimSpace(string(comm)) != "beam.smp" {
-			continue
-		}
-		args, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-		if err != nil || !strings.Contains(string(args), "\x00-s\x00rabbit\x00") {
-			continue
-		}
-		if ns, err := os.Readlink(filepath.Join(dir, "ns/net")); err == nil && own != "" && ns != own {
-			continue
-		}
-		if p, ok := readRabbitmq(proc, d.Name(), now); ok {
-			return p
-		}
+	pid := findBeam(proc, func(args string) bool { return strings.Contains(args, "\x00-s\x00rabbit\x00") })
+	if p, ok := readRabbitmq(proc, pid, now); ok {
+		return p
 	}
-	return found
+	return rabbitmqProcess{known: true}
 }
 
 // readRabbitmq reads the state and the age of a process. Source: proc_pid_stat(5), fields 3 and 22; 100 ticks a second on
 // every architecture that Go knows.
 func readRabbitmq(proc, pid string, now time.Time) (rabbitmqProcess, bool) {
+	if pid == "" {
+		return rabbitmqProcess{}, false
+	}
 	stat, err := os.ReadFile(filepath.Join(proc, pid, "stat"))
 	if err != nil {
 		return rabbitmqProcess{}, false
@@ -88,16 +70,14 @@ func readRabbitmq(proc, pid string, now time.Time) (rabbitmqProcess, bool) {
 	return p, true
 }
 
-// lookUnit asks the service manager whether a node that is down was stopped in order. Source: systemctl(1), systemd 252.
+// lookUnit asks the service manager whether a node that is down was stopped in order.
 func (r *rabbitmq) lookUnit(ctx context.Context) (func(), error) {
 	inOrder := false
-	if _, err := os.Stat(filepath.Join(r.env.Root, "run/systemd/system")); err == nil && r.localHost() {
-		out, err := exec.CommandContext(ctx, r.opt.Unit[0], r.opt.Unit[1:]...).Output()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", strings.Join(r.opt.Unit, " "), err)
+	if r.localHost() {
+		var err error
+		if inOrder, err = unitStoppedInOrder(ctx, r.env.Root, r.opt.Unit); err != nil {
+			return nil, err
 		}
-		text := "\n" + string(out)
-		inOrder = strings.Contains(text, "\nActiveState=inactive\n") && strings.Contains(text, "\nResult=success\n")
 	}
 	return func() { r.seen.inOrder = inOrder }, nil
 }

@@ -1,12 +1,14 @@
 package collectors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,13 +23,21 @@ type riakOptions struct {
 	Cluster    string        `yaml:"cluster"`     // the label cluster: /stats has no name for it
 	DataDir    string        `yaml:"data_dir"`    // whose file system is watched in the node's own list of disks
 	StatsEvery time.Duration `yaml:"stats_every"` // between requests of /stats, at least: collections in between only ping
+	Unit       []string      `yaml:"unit"`        // what prints ActiveState and Result of its service, to tell a stop in order
+
+	Admin      []string      `yaml:"admin"`       // the command riak admin, to ask for members, ring and transfers; empty: off
+	AdminEvery time.Duration `yaml:"admin_every"` // between its runs: each costs the node 2 s of processor time
+	Keydir     bool          `yaml:"keydir"`      // ask it for the size of bitcask's keys too, every 15 min
+	TLS        []string      `yaml:"tls"`         // listeners whose certificates are watched: https://host:port, pb://host:port
+	Logs       []string      `yaml:"logs"`        // files in which events are counted, such as /var/log/riak/console.log
 }
 
 // riakDefaults are the usual ports. Each request of /stats makes Riak visit every process and every
 // vnode, and its answer is cached for 1 s only: below 10 s is for stand-ins.
 var riakDefaults = riakOptions{
 	URL: "http://127.0.0.1:8098", PB: "127.0.0.1:8087", Cluster: "riak", DataDir: "/var/lib/riak",
-	StatsEvery: 10 * time.Second,
+	StatsEvery: 10 * time.Second, AdminEvery: 2 * time.Minute,
+	Unit: []string{"systemctl", "show", "--property=LoadState,ActiveState,Result", "riak.service"},
 }
 
 // Validate says what is wrong with the options, all at once.
@@ -50,6 +60,22 @@ func (o riakOptions) Validate() error {
 	if o.StatsEvery < time.Second || o.StatsEvery > 5*time.Minute {
 		errs = append(errs, fmt.Errorf("stats_every: %s is outside 1s to 5m", o.StatsEvery))
 	}
+	if o.AdminEvery < time.Minute || o.AdminEvery > time.Hour {
+		errs = append(errs, fmt.Errorf("admin_every: %s is outside 1m to 1h", o.AdminEvery))
+	}
+	if o.Keydir && len(o.Admin) == 0 {
+		errs = append(errs, errors.New("keydir: wants the command in admin"))
+	}
+	for i, l := range o.TLS {
+		if u, err := url.Parse(l); err != nil || u.Port() == "" || u.Scheme != "https" && u.Scheme != "pb" {
+			errs = append(errs, fmt.Errorf("tls[%d]: want https://host:port or pb://host:port, have %q", i, l))
+		}
+	}
+	for i, l := range o.Logs {
+		if !strings.HasPrefix(l, "/") {
+			errs = append(errs, fmt.Errorf("logs[%d]: want a path from /, have %q", i, l))
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -69,10 +95,18 @@ func init() {
 }
 
 // riak watches the local node of a cluster. It pings at each collection and asks for /stats when StatsEvery has
-// passed since it last did; one request of each is in flight at most.
+// passed since it last did; one request of each is in flight at most. Run looks at what is slow.
 type riak struct {
-	opt riakOptions
-	env Env
+	opt    riakOptions
+	env    Env
+	port   uint16 // of the HTTP listener
+	extras []*riakExtra
+	log    *riakLog
+	seen   chan struct{} // closed when Riak was found
+
+	mu   sync.Mutex
+	ran  bool   // Run was called; guards extras too
+	name string // the node's own, once told
 
 	found    bool // seen at least once
 	asked    time.Time
@@ -96,7 +130,15 @@ func newRiak(env Env) (Collector, error) {
 		env.Dial = (&net.Dialer{}).DialContext
 	}
 	opt.URL = strings.TrimSuffix(opt.URL, "/")
-	return &riak{opt: opt, env: env, failures: map[string]float64{}}, nil
+	r := &riak{opt: opt, env: env, failures: map[string]float64{}, seen: make(chan struct{})}
+	r.log = &riakLog{root: hostFS(env.Root), paths: opt.Logs, offset: map[string]int64{}, count: map[string]float64{}}
+	if u, err := url.Parse(opt.URL); err == nil {
+		if n, err := strconv.ParseUint(cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme]), 10, 16); err == nil {
+			r.port = uint16(n)
+		}
+	}
+	r.extras = r.allExtras()
+	return r, nil
 }
 
 // Collect asks the node how it is. ErrAbsent means that there never was one; a BlindError that /stats
@@ -108,6 +150,7 @@ func (r *riak) Collect(ctx context.Context, b *metric.Batch) error {
 			return fmt.Errorf("riak at %s: %w", r.opt.URL, ErrAbsent)
 		}
 		r.found = true
+		close(r.seen)
 	}
 	now := r.env.Now()
 	due := r.asked.IsZero() || now.Sub(r.asked) >= r.opt.StatsEvery-riakEarly
@@ -129,6 +172,11 @@ func (r *riak) Collect(ctx context.Context, b *metric.Batch) error {
 	if r.opt.PB != "" {
 		o.bool(riakPBUp, pb)
 	}
+	if ping.unreachable() {
+		stopped, err := unitStoppedInOrder(ctx, r.env.Root, r.opt.Unit)
+		o.bool(riakInOrder, stopped && err == nil)
+	}
+	defer r.tellExtras(ctx, o)
 	if !due {
 		if ping.unreachable() {
 			return Blind(ping.reason, ping.err)

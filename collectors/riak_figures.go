@@ -90,6 +90,9 @@ func (r *riak) ring(o riakOut, s riakStats) {
 	if self == "" || len(members) == 0 {
 		return
 	}
+	r.mu.Lock()
+	r.name = self
+	r.mu.Unlock()
 	o.add(riakMemberSelf, 1, "member", self)
 	o.add(riakMembers, float64(len(members)))
 	n := 0

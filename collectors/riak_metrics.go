@@ -26,6 +26,34 @@ var (
 	riakDiskSize = riakGauge("riak_disk_size_bytes", metric.Bytes, "Size of the data's file system, as the node sees it")
 )
 
+// What the kernel tells of the node, and what is told where an option wants it.
+var (
+	riakStart       = riakGauge("riak_process_start_seconds", metric.Seconds, "When its virtual machine started, since the machine did")
+	riakResident    = riakGauge("riak_process_resident_memory_bytes", metric.Bytes, "Memory of its virtual machine, bitcask's keys included")
+	riakMemoryLimit = riakGauge("riak_process_memory_limit_bytes", metric.Bytes, "Memory that it may use: of its control group, else of the machine")
+	riakFiles       = riakGauge("riak_process_open_fds", metric.Count, "Files that it has open")
+	riakFileLimit   = riakGauge("riak_process_max_fds", metric.Count, "Files that it may have open")
+	riakDataSize    = riakGauge("riak_data_size_bytes", metric.Bytes, "Size of the file system of its data, now")
+	riakDataFree    = riakGauge("riak_data_available_bytes", metric.Bytes, "Of it, free")
+	riakExposed     = riakGauge("riak_stats_exposed", metric.Count, "1: the listener of /stats, which asks for no password, is open to other machines")
+	riakInOrder     = riakGauge("riak_stopped_in_order", metric.Count, "1: nobody listens because the service manager stopped the node")
+
+	riakExtraOK       = riakGauge("riak_look_success", metric.Count, "1: the look that an option wants (admin, keydir, tls, log) went well")
+	riakMemberStatus  = riakGauge("riak_member_status", metric.Count, "Always 1; valid, joining, leaving, exiting or down as the label status")
+	riakMemberPending = riakGauge("riak_member_pending_ratio", metric.Ratio, "Share of the ring that the member will own")
+	riakRingReady     = riakGauge("riak_ring_ready", metric.Count, "1: all nodes agree on the ring")
+	riakPendingOwners = riakGauge("riak_pending_ownership_partitions", metric.Count, "Partitions on their way to another owner")
+	riakUnreachable   = riakGauge("riak_unreachable_members", metric.Count, "Members that riak admin can not reach")
+	riakWaiting       = riakGauge("riak_pending_transfers", metric.Count, "Partitions that the member has to hand to others")
+	riakActive        = riakGauge("riak_active_transfers", metric.Count, "Transfers under way")
+	riakMoved         = riakGauge("riak_active_transfer_objects", metric.Count, "Objects that transfers under way have moved, of those that tell")
+	riakKeys          = riakGauge("riak_bitcask_keys", metric.Count, "Keys in memory, over the partitions of this node")
+	riakDeadBytes     = riakGauge("riak_bitcask_dead_bytes", metric.Bytes, "Of its files, what a merge would give back")
+	riakDataBytes     = riakGauge("riak_bitcask_data_bytes", metric.Bytes, "Size of its files")
+	riakTLSNotAfter   = riakGauge("riak_tls_not_after_timestamp_seconds", metric.Seconds, "When the first certificate of the listener to expire does so, since 1970")
+	riakLogged        = riakCounter("riak_log_events_total", metric.Count, "Lines of the log by what they tell")
+)
+
 // What a table below tells.
 var (
 	riakOps          = riakCounter("riak_node_ops_total", metric.Count, "Requests that this node coordinated")
@@ -198,7 +226,9 @@ func riakMetrics() []*metric.Desc {
 	out := []*metric.Desc{
 		riakUp, riakPingUp, riakListening, riakPBUp, riakStatsTime, riakStatsFields, riakStatsFailures, riakInfo,
 		riakMemberSelf, riakMemberConnected, riakMembers, riakConnected, riakOwned, riakRingView, riakFallback,
-		riakDiskUsed, riakDiskSize,
+		riakDiskUsed, riakDiskSize, riakStart, riakResident, riakMemoryLimit, riakFiles, riakFileLimit, riakDataSize, riakDataFree,
+		riakExposed, riakInOrder, riakExtraOK, riakMemberStatus, riakMemberPending, riakRingReady, riakPendingOwners,
+		riakUnreachable, riakWaiting, riakActive, riakMoved, riakKeys, riakDeadBytes, riakDataBytes, riakTLSNotAfter, riakLogged,
 	}
 	have := map[*metric.Desc]bool{}
 	for _, f := range riakFields {
