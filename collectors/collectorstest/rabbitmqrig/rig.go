@@ -199,6 +199,7 @@ cluster_formation.peer_discovery_backend = classic_config
 func (c *Cluster) command(n int, args ...string) *exec.Cmd {
 	d := filepath.Join(c.dir, fmt.Sprintf("n%d", n))
 	cmd := exec.Command("ip", append([]string{"netns", "exec", c.Namespace(n)}, args...)...)
+	cmd.Dir = c.dir // where the broker writes a dump when it dies
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "HOME=" + c.dir, "ERL_INETRC=" + filepath.Join(c.dir, "inetrc"),
