@@ -110,7 +110,7 @@ func (a *Agent) open() error {
 	}
 	var put func(context.Context, ...alerting.Input) error
 	if !a.cfg.Route.Off {
-		first, second, client, err := a.cfg.Route.pagers(a.boardURL(), a.log, a.hooks.Pages)
+		first, second, client, err := a.cfg.Route.pagers(a.cfg.boardURL(), a.log, a.hooks.Pages)
 		if err != nil {
 			return errors.Join(err, a.closeStore())
 		}
@@ -302,7 +302,7 @@ func (a *Agent) newRules(core context.Context, cfg Config) (*rules.Manager, erro
 	}
 	return rules.New(core, rules.Options{
 		Interval: cfg.Rules.Interval, Packs: cfg.Rules.Packs, Files: cfg.Rules.Files, Dir: filepath.Join(a.data, "rules"),
-		ExternalURL: a.boardURL(), Queryable: a.store.Queryable(), Appendable: a.store.Appendable(), Engine: a.store.Engine(),
+		ExternalURL: a.cfg.boardURL(), Queryable: a.store.Queryable(), Appendable: a.store.Appendable(), Engine: a.store.Engine(),
 		Notify: a.put, Log: a.log, Now: time.Now,
 	})
 }
@@ -357,9 +357,9 @@ func (a *Agent) deployed(ctx context.Context, d intake.Deploy) {
 }
 
 // boardURL is how people reach the board.
-func (a *Agent) boardURL() string {
-	if a.cfg.Web.ExternalURL != "" {
-		return a.cfg.Web.ExternalURL
+func (c Config) boardURL() string {
+	if c.Web.ExternalURL != "" {
+		return c.Web.ExternalURL
 	}
-	return "http://" + a.cfg.Listen
+	return "http://" + c.Listen
 }

@@ -140,6 +140,9 @@ func (p *PagerDuty) enqueue(w http.ResponseWriter, body []byte, mode Mode) {
 		return
 	}
 	faults := check(e)
+	if !p.Account.knows(e.RoutingKey) {
+		faults = append(faults, "Invalid routing key")
+	}
 	if mode == Refuse && c.Details != "" {
 		faults = append(faults, "custom_details are not to its liking")
 	}

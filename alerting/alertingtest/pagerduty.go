@@ -85,6 +85,8 @@ type PagerDuty struct {
 	DeliverTwice bool
 	// NoPriorities is an account without that feature.
 	NoPriorities bool
+	// Account is what else the REST API tells; nil: any token and any routing key will do.
+	Account *Account
 	// OnCall is called for each call that was recorded, in order, and must not call back.
 	OnCall func(Call)
 

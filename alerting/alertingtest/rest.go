@@ -45,7 +45,7 @@ func (p *PagerDuty) rest(w http.ResponseWriter, r *http.Request, body []byte) {
 		c.Status, c.Why = status, text
 		reply(w, status, fmt.Sprintf(`{"error":{"message":%q,"code":%d}}`, text, code))
 	}
-	if a := r.Header.Get("Authorization"); !strings.HasPrefix(a, "Token token=") && !strings.HasPrefix(a, "Bearer ") {
+	if !p.Account.opens(r.Header.Get("Authorization")) {
 		fail(http.StatusUnauthorized, 2006, "You are not authorized")
 		return
 	}
@@ -66,6 +66,7 @@ func (p *PagerDuty) rest(w http.ResponseWriter, r *http.Request, body []byte) {
 	}
 	part := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	switch {
+	case p.Account.serve(w, r):
 	case r.Method == http.MethodGet && r.URL.Path == "/priorities" && !p.NoPriorities:
 		reply(w, 200, `{"priorities":[{"id":"PR1","name":"P1"},{"id":"PR2","name":"P2"},{"id":"PR3","name":"P3"}]}`)
 	case r.Method == http.MethodGet && r.URL.Path == "/incidents":

@@ -14,8 +14,8 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// maxAnswer bounds what is read of an answer.
-const maxAnswer = 64 << 10
+// maxAnswer bounds what is read of an answer; a hundred services with their integrations are the longest.
+const maxAnswer = 2 << 20
 
 // exchange is what came back of one call.
 type exchange struct {

@@ -1,17 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/alerting/pagerduty"
 	"github.com/navcloud/binnacle/alerting/rules"
 )
 
 func newCheck() *cobra.Command {
 	var o overrides
+	var live, send bool
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check configuration and rules, and show what every setting is", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -26,6 +30,9 @@ func newCheck() *cobra.Command {
 				fmt.Fprintln(out, err)
 				return exitError(agent.ExitCritical)
 			}
+			if live || send {
+				return checkLive(cmd, cfg, send)
+			}
 			text, err := agent.Describe(cfg)
 			if err != nil {
 				return err
@@ -38,7 +45,30 @@ func newCheck() *cobra.Command {
 		},
 	}
 	o.flags(cmd)
+	cmd.Flags().BoolVar(&live, "live", false, "read the service at PagerDuty and say what there would defeat us; changes nothing")
+	cmd.Flags().BoolVar(&send, "send", false, "--live, and send one test event at low urgency and resolve it")
 	return cmd
+}
+
+// checkLive prints what was found at PagerDuty, the worst first. Its code of exit is a Nagios plugin's.
+func checkLive(cmd *cobra.Command, cfg agent.Config, send bool) error {
+	found, err := agent.CheckLive(cmd.Context(), cfg, send)
+	if err != nil {
+		fmt.Fprintln(cmd.OutOrStdout(), err)
+		return exitError(agent.ExitCritical)
+	}
+	slices.SortStableFunc(found, func(a, b pagerduty.Finding) int { return cmp.Compare(b.Level, a.Level) })
+	for _, f := range found {
+		word := [...]string{"ok", "advice", "DEFEATS US"}[f.Level]
+		if f.Route != "" {
+			word += ", route " + f.Route
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", word, f.Text)
+	}
+	if len(found) > 0 && found[0].Level > pagerduty.Fine {
+		return exitError(found[0].Level) // advice is a warning, what defeats us is critical
+	}
+	return nil
 }
 
 // adviseFiles checks the configured rule files; what Prometheus refuses is an error.
