@@ -9,6 +9,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/ledger"
 	"github.com/navcloud/binnacle/alerting/rules"
 	"github.com/navcloud/binnacle/dashboards"
 )
@@ -35,7 +36,8 @@ func (a *Agent) pages() *dashboards.Pages {
 		o.Ack = func(ctx context.Context, problem, by string, undo bool) error {
 			return a.dispatch.Acknowledge(ctx, alerting.Acked{Key: problem, By: by, Undo: undo})
 		}
-		o.Silence, o.Unsilence = a.silence, a.unsilence
+		o.Silence, o.Unsilence, o.Escalate = a.silence, a.unsilence, a.dispatch.Escalate
+		o.History = a.pageHistory
 	}
 	return dashboards.New(o)
 }
@@ -84,6 +86,22 @@ func (a *Agent) unsilence(ctx context.Context, id, _ string) error {
 		}
 	}
 	return fmt.Errorf("silence %s is over", id)
+}
+
+// maxPageEvents bounds what one page reads of the ledger: the newest.
+const maxPageEvents = 20_000
+
+// pageHistory is the ledger as the pages show it.
+func (a *Agent) pageHistory(ctx context.Context, q dashboards.EventQuery) ([]dashboards.Event, error) {
+	events, err := a.dispatch.History(ctx, ledger.Query{Since: q.Since, Until: q.Until, Key: q.Key, Limit: maxPageEvents})
+	out := make([]dashboards.Event, len(events))
+	for i, e := range events {
+		out[i] = dashboards.Event{
+			At: e.At, Kind: string(e.Kind), Action: e.Action, Key: e.Key, Priority: e.Priority, Title: e.Title, Reason: e.Reason,
+			By: e.By, Detail: e.Detail, Alarms: len(e.Alarms),
+		}
+	}
+	return out, err
 }
 
 // pageStatus is Status as the pages show it.

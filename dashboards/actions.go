@@ -49,6 +49,10 @@ func doneNote(q url.Values, v alerting.View) *doneLine {
 		if sentence != "" {
 			return &doneLine{Text: "Given back: " + sentence}
 		}
+	case "escalated":
+		if sentence != "" {
+			return &doneLine{"Who is next on call was told: " + sentence, "/problems/" + url.PathEscape(id) + "/take", "Take it after all", false}
+		}
 	case "silenced":
 		for _, s := range v.Silences {
 			if s.ID == q.Get("silence") {
@@ -112,6 +116,13 @@ func (p *Pages) postTake(w http.ResponseWriter, r *http.Request) {
 			done = "given"
 		}
 		return url.Values{"problem": {id}, "done": {done}}, p.opts.Ack(ctx, id, person(r), undo)
+	})
+}
+
+func (p *Pages) postEscalate(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	p.act(w, r, p.opts.Escalate != nil, func(ctx context.Context) (url.Values, error) {
+		return url.Values{"problem": {id}, "done": {"escalated"}}, p.opts.Escalate(ctx, id, person(r))
 	})
 }
 

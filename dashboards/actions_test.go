@@ -27,6 +27,10 @@ func (d *desk) on(o Options) Options {
 		d.did = append(d.did, fmt.Sprintf("silence %s for %v by %s: %s", s.Problem, s.For, s.By, s.Comment))
 		return "s1", d.err
 	}
+	o.Escalate = func(_ context.Context, problem, by string) error {
+		d.did = append(d.did, fmt.Sprintf("escalate %s by %s", problem, by))
+		return d.err
+	}
 	o.Unsilence = func(_ context.Context, id, by string) error {
 		d.did = append(d.did, fmt.Sprintf("end %s by %s", id, by))
 		return d.err
@@ -80,6 +84,8 @@ func TestActions(t *testing.T) {
 		"a silence for ever":        {"/problems/x/silence", url.Values{"for": {"9000h"}}, maria, nil, 409, "", ""},
 		"a silence without an end":  {"/problems/x/silence", nil, maria, nil, 409, "", ""},
 		"a comment that is a novel": {"/problems/x/silence", url.Values{"for": {"2h"}, "comment": {strings.Repeat("ä", 200)}}, maria, nil, 303, "/?done=silenced&problem=x&silence=s1", "silence x for 2h0m0s by maria: " + strings.Repeat("ä", 100)},
+		"escalating it":             {"/problems/x/escalate", nil, maria, nil, 303, "/?done=escalated&problem=x", "escalate x by maria"},
+		"nobody to escalate to":     {"/problems/x/escalate", nil, maria, errors.New("there is no one to call"), 409, "", "escalate x by maria"},
 		"ending a silence":          {"/silences/s1/end", nil, maria, nil, 303, "/?done=ended", "end s1 by maria"},
 		"a router with no room":     {"/problems/x/take", nil, maria, errors.New("the router has no room"), 409, "", "ack x by maria, undo false"},
 		"a form that is too long":   {"/problems/x/silence", url.Values{"comment": {strings.Repeat("x", maxForm)}}, maria, nil, 400, "", ""},
@@ -110,12 +116,12 @@ func TestActions(t *testing.T) {
 
 func TestActionsNeedARouter(t *testing.T) {
 	h := New(options(incident(), fleet{}, goodStatus()))
-	for _, path := range []string{"/problems/x/take", "/problems/x/silence", "/silences/x/end"} {
+	for _, path := range []string{"/problems/x/take", "/problems/x/silence", "/problems/x/escalate", "/silences/x/end"} {
 		if got := post(h, path, nil, nil).StatusCode; got != http.StatusNotFound {
 			t.Errorf("POST %s where nothing routes: %d, want 404", path, got)
 		}
 	}
-	if page := text(t, get(t, h, "/").Body); strings.Contains(page, "<form") {
+	if page := text(t, get(t, h, "/").Body); strings.Contains(page, `method="post"`) {
 		t.Error("the board offers what it cannot do")
 	}
 }
@@ -127,6 +133,7 @@ func TestAfterAnAction(t *testing.T) {
 		"/?done=taken&problem=00000000000000b2":               `You took: Riak disk on riak-07 is 96 % full, full in 40 minutes</p><form method="post" action="/problems/00000000000000b2/take"><input type="hidden" name="undo" value="1">`,
 		"/?done=given&problem=00000000000000b2":               `Given back: Riak disk`,
 		"/?done=silenced&problem=00000000000000b2&silence=s1": `Silenced until 13:00:00 UTC, 24 Nov.</p><form method="post" action="/silences/s1/end">`,
+		"/?done=escalated&problem=00000000000000a1":           `Who is next on call was told: Users hurt: RabbitMQ is split between eu-west-1a and eu-west-1b</p><form method="post" action="/problems/00000000000000a1/take"><button>Take it after all</button>`,
 		"/?done=ended": `The silence was ended.`,
 	} {
 		if page := text(t, get(t, h, path).Body); !strings.Contains(page, want) {

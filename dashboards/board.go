@@ -52,11 +52,21 @@ type row struct {
 	Chosen     bool
 	Standing   string    // where it is on its way, in words
 	Deadline   time.Time // of that; zero: none
+	Fixed      bool      // the number is the router's, and not that of the row on this page
 	Ahead      string    // what it is held behind
-	Followers  []string  // what is held behind it
-	More       int       // explained alarms not listed
+	Followers  []follower
+	More       int // explained alarms not listed
 	CanTake    bool
 	CanSilence bool
+	CanRaise   bool // escalate
+}
+
+// follower is a problem that is held back behind another, until when at most.
+type follower struct {
+	Number   int
+	ID       string
+	Sentence string
+	Until    time.Time
 }
 
 // hiddenAlarm is an alarm that rang nothing, and what explains it.
@@ -79,7 +89,7 @@ type quietList struct {
 }
 
 func (p *Pages) board(r *http.Request) page {
-	pg := page{Name: "board", Title: "Board", Live: livePath("board", r.URL.Query())}
+	pg := page{Name: "board", Title: "Board", Live: livePath("board", r.URL.Query()), Scripts: []string{"board.js"}}
 	if p.opts.View == nil {
 		pg.Live = ""
 		pg.Sections = []section{{ID: "message", Parts: []part{{"note", "message", note{
@@ -90,6 +100,10 @@ func (p *Pages) board(r *http.Request) page {
 	v := p.opts.View()
 	rows, quiet := p.rows(v, r.URL.Query().Get("problem"))
 	summary := section{ID: "summary", Parts: []part{{"counts", "summary", p.summarize(v, rows)}}}
+	hidden := hide(rows)
+	pg.Title = titleOf(rows)
+	f := readFilter(r.URL.Query(), v)
+	rows = f.apply(rows)
 	if done := doneNote(r.URL.Query(), v); done != nil {
 		pg.Sections = append(pg.Sections, section{ID: "done", Parts: []part{{"done-note", "done", done}}})
 	}
@@ -101,12 +115,19 @@ func (p *Pages) board(r *http.Request) page {
 		}
 		problems.Parts = append(problems.Parts, part{"p-" + rw.ID, "problem", rw})
 	}
-	if len(rows) == 0 {
+	switch {
+	case f.All == 0:
 		problems.Parts = []part{{"calm", "calm", v}}
+	case len(rows) == 0:
+		problems.Parts = []part{{"none-match", "none-match", f}}
 	}
-	pg.Title = titleOf(rows)
-	pg.Sections = append(pg.Sections, summary, problems,
-		section{ID: "hidden", Hush: true, Parts: []part{{"hidden-list", "hidden", hide(rows)}}},
+	pg.Sections = append(pg.Sections, summary)
+	choice := section{ID: "filter", Hush: true} // which is always there, so that it comes where it belongs
+	if f.All > 0 || f.On() {
+		choice.Parts = []part{{"filter-part", "filter", f}}
+	}
+	pg.Sections = append(pg.Sections, choice, problems,
+		section{ID: "hidden", Hush: true, Parts: []part{{"hidden-list", "hidden", hidden}}},
 		section{ID: "quiet", Hush: true, Parts: []part{{"quiet-list", "quiet", quietList{v.Silences, quiet, p.opts.Unsilence != nil}}}})
 	return pg
 }
@@ -122,7 +143,7 @@ func titleOf(rows []row) string {
 // rows splits the problems into those that are shown in order and those that a person silenced. chosen is
 // the ID, key or rule of the problem that a link opens.
 func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
-	number, sentence, followers := map[string]int{}, map[string]string{}, map[string][]string{}
+	number, sentence, followers := map[string]int{}, map[string]string{}, map[string][]follower{}
 	for _, pv := range v.Problems {
 		if pv.State != alerting.Quiet {
 			number[pv.ID], sentence[pv.ID] = len(number)+1, pv.Page.Sentence
@@ -130,7 +151,7 @@ func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
 	}
 	for _, pv := range v.Problems {
 		if pv.Behind != "" && number[pv.ID] > 0 {
-			followers[pv.Behind] = append(followers[pv.Behind], fmt.Sprintf("%d. %s", number[pv.ID], pv.Page.Sentence))
+			followers[pv.Behind] = append(followers[pv.Behind], follower{number[pv.ID], pv.ID, pv.Page.Sentence, pv.Until})
 		}
 	}
 	for _, pv := range v.Problems {
@@ -138,6 +159,7 @@ func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
 			ProblemView: pv, Number: number[pv.ID], Word: priorityWords[pv.Priority], Meaning: priorityMeanings[pv.Priority],
 			Standing: standing(pv), Deadline: pv.Until, Followers: followers[pv.ID],
 			CanTake: p.opts.Ack != nil, CanSilence: p.opts.Silence != nil,
+			CanRaise: p.opts.Escalate != nil && (pv.State == alerting.Paged || pv.State == alerting.AckedState),
 		}
 		if n := number[pv.Behind]; pv.Behind != "" && n > 0 {
 			rw.Ahead = fmt.Sprintf("%d. %s", n, sentence[pv.Behind])
@@ -145,7 +167,7 @@ func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
 		if over := len(rw.Explained) - maxExplained; over > 0 {
 			rw.Explained, rw.More = rw.Explained[:maxExplained], over
 		}
-		rw.Chosen = chosen != "" && (chosen == pv.ID || chosen == pv.Key || chosen == pv.Page.Rule)
+		rw.Chosen = chosen != "" && (chosen == pv.ID || chosen == pv.Key || chosen == pv.Page.Rule || chosen == pv.Root.Fingerprint())
 		rw.Full = rw.Chosen || rw.Number <= fullRows
 		if pv.State == alerting.Quiet {
 			quiet = append(quiet, rw)

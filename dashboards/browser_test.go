@@ -64,8 +64,16 @@ func value[T any](t *testing.T, ctx context.Context, script string) T {
 
 func await(t *testing.T, ctx context.Context, script string) {
 	t.Helper()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](script, chromedp.WithPollingTimeout(10*time.Second))); err != nil {
-		t.Fatalf("in the browser, waiting for %s: %v", script, err)
+	// A page that is just being left answers with an error: the next one is asked.
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+script+")"))
+		if err == nil && ok {
+			return
+		}
+		if time.Now().After(end) || ctx.Err() != nil {
+			where, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href"))
+			t.Fatalf("in the browser at %s, waiting for %s: %v", where, script, err)
+		}
 	}
 }
 
@@ -83,6 +91,8 @@ func screens() map[string]struct {
 	}{
 		"board-calm":     {"/", options(alerting.View{At: noon}, three, goodStatus())},
 		"board-incident": {"/?problem=00000000000000b2", options(incident(), three, goodStatus())},
+		"board-filter":   {"/?q=riak", options(incident(), three, goodStatus())},
+		"problem":        {"/problems/00000000000000b2", options(incident(), three, goodStatus())},
 		"board-stale":    {"/", options(stale, three, goodStatus())},
 		"board-flood":    {"/", options(flood(200), three, goodStatus())},
 		"streams":        {"/streams", options(incident(), fleet{nodes: 7, age: 7}, goodStatus())},
@@ -114,6 +124,7 @@ func TestScreens(t *testing.T) {
 		ctx := browser(t, scheme)
 		for name, tc := range screens() {
 			tc.opts.Ack = func(context.Context, string, string, bool) error { return nil }
+			tc.opts.Escalate = func(context.Context, string, string) error { return nil }
 			tc.opts.Silence = func(context.Context, SilenceRequest) (string, error) { return "", nil }
 			srv := httptest.NewServer(New(tc.opts))
 			do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+tc.path))
@@ -251,9 +262,26 @@ func TestKeys(t *testing.T) {
 	do(t, ctx, chromedp.KeyEvent("a"))
 	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(`#done-note form[action="/problems/00000000000000b2/take"]`)))
 	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
-	do(t, ctx, chromedp.KeyEvent("jjs"), chromedp.KeyEvent("\t"), chromedp.KeyEvent("moved\r"))
+	do(t, ctx, chromedp.KeyEvent("?"))
+	if !value[bool](t, ctx, `document.getElementById("keys").open`) {
+		t.Error("the key ? opened no help")
+	}
+	do(t, ctx, chromedp.KeyEvent("?jjs"), chromedp.KeyEvent("\t"), chromedp.KeyEvent("moved\r"))
 	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(`#done-note form[action="/silences/s1/end"]`)))
-	want := "ack 00000000000000b2 by someone at the board, undo false; silence 00000000000000b2 for 2h0m0s by someone at the board: moved"
+	want := "ack 00000000000000b2 by someone at the board, undo false; silence 00000000000000b2 for 2h0m0s by someone at the board: moved; escalate 00000000000000a1 by someone at the board"
+	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	do(t, ctx, chromedp.KeyEvent("je"))
+	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(`#done-note form[action="/problems/00000000000000a1/take"]`)))
+	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	do(t, ctx, chromedp.KeyEvent("jjo"))
+	await(t, ctx, `location.pathname === "/problems/00000000000000b2" && document.querySelectorAll(".problem").length === 1`)
+	do(t, ctx, chromedp.Navigate(srv.URL+"/"))
+	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	do(t, ctx, chromedp.KeyEvent("/"))
+	await(t, ctx, `document.activeElement.id === "f-q"`)
+	value[string](t, ctx, `document.activeElement.value = ""`) // the driver's keys write although they were taken
+	do(t, ctx, chromedp.KeyEvent("riak\r"))
+	await(t, ctx, `location.search === "?q=riak" && document.querySelectorAll(".problem").length === 1`)
 	if got := strings.Join(d.did, "; "); got != want {
 		t.Errorf("the keys did %q, want %q", got, want)
 	}

@@ -52,12 +52,16 @@ type Options struct {
 	Runbook  func(rule string) ([]byte, bool) // Markdown
 	Runbooks func() []string                  // names of rules, sorted
 	Status   func() Status
+	History  func(ctx context.Context, q EventQuery) ([]Event, error) // of the ledger, oldest first
 
 	// Ack takes a problem, or with undo gives it back. Silence returns the ID of what it made, which Unsilence
 	// ends. Their errors are shown to the person.
 	Ack       func(ctx context.Context, problem, by string, undo bool) error
 	Silence   func(ctx context.Context, s SilenceRequest) (id string, err error)
 	Unsilence func(ctx context.Context, id, by string) error
+
+	// Escalate gets another person for a problem that was paged.
+	Escalate func(ctx context.Context, problem, by string) error
 
 	// Hosts are the names under which people reach the pages. When there are any, what people do is taken under
 	// these, under localhost and under bare addresses alone: a foreign name that was made to point here (DNS
@@ -109,16 +113,21 @@ func New(o Options) *Pages {
 }
 
 func (p *Pages) routes() {
-	pages := map[string]func(*http.Request) page{"/{$}": p.board, "/streams": p.streams, "/nodes": p.nodes, "/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook}
+	pages := map[string]func(*http.Request) page{
+		"/{$}": p.board, "/problems/{id}": p.problem, "/streams": p.streams, "/nodes": p.nodes,
+		"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook,
+	}
 	for pattern, build := range pages {
 		p.mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, build(r)) })
 	}
 	p.mux.HandleFunc("GET /live/board", p.serveLive(p.board))
+	p.mux.HandleFunc("GET /live/problem", p.serveLive(p.problem))
 	p.mux.HandleFunc("GET /live/streams", p.serveLive(p.streams))
 	p.mux.HandleFunc("GET /live/nodes", p.serveLive(p.nodes))
 	p.mux.HandleFunc("GET /assets/{name}", p.serveAsset)
 	p.mux.HandleFunc("POST /problems/{id}/take", p.postTake)
 	p.mux.HandleFunc("POST /problems/{id}/silence", p.postSilence)
+	p.mux.HandleFunc("POST /problems/{id}/escalate", p.postEscalate)
 	p.mux.HandleFunc("POST /silences/{id}/end", p.postEndSilence)
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, p.notFound(r)) })
 }
@@ -156,7 +165,8 @@ type page struct {
 	Status   int    // of HTTP; 0 is 200
 	Name     string // board, streams, nodes, runbooks: which entry of the menu is this
 	Title    string
-	Live     string // path of its live updates, empty when it has none
+	Live     string   // path of its live updates, empty when it has none
+	Scripts  []string // of its own, beside the one that keeps it fresh
 	Sections []section
 }
 

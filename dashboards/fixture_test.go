@@ -59,6 +59,32 @@ func incident() alerting.View {
 	}
 }
 
+// happened is a day of the ledger, up to noon.
+func happened(_ context.Context, q EventQuery) ([]Event, error) {
+	var out []Event
+	for _, e := range theDay() {
+		if !e.At.Before(q.Since) && (q.Until.IsZero() || e.At.Before(q.Until)) && (q.Key == "" || q.Key == e.Key) {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+func theDay() []Event {
+	const split, disk = "fleet:RabbitMQSplitBrain:cluster:rabbit:1", "fleet:HostDiskFull:node:x:1"
+	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
+	return []Event{
+		{At: ago(20 * time.Hour), Kind: "started"},
+		{At: ago(10 * time.Hour), Kind: "accepted", Action: "trigger", Key: disk, Priority: alerting.P2, Title: "Disk /data on x is 96 % full", Reason: "a person must act within the hour", Alarms: 1},
+		{At: ago(9 * time.Hour), Kind: "accepted", Action: "resolve", Key: disk, Priority: alerting.P2, Title: "Disk /data on x is 96 % full"},
+		{At: ago(12 * time.Minute), Kind: "deployed", Key: "navcloud", Title: "deploy navcloud 3.2.1 at 11:48 UTC by ci"},
+		{At: ago(3 * time.Minute), Kind: "decided", Action: "trigger", Key: split, Priority: alerting.P1},
+		{At: ago(3 * time.Minute), Kind: "accepted", Action: "trigger", Key: split, Priority: alerting.P1, Title: "Users hurt: RabbitMQ is split between eu-west-1a and eu-west-1b", Reason: "users are hurt", Alarms: 4},
+		{At: ago(2 * time.Minute), Kind: "acked", Key: split, Priority: alerting.P1, By: "maria"},
+		{At: ago(time.Minute), Kind: "silenced", Key: "s1", By: "jo", Title: "alertname=HostUnitFailed", Detail: "backup is being moved"},
+	}
+}
+
 // flood is many problems of every priority with many alarms in all.
 func flood(n int) alerting.View {
 	v := alerting.View{At: noon, Storm: true, Firing: 2 * n, Refused: 3}

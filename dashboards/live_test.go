@@ -39,7 +39,7 @@ func TestDiff(t *testing.T) {
 			t.Errorf("%s: orders of %q, want %q", when, got, wantOrders)
 		}
 	}
-	check("at first", "counts hidden-list p-00000000000000a1 p-00000000000000b2 p-00000000000000c4 quiet-list", "hidden problems quiet summary")
+	check("at first", "counts filter-part hidden-list p-00000000000000a1 p-00000000000000b2 p-00000000000000c4 quiet-list", "filter hidden problems quiet summary")
 	check("nothing new", "", "")
 	now, v.At = now.Add(10*time.Second), v.At.Add(10*time.Second)
 	check("ages alone", "", "")
@@ -52,7 +52,7 @@ func TestDiff(t *testing.T) {
 	v.Problems = v.Problems[:2]
 	check("a row and a silenced problem gone", "counts quiet-list", "problems")
 	v.Problems = nil
-	check("calm", "calm counts hidden-list", "problems")
+	check("calm", "calm counts hidden-list", "filter problems")
 }
 
 // TestLiveStream reads the events as a browser does.
@@ -94,7 +94,7 @@ func TestLiveStream(t *testing.T) {
 		t.Fatalf("the stream ended: %v", lines.Err())
 		return n
 	}
-	if n := next(); len(n.Parts) != 6 || len(n.Order["problems"]) != 3 || n.Version != "1.0.0" || n.At != noon.UnixMilli() {
+	if n := next(); len(n.Parts) != 7 || len(n.Order["problems"]) != 3 || n.Version != "1.0.0" || n.At != noon.UnixMilli() {
 		t.Errorf("first event has %d parts, order %v, version %q, at %d", len(n.Parts), n.Order, n.Version, n.At)
 	}
 	if n := next(); len(n.Parts)+len(n.Order) != 0 {

@@ -22,6 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden pages")
 func options(v alerting.View, f fleet, s Status) Options {
 	return Options{
 		View: func() alerting.View { return v }, Query: f.query, Range: f.ranged, Status: func() Status { return s },
+		History: happened,
 		Runbook: func(rule string) ([]byte, bool) {
 			return []byte("# " + rule + "\n\nIt is **split**. See `rabbitmqctl`.\n\n1. One\n2. Two <script>\n\n* [here](/streams)\n"), rule == "RabbitMQSplitBrain"
 		},
@@ -61,6 +62,11 @@ func TestPages(t *testing.T) {
 		"board-calm":      {"/", options(calm, three, goodStatus()), 200},
 		"board-incident":  {"/", options(incident(), three, goodStatus()), 200},
 		"board-chosen":    {"/?problem=00000000000000b2", options(incident(), three, goodStatus()), 200},
+		"board-filter":    {"/?q=riak+DISK&priority=P2&service=riak", options(incident(), three, goodStatus()), 200},
+		"board-none":      {"/?q=nothing", options(incident(), three, goodStatus()), 200},
+		"problem":         {"/problems/00000000000000a1", options(incident(), three, goodStatus()), 200},
+		"problem-over":    {"/problems/fleet:HostDiskFull:node:x:1", options(calm, three, goodStatus()), 200},
+		"problem-missing": {"/problems/no-such", options(incident(), three, goodStatus()), 404},
 		"board-stale":     {"/", options(stale, three, goodStatus()), 200},
 		"board-no-router": {"/", Options{Now: func() time.Time { return noon }}, 200},
 		"streams":         {"/streams", options(calm, three, goodStatus()), 200},
@@ -172,5 +178,46 @@ func TestHeaders(t *testing.T) {
 	}
 	if got := get(t, h, "/assets/style.css").StatusCode; got != http.StatusNotFound {
 		t.Errorf("a style without its hash answers %d, want 404", got)
+	}
+}
+
+// TestOneProblem finds the same problem by all the names that a link may have.
+func TestOneProblem(t *testing.T) {
+	v := incident()
+	h := New(options(v, fleet{}, goodStatus()))
+	for _, name := range []string{
+		v.Problems[0].ID, v.Problems[0].Key, "RabbitMQSplitBrain", v.Problems[0].Root.Fingerprint(), v.Problems[0].Explained[1].Alarm.Fingerprint(),
+	} {
+		page := text(t, get(t, h, "/problems/"+name).Body)
+		if n := strings.Count(page, "<article"); n != 1 || !strings.Contains(page, `id="p-00000000000000a1"`) || !strings.Contains(page, "Taken by maria") {
+			t.Errorf("GET /problems/%s: %d problems, want the one of RabbitMQ and its history:\n%s", name, n, page)
+		}
+	}
+}
+
+func TestFilter(t *testing.T) {
+	h := New(options(incident(), fleet{}, goodStatus()))
+	for query, want := range map[string]string{
+		"":                                     "a1 b2 c4",
+		"q=NAVCLOUD-2":                         "a1", // which it explains
+		"q=riak+full":                          "b2",
+		"q=maria":                              "a1",
+		"priority=P2":                          "a1 b2",
+		"priority=P1&q=riak":                   "",
+		"service=web":                          "",
+		"q=riak&problem=RiakThing":             "b2",
+		"q=riak&problem=" + "00000000000000a1": "a1 b2", // what a link chose is shown
+	} {
+		page := text(t, get(t, h, "/?"+query).Body)
+		var got []string
+		for _, m := range regexp.MustCompile(`<article id="p-0{14}(..)"`).FindAllStringSubmatch(page, -1) {
+			got = append(got, m[1])
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("the board with %q shows %v, want %s", query, got, want)
+		}
+		if !strings.Contains(page, "3 problems: 1 P1 critical") {
+			t.Errorf("the board with %q does not say what there is in all", query)
+		}
 	}
 }

@@ -69,6 +69,7 @@ type Incident struct {
 	Priority string // ID of the priority
 	Notes    []string
 	By       string // who changed the status
+	Level    int    // of the escalation policy, where somebody escalated
 	OpenedAt time.Time
 	ClosedAt time.Time
 }

@@ -31,6 +31,7 @@ type restBody struct {
 	Incidents []struct {
 		ID, Title, Status string
 		Priority          *struct{ ID string }
+		Level             int `json:"escalation_level"`
 	}
 	Note struct{ Content string }
 }
@@ -116,6 +117,10 @@ func (p *PagerDuty) manage(w http.ResponseWriter, b restBody, c *Call) {
 		}
 		if x.Status == "acknowledged" || x.Status == "resolved" {
 			p.become(in, x.Status, "")
+		}
+		if x.Level > 0 {
+			in.Level = x.Level
+			p.become(in, "triggered", "")
 		}
 		c.Incident, c.Key, c.Summary = in.Number, in.Key, x.Title
 		list = append(list, view(in))

@@ -246,6 +246,82 @@ func TestAPersonsWordReachesThePager(t *testing.T) {
 	})
 }
 
+// TestEscalating takes an incident from who has it, and gets who is next and the second channel.
+func TestEscalating(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		second := &counting{}
+		r.opts.Second = second
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		if err := r.d.Escalate(t.Context(), "p-A", "ann"); err == nil || !strings.Contains(err.Error(), "nobody was paged") {
+			t.Errorf("before a page: %v; want that nobody was paged", err)
+		}
+		r.pass(time.Second)
+		if err := r.d.Acknowledge(t.Context(), alerting.Acked{Key: "p-A", By: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(time.Second)
+		if err := r.d.Escalate(t.Context(), "p-A", "ann"); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(time.Second)
+		if got := second.sent(); len(got) != 1 || got[0] != "Escalated by ann: it is bad" {
+			t.Errorf("the second channel got %q; want the page, and who escalated", got)
+		}
+		if rec := r.d.Open()[0]; rec.AckedBy != "" || !r.router.acked[len(r.router.acked)-1].Undo {
+			t.Errorf("record %+v; want it taken from ann", rec)
+		}
+		// This pager has no token: it is told in the ledger that only the second channel was called.
+		if e := r.history(ledger.Escalated); len(e) != 1 || e[0].By != "ann" || e[0].Key != "key:A" || !strings.Contains(e[0].Detail, "second channel; level 2 at the pager: refused") {
+			t.Errorf("history %+v; want the escalation of ann", e)
+		}
+		r.opts.Second = nil
+		r.stop()
+	})
+}
+
+func TestEscalatingWhereNobodyIsCalled(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Second)
+		if err := r.d.Escalate(t.Context(), "p-A", "ann"); err == nil || !strings.Contains(err.Error(), "route.pagerduty.token") {
+			t.Errorf("without token and second channel: %v; want the setting that is missing", err)
+		}
+		if e := r.history(ledger.Escalated); len(e) != 0 {
+			t.Errorf("history %+v; want nothing, since nobody was called", e)
+		}
+		r.stop()
+		r.cfg.Mode = Shadow
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("B")})
+		r.pass(time.Second)
+		if err := r.d.Escalate(t.Context(), "p-B", "ann"); err == nil || !strings.Contains(err.Error(), "shadow") {
+			t.Errorf("in shadow mode: %v; want that nobody is called", err)
+		}
+		r.stop()
+	})
+}
+
+// counting is a pager that takes everything and keeps what it was to say.
+type counting struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (c *counting) Send(_ context.Context, a alerting.Action) alerting.Result {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.said = append(c.said, a.Page.Sentence)
+	return alerting.Result{ActionID: a.ID, Outcome: alerting.Accepted}
+}
+
+func (c *counting) sent() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.said)
+}
+
 func TestTheHeartbeatBeats(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		var mu sync.Mutex

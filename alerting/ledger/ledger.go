@@ -84,6 +84,7 @@ const (
 	Second    Kind = "second_channel"
 	Acked     Kind = "acked"
 	Unacked   Kind = "unacked"
+	Escalated Kind = "escalated"
 	Closed    Kind = "closed"
 	Silenced  Kind = "silenced"
 	Unsilence Kind = "unsilenced"

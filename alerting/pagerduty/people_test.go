@@ -48,6 +48,23 @@ func TestRetitleByREST(t *testing.T) {
 	})
 }
 
+func TestEscalateByREST(t *testing.T) {
+	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
+		c := client(t, p, withToken)
+		c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P1))
+		p.Acknowledge("k", "ann")
+		if got := c.Escalate(t.Context(), "k", 2); got.Outcome != alerting.Accepted {
+			t.Fatalf("Escalate = %+v; want accepted", got)
+		}
+		if in := p.Incidents()[0]; in.Level != 2 || in.Status != "triggered" {
+			t.Errorf("incident %+v; want it at level 2 and taken by nobody", in)
+		}
+		if got := client(t, p, nil).Escalate(t.Context(), "k", 2); got.Outcome != alerting.Refused || !strings.Contains(got.Detail, "token") {
+			t.Errorf("without a token: %+v; want refused, and why", got)
+		}
+	})
+}
+
 func TestWithoutTokenATitleIsALogEntryAndANoteIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
 		c := client(t, p, nil)

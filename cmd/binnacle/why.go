@@ -189,6 +189,8 @@ func verb(e ledger.Event) string {
 		return "taken by " + e.By
 	case ledger.Unacked:
 		return "given back by " + e.By
+	case ledger.Escalated:
+		return "escalated by " + e.By
 	case ledger.Closed:
 		return "closed at the pager by " + e.By
 	case ledger.Silenced:

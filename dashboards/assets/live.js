@@ -1,4 +1,4 @@
-// Keeps a page fresh by one stream of events, says how old it is, and adds keys to the board. Without it the
+// Keeps a page fresh by one stream of events, and says how old it is. Without it the
 // page is whole, as of when it was loaded.
 const body = document.body;
 const heardLine = document.getElementById("heard");
@@ -121,7 +121,7 @@ async function apply(news) {
     }
     if (section) await arrange(section, ids, made);
   }
-  document.querySelectorAll(".problem .number").forEach((el, i) => {
+  document.querySelectorAll(".problem .number:not(.fixed)").forEach((el, i) => {
     if (el.textContent !== String(i + 1)) el.textContent = i + 1;
   });
   tick();
@@ -143,33 +143,6 @@ function open() {
 // A tab in the background rests: it costs a phone's battery and a place at the server.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) { source?.close(); source = null; } else open();
-});
-
-function move(step) {
-  const rows = [...document.querySelectorAll(".problem")];
-  if (!rows.length) return;
-  const here = rows.findIndex((r) => r.contains(document.activeElement));
-  const next = here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(here + step, 0), rows.length - 1);
-  rows[next].focus();
-}
-
-const keys = {
-  j: () => move(1),
-  k: () => move(-1),
-  a: (row) => row?.querySelector(".actions form button")?.click(),
-  s: (row) => {
-    const d = row?.querySelector(".silence");
-    if (d) { d.open = true; d.querySelector("select").focus(); }
-  },
-  o: (row) => row?.querySelector("h2 a")?.click(),
-  "?": () => { const k = document.querySelector(".keys"); if (k) { k.hidden = !k.hidden; k.scrollIntoView({ block: "nearest" }); } },
-};
-document.addEventListener("keydown", (e) => {
-  if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input, select, textarea")) return;
-  const act = keys[e.key];
-  if (!act) return;
-  e.preventDefault();
-  act(document.activeElement.closest(".problem"));
 });
 
 // Commands are copied where the browser lets a page do so: on localhost and by TLS.

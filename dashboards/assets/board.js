@@ -1,0 +1,61 @@
+// Keys and the filter of the board. All that they do stands on the page as well, as links and buttons.
+const keysHelp = document.getElementById("keys");
+
+function move(step) {
+  const rows = [...document.querySelectorAll(".problem")];
+  if (!rows.length) return;
+  const here = rows.findIndex((r) => r.contains(document.activeElement));
+  const next = here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(here + step, 0), rows.length - 1);
+  rows[next].focus();
+}
+
+// Without a row in focus a key is for the page's only one, and for none where there are more.
+function row() {
+  const rows = document.querySelectorAll(".problem");
+  return document.activeElement.closest(".problem") ?? (rows.length === 1 ? rows[0] : null);
+}
+
+const press = (selector) => row()?.querySelector(selector)?.click();
+
+const keys = {
+  j: () => move(1),
+  k: () => move(-1),
+  a: () => press('form[action$="/take"] button'),
+  e: () => press('form[action$="/escalate"] button'),
+  o: () => press("h2 a"),
+  s: () => {
+    const d = row()?.querySelector(".silence");
+    if (d) { d.open = true; d.querySelector("select").focus(); }
+  },
+  "/": () => {
+    const d = document.getElementById("filter-open");
+    if (d) { d.open = true; document.getElementById("f-q").focus(); }
+  },
+  "?": () => keysHelp.open ? keysHelp.close() : keysHelp.showModal(),
+};
+document.addEventListener("keydown", (e) => {
+  if (e.ctrlKey || e.metaKey || e.altKey) return;
+  if (e.target.matches("input, select, textarea")) {
+    if (e.key === "Escape") e.target.blur();
+    return;
+  }
+  if (keysHelp.open && e.key !== "?") return;
+  const act = keys[e.key];
+  if (!act) return;
+  e.preventDefault();
+  act();
+});
+
+for (const el of document.querySelectorAll(".scripted")) el.hidden = false;
+document.getElementById("keys-open")?.addEventListener("click", () => keysHelp.showModal());
+
+// A choice in the filter holds at once; words do when Enter is pressed.
+document.addEventListener("change", (e) => {
+  const form = e.target.closest("#filter-form");
+  if (form && e.target.matches("select")) form.requestSubmit();
+});
+// An address says what is chosen, and nothing of what is not.
+document.addEventListener("submit", (e) => {
+  if (e.target.id !== "filter-form") return;
+  for (const field of e.target.querySelectorAll("input, select")) field.disabled = field.value === "";
+});

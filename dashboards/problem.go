@@ -1,0 +1,165 @@
+package dashboards
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Event is one line of the ledger, as far as people read it.
+type Event struct {
+	At       time.Time
+	Kind     string // accepted, acked, silenced, ...: the ledger's own words
+	Action   string // trigger, resolve, retitle, note; empty for what a person did
+	Key      string // of the incident, or the ID of a silence
+	Priority alerting.Priority
+	Title    string
+	Reason   string
+	By       string
+	Detail   string
+	Alarms   int // behind it
+}
+
+// EventQuery selects events: half open, all kinds, all incidents where Key is empty.
+type EventQuery struct {
+	Since, Until time.Time
+	Key          string
+}
+
+// How far back the page of one problem looks, and how long the ledger may take.
+const (
+	problemHistory = 30 * 24 * time.Hour
+	historyTime    = 2 * time.Second
+)
+
+// history asks the ledger; an error is told in words.
+func (p *Pages) history(ctx context.Context, q EventQuery) ([]Event, string) {
+	if p.opts.History == nil {
+		return nil, ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, historyTime)
+	defer cancel()
+	events, err := p.opts.History(ctx, q)
+	if err != nil {
+		return nil, "The ledger did not answer: " + err.Error() + "."
+	}
+	return events, ""
+}
+
+// deed is an event in words.
+type deed struct {
+	Event
+	Text string
+	Mark string // page, person, change, end, other: what a glance should tell apart
+}
+
+func deeds(events []Event) []deed {
+	out := make([]deed, 0, len(events))
+	for _, e := range events {
+		if d, ok := tell(e); ok {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// kinds are the events in words; what is not here (a decision before its call, an end that nobody sees) is not told.
+var kinds = map[string]struct{ text, mark string }{
+	"acked": {"Taken by ", "person"}, "unacked": {"Given back by ", "person"}, "escalated": {"Escalated by ", "person"},
+	"closed": {"Closed at the pager by ", "end"}, "silenced": {"Silenced by ", "person"}, "unsilenced": {"Silence ended", "other"},
+	"deployed": {"", "change"}, "started": {"This router started", "other"}, "second_channel": {"Told through the second channel", "page"},
+	"refused": {"The pager refused it", "page"}, "throttled": {"The pager wants it later", "other"}, "unknown": {"The pager's answer was lost", "other"},
+}
+
+// actions are what was accepted by the pager, or would have been sent in shadow mode.
+var actions = map[string]struct{ text, mark string }{
+	"trigger": {"Paged", "page"}, "resolve": {"Resolved", "end"}, "retitle": {"Retitled", "other"}, "note": {"Noted", "other"},
+}
+
+func tell(e Event) (deed, bool) {
+	if e.Kind == "accepted" || e.Kind == "shadowed" {
+		a, ok := actions[e.Action]
+		text := a.text
+		if e.Kind == "shadowed" {
+			text = "Not sent, since in shadow mode: " + text
+		}
+		return deed{e, text, a.mark}, ok
+	}
+	k, ok := kinds[e.Kind]
+	text := k.text
+	if len(text) > 0 && text[len(text)-1] == ' ' {
+		text += cmp.Or(e.By, "somebody")
+	}
+	return deed{e, text, k.mark}, ok
+}
+
+type problemHead struct {
+	Word  string // "P1 Critical"
+	Since time.Time
+	Over  bool
+	Fault string
+}
+
+type deedList struct {
+	Label string
+	Deeds []deed
+	Fault string
+	Empty string
+}
+
+// problem is the page of exactly one problem, told by its ID, dedup key, rule, or the fingerprint of one of its alarms:
+// what a page's link opens. One that is over keeps its page as long as the ledger keeps its key.
+func (p *Pages) problem(r *http.Request) page {
+	id := cmp.Or(r.PathValue("id"), r.URL.Query().Get("problem"))
+	pg := page{Name: "board", Title: "Problem", Live: livePath("problem", url.Values{"problem": {id}}), Scripts: []string{"board.js"}}
+	if p.opts.View == nil {
+		return p.board(r)
+	}
+	v := p.opts.View()
+	rows, quiet := p.rows(v, id)
+	var found *row
+	for _, rw := range append(rows, quiet...) {
+		if rw.Chosen || found == nil && rw.explains(id) {
+			found = &rw
+			if rw.Chosen {
+				break
+			}
+		}
+	}
+	head, key := problemHead{Over: true}, id
+	if found != nil {
+		found.Chosen, found.Full, found.Fixed = false, true, true
+		head = problemHead{Word: found.Priority.String() + " " + found.Word, Since: found.Page.Since}
+		key = found.Key
+		pg.Title = found.Priority.String() + " " + found.Page.Sentence
+	}
+	list := deedList{Label: "What became of it", Empty: "Nobody was paged for it yet."}
+	if key != "" {
+		var events []Event
+		events, list.Fault = p.history(r.Context(), EventQuery{Since: p.opts.Now().Add(-problemHistory), Key: key})
+		list.Deeds = deeds(events)
+	}
+	if found == nil && len(list.Deeds) == 0 && list.Fault == "" {
+		return p.message(http.StatusNotFound, "No such problem", "Nothing here is called "+id+". It is over, and nobody was paged for it; or the link was cut short. The board has what is wrong now.")
+	}
+	pg.Sections = []section{{ID: "summary", Parts: []part{{"problem-head", "problem-head", head}}}}
+	if found != nil {
+		pg.Sections = append(pg.Sections, section{ID: "problems", Label: "The problem", Hush: true, Parts: []part{{"p-" + found.ID, "problem", *found}}})
+	}
+	pg.Sections = append(pg.Sections, section{ID: "history", Hush: true, Parts: []part{{"deeds", "deeds", list}}})
+	return pg
+}
+
+// explains says whether an alarm of this fingerprint is hidden behind the row.
+func (r row) explains(fingerprint string) bool {
+	for _, e := range r.Explained {
+		if e.Alarm.Fingerprint() == fingerprint {
+			return true
+		}
+	}
+	return false
+}
