@@ -103,7 +103,7 @@ func (p *Pages) serveLive(build func(*http.Request) page) http.HandlerFunc {
 				return
 			}
 			// A browser that does not read is let go after a while, and not waited for.
-			_ = flush.SetWriteDeadline(time.Now().Add(5 * p.live)) // not every writer has one
+			_ = flush.SetWriteDeadline(time.Now().Add(5 * lookEvery)) // not every writer has one
 			if _, err := fmt.Fprintf(w, "retry: 2000\nevent: news\ndata: %s\n\n", body); err != nil {
 				return
 			}
