@@ -45,10 +45,11 @@ var arrows = map[string][]string{
 	"alerting/pagerduty": {"alerting", "agent/secret"},
 	"alerting/dispatch":  {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
-	"dashboards": {"alerting", "alerting/topology"},
+	"dashboards":          {"alerting", "alerting/topology"},
+	"dashboards/capacity": {}, // pure functions of numbers
 
-	"cmd/binnacle":     {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "cmd/binnacle/*", "cmd/navcloud/*"},
-	"cmd/binnacle/*":   {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "cmd/binnacle/*", "cmd/navcloud/*"},
+	"cmd/binnacle":     {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "cmd/binnacle/*", "cmd/navcloud/*"},
+	"cmd/binnacle/*":   {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "cmd/binnacle/*", "cmd/navcloud/*"},
 	"cmd/navcloud":     {"cmd/navcloud/api"},
 	"cmd/navcloud/api": {}, // a service as others write it, which speaks StatsD
 
@@ -75,6 +76,8 @@ var edges = map[string][]string{
 var core = map[string][]string{
 	"alerting":     {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
 	"agent/metric": {"net", "net/http", "os", "log/slog"},
+
+	"dashboards/capacity": {"net", "net/http", "os", "log/slog", "time", "context"},
 }
 
 type listed struct {
