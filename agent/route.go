@@ -55,6 +55,9 @@ func (c RouteConfig) pagers(boardURL string, log *slog.Logger, pages io.Writer) 
 func newDispatcher(cfg Config, first, second dispatch.Pager, log *slog.Logger, sent func(alerting.Action, alerting.Result)) (*dispatch.Dispatcher, error) {
 	set := cfg.Route.Order
 	set.RouteBy = cfg.Route.PagerDuty.RouteOf
+	if low := cfg.Route.PagerDuty.Low; cfg.Route.PagerDuty.Configured() && !low.Webhook.IsZero() {
+		set.LowRoute, set.TellP4 = pagerduty.LowRoute, low.P4
+	}
 	path := filepath.Join(cfg.Data, "ledger.db")
 	return dispatch.New(cfg.Route.Delivery, dispatch.Options{
 		Router: alerting.New(set), Pager: first, Second: second, Node: cfg.nodeName(), Log: log.With("part", "dispatch"), Sent: sent,

@@ -40,7 +40,7 @@ func (r *Router) remark() {
 		}
 	}
 	for _, p := range r.problems {
-		if p.awake && !p.boardOnly() {
+		if p.awake && !r.boardOnly(p) {
 			open++
 		}
 	}

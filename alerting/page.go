@@ -133,7 +133,7 @@ func (p *problem) explained(head *alarm) []Alarm {
 func (r *Router) behind(p *problem) []string {
 	var out []string
 	for _, o := range r.problems {
-		if o != p && o.awake && !o.told && !o.boardOnly() && r.route(o) == r.route(p) && len(out) < 3 {
+		if o != p && o.awake && !o.told && !r.boardOnly(o) && r.route(o) == r.route(p) && len(out) < 3 {
 			out = append(out, o.priority.String()+" "+clip(summary(o.head), maxSentence))
 		}
 	}

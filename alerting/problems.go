@@ -198,14 +198,15 @@ func (p *problem) always() bool {
 }
 
 // boardOnly says that nobody is to be told of it away from the board.
-func (p *problem) boardOnly() bool {
+func (r *Router) boardOnly(p *problem) bool {
 	if p.always() {
 		return false
 	}
-	if p.priority >= P4 {
-		return true
+	least := P3
+	if r.set.TellP4 {
+		least = P4
 	}
-	return !slices.ContainsFunc(p.members, func(a *alarm) bool { return p.serious(a) && !a.never() && a.alone <= P3 })
+	return p.priority > least || !slices.ContainsFunc(p.members, func(a *alarm) bool { return p.serious(a) && !a.never() && a.alone <= least })
 }
 
 // flapping says that something comes and goes in it that must be told all the same.

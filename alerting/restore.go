@@ -43,7 +43,7 @@ func (r *Router) Restore(recs []Record) {
 				i.stale = true
 			}
 		}
-		i.digest = rec.Page.Priority == P3
+		i.digest = rec.Page.Priority >= P3
 		r.incidents = append(r.incidents, i)
 	}
 }

@@ -188,3 +188,46 @@ func (w *world) want(log ...string) {
 	}
 	w.log = nil
 }
+
+func TestWhatWakesNobodyGoesItsOwnWay(t *testing.T) {
+	w := newWorld(t)
+	w.r.set.LowRoute, w.r.set.TellP4 = "low", true
+	routes := func() string {
+		var out []string
+		for _, i := range w.r.incidents {
+			out = append(out, i.rec.Route+" "+i.rec.Page.Rule)
+		}
+		slices.Sort(out)
+		return strings.Join(out, ", ")
+	}
+	other := tell("Other warning saturation cluster elsewhere")
+	w.fire(process, other, disk)
+	w.wait(2 * time.Minute)
+	if got, want := routes(), "default Disk, low Other"; got != want {
+		t.Errorf("incidents %s; want %s", got, want)
+	}
+	worse := other.copied()
+	worse.Annotations = map[string]string{AnnotationHarmIn: "8m"}
+	w.fire(worse)
+	w.wait(time.Minute)
+	if got, want := routes(), "default Disk, default Other, low Other"; got != want {
+		t.Errorf("once it must wake, incidents %s; want %s", got, want)
+	}
+	w.end(process, worse, disk)
+	w.wait(10 * time.Minute)
+	if len(w.open) != 0 {
+		t.Errorf("still open: %v", w.open)
+	}
+}
+
+func TestP4IsToldWhereItIsWanted(t *testing.T) {
+	for _, told := range []bool{false, true} {
+		w := newWorld(t)
+		w.r.set.TellP4 = told
+		w.fire(slow)
+		w.wait(5 * time.Minute)
+		if got := slices.Contains(w.log, "1m0s trigger P4 Slow"); got != told {
+			t.Errorf("TellP4 %v: %v", told, w.log)
+		}
+	}
+}

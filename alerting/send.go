@@ -24,13 +24,21 @@ type route struct {
 const DefaultRoute = "default"
 
 func (r *Router) route(p *problem) string {
-	if p.incident != nil && !p.incident.digest {
+	if p.incident != nil && !p.incident.digest && !r.outgrew(p) {
 		return p.incident.rec.Route
+	}
+	if p.priority >= P3 && r.set.LowRoute != "" {
+		return r.set.LowRoute
 	}
 	if r.set.RouteBy == nil {
 		return DefaultRoute
 	}
 	return cmp.Or(r.set.RouteBy(p.head.Labels), DefaultRoute)
+}
+
+// outgrew says that what was told, or tried, on the route that wakes nobody must wake somebody now.
+func (r *Router) outgrew(p *problem) bool {
+	return !p.told && p.priority <= P2 && r.set.LowRoute != "" && p.incident.rec.Route == r.set.LowRoute
 }
 
 // want is one thing that could be sent now. The least goes first.
@@ -221,7 +229,7 @@ const maxNotes = 8
 // again is harmless.
 func (r *Router) open(name string, w want) *incident {
 	p := w.problem
-	if i := p.incident; i != nil && i.tried {
+	if i := p.incident; i != nil && i.tried && !r.outgrew(p) {
 		if i.headed != p.head.fp {
 			i.stale = true // should the first try have had its effect
 		}

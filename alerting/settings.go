@@ -25,6 +25,8 @@ type Settings struct {
 	ForgetLost time.Duration                         `yaml:"forget_lost"` // an alarm out of contact leaves the board after; 10m to 720h
 	MaxAlarms  int                                   `yaml:"max_alarms"`  // kept at once; user-impact symptoms are never refused for it
 	RouteBy    func(labels map[string]string) string `yaml:"-"`           // name of the route of an alarm; nil: all "default"
+	LowRoute   string                                `yaml:"-"`           // name of the route of what wakes nobody; empty: that of the others
+	TellP4     bool                                  `yaml:"-"`           // P4 is told like P3, and not on the board alone
 }
 
 // Waits are before the first trigger, which fixes the title.

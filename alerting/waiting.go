@@ -29,7 +29,7 @@ func (r *Router) stand(p *problem) (State, time.Time, *problem) {
 		return Quiet, r.silences[p.root.silenced].EndsAt, nil
 	case !p.awake:
 		return Recovering, p.root.ended.Add(r.set.Resolve.AfterCause), nil
-	case p.boardOnly():
+	case r.boardOnly(p):
 		return Board, time.Time{}, nil
 	case p.ready.After(r.now):
 		return Waiting, p.ready, nil
@@ -109,7 +109,7 @@ func (r *Router) heldUntil(p *problem) (until time.Time, behind *problem) {
 		return time.Time{}, nil
 	}
 	for _, o := range r.problems {
-		if o == p || !o.awake || o.boardOnly() || o.head == nil || r.route(o) != r.route(p) || o.priority >= p.priority || o.priority > P2 {
+		if o == p || !o.awake || r.boardOnly(o) || o.head == nil || r.route(o) != r.route(p) || o.priority >= p.priority || o.priority > P2 {
 			continue
 		}
 		if o.told && o.incident.rec.AckedBy != "" {

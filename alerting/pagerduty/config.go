@@ -38,6 +38,9 @@ type Config struct {
 	// Second takes P1s that could not be delivered for a while: another integration, or a chat tool.
 	Second Second `yaml:"second"`
 
+	// Low takes what wakes nobody, P3 and where wanted P4, in place of PagerDuty.
+	Low Low `yaml:"low"`
+
 	// WebhookSecrets sign the v3 webhooks; several while one is being replaced.
 	WebhookSecrets []secret.Secret `yaml:"webhook_secrets"`
 }
@@ -54,6 +57,16 @@ type Second struct {
 	RoutingKey secret.Secret `yaml:"routing_key"`
 	Webhook    secret.Secret `yaml:"webhook"`
 }
+
+// Low is where P3 and P4 go: the URL of a chat tool's incoming webhook, which is a secret. Empty: P3 opens incidents of
+// low urgency, and P4 is on the board alone.
+type Low struct {
+	Webhook secret.Secret `yaml:"webhook"`
+	P4      bool          `yaml:"p4"` // too
+}
+
+// LowRoute is the name of the route that Low serves.
+const LowRoute = "low"
 
 // DefaultConfig is what an empty section means.
 func DefaultConfig() Config {
@@ -93,6 +106,15 @@ func (c Config) Validate() error {
 	}
 	if checkURL(c.Second.Webhook.Reveal()) != nil { // whose error would show the secret
 		bad("second.webhook: want an http or https URL")
+	}
+	if checkURL(c.Low.Webhook.Reveal()) != nil {
+		bad("low.webhook: want an http or https URL")
+	}
+	if c.Low.P4 && c.Low.Webhook.IsZero() {
+		bad("low.p4: want a webhook to send them to")
+	}
+	if _, ok := c.Routes[LowRoute]; ok {
+		bad("routes.%s: that name is for what goes to low.webhook", LowRoute)
 	}
 	if !c.Second.RoutingKey.IsZero() && !c.Second.Webhook.IsZero() {
 		bad("second: want a routing_key or a webhook, have both")

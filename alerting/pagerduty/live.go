@@ -146,6 +146,9 @@ func (c *Client) SendTest(ctx context.Context, at time.Time) (out []Finding) {
 	for _, route := range slices.Sorted(maps.Keys(c.keys)) {
 		out = append(out, sendTest(ctx, c, route, at, !c.cfg.Token.IsZero()))
 	}
+	if c.low != nil {
+		out = append(out, sendTest(ctx, c, LowRoute, at, false))
+	}
 	return out
 }
 

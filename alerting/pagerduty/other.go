@@ -41,7 +41,7 @@ func (l *Log) Send(_ context.Context, a alerting.Action) alerting.Result {
 }
 
 // Chat posts pages as {"text": ...} to a URL, the form that chat tools' incoming webhooks take. It serves as
-// second channel, and knows triggers only.
+// second channel, and for what wakes nobody. Notes it leaves out.
 type Chat struct {
 	url     string
 	client  *http.Client
@@ -71,18 +71,30 @@ func NewSecond(c Config, o Options) (Pager, error) {
 				return nil, fmt.Errorf("pagerduty: second: %w", err)
 			}
 		}
-		return &Chat{url: c.Second.Webhook.Reveal(), client: &http.Client{Transport: rt}, timeout: c.Timeout}, nil
+		return newChat(c.Second.Webhook.Reveal(), rt, c.Timeout), nil
 	}
 	return nil, nil
+}
+
+func newChat(url string, rt http.RoundTripper, timeout time.Duration) *Chat {
+	return &Chat{url: url, client: &http.Client{Transport: rt}, timeout: timeout}
 }
 
 // Send implements the pager.
 func (c *Chat) Send(ctx context.Context, a alerting.Action) alerting.Result {
 	r := alerting.Result{ActionID: a.ID, Outcome: alerting.Accepted}
-	if a.Kind != alerting.Trigger {
+	var text string
+	switch a.Kind {
+	case alerting.Trigger:
+		text = Text(a.Page)
+	case alerting.Retitle:
+		text = "Now: " + Title(a.Page)
+	case alerting.Resolve:
+		text = "Over: " + Title(a.Page)
+	default:
 		return r
 	}
-	body, err := json.Marshal(map[string]string{"text": cutRunes(Text(a.Page), 3000)})
+	body, err := json.Marshal(map[string]string{"text": cutRunes(text, 3000)})
 	if err != nil {
 		return alerting.Result{ActionID: a.ID, Outcome: alerting.Refused, Detail: err.Error()}
 	}

@@ -34,6 +34,7 @@ type Client struct {
 	opts    Options
 	keys    map[string]string
 	api     *pd.Client
+	low     *Chat // nil without one
 	timeout time.Duration
 
 	refused atomic.Uint64 // events that were refused for their form
@@ -63,6 +64,9 @@ func New(cfg Config, o Options) (*Client, error) {
 	c := &Client{cfg: cfg, opts: o, keys: cfg.keys(), timeout: cfg.Timeout, incidents: map[string]string{}}
 	c.api = pd.NewClient(cfg.Token.Reveal(), pd.WithV2EventsAPIEndpoint(events), pd.WithAPIEndpoint(api))
 	c.api.HTTPClient = newWire(rt)
+	if !cfg.Low.Webhook.IsZero() {
+		c.low = newChat(cfg.Low.Webhook.Reveal(), rt, cfg.Timeout)
+	}
 	return c, nil
 }
 
@@ -82,6 +86,9 @@ func (c *Client) Send(ctx context.Context, a alerting.Action) alerting.Result {
 }
 
 func (c *Client) send(ctx context.Context, a alerting.Action) alerting.Result {
+	if a.Route == LowRoute && c.low != nil {
+		return c.low.Send(ctx, a)
+	}
 	key, ok := c.keys[a.Route]
 	if !ok {
 		key, ok = c.keys[DefaultRoute]
@@ -130,6 +137,9 @@ func (c *Client) event(ctx context.Context, e *pd.V2Event) alerting.Result {
 // Acknowledge tells PagerDuty that a person took the incident elsewhere: at the board or on the command
 // line.
 func (c *Client) Acknowledge(ctx context.Context, route, key string) alerting.Result {
+	if route == LowRoute && c.low != nil {
+		return alerting.Result{Outcome: alerting.Accepted} // a chat rings for nobody
+	}
 	rk, ok := c.keys[route]
 	if !ok {
 		rk = c.keys[DefaultRoute]

@@ -338,3 +338,33 @@ func TestChatPostsTheText(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatWakesNobodyGoesToTheChat(t *testing.T) {
+	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
+		var texts []string
+		rt, stop := alertingtest.Pipe(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			var got struct{ Text string }
+			if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+				t.Error(err)
+			}
+			texts = append(texts, got.Text)
+		}))
+		defer stop()
+		c := client(t, p, func(c *Config) { c.Low.Webhook = secret.New("http://chat/hook") })
+		c.low.client.Transport = rt
+		for _, kind := range []alerting.ActionKind{alerting.Trigger, alerting.Note, alerting.Resolve} {
+			a := action(kind, "k", alerting.P3)
+			a.Route = LowRoute
+			if r := c.Send(t.Context(), a); r.Outcome != alerting.Accepted {
+				t.Errorf("%v = %+v; want accepted", kind, r)
+			}
+		}
+		if len(p.Calls()) != 0 || len(texts) != 2 || !strings.HasPrefix(texts[0], "P3 ") || !strings.HasPrefix(texts[1], "Over: P3 ") {
+			t.Errorf("%d calls, texts %q; want none, and the page and its end", len(p.Calls()), texts)
+		}
+		c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P1))
+		if len(p.Pages()) != 1 {
+			t.Error("a P1 did not reach PagerDuty")
+		}
+	})
+}

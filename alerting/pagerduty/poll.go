@@ -39,7 +39,7 @@ func (c *Client) Poll(ctx context.Context, open func() []alerting.Record, put Pu
 func (c *Client) round(ctx context.Context, open []alerting.Record, last map[string]string, put Put) {
 	var due []alerting.Record
 	for _, r := range open {
-		if r.Open && r.Pending == "" {
+		if r.Open && r.Pending == "" && r.Route != LowRoute {
 			due = append(due, r)
 		}
 	}
