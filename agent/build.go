@@ -56,7 +56,7 @@ func collectorPlans(cfg Config) ([]plan, error) {
 		if cfg.Collect.Off || section.Off() {
 			continue
 		}
-		p := plan{spec: spec, interval: cfg.Interval, deadline: cfg.Deadline}
+		p := plan{spec: spec, interval: cfg.Interval, deadline: cfg.deadline()}
 		if spec.Interval > 0 {
 			p.interval = max(spec.Interval, cfg.Interval)
 		}

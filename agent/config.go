@@ -20,7 +20,7 @@ type Config struct {
 	Web      WebConfig     `yaml:"web"`      // the pages, and TLS and authentication of all that listens
 	Node     NodeConfig    `yaml:"node"`     // who this node is
 	Interval time.Duration `yaml:"interval"` // between collections; 1s to 5m
-	Deadline time.Duration `yaml:"deadline"` // for one collection; below interval
+	Deadline time.Duration `yaml:"deadline"` // for one collection; below interval; 0: half of it, at most 5s
 	Drain    time.Duration `yaml:"drain"`    // for the last flush after SIGTERM
 	Log      LogConfig     `yaml:"log"`
 
@@ -80,7 +80,6 @@ func Default() Config {
 		Data:     defaultData(),
 		Listen:   "127.0.0.1:9600",
 		Interval: 10 * time.Second,
-		Deadline: 5 * time.Second,
 		Drain:    10 * time.Second,
 		Log:      LogConfig{Level: "info", Format: "text"},
 		Store:    StoreConfig{Retention: 15 * 24 * time.Hour, RetentionSize: 2 << 30},
@@ -139,6 +138,14 @@ func decodeConfig(doc *strict.Document) (Config, error) {
 	return cfg, nil
 }
 
+// deadline is what one collection may take where its own section says nothing.
+func (c Config) deadline() time.Duration {
+	if c.Deadline > 0 {
+		return c.Deadline
+	}
+	return min(c.Interval/2, 5*time.Second)
+}
+
 // Validate says what is out of bounds.
 func (c Config) Validate() error {
 	var errs []error
@@ -146,7 +153,7 @@ func (c Config) Validate() error {
 	if c.Interval < time.Second || c.Interval > 5*time.Minute {
 		bad("interval: %v is outside 1s to 5m", c.Interval)
 	}
-	if c.Deadline <= 0 || c.Deadline >= c.Interval {
+	if c.Deadline < 0 || c.Deadline >= c.Interval {
 		bad("deadline: %v is not between 0s and interval (%v)", c.Deadline, c.Interval)
 	}
 	if c.Drain < 0 || c.Drain > 5*time.Minute {

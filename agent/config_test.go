@@ -21,6 +21,17 @@ func TestAnEmptyFileMeansTheDefaults(t *testing.T) {
 	}
 }
 
+func TestDeadlineFollowsInterval(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"": 5 * time.Second, "interval: 4s": 2 * time.Second, "interval: 1m": 5 * time.Second, "{interval: 4s, deadline: 3s}": 3 * time.Second,
+	} {
+		cfg, err := ParseConfig("d.yaml", []byte(text))
+		if err != nil || cfg.deadline() != want {
+			t.Errorf("%q: deadline %v, %v; want %v", text, cfg.deadline(), err, want)
+		}
+	}
+}
+
 func TestEveryFaultIsToldWithItsPlace(t *testing.T) {
 	_, err := ParseConfig("b.yaml", []byte(`intervall: 10s
 deadline: 20s

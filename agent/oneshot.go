@@ -143,7 +143,7 @@ func Describe(cfg Config) (string, error) {
 		{"data", false, cfg.Data},
 		{"listen", false, cfg.Listen},
 		{"interval", false, cfg.Interval.String()},
-		{"deadline", false, cfg.Deadline.String()},
+		{"deadline", false, cfg.deadline().String()},
 		{"drain", false, cfg.Drain.String()},
 		{"node", false, NodeConfig{cfg.nodeName(), cfg.Node.Tags}},
 		{"log", false, cfg.Log},
