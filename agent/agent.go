@@ -11,7 +11,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -48,7 +47,7 @@ type Agent struct {
 	hooks Hooks
 	log   *slog.Logger
 	begun time.Time
-	data  string // where the store is: Data, or a folder for now when that cannot be written
+	data  string // where store, ledger and spools are: Data, or what stands in for it while that cannot be written
 
 	listener net.Listener
 	store    *store.Store // nil when the role is off
@@ -83,7 +82,6 @@ func New(cfg Config, h Hooks) (*Agent, error) {
 		return nil, fmt.Errorf("route.topology: %s: %w", cfg.Route.Topology, err)
 	}
 	a := &Agent{hooks: h, log: h.Log, begun: time.Now(), cfg: cfg, reloads: make(chan reload)}
-	a.history = &history{node: cfg.nodeName(), data: cfg.Data, log: h.Log, put: a.put}
 	var err error
 	if a.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, fmt.Errorf("listen: %s is not free (is another binnacle running? --listen takes another address): %w", cfg.Listen, err)
@@ -95,19 +93,10 @@ func New(cfg Config, h Hooks) (*Agent, error) {
 }
 
 func (a *Agent) open() error {
-	a.data, a.dataErr = dataDir(a.cfg.Data)
-	if a.dataErr != nil {
-		a.log.Error("the data folder cannot be written: history, ledger and spools do not survive a restart", "data", a.cfg.Data, "err", a.dataErr, "instead", a.data)
+	if err := a.openData(); err != nil {
+		return err
 	}
-	if !a.cfg.Store.Off {
-		var err error
-		a.store, err = store.Open(filepath.Join(a.data, "store"), store.Options{
-			Retention: a.cfg.Store.Retention, RetentionSize: a.cfg.Store.RetentionSize, Interval: a.cfg.Interval, Log: a.log,
-		})
-		if err != nil {
-			return err
-		}
-	}
+	a.history = &history{node: a.cfg.nodeName(), data: a.data, log: a.log, put: a.put}
 	var put func(context.Context, ...alerting.Input) error
 	if !a.cfg.Route.Off {
 		first, second, client, err := a.cfg.Route.pagers(a.cfg.boardURL(), a.log, a.hooks.Pages)
@@ -115,7 +104,7 @@ func (a *Agent) open() error {
 			return errors.Join(err, a.closeStore())
 		}
 		a.pager = client
-		if a.dispatch, err = newDispatcher(a.cfg, first, second, a.log, a.hooks.Sent); err != nil {
+		if a.dispatch, err = newDispatcher(a.cfg, a.data, first, second, a.log, a.hooks.Sent); err != nil {
 			return errors.Join(err, a.closeStore())
 		}
 		put = a.dispatch.Put
@@ -130,26 +119,34 @@ func (a *Agent) open() error {
 	return nil
 }
 
-// dataDir makes the folder. When it cannot be written, the agent goes on in a temporary one: a full disk is
-// when it is needed most.
-func dataDir(want string) (string, error) {
-	err := os.MkdirAll(want, 0o750)
-	if err == nil {
-		var f *os.File
-		if f, err = os.CreateTemp(want, ".write-*"); err == nil {
-			_, err = f.WriteString("x")
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+// openData finds the folder that serves, and opens the store in it. A disk can have room for a probe and none
+// for a database.
+func (a *Agent) openData() error {
+	a.data, a.dataErr = dataDir(a.cfg.Data)
+	if !a.cfg.Store.Off {
+		var err error
+		a.store, err = a.openStore()
+		if err != nil && a.dataErr == nil && unwritable(err) {
+			a.data, a.dataErr = standIn(a.cfg.Data), err
+			a.store, err = a.openStore()
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if err == nil {
-		return want, nil
+	if a.dataErr != nil {
+		a.log.Error("the data folder cannot be written: history, ledger and spools are elsewhere, and gone with a reboot; mend it and restart",
+			"data", a.cfg.Data, "err", a.dataErr, "instead", a.data)
 	}
-	for _, base := range []string{"/dev/shm", os.TempDir()} {
-		if dir, tempErr := os.MkdirTemp(base, "binnacle-"); tempErr == nil {
-			return dir, err
-		}
+	return nil
+}
+
+func (a *Agent) openStore() (*store.Store, error) {
+	o := store.Options{Retention: a.cfg.Store.Retention, RetentionSize: a.cfg.Store.RetentionSize, Interval: a.cfg.Interval, Log: a.log}
+	if a.dataErr != nil {
+		o.RetentionSize = min(o.RetentionSize, standInStore)
 	}
-	return want, err
+	return store.Open(filepath.Join(a.data, "store"), o)
 }
 
 func (a *Agent) closeStore() error {
@@ -224,9 +221,6 @@ func (a *Agent) Run(ctx context.Context) error {
 	stopCore()
 	parts.Wait()
 	err = errors.Join(err, a.closeStore())
-	if a.data != a.cfg.Data {
-		err = errors.Join(err, os.RemoveAll(a.data))
-	}
 	a.log.Info("stopped")
 	return err
 }
@@ -269,7 +263,7 @@ func (a *Agent) Reload(ctx context.Context, cfg Config, err error) error {
 
 // apply puts a configuration into force: new collectors first, then the old ones end, then new rules.
 func (a *Agent) apply(ctx, core context.Context, cfg Config) error {
-	old := a.cfg
+	old := a.config()
 	if cfg.Listen != old.Listen || cfg.Data != old.Data || cfg.Store != old.Store {
 		return errors.New("listen, data and store change only with a restart")
 	}
@@ -277,7 +271,10 @@ func (a *Agent) apply(ctx, core context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	g.keep, g.events = a.keep, a.takeEvents
+	g.keep, g.events, g.data = a.keep, a.takeEvents, a.data
+	if a.dataErr != nil {
+		g.boundSpools(standInSpool)
+	}
 	m, err := a.newRules(core, cfg)
 	if err != nil {
 		return err
@@ -336,7 +333,7 @@ func (a *Agent) takeEvents(ctx context.Context, events []metric.Event) {
 	if a.intake == nil {
 		return
 	}
-	if err := a.intake.Events(ctx, events, a.cfg.nodeName()); err != nil {
+	if err := a.intake.Events(ctx, events, a.config().nodeName()); err != nil {
 		a.log.Error("events not taken", "err", err)
 	}
 }
@@ -350,7 +347,7 @@ func (a *Agent) deployed(ctx context.Context, d intake.Deploy) {
 	if d.Text != "" {
 		text += ": " + d.Text
 	}
-	r := a.pager.SendChange(ctx, pagerduty.Change{Summary: text, Source: a.cfg.nodeName(), At: d.At, Link: d.URL})
+	r := a.pager.SendChange(ctx, pagerduty.Change{Summary: text, Source: a.config().nodeName(), At: d.At, Link: d.URL})
 	if r.Outcome != alerting.Accepted {
 		a.log.Warn("deploy mark not taken by the pager", "outcome", r.Outcome, "detail", r.Detail)
 	}

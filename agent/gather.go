@@ -16,6 +16,7 @@ import (
 // its sockets open before those of the old one close, so that no packet is lost between.
 type gatherer struct {
 	cfg    Config
+	data   string // folder of the spools
 	log    *slog.Logger
 	jobs   []*job
 	plans  []sinkPlan
@@ -79,7 +80,7 @@ func (g *gatherer) deliver(from string, b *metric.Batch) {
 
 // run collects and ships until ctx ends. Then what reads stops first, and what delivers drains after.
 func (g *gatherer) run(ctx context.Context) error {
-	queues, err := openSinks(g.cfg, g.plans, g.log)
+	queues, err := openSinks(g.cfg, g.data, g.plans, g.log)
 	if err != nil {
 		return err
 	}
@@ -108,6 +109,14 @@ func (g *gatherer) run(ctx context.Context) error {
 	stop()
 	senders.Wait()
 	return g.drain(queues)
+}
+
+// boundSpools lets no spool grow above n bytes.
+func (g *gatherer) boundSpools(n int64) {
+	for i := range g.plans {
+		o := &g.plans[i].common.Spool
+		o.Bytes = min(o.Bytes, n)
+	}
 }
 
 func (g *gatherer) drain(queues []*sinks.Queue) error {

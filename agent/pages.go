@@ -16,11 +16,12 @@ import (
 
 // pages builds the pages over what this node has.
 func (a *Agent) pages() *dashboards.Pages {
+	cfg := a.config()
 	o := dashboards.Options{
 		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.pageStatus,
-		Node: a.cfg.nodeName(), Version: a.hooks.Version, Interval: a.cfg.Interval, Log: a.log.With("part", "pages"),
+		Node: cfg.nodeName(), Version: a.hooks.Version, Interval: cfg.Interval, Log: a.log.With("part", "pages"),
 	}
-	if u, err := url.Parse(a.cfg.Web.ExternalURL); err == nil && u.Host != "" {
+	if u, err := url.Parse(cfg.Web.ExternalURL); err == nil && u.Host != "" {
 		o.Hosts = []string{u.Hostname()}
 	}
 	if a.store != nil {

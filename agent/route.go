@@ -51,21 +51,17 @@ func (c RouteConfig) pagers(boardURL string, log *slog.Logger, pages io.Writer) 
 	return client, second, client, nil
 }
 
-// newDispatcher puts the router into its loop.
-func newDispatcher(cfg Config, first, second dispatch.Pager, log *slog.Logger, sent func(alerting.Action, alerting.Result)) (*dispatch.Dispatcher, error) {
+// newDispatcher puts the router into its loop, its ledger in the folder data.
+func newDispatcher(cfg Config, data string, first, second dispatch.Pager, log *slog.Logger, sent func(alerting.Action, alerting.Result)) (*dispatch.Dispatcher, error) {
 	set := cfg.Route.Order
 	set.RouteBy = cfg.Route.PagerDuty.RouteOf
 	if low := cfg.Route.PagerDuty.Low; cfg.Route.PagerDuty.Configured() && !low.Webhook.IsZero() {
 		set.LowRoute, set.TellP4 = pagerduty.LowRoute, low.P4
 	}
-	path := filepath.Join(cfg.Data, "ledger.db")
 	return dispatch.New(cfg.Route.Delivery, dispatch.Options{
 		Router: alerting.New(set), Pager: first, Second: second, Node: cfg.nodeName(), Log: log.With("part", "dispatch"), Sent: sent,
 		Ledger: func() (ledger.Ledger, error) {
-			if err := os.MkdirAll(cfg.Data, 0o750); err != nil {
-				return nil, err
-			}
-			return ledger.Open(path, ledger.Options{})
+			return ledger.Open(filepath.Join(data, ledgerFile), ledger.Options{})
 		},
 	})
 }

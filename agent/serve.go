@@ -30,7 +30,7 @@ func (a *Agent) serve(ctx context.Context) error {
 			_ = srv.Close() // who still listens is a browser's stream
 		}
 	})()
-	no, file := false, a.cfg.Web.ConfigFile
+	no, file := false, a.config().Web.ConfigFile
 	err := web.Serve(a.listener, srv, &web.FlagConfig{WebSystemdSocket: &no, WebConfigFile: &file}, a.log.With("part", "web"))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -39,6 +39,7 @@ func (a *Agent) serve(ctx context.Context) error {
 }
 
 func (a *Agent) handler() http.Handler {
+	cfg := a.config()
 	mux := http.NewServeMux()
 	ok := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }
 	mux.HandleFunc("GET /-/ready", ok)
@@ -57,11 +58,11 @@ func (a *Agent) handler() http.Handler {
 	if a.dispatch != nil {
 		a.intake.Register(mux)
 		a.dispatch.Register(mux)
-		if s := a.cfg.Route.PagerDuty.WebhookSecrets; len(s) > 0 {
+		if s := cfg.Route.PagerDuty.WebhookSecrets; len(s) > 0 {
 			mux.Handle("POST /api/v1/pagerduty", pagerduty.NewWebhook(s, a.dispatch.Put, a.log.With("part", "webhook")))
 		}
 	}
-	if !a.cfg.Web.Off {
+	if !cfg.Web.Off {
 		mux.Handle("/", a.pages())
 	}
 	return mux

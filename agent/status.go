@@ -149,7 +149,7 @@ func (s Status) faults() (faults []string, code int) {
 		bad(ExitCritical, "the ledger cannot be written: a restart may send a page twice")
 	}
 	if s.DataError != "" {
-		bad(ExitCritical, "the data folder cannot be written: %s", s.DataError)
+		bad(ExitCritical, "the data folder cannot be written: %s; history, ledger and spools are in %s, gone with a reboot: mend the folder and restart", s.DataError, s.Data)
 	}
 	if s.StoreError != "" {
 		bad(ExitCritical, "history is not written, and rules see nothing: %s", s.StoreError)

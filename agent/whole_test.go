@@ -8,11 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/navcloud/binnacle/agent/sinks/sinkstest"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
+	"github.com/navcloud/binnacle/alerting/intake"
 )
 
 // freePort returns a loopback port that was free a moment ago.
@@ -110,7 +113,7 @@ route: {pagerduty: {routing_key: 0123456789abcdef0123456789abcdef, events_url: '
 	}
 }
 
-func TestAPortInUseAndAFolderThatCannotBeWritten(t *testing.T) {
+func TestAPortInUse(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -121,44 +124,63 @@ func TestAPortInUseAndAFolderThatCannotBeWritten(t *testing.T) {
 	if _, err := New(cfg, Hooks{}); err == nil || !strings.Contains(err.Error(), "is not free") {
 		t.Errorf("New on a port in use = %v", err)
 	}
-	file := filepath.Join(cfg.Data, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	dir, err := dataDir(file)
-	if err == nil || dir == file {
-		t.Errorf("dataDir of a file = %q, %v; want another folder and an error", dir, err)
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestABadReloadKeepsTheOldConfiguration(t *testing.T) {
-	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\ncollect: off\nrules: {packs: []}\n", t.TempDir(), freePort(t, "tcp"))))
+	pd := alertingtest.NewPagerDuty()
+	defer pd.Close()
+	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\ncollect: off\nrules: {packs: []}\n"+
+		"route: {pagerduty: {routing_key: 0123456789abcdef0123456789abcdef, events_url: '%s'}}\n", t.TempDir(), freePort(t, "tcp"), pd.URL())))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(cfg, Hooks{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
+	a, done := run(t, cfg)
+	ctx := t.Context()
 	bad := cfg
 	bad.Listen = "127.0.0.1:1"
 	if err := a.Reload(ctx, bad, nil); err == nil || a.Status().Reload == "" {
 		t.Errorf("Reload = %v, status %q; want a refusal that status tells", err, a.Status().Reload)
 	}
+	// What goes on meanwhile reads the configuration, too: the race detector looks on.
+	var meanwhile sync.WaitGroup
+	meanwhile.Go(func() {
+		for range 100 {
+			a.takeEvents(ctx, nil)
+			a.deployed(ctx, intake.Deploy{Service: "s", Version: "1", At: time.Now()})
+			_ = a.config().boardURL()
+			_ = a.pages()
+		}
+	})
 	good := cfg
 	good.Collect.Off = false
 	good.Node.Name = "renamed"
 	if err := a.Reload(ctx, good, nil); err != nil || a.Status().Node != "renamed" || a.Status().Reload != "" {
 		t.Errorf("Reload = %v, status %+v", err, a.Status())
 	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
+	meanwhile.Wait()
+	done()
+}
+
+// run starts an agent, and returns once it serves, with what ends it.
+func run(t *testing.T, cfg Config) (a *Agent, end func()) {
+	t.Helper()
+	ready, done := make(chan string, 1), make(chan error, 1)
+	a, err := New(cfg, Hooks{Ready: func(addr string) { ready <- addr }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { done <- a.Run(ctx) }()
+	select {
+	case <-ready:
+	case err := <-done:
+		t.Fatal(err)
+	}
+	return a, func() {
+		t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }

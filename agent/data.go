@@ -1,0 +1,140 @@
+package agent
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// The folder that serves while Data cannot be written is mostly memory, hence small bounds, in bytes.
+const (
+	standInStore = 128 << 20
+	standInSpool = 32 << 20
+)
+
+// probeSize is what must find room in the data folder at the start, in bytes: less than the store writes at once.
+const probeSize = 1 << 20
+
+const ledgerFile = "ledger.db"
+
+// dataDir returns want when it can be written. Otherwise it returns a folder that stands in for it, and
+// why: a full disk is when the agent is needed most. The stand-in is the same for the same want, so
+// that a restart finds what it left, and whichever ledger is newer moves along, there and back.
+func dataDir(want string) (string, error) {
+	err := writable(want)
+	if err == nil {
+		err = leaveStandIns(want)
+	}
+	if err == nil {
+		return want, nil
+	}
+	return standIn(want), err
+}
+
+// writable makes dir and tries to write into it.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".write-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, probeSize))
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
+// unwritable says that err is the disk's, which another folder cures.
+func unwritable(err error) bool {
+	for _, e := range []error{syscall.ENOSPC, syscall.EROFS, syscall.EDQUOT, syscall.EIO, syscall.EACCES, syscall.EPERM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// standIns are the folders that may stand in for want, the best first. Who else may write beside them cannot
+// know what a random name would hide either, so they are taken only when they are ours alone.
+func standIns(want string) []string {
+	if abs, err := filepath.Abs(want); err == nil {
+		want = abs
+	}
+	name := fmt.Sprintf("binnacle-%d-%x", os.Geteuid(), sha256.Sum256([]byte(want)))[:32]
+	return []string{filepath.Join("/dev/shm", name), filepath.Join(os.TempDir(), name)}
+}
+
+// ours says that dir is a folder that only this user can reach.
+func ours(dir string) bool {
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}
+
+// standIn makes a folder that can be written in place of want, and takes want's ledger along. Where none can,
+// it returns want: the parts then say what they miss.
+func standIn(want string) string {
+	for _, dir := range standIns(want) {
+		if err := os.Mkdir(dir, 0o700); err != nil && !ours(dir) {
+			continue
+		}
+		if writable(dir) == nil {
+			_ = newerLedger(want, dir) // what cannot be read begins anew
+			return dir
+		}
+	}
+	return want
+}
+
+// leaveStandIns takes the ledger of an earlier stand-in back into dir, and deletes the stand-in.
+func leaveStandIns(dir string) error {
+	for _, old := range standIns(dir) {
+		if !ours(old) {
+			continue
+		}
+		if err := newerLedger(old, dir); err != nil {
+			return fmt.Errorf("the ledger in %s, which stood in, cannot be taken back: %w", old, err)
+		}
+		_ = os.RemoveAll(old) // tried again at the next start
+	}
+	return nil
+}
+
+// newerLedger copies the ledger in from into the folder to, if it is the newer one.
+func newerLedger(from, to string) error {
+	src, err := os.Open(filepath.Join(from, ledgerFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	theirs, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(to, ledgerFile)
+	if mine, err := os.Stat(path); err == nil && !theirs.ModTime().After(mine.ModTime()) {
+		return nil
+	}
+	dst, err := os.CreateTemp(to, ledgerFile+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, src)
+	if err = errors.Join(err, dst.Sync(), dst.Close()); err == nil {
+		err = os.Rename(dst.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(dst.Name()))
+	}
+	return nil
+}
