@@ -299,7 +299,7 @@ func (a *Agent) newRules(core context.Context, cfg Config) (*rules.Manager, erro
 	}
 	return rules.New(core, rules.Options{
 		Interval: cfg.Rules.Interval, Packs: cfg.Rules.Packs, Files: cfg.Rules.Files, Dir: filepath.Join(a.data, "rules"),
-		ExternalURL: a.cfg.boardURL(), Queryable: a.store.Queryable(), Appendable: a.store.Appendable(), Engine: a.store.Engine(),
+		ExternalURL: cfg.boardURL(), Queryable: a.store.Queryable(), Appendable: a.store.Appendable(), Engine: a.store.Engine(),
 		Notify: a.put, Log: a.log, Now: time.Now,
 	})
 }
