@@ -57,6 +57,8 @@ type Agent struct {
 	client   *intake.Client // nil when this node's alarms go to itself
 	reloads  chan reload
 	history  *history
+	cutOff   *pagerduty.CutOff  // nil without a routing key of its own
+	returns  *pagerduty.Returns // the same, where alarms are routed
 
 	mu       sync.Mutex
 	cfg      Config
@@ -108,13 +110,18 @@ func (a *Agent) open() error {
 			return errors.Join(err, a.closeStore())
 		}
 		put = a.dispatch.Put
+		if err := a.watchReturns(&put); err != nil {
+			return errors.Join(err, a.closeStore())
+		}
 		a.intake = intake.New(intake.Options{
 			Put: put, Acknowledge: a.dispatch.Acknowledge, View: a.dispatch.View, Version: a.hooks.Version,
 			Deployed: a.deployed, Log: a.log.With("part", "intake"),
 		})
 	}
 	if len(a.cfg.Rules.Routers) > 0 {
-		a.client = intake.NewClient(intake.ClientOptions{Routers: a.cfg.Rules.Routers, Log: a.log.With("part", "client")})
+		if err := a.openClient(); err != nil {
+			return errors.Join(err, a.closeStore())
+		}
 	}
 	return nil
 }
@@ -198,6 +205,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	if a.client != nil {
 		part("client", a.client.Run)
+	}
+	if a.cutOff != nil {
+		part("cut off", a.cutOff.Run)
+	}
+	if a.returns != nil {
+		part("returns", a.returns.Run)
 	}
 	part("trim", func(ctx context.Context) error {
 		select {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/strict"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/pagerduty"
 )
 
 // Config is all that an operator sets: one section for each role, and what they share. Default is
@@ -72,6 +74,31 @@ type RulesConfig struct {
 	Packs    []string      `yaml:"packs"`    // of the shipped ones: all, or names
 	Files    []string      `yaml:"files"`    // Prometheus rule files, globs allowed
 	Routers  []string      `yaml:"routers"`  // URLs of the nodes that route; empty: this one
+	CutOff   CutOff        `yaml:"cut_off"`  // what a node does that reaches none of them
+}
+
+// CutOff is off until its pager has a routing key, which is not that of the routers, so that nodes take nothing of their
+// rate. Nodes and routers have the same section: nodes open the incident of their zone, routers resolve it.
+type CutOff struct {
+	Fleet     string           `yaml:"fleet"`  // first part of the dedup key
+	After     time.Duration    `yaml:"after"`  // without a router; 30s to 1h
+	Spread    time.Duration    `yaml:"spread"` // and a random time below it; 0 to 10m
+	PagerDuty pagerduty.Config `yaml:"pagerduty"`
+}
+
+// Validate says what is out of bounds.
+func (c CutOff) Validate() error {
+	var errs []error
+	if c.After < 30*time.Second || c.After > time.Hour {
+		errs = append(errs, fmt.Errorf("after: %v is outside 30s to 1h", c.After))
+	}
+	if c.Spread < 0 || c.Spread > 10*time.Minute {
+		errs = append(errs, fmt.Errorf("spread: %v is outside 0s to 10m", c.Spread))
+	}
+	if c.Fleet == "" || len(c.Fleet) > 64 {
+		errs = append(errs, errors.New("fleet: want 1 to 64 characters"))
+	}
+	return errors.Join(errs...)
 }
 
 // Default returns what an empty file means.
@@ -83,9 +110,13 @@ func Default() Config {
 		Drain:    10 * time.Second,
 		Log:      LogConfig{Level: "info", Format: "text"},
 		Store:    StoreConfig{Retention: 15 * 24 * time.Hour, RetentionSize: 2 << 30},
-		Rules:    RulesConfig{Interval: 15 * time.Second, Packs: []string{"all"}},
+		Rules:    RulesConfig{Interval: 15 * time.Second, Packs: []string{"all"}, CutOff: defaultCutOff()},
 		Route:    defaultRoute(),
 	}
+}
+
+func defaultCutOff() CutOff {
+	return CutOff{Fleet: alerting.DefaultSettings().Fleet, After: time.Minute, Spread: time.Minute, PagerDuty: pagerduty.DefaultConfig()}
 }
 
 // defaultData is /var/lib/binnacle where that can be written, as it can for a service, else a folder of the user's.
@@ -196,6 +227,9 @@ func (c RulesConfig) Validate() error {
 	var errs []error
 	if c.Interval < time.Second || c.Interval > 5*time.Minute {
 		errs = append(errs, fmt.Errorf("interval: %v is outside 1s to 5m", c.Interval))
+	}
+	if c.CutOff.PagerDuty.Configured() && len(c.Routers) == 0 {
+		errs = append(errs, errors.New("cut_off: want routers, of which a node can be cut off"))
 	}
 	for _, r := range c.Routers {
 		if !strings.HasPrefix(r, "http://") && !strings.HasPrefix(r, "https://") {

@@ -41,6 +41,7 @@ collect:
 ship:
   cloudwatch: {scope: everywhere, max_series: -1}
 store: {retention: 1m}
+rules: {cut_off: {after: 1s, pagerduty: {routing_key: 0123456789abcdef0123456789abcdef}}}
 route: {pagerduty: {routing_key: short}, order: {wait: {symptom_alone: 1h}}}
 `))
 	if err == nil {
@@ -53,8 +54,10 @@ route: {pagerduty: {routing_key: short}, order: {wait: {symptom_alone: 1h}}}
 		`b.yaml:7:23: ship.cloudwatch.scope: `,
 		`b.yaml:7:47: ship.cloudwatch.max_series: `,
 		`b.yaml:8:20: store.retention: `,
-		`b.yaml:9:34: route.pagerduty.routing_key: has 5 characters`,
-		`b.yaml:9:72: route.order.wait.symptom_alone: `,
+		`b.yaml:9:26: rules.cut_off.after: 1s is outside 30s to 1h`,
+		`rules.cut_off: want routers`,
+		`b.yaml:10:34: route.pagerduty.routing_key: has 5 characters`,
+		`b.yaml:10:72: route.order.wait.symptom_alone: `,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("faults:\n%v\nwant among them %s", err, want)

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,6 +23,7 @@ type ClientOptions struct {
 	Routers   []string      // base URLs
 	Resend    time.Duration // of all that fires; 0 means 60 s
 	Timeout   time.Duration // of one post; 0 means 5 s
+	Beat      time.Duration // a router that was told nothing for so long is told just that; 0: never
 	Transport http.RoundTripper
 	Log       *slog.Logger
 }
@@ -193,6 +195,12 @@ func (c *Client) feed(ctx context.Context, r *router) {
 	known := map[string]uint64{}
 	full := time.NewTicker(c.opts.Resend)
 	defer full.Stop()
+	var beat <-chan time.Time
+	if c.opts.Beat > 0 {
+		t := time.NewTicker(c.opts.Beat)
+		defer t.Stop()
+		beat = t.C
+	}
 	wait := time.Duration(0)
 	for {
 		if wait > 0 {
@@ -206,6 +214,8 @@ func (c *Client) feed(ctx context.Context, r *router) {
 			case <-r.wake:
 			case <-full.C:
 				clear(known)
+			case <-beat:
+				c.beat(ctx, r)
 			case <-ctx.Done():
 				return
 			}
@@ -235,6 +245,47 @@ func (c *Client) post(ctx context.Context, r *router, known map[string]uint64, w
 			known[fp] = changed
 		}
 	}
+}
+
+// beat posts no alarm at all, to a router that has answered nothing lately: whether one can be reached must be known
+// before there is something to tell.
+func (c *Client) beat(ctx context.Context, r *router) {
+	r.mu.Lock()
+	fresh := time.Since(r.ok) < c.opts.Beat
+	r.mu.Unlock()
+	if fresh {
+		return
+	}
+	if err := c.send(ctx, r.url, models.PostableAlerts{}); ctx.Err() == nil {
+		c.outcome(r, err)
+	}
+}
+
+// Worst returns the gravest alarm that fires here: what users feel, then critical ones, then the oldest.
+func (c *Client) Worst() (worst alerting.Alarm, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.table {
+		if l.ended.IsZero() && (!ok || graver(l.alarm, worst)) {
+			worst, ok = l.alarm, true
+		}
+	}
+	return worst, ok
+}
+
+func graver(a, b alerting.Alarm) bool {
+	grave := func(x alerting.Alarm) int {
+		switch severity := x.Labels[alerting.LabelSeverity]; {
+		case severity == "critical" && x.Labels[alerting.LabelKind] == "symptom":
+			return 0
+		case severity == "critical":
+			return 1
+		case severity == "info":
+			return 3
+		}
+		return 2
+	}
+	return cmp.Or(cmp.Compare(grave(a), grave(b)), a.StartsAt.Compare(b.StartsAt), cmp.Compare(a.Fingerprint(), b.Fingerprint())) < 0
 }
 
 // news are the alarms that differ from known, at most perPost. What fires ends four re-sends from now, as

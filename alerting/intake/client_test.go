@@ -85,3 +85,46 @@ func TestClientKeepsRoutersInformed(t *testing.T) {
 		}
 	})
 }
+
+func TestTheBeatFindsARouterGoneBeforeThereIsAnAlarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var gone atomic.Bool
+		rt, stop := alertingtest.Pipe(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if gone.Load() {
+				w.WriteHeader(http.StatusBadGateway)
+			}
+		}))
+		defer stop()
+		c := NewClient(ClientOptions{Routers: []string{"http://router"}, Beat: 20 * time.Second, Transport: rt})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- c.Run(ctx) }()
+		time.Sleep(5 * time.Minute)
+		if d := c.Unreachable(); d != 0 {
+			t.Errorf("unreachable for %v while the router answers", d)
+		}
+		gone.Store(true)
+		time.Sleep(time.Minute + time.Second)
+		if d := c.Unreachable(); d < time.Minute {
+			t.Errorf("unreachable for %v; want a minute or more", d)
+		}
+		if _, ok := c.Worst(); ok {
+			t.Error("an alarm where there is none")
+		}
+		for _, a := range []alerting.Alarm{
+			{Labels: map[string]string{"alertname": "Old", "severity": "warning"}, StartsAt: time.Now().Add(-time.Hour)},
+			{Labels: map[string]string{"alertname": "Bad", "severity": "critical"}, StartsAt: time.Now()},
+		} {
+			if err := c.Put(ctx, alerting.Firing{Alarm: a}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if a, ok := c.Worst(); !ok || a.Rule() != "Bad" {
+			t.Errorf("Worst = %v; want the critical one", a)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

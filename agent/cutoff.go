@@ -1,0 +1,61 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/intake"
+	"github.com/navcloud/binnacle/alerting/pagerduty"
+)
+
+// routerBeat is how often a node that can page for itself makes sure that a router hears it.
+const routerBeat = 20 * time.Second
+
+// openClient makes what tells the routers of this node's alarms and, with a pager for that, of their absence.
+func (a *Agent) openClient() error {
+	o := intake.ClientOptions{Routers: a.cfg.Rules.Routers, Log: a.log.With("part", "client")}
+	c := a.cfg.Rules.CutOff
+	if !c.PagerDuty.Configured() {
+		a.client = intake.NewClient(o)
+		return nil
+	}
+	o.Beat = routerBeat
+	a.client = intake.NewClient(o)
+	pager, err := a.cutOffPager()
+	if err != nil {
+		return err
+	}
+	a.cutOff = &pagerduty.CutOff{
+		Fleet: c.Fleet, AZ: a.cfg.Node.Tags["az"], Node: a.cfg.nodeName(), After: c.After, Spread: c.Spread,
+		Unreachable: a.client.Unreachable, Worst: a.client.Worst, Pager: pager, Put: a.client.Put, Log: a.log.With("part", "cut off"),
+	}
+	return nil
+}
+
+func (a *Agent) cutOffPager() (*pagerduty.Client, error) {
+	pager, err := pagerduty.New(a.cfg.Rules.CutOff.PagerDuty, pagerduty.Options{Log: a.log.With("part", "cut off"), ClientURL: a.cfg.boardURL()})
+	if err != nil {
+		return nil, fmt.Errorf("rules.cut_off: %w", err)
+	}
+	return pager, nil
+}
+
+// watchReturns lets a router see in its inputs which cut-off nodes are back.
+func (a *Agent) watchReturns(put *func(context.Context, ...alerting.Input) error) error {
+	if !a.cfg.Rules.CutOff.PagerDuty.Configured() {
+		return nil
+	}
+	pager, err := a.cutOffPager()
+	if err != nil {
+		return err
+	}
+	a.returns = pagerduty.NewReturns(a.cfg.Rules.CutOff.Fleet, pager, a.log.With("part", "cut off"))
+	next := *put
+	*put = func(ctx context.Context, in ...alerting.Input) error {
+		a.returns.See(in...)
+		return next(ctx, in...)
+	}
+	return nil
+}
