@@ -114,7 +114,7 @@ func New(o Options) *Pages {
 
 func (p *Pages) routes() {
 	pages := map[string]func(*http.Request) page{
-		"/{$}": p.board, "/problems/{id}": p.problem, "/streams": p.streams, "/nodes": p.nodes,
+		"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover, "/streams": p.streams, "/nodes": p.nodes,
 		"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook,
 	}
 	for pattern, build := range pages {
@@ -122,6 +122,7 @@ func (p *Pages) routes() {
 	}
 	p.mux.HandleFunc("GET /live/board", p.serveLive(p.board))
 	p.mux.HandleFunc("GET /live/problem", p.serveLive(p.problem))
+	p.mux.HandleFunc("GET /live/timeline", p.serveLive(p.timeline))
 	p.mux.HandleFunc("GET /live/streams", p.serveLive(p.streams))
 	p.mux.HandleFunc("GET /live/nodes", p.serveLive(p.nodes))
 	p.mux.HandleFunc("GET /assets/{name}", p.serveAsset)

@@ -75,11 +75,11 @@ func theDay() []Event {
 	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
 	return []Event{
 		{At: ago(20 * time.Hour), Kind: "started"},
-		{At: ago(10 * time.Hour), Kind: "accepted", Action: "trigger", Key: disk, Priority: alerting.P2, Title: "Disk /data on x is 96 % full", Reason: "a person must act within the hour", Alarms: 1},
-		{At: ago(9 * time.Hour), Kind: "accepted", Action: "resolve", Key: disk, Priority: alerting.P2, Title: "Disk /data on x is 96 % full"},
+		{At: ago(10 * time.Hour), Kind: "accepted", Action: "trigger", Key: disk, Priority: alerting.P2, Title: "Disk /data on x is 96 % full [HostDiskFull]", Reason: "a person must act within the hour", Alarms: 1},
+		{At: ago(9 * time.Hour), Kind: "accepted", Action: "resolve", Key: disk, Priority: alerting.P2, Title: "Disk /data on x is 96 % full [HostDiskFull]"},
 		{At: ago(12 * time.Minute), Kind: "deployed", Key: "navcloud", Title: "deploy navcloud 3.2.1 at 11:48 UTC by ci"},
 		{At: ago(3 * time.Minute), Kind: "decided", Action: "trigger", Key: split, Priority: alerting.P1},
-		{At: ago(3 * time.Minute), Kind: "accepted", Action: "trigger", Key: split, Priority: alerting.P1, Title: "Users hurt: RabbitMQ is split between eu-west-1a and eu-west-1b", Reason: "users are hurt", Alarms: 4},
+		{At: ago(3 * time.Minute), Kind: "accepted", Action: "trigger", Key: split, Priority: alerting.P1, Title: "Users hurt: RabbitMQ is split between eu-west-1a and eu-west-1b [RabbitMQSplitBrain]", Reason: "users are hurt", Alarms: 4},
 		{At: ago(2 * time.Minute), Kind: "acked", Key: split, Priority: alerting.P1, By: "maria"},
 		{At: ago(time.Minute), Kind: "silenced", Key: "s1", By: "jo", Title: "alertname=HostUnitFailed", Detail: "backup is being moved"},
 	}

@@ -17,7 +17,7 @@ type Event struct {
 	Action   string // trigger, resolve, retitle, note; empty for what a person did
 	Key      string // of the incident, or the ID of a silence
 	Priority alerting.Priority
-	Title    string
+	Title    string // sentence and, in brackets, the rule
 	Reason   string
 	By       string
 	Detail   string
@@ -59,7 +59,12 @@ type deed struct {
 
 func deeds(events []Event) []deed {
 	out := make([]deed, 0, len(events))
+	titles := map[string]string{} // of incidents: what people did to one does not name it
 	for _, e := range events {
+		if e.Action != "" && e.Title != "" {
+			titles[e.Key] = e.Title
+		}
+		e.Title = cmp.Or(e.Title, titles[e.Key])
 		if d, ok := tell(e); ok {
 			out = append(out, d)
 		}

@@ -1,0 +1,121 @@
+package dashboards
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Bounds of the pages that look back.
+const (
+	defaultShift = 8 * time.Hour
+	maxShift     = 31 * 24 * time.Hour
+	maxDeeds     = 500
+)
+
+// formTime is how a browser's field for a time without zone writes it; pages read it as UTC.
+const formTime = "2006-01-02T15:04"
+
+// period is from when to when a page looks back, as its form shows it.
+type period struct {
+	From, To time.Time
+	Misread  string // what of the address was not understood
+	Links    []menuEntry
+}
+
+// FormFrom and FormTo are the form's values.
+func (p period) FormFrom() string { return p.From.UTC().Format(formTime) }
+func (p period) FormTo() string   { return p.To.UTC().Format(formTime) }
+
+// readPeriod reads from and to, or last (a duration that ends now); span is what is meant without them.
+func readPeriod(q url.Values, now time.Time, path string, span time.Duration, choices ...time.Duration) period {
+	p := period{From: now.Add(-span), To: now}
+	for _, c := range choices {
+		p.Links = append(p.Links, menuEntry{path + "?last=" + c.String(), short(c), q.Get("last") == c.String()})
+	}
+	if text := q.Get("last"); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < time.Minute || d > maxShift {
+			p.Misread = fmt.Sprintf("last: want between 1m and %s, have %q.", maxShift, clip(text, maxName))
+			return p
+		}
+		p.From = now.Add(-d)
+	}
+	for name, at := range map[string]*time.Time{"from": &p.From, "to": &p.To} {
+		if text := q.Get(name); text != "" {
+			t, err := parseTime(text)
+			if err != nil {
+				p.Misread = fmt.Sprintf("%s: %v.", name, err)
+				return p
+			}
+			*at = t
+		}
+	}
+	if !p.To.After(p.From) || p.To.Sub(p.From) > maxShift {
+		p.Misread = "Its end must come after its beginning, by " + short(maxShift) + " at most."
+		p.From, p.To = now.Add(-span), now
+	}
+	return p
+}
+
+// parseTime reads a time as a link or a form writes it: RFC 3339, or without zone, which is UTC.
+func parseTime(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, formTime, "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("want a time like %s, have %q", formTime, clip(text, maxName))
+}
+
+// handover is what one person tells the next.
+type handover struct {
+	period
+	Shift    shift
+	Open     []row
+	Silences []alerting.Silence
+	Changes  []deed
+	Fault    string
+	Node     string
+	At       time.Time
+}
+
+func (p *Pages) handover(r *http.Request) page {
+	pg := page{Name: "timeline", Title: "Handover", Scripts: []string{"print.js"}}
+	if p.opts.History == nil || p.opts.View == nil {
+		return p.noLedger(pg)
+	}
+	now := p.opts.Now()
+	h := handover{period: readPeriod(r.URL.Query(), now, "/handover", defaultShift, 8*time.Hour, 12*time.Hour, 24*time.Hour, 7*24*time.Hour), Node: p.opts.Node, At: now}
+	events, fault := p.history(r.Context(), EventQuery{Since: h.From, Until: h.To.Add(silencedWithin)})
+	h.Fault = fault
+	h.Shift = reckon(events, h.From, h.To)
+	if len(h.Shift.Idle) > maxDeeds {
+		h.Shift.Idle = h.Shift.Idle[:maxDeeds]
+	}
+	for _, d := range deeds(events) {
+		if d.Mark == "change" && d.At.Before(h.To) {
+			h.Changes = append(h.Changes, d)
+		}
+	}
+	v := p.opts.View()
+	rows, _ := p.rows(v, "")
+	for _, rw := range rows {
+		if rw.Priority <= alerting.P3 && len(h.Open) < maxDeeds {
+			h.Open = append(h.Open, rw)
+		}
+	}
+	h.Silences = v.Silences
+	pg.Sections = []section{{ID: "handover", Hush: true, Parts: []part{{"handover-sheet", "handover", h}}}}
+	return pg
+}
+
+func (p *Pages) noLedger(pg page) page {
+	pg.Sections = []section{{ID: "message", Hush: true, Parts: []part{{"note", "message", note{
+		"This node routes no alarms", "What was paged and who did what is kept by the routers of its configuration (rules.routers). Look there.",
+	}}}}}
+	return pg
+}

@@ -1,0 +1,80 @@
+package dashboards
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// screens are the pages and the states in which they are looked at.
+func screens() map[string]struct {
+	path string
+	opts Options
+} {
+	stale := incident()
+	stale.At = noon.Add(-2 * time.Minute)
+	three := fleet{nodes: 3, age: 7}
+	return map[string]struct {
+		path string
+		opts Options
+	}{
+		"board-calm":     {"/", options(alerting.View{At: noon}, three, goodStatus())},
+		"board-incident": {"/?problem=00000000000000b2", options(incident(), three, goodStatus())},
+		"board-filter":   {"/?q=riak", options(incident(), three, goodStatus())},
+		"problem":        {"/problems/00000000000000b2", options(incident(), three, goodStatus())},
+		"timeline":       {"/timeline", options(incident(), three, goodStatus())},
+		"handover":       {"/handover?last=12h0m0s", options(incident(), three, goodStatus())},
+		"board-stale":    {"/", options(stale, three, goodStatus())},
+		"board-flood":    {"/", options(flood(200), three, goodStatus())},
+		"streams":        {"/streams", options(incident(), fleet{nodes: 7, age: 7}, goodStatus())},
+		"streams-empty":  {"/streams", options(incident(), fleet{}, goodStatus())},
+		"streams-error":  {"/streams", options(incident(), fleet{nodes: 2, fail: "fanout"}, goodStatus())},
+		"nodes-ill":      {"/nodes", options(incident(), three, illStatus())},
+		"runbooks":       {"/runbooks/", options(incident(), three, goodStatus())},
+		"runbook":        {"/runbooks/RabbitMQSplitBrain", options(incident(), three, goodStatus())},
+	}
+}
+
+// TestScreens looks at every page in every state on screens from the narrowest to the widest: nothing may be wider
+// than the screen, and axe-core must find nothing on a phone and on a desk, light and dark. With BINNACLE_SCREENS
+// set, pictures are written to that folder.
+func TestScreens(t *testing.T) {
+	ctx, script := browser(t), axe(t)
+	for name, tc := range screens() {
+		begun := time.Now()
+		tc.opts.Ack = func(context.Context, string, string, bool) error { return nil }
+		tc.opts.Escalate = func(context.Context, string, string) error { return nil }
+		tc.opts.Silence = func(context.Context, SilenceRequest) (string, error) { return "", nil }
+		srv := httptest.NewServer(New(tc.opts))
+		do(t, ctx, scheme("light"), chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+tc.path))
+		for _, size := range [][2]int64{{390, 844}, {1440, 900}} {
+			for _, light := range []string{"light", "dark"} {
+				do(t, ctx, scheme(light), chromedp.EmulateViewport(size[0], size[1]))
+				picture(t, ctx, fmt.Sprintf("%s-%dx%d-%s", name, size[0], size[1], light))
+			}
+		}
+		// Opening all of 200 alarms only repeats what a few have shown, and takes axe-core a minute.
+		many := value[bool](t, ctx, script+`; const all = document.querySelectorAll("details"); if (all.length < 100) all.forEach(d => d.open = true); all.length >= 100`)
+		for _, width := range []int64{320, 390, 768, 1440, 2560} {
+			do(t, ctx, scheme("light"), chromedp.EmulateViewport(width, 800))
+			if wide := value[int64](t, ctx, `document.documentElement.scrollWidth`); wide > width {
+				t.Errorf("%s: %d px wide on a screen of %d", name, wide, width)
+			}
+			if width == 390 || width == 1440 && !many {
+				accessible(t, ctx, fmt.Sprintf("%s at %d, light", name, width), "")
+				do(t, ctx, scheme("dark")) // what is not a matter of colours is the same
+				accessible(t, ctx, fmt.Sprintf("%s at %d, dark", name, width), `{runOnly: ["color-contrast", "link-in-text-block"]}`)
+			}
+		}
+		do(t, ctx, chromedp.Navigate("about:blank"))
+		srv.CloseClientConnections()
+		srv.Close()
+		t.Logf("%s took %v", name, time.Since(begun).Round(time.Millisecond))
+	}
+}
