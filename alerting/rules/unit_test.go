@@ -27,6 +27,40 @@ func TestShippedPacksPassTheirTests(t *testing.T) {
 	}
 }
 
+// TestEveryShippedAlarmHasACase wants each alarm of a pack to be expected by a case of it; the cases that expect
+// nothing begin with the healthy recording.
+func TestEveryShippedAlarmHasACase(t *testing.T) {
+	packs, err := Packs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range packs {
+		files, err := filepath.Glob("packs/" + p.Name + "*_test.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cases string
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cases += string(b)
+		}
+		groups, err := parse(p.Name, p.Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range groups.Groups {
+			for _, r := range g.Rules {
+				if r.Alert != "" && !strings.Contains(cases, `alertname="`+r.Alert+`"`) && !strings.Contains(cases, "alertname: "+r.Alert+"\n") && !strings.Contains(cases, "alertname: "+r.Alert+",") {
+					t.Errorf("%s: no case expects %s", p.Name, r.Alert)
+				}
+			}
+		}
+	}
+}
+
 func TestPromtoolsFormatIsRun(t *testing.T) {
 	verdicts := Test("testdata/disk_test.yaml")
 	if len(verdicts) != 2 {
