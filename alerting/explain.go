@@ -95,7 +95,7 @@ const grace = 90 * time.Second
 // other's, is a part of it or beside it, or the rule blames the other's service.
 func (r *Router) explain() {
 	live := r.ranked
-	local := map[string][]*alarm{}
+	local, near := map[string][]*alarm{}, map[string][]*alarm{}
 	last, _ := slices.BinarySearchFunc(live, rankEdge, func(a *alarm, k rank) int { return cmp.Compare(a.rank, k) })
 	for _, a := range live {
 		a.by, a.why = nil, ""
@@ -108,7 +108,7 @@ func (r *Router) explain() {
 		if a.always() || a.foreign() && !a.known {
 			continue // hidden by nothing
 		}
-		r.explainOne(a, live[:last], local)
+		r.explainOne(a, r.bearing(a, live[:last], near), local)
 	}
 	for _, a := range live {
 		switch {
@@ -120,11 +120,30 @@ func (r *Router) explain() {
 	}
 }
 
+// bearing are the causes that have any edge to where a sits, in their order. Alarms come many to an entity, so that
+// the answer is kept in near for the step.
+func (r *Router) bearing(a *alarm, causes []*alarm, near map[string][]*alarm) []*alarm {
+	if !a.known {
+		return causes
+	}
+	key := a.entity.ID + "\x00" + a.Labels[LabelDep]
+	out, ok := near[key]
+	if !ok {
+		for _, c := range causes {
+			if c.derived() || r.edge(c, a) > topology.None {
+				out = append(out, c)
+			}
+		}
+		near[key] = out
+	}
+	return out
+}
+
 func (r *Router) explainOne(a *alarm, causes []*alarm, local map[string][]*alarm) {
 	var soft *alarm
 	var edge topology.Edge
 	for _, c := range causes {
-		if before(c, a) >= 0 {
+		if c.order >= a.order {
 			break
 		}
 		if !r.mayExplain(c, a) {
@@ -146,14 +165,14 @@ func (r *Router) explainOne(a *alarm, causes []*alarm, local map[string][]*alarm
 		a.by, a.why = soft, edge.String()+": "+soft.entity.ID
 		return
 	}
-	if a.rank < rankMachine || a.alone < P3 {
+	if a.rank < rankMachine || a.alone < P3 || !a.effect() && a.kind != "down" {
 		return
 	}
 	for _, c := range local[r.graph.Machine(a.entity.ID)] {
-		if before(c, a) >= 0 {
+		if c.order >= a.order || c.rank >= rankEffect {
 			return
 		}
-		if r.mayExplain(c, a) && c.rank < rankEffect && (a.effect() || a.kind == "down") {
+		if r.mayExplain(c, a) {
 			a.by, a.why = c, "on the same machine"
 			return
 		}

@@ -27,6 +27,9 @@ func (r *Router) judge() {
 		a.rank = a.rankOf()
 	}
 	slices.SortFunc(r.ranked, before)
+	for n, a := range r.ranked {
+		a.order = n
+	}
 }
 
 // felt says that users feel it: a symptom, or an edge that answers with errors.
@@ -130,6 +133,16 @@ func harmIn(a *alarm) (time.Duration, bool) {
 	return d, err == nil && a.Annotations[AnnotationHarmIn] != ""
 }
 
+// redundant is the graph's own word, kept for this step.
+func (r *Router) redundant(id string) (topology.Redundancy, bool) {
+	if s, ok := r.standing[id]; ok {
+		return s, s.Of > 1
+	}
+	s, _ := r.graph.Redundancy(id, r.lost)
+	r.standing[id] = s
+	return s, s.Of > 1
+}
+
 // redundancy says whether something stands in for the machine or node of an alarm, and what.
 func (r *Router) redundancy(a *alarm) (string, bool) {
 	id := a.entity.ID
@@ -140,7 +153,7 @@ func (r *Router) redundancy(a *alarm) (string, bool) {
 	if !ok || e.Kind != topology.KindHost && e.Kind != topology.KindNode {
 		return "", false
 	}
-	s, part := r.graph.Redundancy(id, r.lost)
+	s, part := r.redundant(id)
 	switch {
 	case part && s.Left():
 		return fmt.Sprintf("one of %d in %s, which spares %d and lost %d", s.Of, s.Whole, s.Spare, s.Lost), true

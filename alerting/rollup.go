@@ -25,7 +25,7 @@ type common struct {
 // gone finds the entities that are lost: a node whose own rule says down, and a machine on which two rules
 // agree. One ping that fails is no loss.
 func (r *Router) gone(live []*alarm) {
-	r.lost = map[string]bool{}
+	r.lost, r.standing = map[string]bool{}, map[string]topology.Redundancy{}
 	said := map[string]map[string]bool{}
 	down := map[string]bool{}
 	for _, a := range live {

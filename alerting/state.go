@@ -34,6 +34,7 @@ type alarm struct {
 	alone    Priority // were there no other
 	reason   string
 	rank     rank
+	order    int    // place among the causes, the best first
 	silenced string // ID of the silence
 	by       *alarm // what explains it
 	why      string
