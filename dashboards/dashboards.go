@@ -16,7 +16,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -86,9 +85,7 @@ type Pages struct {
 
 	streaming atomic.Int64 // streams of updates that are open
 
-	asking  sync.Mutex // held while the store is asked
-	asked   *answers
-	askedAt time.Time
+	answers memo // of the store
 }
 
 // lookEvery is how often a live page is looked at for changes. The age that a page shows turns amber after
@@ -114,7 +111,7 @@ func New(o Options) *Pages {
 
 func (p *Pages) routes() {
 	pages := map[string]func(*http.Request) page{
-		"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover, "/streams": p.streams, "/nodes": p.nodes,
+		"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover, "/streams": p.streams, "/streams/history": p.overTime, "/nodes": p.nodes,
 		"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook,
 	}
 	for pattern, build := range pages {
@@ -124,6 +121,7 @@ func (p *Pages) routes() {
 	p.mux.HandleFunc("GET /live/problem", p.serveLive(p.problem))
 	p.mux.HandleFunc("GET /live/timeline", p.serveLive(p.timeline))
 	p.mux.HandleFunc("GET /live/streams", p.serveLive(p.streams))
+	p.mux.HandleFunc("GET /live/overtime", p.serveLive(p.overTime))
 	p.mux.HandleFunc("GET /live/nodes", p.serveLive(p.nodes))
 	p.mux.HandleFunc("GET /assets/{name}", p.serveAsset)
 	p.mux.HandleFunc("POST /problems/{id}/take", p.postTake)

@@ -150,7 +150,10 @@ func (f fleet) query(_ context.Context, q string, now time.Time) ([]Series, erro
 }
 
 func (f fleet) ranged(_ context.Context, q string, start, end time.Time, step time.Duration) ([]Series, error) {
-	if f.nodes == 0 || f.fail != "" && strings.Contains(q, f.fail) {
+	if f.fail != "" && strings.Contains(q, f.fail) {
+		return nil, errStore
+	}
+	if f.nodes == 0 {
 		return nil, nil
 	}
 	line := func(i int) (out []Point) {
@@ -160,12 +163,20 @@ func (f fleet) ranged(_ context.Context, q string, start, end time.Time, step ti
 				continue // a gap
 			}
 			v := 1000 + 300*float64((n*7+i*3)%11)/11
-			if strings.Contains(q, "quantile") {
+			switch {
+			case strings.Contains(q, "quantile"):
 				v /= 8000
+			case strings.Contains(q, "late_total"):
+				v /= 1e5
+			case strings.Contains(q, "streams_limit"):
+				v /= 1400
 			}
 			out = append(out, Point{t, v})
 		}
 		return out
+	}
+	if strings.Contains(q, "by (reason)") {
+		return []Series{{map[string]string{"reason": "client"}, line(1)}, {map[string]string{"reason": "slow"}, line(2)}}, nil
 	}
 	if strings.Contains(q, "by (") {
 		return f.perNode(line), nil

@@ -24,6 +24,7 @@ type period struct {
 	From, To time.Time
 	Misread  string // what of the address was not understood
 	Links    []menuEntry
+	Kept     map[string]string // of the address, beside the time
 }
 
 // FormFrom and FormTo are the form's values.
@@ -44,15 +45,20 @@ func readPeriod(q url.Values, now time.Time, path string, span time.Duration, ch
 		}
 		p.From = now.Add(-d)
 	}
-	for name, at := range map[string]*time.Time{"from": &p.From, "to": &p.To} {
-		if text := q.Get(name); text != "" {
-			t, err := parseTime(text)
-			if err != nil {
-				p.Misread = fmt.Sprintf("%s: %v.", name, err)
-				return p
-			}
-			*at = t
+	for _, end := range []struct {
+		name string
+		at   *time.Time
+	}{{"from", &p.From}, {"to", &p.To}} {
+		text := q.Get(end.name)
+		if text == "" {
+			continue
 		}
+		t, err := parseTime(text)
+		if err != nil {
+			p.Misread = fmt.Sprintf("%s: %v.", end.name, err)
+			return p
+		}
+		*end.at = t
 	}
 	if !p.To.After(p.From) || p.To.Sub(p.From) > maxShift {
 		p.Misread = "Its end must come after its beginning, by " + short(maxShift) + " at most."

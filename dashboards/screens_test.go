@@ -33,6 +33,7 @@ func screens() map[string]struct {
 		"board-stale":    {"/", options(stale, three, goodStatus())},
 		"board-flood":    {"/", options(flood(200), three, goodStatus())},
 		"streams":        {"/streams", options(incident(), fleet{nodes: 7, age: 7}, goodStatus())},
+		"history":        {"/streams/history?by=node", options(incident(), fleet{nodes: 7, age: 7}, goodStatus())},
 		"streams-empty":  {"/streams", options(incident(), fleet{}, goodStatus())},
 		"streams-error":  {"/streams", options(incident(), fleet{nodes: 2, fail: "fanout"}, goodStatus())},
 		"nodes-ill":      {"/nodes", options(incident(), three, illStatus())},
@@ -60,7 +61,7 @@ func TestScreens(t *testing.T) {
 			}
 		}
 		// Opening all of 200 alarms only repeats what a few have shown, and takes axe-core a minute.
-		many := value[bool](t, ctx, script+`; const all = document.querySelectorAll("details"); if (all.length < 100) all.forEach(d => d.open = true); all.length >= 100`)
+		many := value[bool](t, ctx, script+`; const all = document.querySelectorAll("details"); if (all.length < 40) all.forEach(d => d.open = true); all.length >= 40`)
 		for _, width := range []int64{320, 390, 768, 1440, 2560} {
 			do(t, ctx, scheme("light"), chromedp.EmulateViewport(width, 800))
 			if wide := value[int64](t, ctx, `document.documentElement.scrollWidth`); wide > width {

@@ -81,14 +81,12 @@ var ranges = map[string]struct {
 	"node line": {`sum by (stack, az, node) (navcloud_streams_open)`, nodeStep},
 }
 
-// ask sends all queries at once. Those that fail are missing and told. What was just asked is not asked
-// again: many open pages cost the store no more than one. Answers are not changed once they are returned.
+// ask sends all queries at once. Those that fail are missing and told. What was just asked is not asked again.
 func (p *Pages) ask(ctx context.Context, now time.Time) *answers {
-	p.asking.Lock()
-	defer p.asking.Unlock()
-	if age := now.Sub(p.askedAt); p.asked != nil && age >= 0 && age < lookEvery {
-		return p.asked
-	}
+	return p.answers.get("streams", now, lookEvery, func() any { return p.askAll(ctx, now) }).(*answers)
+}
+
+func (p *Pages) askAll(ctx context.Context, now time.Time) *answers {
 	// The answer is for all who wait for it, so that it does not end with the first of them.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTime)
 	defer cancel()
@@ -113,7 +111,6 @@ func (p *Pages) ask(ctx context.Context, now time.Time) *answers {
 	wg.Wait()
 	slices.Sort(a.errs)
 	a.errs = slices.Compact(a.errs)
-	p.asked, p.askedAt = a, now
 	return a
 }
 
@@ -179,10 +176,7 @@ func (p *Pages) streams(r *http.Request) page {
 	pg := page{Name: "streams", Title: "Streams", Live: livePath("streams", r.URL.Query())}
 	if p.opts.Query == nil {
 		pg.Live = ""
-		pg.Sections = []section{{ID: "message", Parts: []part{{"note", "message", note{
-			"This node keeps no history", "Its store is off (store: off in the configuration). Stream counts are on the nodes that keep one.",
-		}}}}}
-		return pg
+		return p.noStore(pg)
 	}
 	now := p.opts.Now()
 	a := p.ask(r.Context(), now)

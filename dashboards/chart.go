@@ -1,0 +1,227 @@
+package dashboards
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The plot of a chart, in units of its own view box, which the page stretches.
+const (
+	plotWidth  = 1000.0
+	plotHeight = 240.0
+	plotSteps  = 4  // of the scale
+	maxLines   = 8  // that are told apart by colour and dash
+	tableRows  = 13 // of the table beside a chart
+)
+
+// plan is what a chart is to show.
+type plan struct {
+	ID, Title string
+	Say       func(float64) string // of a value in words
+	Axis      func(float64) string // of a value at the scale; Say when nil
+	Limit     float64              // a line that must not be reached; 0: none
+	LimitName string
+	From, To  time.Time
+	Step      time.Duration
+	Marks     []deed // deploys
+	Note      string
+}
+
+// chart is a drawn chart: the picture, its words and its table say the same.
+type chart struct {
+	plan
+	Lines        []chartLine
+	More         int // lines that are left out
+	Y            []string
+	X            []string
+	Low, High    float64 // of the scale
+	LimitAt      string  // y of the limit's line; empty: none
+	MarksAt      []string
+	Head         []string
+	Rows         [][]string
+	Fault        string // why there is nothing
+	FromMs, ToMs int64
+}
+
+type chartLine struct {
+	Name  string
+	Class string // l0 to l7
+	Path  string
+	Words string
+	last  float64
+	pts   []Point
+}
+
+// drawChart draws series, at most maxLines of them, the greatest last value first.
+func drawChart(pl plan, series []Series, name func(Series) string) chart {
+	c := chart{plan: pl, FromMs: pl.From.UnixMilli(), ToMs: pl.To.UnixMilli()}
+	if c.Axis == nil {
+		c.Axis = c.Say
+	}
+	low, high := 0.0, math.Inf(-1)
+	for _, s := range series {
+		ln := chartLine{Name: name(s), last: math.Inf(-1)}
+		lo, hi := math.Inf(1), math.Inf(-1)
+		for _, p := range s.Points {
+			if math.IsNaN(p.V) || math.IsInf(p.V, 0) || p.T.Before(pl.From) || p.T.After(pl.To) {
+				continue
+			}
+			ln.pts = append(ln.pts, p)
+			lo, hi, ln.last = min(lo, p.V), max(hi, p.V), p.V
+		}
+		if len(ln.pts) == 0 {
+			continue
+		}
+		ln.Words = fmt.Sprintf("%s to %s, last %s", c.Say(lo), c.Say(hi), c.Say(ln.last))
+		if lo == hi {
+			ln.Words = "always " + c.Say(lo)
+		}
+		low, high = min(low, lo), max(high, hi)
+		c.Lines = append(c.Lines, ln)
+	}
+	if len(c.Lines) == 0 {
+		return c
+	}
+	slices.SortStableFunc(c.Lines, func(a, b chartLine) int { return cmp.Or(cmp.Compare(b.last, a.last), cmp.Compare(a.Name, b.Name)) })
+	if c.More = max(0, len(c.Lines)-maxLines); c.More > 0 {
+		c.Lines = c.Lines[:maxLines]
+	}
+	if c.Limit > 0 && high > c.Limit/4 {
+		high = max(high, c.Limit) // far below it the limit would flatten all else
+	}
+	c.scale(low, high)
+	c.paint()
+	c.tabulate()
+	return c
+}
+
+// scale sets the round numbers that the plot reaches from and to.
+func (c *chart) scale(low, high float64) {
+	step := niceStep((high - low) / plotSteps)
+	c.Low = math.Floor(low/step+1e-9) * step
+	for c.Low+plotSteps*step < high-step*1e-9 {
+		step = niceStep(step * 1.01)
+		c.Low = math.Floor(low/step+1e-9) * step
+	}
+	c.High = c.Low + plotSteps*step
+	for i := plotSteps; i >= 0; i-- {
+		c.Y = append(c.Y, c.Axis(c.Low+float64(i)*step))
+	}
+	c.X = ticks(c.From, c.To, 5)
+}
+
+// niceStep is the least of 1, 2, 2.5 and 5 times a power of ten that is not below v.
+func niceStep(v float64) float64 {
+	if v <= 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+		return 1.0 / plotSteps
+	}
+	base := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, m := range []float64{1, 2, 2.5, 5} {
+		if m*base >= v*(1-1e-9) {
+			return m * base
+		}
+	}
+	return 10 * base
+}
+
+func (c *chart) x(t time.Time) float64 {
+	return plotWidth * float64(t.Sub(c.From)) / float64(max(c.To.Sub(c.From), 1))
+}
+func (c *chart) y(v float64) float64 { return plotHeight * (1 - (v-c.Low)/(c.High-c.Low)) }
+
+func (c *chart) paint() {
+	for i := range c.Lines {
+		ln := &c.Lines[i]
+		ln.Class = "l" + strconv.Itoa(i)
+		var b strings.Builder
+		apart := func(j int) bool { return j <= 0 || j >= len(ln.pts) || ln.pts[j].T.Sub(ln.pts[j-1].T) > 2*c.Step }
+		for j, p := range ln.pts {
+			to := byte('L')
+			if apart(j) {
+				to = 'M' // a gap: absent is not zero
+			}
+			b.WriteByte(to)
+			b.WriteString(coordinate(c.x(p.T)) + " " + coordinate(c.y(p.V)))
+			if apart(j) && apart(j+1) {
+				b.WriteString("h0") // a dot, by the line's round end
+			}
+		}
+		ln.Path = b.String()
+	}
+	if c.Limit > 0 && c.Limit <= c.High {
+		c.LimitAt = coordinate(c.y(c.Limit))
+	}
+	for _, m := range c.Marks {
+		c.MarksAt = append(c.MarksAt, coordinate(c.x(m.At)))
+	}
+}
+
+// tabulate takes values at even times: a table of every step is read by nobody.
+func (c *chart) tabulate() {
+	c.Head = []string{"Time, UTC"}
+	for _, ln := range c.Lines {
+		c.Head = append(c.Head, ln.Name)
+	}
+	for i := range tableRows {
+		t := c.From.Add(c.To.Sub(c.From) * time.Duration(i) / (tableRows - 1))
+		row := []string{t.UTC().Format("2 Jan 15:04:05")}
+		for _, ln := range c.Lines {
+			row = append(row, c.near(ln.pts, t))
+		}
+		c.Rows = append(c.Rows, row)
+	}
+}
+
+// near is the value at t: the last one that is not older than two steps.
+func (c *chart) near(pts []Point, t time.Time) string {
+	i, _ := slices.BinarySearchFunc(pts, t.Add(time.Millisecond), func(p Point, t time.Time) int { return p.T.Compare(t) })
+	if i == 0 || t.Sub(pts[i-1].T) > 2*c.Step {
+		return "\u2013"
+	}
+	return c.Say(pts[i-1].V)
+}
+
+// Summary says what the picture shows.
+func (c chart) Summary() string {
+	span := "in " + short(c.To.Sub(c.From))
+	switch {
+	case c.Fault != "":
+		return c.Fault
+	case len(c.Lines) == 0:
+		return "Nothing was reported " + span + "."
+	case len(c.Lines) == 1:
+		return c.Lines[0].Name + ": " + c.Lines[0].Words + ", " + span + "."
+	}
+	text := fmt.Sprintf("%s %s; the highest now is %s: %s.", plural(len(c.Lines)+c.More, "line"), span, c.Lines[0].Name, c.Lines[0].Words)
+	if c.More > 0 {
+		text += fmt.Sprintf(" The %d highest are drawn.", maxLines)
+	}
+	return text
+}
+
+// si writes a number short, for a scale: 12k, 3.4M.
+func si(v float64) string {
+	a := math.Abs(v)
+	for _, u := range []struct {
+		at   float64
+		name string
+	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
+		if a >= u.at {
+			return strings.ReplaceAll(strconv.FormatFloat(v/u.at, 'g', 3, 64)+u.name, "-", "\u2212")
+		}
+	}
+	return strings.ReplaceAll(strconv.FormatFloat(v, 'g', 3, 64), "-", "\u2212")
+}
+
+// plainNumber writes a number as exactly as a person wants it who does not know its unit.
+func plainNumber(v float64) string {
+	if a := math.Abs(v); a != 0 && a < 1000 && a != math.Trunc(a) || a >= 1e15 {
+		return strings.ReplaceAll(strconv.FormatFloat(v, 'g', 4, 64), "-", "\u2212")
+	}
+	return number(v)
+}

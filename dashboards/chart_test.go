@@ -1,0 +1,79 @@
+package dashboards
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func aPlan(span time.Duration) plan {
+	return plan{ID: "c", Title: "T", Say: plainNumber, From: noon.Add(-span), To: noon, Step: time.Minute}
+}
+
+func series(values ...float64) Series {
+	s := Series{Labels: map[string]string{"node": "a"}}
+	for i, v := range values {
+		s.Points = append(s.Points, Point{noon.Add(time.Duration(i-len(values)+1) * time.Minute), v})
+	}
+	return s
+}
+
+func TestDrawChart(t *testing.T) {
+	nan := math.NaN()
+	for name, tc := range map[string]struct {
+		in      []Series
+		scale   string
+		path    string
+		summary string
+	}{
+		"nothing":       {nil, "", "", "Nothing was reported in 4 min."},
+		"only gaps":     {[]Series{series(nan, nan)}, "", "", "Nothing was reported in 4 min."},
+		"a constant":    {[]Series{series(7, 7, 7, 7, 7)}, "8 6 4 2 0", "M0 30L250 30L500 30L750 30L1000 30", "a: always 7, in 4 min."},
+		"zero":          {[]Series{series(0, 0)}, "1 0.75 0.5 0.25 0", "M750 240L1000 240", "a: always 0, in 4 min."},
+		"one point":     {[]Series{series(3)}, "4 3 2 1 0", "M1000 60h0", "a: always 3, in 4 min."},
+		"it jumps":      {[]Series{series(1, 1000)}, "1\u202f000 750 500 250 0", "M750 239.8L1000 0", "a: 1 to 1\u202f000, last 1\u202f000, in 4 min."},
+		"negative":      {[]Series{series(-3, 5)}, "5 2.5 0 \u22122.5 \u22125", "M750 192L1000 0", "a: \u22123 to 5, last 5, in 4 min."},
+		"a gap":         {[]Series{series(2, nan, nan, nan, 4)}, "4 3 2 1 0", "M0 120h0M1000 0h0", "a: 2 to 4, last 4, in 4 min."},
+		"it ends early": {[]Series{series(2, 2, nan, nan, nan)}, "2 1.5 1 0.5 0", "M0 0L250 0", "a: always 2, in 4 min."},
+		"infinite":      {[]Series{series(2, math.Inf(1))}, "2 1.5 1 0.5 0", "M750 0h0", "a: always 2, in 4 min."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := drawChart(aPlan(4*time.Minute), tc.in, func(s Series) string { return s.Labels["node"] })
+			path := ""
+			if len(c.Lines) > 0 {
+				path = c.Lines[0].Path
+			}
+			if got := strings.Join(c.Y, " "); got != tc.scale || path != tc.path || c.Summary() != tc.summary {
+				t.Errorf("scale %q, path %q, %q; want %q, %q, %q", got, path, c.Summary(), tc.scale, tc.path, tc.summary)
+			}
+		})
+	}
+}
+
+func TestChartOfManyLines(t *testing.T) {
+	var in []Series
+	for i := range 30 {
+		in = append(in, series(0, float64(i)))
+	}
+	pl := aPlan(12 * time.Minute)
+	pl.Limit, pl.LimitName = 40, "the limit"
+	c := drawChart(pl, in, func(s Series) string { return plainNumber(s.Points[1].V) })
+	if len(c.Lines) != maxLines || c.More != 22 || c.Lines[0].Name != "29" || c.Lines[7].Class != "l7" {
+		t.Errorf("%d lines, %d more, first %q; want the 8 highest of 30", len(c.Lines), c.More, c.Lines[0].Name)
+	}
+	if c.LimitAt != "0" || c.Y[0] != "40" {
+		t.Errorf("limit at %q of %v; want it at the top", c.LimitAt, c.Y)
+	}
+	if len(c.Rows) != tableRows || c.Rows[12][1] != "29" || c.Rows[0][1] != "\u2013" || len(c.Head) != 9 {
+		t.Errorf("table %v of %v; want the last value 29 and no first", c.Rows, c.Head)
+	}
+}
+
+func TestStepOf(t *testing.T) {
+	for span, want := range map[time.Duration]time.Duration{time.Minute: minStep, time.Hour: 15 * time.Second, 6 * time.Hour: 2 * time.Minute, 31 * 24 * time.Hour: 3 * time.Hour} {
+		if got := stepOf(span); got != want {
+			t.Errorf("stepOf(%v) = %v, want %v", span, got, want)
+		}
+	}
+}

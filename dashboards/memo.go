@@ -1,0 +1,38 @@
+package dashboards
+
+import (
+	"sync"
+	"time"
+)
+
+// memo remembers answers for a moment, so that many open pages cost the store no more than one. Who asks for what is
+// being worked out waits for it. Answers are shared: nobody may change one.
+type memo struct {
+	mu   sync.Mutex
+	kept map[string]*answer
+}
+
+type answer struct {
+	once sync.Once
+	at   time.Time
+	v    any
+}
+
+// maxKept bounds what is remembered: the addresses that people make up are many.
+const maxKept = 64
+
+// get returns what work returned for this key at most ttl before now.
+func (m *memo) get(key string, now time.Time, ttl time.Duration, work func() any) any {
+	m.mu.Lock()
+	a := m.kept[key]
+	if a == nil || now.Sub(a.at) >= ttl || now.Before(a.at) {
+		if m.kept == nil || len(m.kept) >= maxKept {
+			m.kept = map[string]*answer{}
+		}
+		a = &answer{at: now}
+		m.kept[key] = a
+	}
+	m.mu.Unlock()
+	a.once.Do(func() { a.v = work() })
+	return a.v
+}

@@ -1,0 +1,207 @@
+package dashboards
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// How a chart over time is asked for.
+const (
+	chartPoints  = 240              // of a line, about
+	minStep      = 10 * time.Second // between two of them
+	defaultRange = 6 * time.Hour
+)
+
+// stepOf is the step in which a span is asked for: one of a few, so that all who look at the same span share it.
+func stepOf(span time.Duration) time.Duration {
+	for _, s := range []time.Duration{minStep, 15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour} {
+		if span/s <= chartPoints {
+			return s
+		}
+	}
+	return max(span/chartPoints, time.Hour).Round(time.Hour)
+}
+
+// groupings are how open streams are split. The label is of NavCloud's own metrics.
+var groupings = []struct{ by, label, labels string }{
+	{"all", "all together", ""}, {"stack", "by stack", "stack"}, {"zone", "by zone", "stack, az"}, {"node", "by node", "stack, az, node"},
+}
+
+// overQuery is one chart of the page: the queries of its lines, by what they are called; "" takes the labels as names.
+type overQuery struct {
+	id, title string
+	say, axis func(float64) string
+	lines     []lineQuery
+	limit     float64
+	limitName string
+	note      string
+}
+
+type lineQuery struct{ name, promql string }
+
+// balancerShare is each node's open streams by the limit that its stack tells, else by the usual one.
+const balancerShare = `sum by (stack, az, node) (navcloud_streams_open) / on (stack) group_left () (max by (stack) (navcloud_streams_limit > 0) or sum by (stack) (navcloud_streams_open) * 0 + 10000)`
+
+func overQueries(labels string) []overQuery {
+	open := `sum(navcloud_streams_open)`
+	if labels != "" {
+		open = `sum by (` + labels + `) (navcloud_streams_open)`
+	}
+	quantile := func(q string) string {
+		return `histogram_quantile(` + q + `, sum(rate(navcloud_fanout_latency_seconds[%s])))`
+	}
+	return []overQuery{
+		{id: "open", title: "Open streams", say: number, axis: si, lines: []lineQuery{{"", open}}},
+		{id: "turnover", title: "Streams opened, and closed by reason", say: rate, lines: []lineQuery{
+			{"opened", `sum(rate(navcloud_streams_opened_total[%s]))`}, {"closed: ", `sum by (reason) (rate(navcloud_streams_closed_total[%s]))`},
+		}},
+		{id: "late", title: "Heartbeats late", say: percent, lines: []lineQuery{{"of those sent", `sum(rate(navcloud_heartbeats_late_total[%s])) / (sum(rate(navcloud_heartbeats_sent_total[%s])) > 0)`}}},
+		{id: "latency", title: "Fan-out latency", say: seconds, note: "From publish to the last stream of a node.", lines: []lineQuery{
+			{"50 % below", quantile("0.5")}, {"90 % below", quantile("0.9")}, {"99 % below", quantile("0.99")}, {"99.9 % below", quantile("0.999")},
+		}},
+		{id: "events", title: "Events published, delivered, lost", say: rate, axis: si, lines: []lineQuery{
+			{"published", `sum(rate(navcloud_events_published_total[%s]))`},
+			{"delivered to streams", `sum(rate(navcloud_events_delivered_total[%s]))`},
+			{"lost: ", `sum by (reason) (rate(navcloud_events_dropped_total[%s]))`},
+		}},
+		{id: "limit", title: "Nearness to the balancer's limit", say: percent, limit: 1, limitName: "the limit", lines: []lineQuery{{"", balancerShare}}},
+	}
+}
+
+type overHead struct {
+	period
+	By     []menuEntry
+	Step   time.Duration
+	Errors []string
+}
+
+func (p *Pages) overTime(r *http.Request) page {
+	q := r.URL.Query()
+	pg := page{Name: "streams", Title: "Streams over time", Scripts: []string{"chart.js"}}
+	if p.opts.Range == nil {
+		return p.noStore(pg)
+	}
+	now := p.opts.Now()
+	span := readPeriod(q, now, "/streams/history", defaultRange, time.Hour, 6*time.Hour, 24*time.Hour, 7*24*time.Hour)
+	if !q.Has("from") && !q.Has("to") {
+		pg.Live = livePath("overtime", q)
+	}
+	head := overHead{period: span, Step: stepOf(span.To.Sub(span.From))}
+	by := groupings[0]
+	for _, g := range groupings {
+		if g.by == q.Get("by") {
+			by = g
+		}
+	}
+	for _, g := range groupings {
+		to := r.URL.Query()
+		to.Set("by", g.by)
+		to.Del("problem")
+		head.By = append(head.By, menuEntry{"/streams/history?" + to.Encode(), g.label, g.by == by.by})
+	}
+	head.Kept = map[string]string{"by": by.by}
+	for i := range head.Links {
+		head.Links[i].Path += "&by=" + by.by
+	}
+	end := span.To.Truncate(head.Step) // so that a chart changes with its step and not with each look
+	begin := end.Add(-span.To.Sub(span.From))
+	key := strings.Join([]string{"overtime", by.by, begin.String(), end.String()}, "\xff")
+	drawn := p.answers.get(key, now, head.Step, func() any { return p.drawOver(r.Context(), overQueries(by.labels), begin, end, head.Step) }).(overDrawn)
+	head.Errors = drawn.errs
+	pg.Sections = []section{{ID: "summary", Hush: true, Parts: []part{{"over-head", "over-head", head}}}}
+	charts := section{ID: "charts", Label: "Charts", Hush: true}
+	for _, c := range drawn.charts {
+		charts.Parts = append(charts.Parts, part{c.ID, "chart", c})
+	}
+	pg.Sections = append(pg.Sections, charts)
+	return pg
+}
+
+type overDrawn struct {
+	charts []chart
+	errs   []string
+}
+
+// drawOver asks for all lines at once and draws the charts.
+func (p *Pages) drawOver(ctx context.Context, queries []overQuery, begin, end time.Time, step time.Duration) overDrawn {
+	// The answer is for all who wait for it, so that it does not end with the first of them.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTime)
+	defer cancel()
+	window := short60(max(time.Minute, 4*p.opts.Interval, step))
+	var wg sync.WaitGroup
+	found := make([][][]Series, len(queries))
+	faults := make([][]error, len(queries))
+	for i, q := range queries {
+		found[i], faults[i] = make([][]Series, len(q.lines)), make([]error, len(q.lines))
+		for j, l := range q.lines {
+			wg.Go(func() {
+				found[i][j], faults[i][j] = p.opts.Range(ctx, strings.ReplaceAll(l.promql, "%s", window), begin, end, step)
+			})
+		}
+	}
+	marks := p.deploys(ctx, begin, end)
+	wg.Wait()
+	var out overDrawn
+	for i, q := range queries {
+		pl := plan{ID: "chart-" + q.id, Title: q.title, Say: q.say, Axis: q.axis, Limit: q.limit, LimitName: q.limitName, From: begin, To: end, Step: step, Marks: marks, Note: q.note}
+		var all []Series
+		fault := ""
+		for j, l := range q.lines {
+			if err := faults[i][j]; err != nil {
+				fault = "Not known: the store did not answer."
+				out.errs = append(out.errs, err.Error())
+			}
+			for _, s := range found[i][j] {
+				all = append(all, Series{Labels: map[string]string{"": l.name + named(s.Labels, found[i][j])}, Points: s.Points})
+			}
+		}
+		c := drawChart(pl, all, func(s Series) string { return cmp.Or(s.Labels[""], "all") })
+		if len(c.Lines) == 0 {
+			c.Fault = fault
+		}
+		out.charts = append(out.charts, c)
+	}
+	slices.Sort(out.errs)
+	out.errs = slices.Compact(out.errs)
+	return out
+}
+
+// named is a series' labels as a name, without theirs; what all have alike is left out.
+func named(labels map[string]string, all []Series) string {
+	var words []string
+	for _, k := range []string{"stack", "az", "node", "reason"} {
+		alike := len(all) > 1 && !slices.ContainsFunc(all, func(s Series) bool { return s.Labels[k] != labels[k] })
+		if v := labels[k]; v != "" && !alike {
+			words = append(words, v)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// maxMarks bounds the deploys on one chart: more are no marks but a pattern.
+const maxMarks = 20
+
+// deploys are the marks of that time, the newest where there are many.
+func (p *Pages) deploys(ctx context.Context, begin, end time.Time) []deed {
+	events, _ := p.history(ctx, EventQuery{Since: begin, Until: end}) // a chart without marks is a chart
+	var out []deed
+	for _, d := range deeds(events) {
+		if d.Mark == "change" {
+			out = append(out, d)
+		}
+	}
+	return out[max(0, len(out)-maxMarks):]
+}
+
+// noStore is what a page says that needs the history where there is none.
+func (p *Pages) noStore(pg page) page {
+	pg.Sections = []section{{ID: "message", Hush: true, Parts: []part{{"note", "message", note{
+		"This node keeps no history", "Its store is off (store: off in the configuration). Look at a node that keeps one.",
+	}}}}}
+	return pg
+}
