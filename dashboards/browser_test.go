@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/navcloud/binnacle/alerting"
 )
@@ -127,4 +128,34 @@ func TestKeys(t *testing.T) {
 	if got := strings.Join(d.did, "; "); got != want {
 		t.Errorf("the keys did %q, want %q", got, want)
 	}
+}
+
+// TestCompletion writes a query with the keyboard as the store's names help, and asks it.
+func TestCompletion(t *testing.T) {
+	ctx := browser(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/label/__name__/values", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"status":"success","data":["host_load1","navcloud_streams_open","navcloud_streams_limit"]}`)
+	})
+	mux.HandleFunc("GET /api/v1/label/node/values", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("match[]") == "navcloud_streams_open" {
+			fmt.Fprint(w, `{"status":"success","data":["navcloud-1","other"]}`)
+		}
+	})
+	mux.Handle("/", New(options(incident(), fleet{nodes: 3}, goodStatus())))
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	defer srv.CloseClientConnections()
+	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/explore"))
+	await(t, ctx, `document.getElementById("query").getAttribute("role") === "combobox"`)
+	do(t, ctx, chromedp.Focus(chromedp.CSS("#query")), chromedp.KeyEvent("streams_o"))
+	await(t, ctx, `document.querySelectorAll("#completions li").length === 1`)
+	do(t, ctx, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent("\t"), chromedp.KeyEvent(`{node="nav`))
+	await(t, ctx, `document.querySelector("#completions li")?.textContent === "navcloud-1 value"`)
+	do(t, ctx, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent("\t"), chromedp.KeyEvent(`"}`))
+	if got := value[string](t, ctx, `document.getElementById("query").value`); got != `navcloud_streams_open{node="navcloud-1"}` {
+		t.Errorf("the completed query is %q", got)
+	}
+	do(t, ctx, chromedp.KeyEvent("\r"))
+	await(t, ctx, `location.search.startsWith("?q=navcloud_streams_open") && document.getElementById("explore-table") !== null`)
 }

@@ -111,7 +111,7 @@ func New(o Options) *Pages {
 
 func (p *Pages) routes() {
 	pages := map[string]func(*http.Request) page{
-		"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover, "/streams": p.streams, "/streams/history": p.overTime, "/nodes": p.nodes,
+		"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover, "/streams": p.streams, "/streams/history": p.overTime, "/explore": p.explore, "/nodes": p.nodes,
 		"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook,
 	}
 	for pattern, build := range pages {
@@ -122,6 +122,7 @@ func (p *Pages) routes() {
 	p.mux.HandleFunc("GET /live/timeline", p.serveLive(p.timeline))
 	p.mux.HandleFunc("GET /live/streams", p.serveLive(p.streams))
 	p.mux.HandleFunc("GET /live/overtime", p.serveLive(p.overTime))
+	p.mux.HandleFunc("GET /live/explore", p.serveLive(p.explore))
 	p.mux.HandleFunc("GET /live/nodes", p.serveLive(p.nodes))
 	p.mux.HandleFunc("GET /assets/{name}", p.serveAsset)
 	p.mux.HandleFunc("POST /problems/{id}/take", p.postTake)

@@ -110,12 +110,21 @@ type fleet struct {
 
 var errStore = errors.New("query timed out in expression evaluation")
 
-func (f fleet) query(_ context.Context, q string, now time.Time) ([]Series, error) {
+func (f fleet) query(_ context.Context, q string, now time.Time) (many []Series, err error) {
 	if f.fail != "" && strings.Contains(q, f.fail) {
 		return nil, errStore
 	}
 	if f.nodes == 0 {
 		return nil, nil
+	}
+	if strings.HasPrefix(q, "broken(") {
+		return nil, errors.New(`query "broken(": 1:8: parse error: unclosed left parenthesis`)
+	}
+	if q == "many" {
+		for i := range 300 {
+			many = append(many, Series{map[string]string{"__name__": "many", "i": fmt.Sprint(i)}, at(now, float64(i))})
+		}
+		return many, nil
 	}
 	one := func(v float64) ([]Series, error) { return []Series{{Points: at(now, v)}}, nil }
 	reasons := func(by map[string]float64) (out []Series, err error) {

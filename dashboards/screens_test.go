@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +36,8 @@ func screens() map[string]struct {
 		"board-flood":    {"/", options(flood(200), three, goodStatus())},
 		"streams":        {"/streams", options(incident(), fleet{nodes: 7, age: 7}, goodStatus())},
 		"history":        {"/streams/history?by=node", options(incident(), fleet{nodes: 7, age: 7}, goodStatus())},
+		"explore":        {"/explore?q=sum+by+(node)+(navcloud_streams_open)", options(incident(), three, goodStatus())},
+		"explore-error":  {"/explore?q=broken(", options(incident(), three, goodStatus())},
 		"streams-empty":  {"/streams", options(incident(), fleet{}, goodStatus())},
 		"streams-error":  {"/streams", options(incident(), fleet{nodes: 2, fail: "fanout"}, goodStatus())},
 		"nodes-ill":      {"/nodes", options(incident(), three, illStatus())},
@@ -44,10 +48,13 @@ func screens() map[string]struct {
 
 // TestScreens looks at every page in every state on screens from the narrowest to the widest: nothing may be wider
 // than the screen, and axe-core must find nothing on a phone and on a desk, light and dark. With BINNACLE_SCREENS
-// set, pictures are written to that folder.
+// set, pictures are written to that folder; BINNACLE_SCREEN picks pages by the beginning of their names.
 func TestScreens(t *testing.T) {
 	ctx, script := browser(t), axe(t)
 	for name, tc := range screens() {
+		if only := os.Getenv("BINNACLE_SCREEN"); only != "" && !strings.HasPrefix(name, only) {
+			continue
+		}
 		begun := time.Now()
 		tc.opts.Ack = func(context.Context, string, string, bool) error { return nil }
 		tc.opts.Escalate = func(context.Context, string, string) error { return nil }

@@ -1,0 +1,158 @@
+package dashboards
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bounds of what a person asks for.
+const (
+	maxQuery   = 2000 // bytes
+	maxTable   = 200  // rows of the table
+	maxExplore = 60   // series that are asked to be drawn
+)
+
+// exploration is a query and its answer.
+type exploration struct {
+	period
+	Query string
+	Fault string
+	Rows  []exploreRow
+	More  int
+	Count int
+	Asked bool
+	At    time.Time
+	Took  string
+	Try   []menuEntry
+	Times map[string]string
+}
+
+type exploreRow struct{ Name, Value string }
+
+// examples are what a person who comes with an empty mind may start from.
+var examples = []struct{ label, query string }{
+	{"Open streams by node", `sum by (node) (navcloud_streams_open)`},
+	{"Processor by node", `1 - avg by (node) (rate(host_cpu_seconds_total{mode="idle"}[5m]))`},
+	{"Disk used, by mount", `host_filesystem_used_bytes / host_filesystem_size_bytes`},
+	{"RabbitMQ messages ready", `sum by (cluster) (rabbitmq_queue_messages_ready)`},
+	{"Alarms of this router", `binnacle_alarms`},
+}
+
+type explored struct {
+	now   []Series
+	over  chart
+	fault string
+	took  time.Duration
+}
+
+func (p *Pages) explore(r *http.Request) page {
+	q := r.URL.Query()
+	pg := page{Name: "explore", Title: "Explore", Scripts: []string{"chart.js", "explore.js"}}
+	if p.opts.Query == nil || p.opts.Range == nil {
+		return p.noStore(pg)
+	}
+	now := p.opts.Now()
+	e := exploration{
+		period: readPeriod(q, now, "/explore", time.Hour, time.Hour, 6*time.Hour, 24*time.Hour, 7*24*time.Hour),
+		Query:  clip(strings.TrimSpace(q.Get("q")), maxQuery),
+	}
+	for _, ex := range examples {
+		e.Try = append(e.Try, menuEntry{Path: "/explore?q=" + url.QueryEscape(ex.query), Label: ex.label})
+	}
+	for i := range e.Links {
+		e.Links[i].Path += "&q=" + url.QueryEscape(e.Query)
+	}
+	e.Kept, e.Times = map[string]string{"q": e.Query}, map[string]string{} // another time keeps the question, another question the time
+	for _, k := range []string{"last", "from", "to"} {
+		if v := q.Get(k); v != "" {
+			e.Times[k] = v
+		}
+	}
+	e.Asked = e.Query != ""
+	result := section{ID: "result", Label: "Answer", Hush: true}
+	if e.Asked {
+		if !q.Has("from") && !q.Has("to") {
+			pg.Live = livePath("explore", q)
+		}
+		pg.Title = "Explore: " + clip(e.Query, maxName)
+		step := stepOf(e.To.Sub(e.From))
+		end := e.To.Truncate(step)
+		key := strings.Join([]string{"explore", e.Query, e.From.Truncate(step).String(), end.String()}, "\xff")
+		x := p.answers.get(key, now, step, func() any { return p.look(r.Context(), e.Query, e.From.Truncate(step), end, step) }).(explored)
+		e.tell(x, end)
+		if x.fault == "" {
+			result.Parts = append(result.Parts, part{"explore-chart", "chart", x.over}, part{"explore-table", "explore-table", e})
+		}
+	}
+	pg.Sections = []section{{ID: "summary", Hush: true, Parts: []part{{"explore-head", "explore-head", e}}}, result}
+	return pg
+}
+
+// look asks for the values at the end, and for their way there.
+func (p *Pages) look(ctx context.Context, query string, begin, end time.Time, step time.Duration) explored {
+	// The answer is for all who wait for it, so that it does not end with the first of them.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTime)
+	defer cancel()
+	x, started := explored{}, time.Now()
+	var err error
+	if x.now, err = p.opts.Query(ctx, query, end); err != nil {
+		x.fault = err.Error()
+		return x
+	}
+	pl := plan{ID: "explore-chart", Title: "Over time", Say: plainNumber, Axis: si, From: begin, To: end, Step: step, Marks: p.deploys(ctx, begin, end)}
+	asked := query
+	if len(x.now) > maxExplore {
+		asked = fmt.Sprintf("topk(%d, %s)", maxLines, query)
+		pl.Note = fmt.Sprintf("Of %s, the highest at each time.", number(float64(len(x.now))))
+	}
+	over, err := p.opts.Range(ctx, asked, begin, end, step)
+	x.over = drawChart(pl, over, func(s Series) string { return seriesName(s.Labels) })
+	if err != nil {
+		x.over.Fault = "Not drawn: " + err.Error()
+	}
+	x.took = time.Since(started)
+	return x
+}
+
+func (e *exploration) tell(x explored, at time.Time) {
+	e.Fault, e.At, e.Count, e.Took = x.fault, at, len(x.now), seconds(x.took.Seconds())
+	series := slices.Clone(x.now)
+	slices.SortFunc(series, func(a, b Series) int {
+		return cmp.Or(cmp.Compare(last(b), last(a)), cmp.Compare(seriesName(a.Labels), seriesName(b.Labels)))
+	})
+	e.More = max(0, len(series)-maxTable)
+	for _, s := range series[:len(series)-e.More] {
+		e.Rows = append(e.Rows, exploreRow{seriesName(s.Labels), exact(last(s))})
+	}
+}
+
+// seriesName writes labels as PromQL does.
+func seriesName(labels map[string]string) string {
+	var b strings.Builder
+	b.WriteString(labels["__name__"])
+	sep := "{"
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		if k == "__name__" {
+			continue
+		}
+		b.WriteString(sep + k + "=" + strconv.Quote(labels[k]))
+		sep = ", "
+	}
+	if sep != "{" {
+		b.WriteByte('}')
+	}
+	return cmp.Or(b.String(), "value")
+}
+
+// exact writes a value as it is, for who compares it.
+func exact(v float64) string {
+	return strings.ReplaceAll(strconv.FormatFloat(v, 'g', -1, 64), "-", "\u2212")
+}
