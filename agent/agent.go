@@ -12,10 +12,12 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/planner"
 	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
@@ -57,6 +59,8 @@ type Agent struct {
 	client   *intake.Client // nil when this node's alarms go to itself
 	reloads  chan reload
 	history  *history
+	kept     *store.Store       // the figures of pools; nil when the role capacity is off
+	planner  *planner.Planner   // nil likewise
 	cutOff   *pagerduty.CutOff  // nil without a routing key of its own
 	returns  *pagerduty.Returns // the same, where alarms are routed
 
@@ -145,6 +149,7 @@ func (a *Agent) openData() error {
 		a.log.Error("the data folder cannot be written: history, ledger and spools are elsewhere, and gone with a reboot; mend it and restart",
 			"data", a.cfg.Data, "err", a.dataErr, "instead", a.data)
 	}
+	a.openPlanner()
 	return nil
 }
 
@@ -157,10 +162,13 @@ func (a *Agent) openStore() (*store.Store, error) {
 }
 
 func (a *Agent) closeStore() error {
-	if a.store == nil {
-		return nil
+	var errs []error
+	for _, s := range []*store.Store{a.store, a.kept} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
 	}
-	return a.store.Close()
+	return errors.Join(errs...)
 }
 
 // put hands alarms to whoever routes.
@@ -205,6 +213,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	if a.client != nil {
 		part("client", a.client.Run)
+	}
+	if a.planner != nil {
+		part("capacity", a.planner.Run)
 	}
 	if a.cutOff != nil {
 		part("cut off", a.cutOff.Run)
@@ -277,8 +288,8 @@ func (a *Agent) Reload(ctx context.Context, cfg Config, err error) error {
 // apply puts a configuration into force: new collectors first, then the old ones end, then new rules.
 func (a *Agent) apply(ctx, core context.Context, cfg Config) error {
 	old := a.config()
-	if cfg.Listen != old.Listen || cfg.Data != old.Data || cfg.Store != old.Store {
-		return errors.New("listen, data and store change only with a restart")
+	if cfg.Listen != old.Listen || cfg.Data != old.Data || cfg.Store != old.Store || !reflect.DeepEqual(cfg.Capacity, old.Capacity) {
+		return errors.New("listen, data, store and capacity change only with a restart")
 	}
 	g, err := newGatherer(cfg, env(cfg, time.Now, a.log, a.self), a.log)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/planner"
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/pagerduty"
@@ -25,6 +26,8 @@ type Config struct {
 	Deadline time.Duration `yaml:"deadline"` // for one collection; below interval; 0: half of it, at most 5s
 	Drain    time.Duration `yaml:"drain"`    // for the last flush after SIGTERM
 	Log      LogConfig     `yaml:"log"`
+
+	Capacity planner.Config `yaml:"capacity"` // what can run out, and when
 
 	Collect RoleSections `yaml:"collect"` // by name of the collector
 	Ship    RoleSections `yaml:"ship"`    // by name of the destination
@@ -112,6 +115,7 @@ func Default() Config {
 		Store:    StoreConfig{Retention: 15 * 24 * time.Hour, RetentionSize: 2 << 30},
 		Rules:    RulesConfig{Interval: 15 * time.Second, Packs: []string{"all"}, CutOff: defaultCutOff()},
 		Route:    defaultRoute(),
+		Capacity: planner.Default(),
 	}
 }
 

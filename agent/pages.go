@@ -32,6 +32,9 @@ func (a *Agent) pages() *dashboards.Pages {
 			return pageSeries(a.store.Range(ctx, q, start, end, step))
 		}
 	}
+	if a.planner != nil {
+		o.Capacity = a.planner.Report
+	}
 	if a.dispatch != nil {
 		o.View = a.dispatch.View
 		o.Ack = func(ctx context.Context, problem, by string, undo bool) error {

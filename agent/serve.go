@@ -50,6 +50,9 @@ func (a *Agent) handler() http.Handler {
 			a.log.Debug("status not delivered", "err", err)
 		}
 	})
+	if a.planner != nil {
+		mux.HandleFunc("GET /-/capacity", a.serveCapacity)
+	}
 	if a.store != nil {
 		h := a.store.Handler(a.hooks.Version, a.currentRules)
 		mux.Handle("/api/v1/", h)

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
 // Point is a value at a time.
@@ -51,6 +52,7 @@ type Options struct {
 	Runbook  func(rule string) ([]byte, bool) // Markdown
 	Runbooks func() []string                  // names of rules, sorted
 	Status   func() Status
+	Capacity func() capacity.Report
 	History  func(ctx context.Context, q EventQuery) ([]Event, error) // of the ledger, oldest first
 
 	// Ack takes a problem, or with undo gives it back. Silence returns the ID of what it made, which Unsilence
@@ -111,7 +113,7 @@ func New(o Options) *Pages {
 
 func (p *Pages) routes() {
 	pages := map[string]func(*http.Request) page{
-		"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover, "/streams": p.streams, "/streams/history": p.overTime, "/explore": p.explore, "/nodes": p.nodes,
+		"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover, "/streams": p.streams, "/streams/history": p.overTime, "/explore": p.explore, "/capacity": p.capacity, "/nodes": p.nodes,
 		"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook,
 	}
 	for pattern, build := range pages {

@@ -40,6 +40,8 @@ func screens() map[string]struct {
 		"explore-error":  {"/explore?q=broken(", options(incident(), three, goodStatus())},
 		"streams-empty":  {"/streams", options(incident(), fleet{}, goodStatus())},
 		"streams-error":  {"/streams", options(incident(), fleet{nodes: 2, fail: "fanout"}, goodStatus())},
+		"capacity":       {"/capacity", planning(planned())},
+		"capacity-if":    {"/capacity?pool=streams_per_node+prod&growth=20&zone=1", planning(planned())},
 		"nodes-ill":      {"/nodes", options(incident(), three, illStatus())},
 		"runbooks":       {"/runbooks/", options(incident(), three, goodStatus())},
 		"runbook":        {"/runbooks/RabbitMQSplitBrain", options(incident(), three, goodStatus())},

@@ -26,11 +26,12 @@ var arrows = map[string][]string{
 	"agent/strict": {},
 
 	"agent": {
-		"agent/inventory", "agent/metric", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
+		"agent/inventory", "agent/metric", "agent/planner", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagerduty", "alerting/rules",
 		"alerting/topology", "dashboards",
 	},
 	"agent/inventory": {"alerting/topology"}, // it makes the graph of what agents tell
+	"agent/planner":   {"agent/metric", "agent/store", "dashboards/capacity"},
 	"agent/store":     {"agent/metric"},
 	"agent/sinks":     {"agent/metric", "agent/secret"},
 
@@ -45,7 +46,7 @@ var arrows = map[string][]string{
 	"alerting/pagerduty": {"alerting", "agent/secret"},
 	"alerting/dispatch":  {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
-	"dashboards":          {"alerting", "alerting/topology"},
+	"dashboards":          {"alerting", "alerting/topology", "dashboards/capacity"},
 	"dashboards/capacity": {}, // pure functions of numbers
 
 	"cmd/binnacle":     {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "cmd/binnacle/*", "cmd/navcloud/*"},
@@ -77,7 +78,7 @@ var core = map[string][]string{
 	"alerting":     {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
 	"agent/metric": {"net", "net/http", "os", "log/slog"},
 
-	"dashboards/capacity": {"net", "net/http", "os", "log/slog", "time", "context"},
+	"dashboards/capacity": {"net", "net/http", "os", "log/slog", "context"},
 }
 
 type listed struct {

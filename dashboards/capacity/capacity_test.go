@@ -188,11 +188,10 @@ func TestFilling(t *testing.T) {
 		"flat":                                   {disk(100, 0, 0), 200, math.Inf(1), math.Inf(1), nil},
 		"it shrinks":                             {disk(50, -1, 0.2), 200, math.Inf(1), math.Inf(1), nil},
 		"one point":                              {[]float64{1}, 2, 0, 0, ErrHistory},
-		"one point, and it is full":              {[]float64{2}, 2, 0, 0, nil},
 		"eleven":                                 {disk(11, 1, 0), 300, 0, 0, ErrHistory},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := Filling(tc.x, tc.limit)
+			_, r, err := Filling(tc.x, tc.limit, 10)
 			if !errors.Is(err, tc.err) {
 				t.Fatalf("error = %v; want %v", err, tc.err)
 			}
@@ -217,7 +216,7 @@ func TestFillingHoldsWhatItPromises(t *testing.T) {
 			level += drift * rnd.ExpFloat64()
 			x = append(x, level)
 		}
-		r, err := Filling(x[:500], x[750])
+		_, r, err := Filling(x[:500], x[750], 10)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -64,38 +64,42 @@ const (
 	maxAhead  = 10_000
 )
 
-// Filling says when a resource that only grows, such as a disk, reaches limit. x is its use at equal steps, in the
-// unit of limit, missing values NaN. The course is the median slope since the last change point: a clean-up or
+// Filling says how a resource that only grows, such as a disk, goes on for h steps, and when it reaches limit. x is its
+// use at equal steps, in the unit of limit, missing values NaN. The course is the median slope since the last change point: a clean-up or
 // a jump. Where that is too recent, the course before it goes on from the new level. Half of the draws go by
 // the last quarter of that time and half by all of it, so that a course that bends widens the answer, and they
 // spread as far as the series' own past forecasts were off. It looks ten times as far ahead as the past is
 // long. ErrHistory where there are fewer than 12 values.
 // Source: bootstrap in blocks: Künsch, Annals of Statistics 17 (1989), 1217-1241.
-func Filling(x []float64, limit float64) (Runway, error) {
+func Filling(x []float64, limit float64, h int) (Fan, Runway, error) {
 	x, err := fill(x, 0)
 	if err != nil {
-		return Runway{}, err
+		return Fan{}, Runway{}, err
 	}
 	now := x[len(x)-1]
-	if now >= limit {
-		return Runway{Within: 1}, nil
-	}
 	if len(x) < minPoints {
-		return Runway{}, ErrHistory
+		return Fan{}, Runway{}, ErrHistory
 	}
 	course := lastCourse(x, limit)
 	if len(course) < minPoints {
-		return Runway{}, ErrHistory
+		return Fan{}, Runway{}, ErrHistory
 	}
 	thin := (len(course) + maxPoints - 1) / maxPoints
-	y := thinned(course, thin)
+	drawn := slopes(thinned(course, thin))
+	for i := range drawn {
+		drawn[i] /= float64(thin)
+	}
+	fan := straight(now, drawn, h)
+	if now >= limit {
+		return fan, Runway{Within: 1}, nil
+	}
 	horizon := min(10*float64(len(x)), maxAhead)
 	r := never(horizon, 0)
 	steps := make([]float64, 0, draws)
-	for _, s := range slopes(y) {
+	for _, s := range drawn {
 		t := math.Inf(1)
 		if s > 0 {
-			t = (limit - now) / s * float64(thin)
+			t = (limit - now) / s
 		}
 		if t > horizon {
 			t = math.Inf(1)
@@ -107,7 +111,23 @@ func Filling(x []float64, limit float64) (Runway, error) {
 	// Of infinities no mean can be made, so these are values of the sample.
 	at := func(q float64) float64 { _ = median(steps); return steps[int(q*float64(len(steps)-1))] }
 	r.P10, r.P50, r.P90 = at(0.1), at(0.5), at(0.9)
-	return r, nil
+	return fan, r, nil
+}
+
+// straight is the fan of h steps from now by slopes drawn from their distribution.
+func straight(now float64, slopes []float64, h int) Fan {
+	f := Fan{Method: "median slope since the last change"}
+	for _, l := range []struct {
+		line *[]float64
+		q    float64
+	}{{&f.Mean, 0.5}, {&f.Lo80, 0.1}, {&f.Hi80, 0.9}, {&f.Lo95, 0.025}, {&f.Hi95, 0.975}} {
+		s := quantile(slopes, l.q)
+		*l.line = make([]float64, h)
+		for k := range h {
+			(*l.line)[k] = now + s*float64(k+1)
+		}
+	}
+	return f
 }
 
 // lastCourse returns the part of x since its last change point, else the part before that.

@@ -1,0 +1,200 @@
+// Package planner keeps the figures of what can run out, and says when it does.
+//
+// Every five minutes it reads use, limit and nodes of each pool from the agent's store into a second one, which
+// keeps them for two years; every hour it forecasts them anew, by package capacity. It keeps its forecasts too,
+// so that they can be held against what came. It pages nobody: rules over the series that it publishes write tickets.
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/store"
+	"github.com/navcloud/binnacle/dashboards/capacity"
+)
+
+// Every is how often the figures of pools are read.
+const Every = 5 * time.Minute
+
+// How much.
+const (
+	hour      = time.Hour
+	day       = 24 * hour
+	maxEach   = 50 // instances of one pool, in the order of their labels; more are counted and left out
+	hoursKept = 5 * 7 * 24
+	daysKept  = 400
+	tellEvery = time.Minute // for the series: rules look five minutes back
+)
+
+// Options are what a Planner works with.
+type Options struct {
+	Config Config
+	Main   *store.Store // what agents collect
+	Kept   *store.Store // the planner's own
+	Now    func() time.Time
+	Log    *slog.Logger
+	// Publish takes the planner's series into the agent's store.
+	Publish func(context.Context, *metric.Batch)
+}
+
+// Planner forecasts pools. Run is called once; the rest by anybody.
+type Planner struct {
+	o     Options
+	pools []capacity.Pool
+
+	mu     sync.Mutex
+	report capacity.Report
+	failed string // last fault that was told
+}
+
+// New makes a Planner.
+func New(o Options) *Planner {
+	return &Planner{o: o, pools: o.Config.pools(), report: capacity.Report{Note: o.Config.Note, Lead: o.Config.LeadTime}}
+}
+
+// Report is what was last found.
+func (p *Planner) Report() capacity.Report {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.report
+}
+
+// Run works until ctx ends.
+func (p *Planner) Run(ctx context.Context) error {
+	p.note("backfill", p.backfill(ctx))
+	var assessed, rolled time.Time
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	for {
+		now := p.o.Now()
+		if at := now.Truncate(Every); at.After(rolled) || len(p.Report().Answers) == 0 {
+			rolled = at
+			readings, err := p.read(ctx, now)
+			if err == nil {
+				err = p.keep(ctx, at, readings)
+			}
+			p.note("reading", err)
+			if hourly := now.Truncate(hour); hourly.After(assessed) || !p.refresh(now, readings) {
+				assessed = hourly
+				err := p.assess(ctx, now, readings)
+				p.note("forecast", errors.Join(err, p.measure(ctx, now)))
+			}
+		}
+		p.o.Publish(ctx, p.series(now))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// note logs a fault once, and that it is over.
+func (p *Planner) note(what string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err != nil && p.failed != what:
+		p.failed = what
+		p.o.Log.Warn("capacity is not known", "what", what, "err", err)
+	case err == nil && p.failed == what:
+		p.failed = ""
+		p.o.Log.Info("capacity is known again", "what", what)
+	}
+	p.report.Fault = ""
+	if err != nil {
+		p.report.Fault = fmt.Sprintf("%s: %v", what, err)
+	}
+}
+
+// found is what a pool's queries gave.
+type found struct {
+	pool     capacity.Pool
+	readings []capacity.Reading
+}
+
+// read asks the agent's store how full the pools are.
+func (p *Planner) read(ctx context.Context, now time.Time) (out []found, err error) {
+	for _, pool := range p.pools {
+		ask := func(q string) []capacity.Sample {
+			if q == "" || err != nil {
+				return nil
+			}
+			var series []store.Series
+			if series, err = p.o.Main.Instant(ctx, q, now); err != nil {
+				return nil
+			}
+			return samples(series)
+		}
+		f := found{pool: pool}
+		if use := ask(peak(pool)); len(use) > 0 {
+			f.readings = pool.Read(use, ask(pool.Limit), ask(pool.Nodes))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
+		}
+		if len(f.readings) > maxEach {
+			f.readings = f.readings[:maxEach]
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// peak is the query for the most that a pool was used in five minutes; of a floor, the least that was left.
+func peak(pool capacity.Pool) string {
+	return fmt.Sprintf("%s((%s)[5m:1m])", worst(pool), pool.Use)
+}
+
+func worst(pool capacity.Pool) string {
+	if pool.Floor {
+		return "min_over_time"
+	}
+	return "max_over_time"
+}
+
+func samples(series []store.Series) (out []capacity.Sample) {
+	for _, s := range series {
+		if n := len(s.Points); n > 0 {
+			out = append(out, capacity.Sample{Labels: s.Labels.Map(), Value: s.Points[n-1].V})
+		}
+	}
+	return out
+}
+
+// The series of the second store. A day ahead is what a forecast is held against.
+var (
+	descUse   = &metric.Desc{Name: "binnacle_capacity_use", Help: "Use of a pool, largest of 5 minutes"}
+	descLimit = &metric.Desc{Name: "binnacle_capacity_limit", Help: "Limit of a pool"}
+	descSaid  = &metric.Desc{Name: "binnacle_capacity_forecast", Help: "Largest use of an hour as forecast a day before, by quantile; told when it was forecast"}
+)
+
+// keep writes readings into the second store.
+func (p *Planner) keep(ctx context.Context, at time.Time, all []found) error {
+	b := &metric.Batch{Time: at}
+	for _, f := range all {
+		for _, r := range f.readings {
+			for _, z := range r.Zones {
+				b.Add(descUse, z.Use, labelled(f.pool.Name, r.Labels, "az", z.Name)...)
+			}
+			b.Add(descLimit, r.Limit, labelled(f.pool.Name, r.Labels)...)
+		}
+	}
+	return p.o.Kept.Append(ctx, "capacity", at, b.Samples)
+}
+
+// labelled are the labels of an instance of a pool as names and values.
+func labelled(pool string, labels map[string]string, more ...string) []string {
+	out := append([]string{"pool", pool}, more...)
+	for k, v := range labels {
+		if k != "__name__" {
+			out = append(out, k, v)
+		}
+	}
+	return out
+}
