@@ -113,7 +113,9 @@ func New(o Options) *Pages {
 
 func (p *Pages) routes() {
 	pages := map[string]func(*http.Request) page{
-		"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover, "/streams": p.streams, "/streams/history": p.overTime, "/explore": p.explore, "/capacity": p.capacity, "/nodes": p.nodes,
+		"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover,
+		"/streams": p.streams, "/streams/history": p.overTime, "/capacity": p.capacity,
+		"/nodes": p.nodes, "/systems": p.systems, "/explore": p.explore,
 		"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook,
 	}
 	for pattern, build := range pages {
@@ -125,6 +127,7 @@ func (p *Pages) routes() {
 	p.mux.HandleFunc("GET /live/streams", p.serveLive(p.streams))
 	p.mux.HandleFunc("GET /live/overtime", p.serveLive(p.overTime))
 	p.mux.HandleFunc("GET /live/explore", p.serveLive(p.explore))
+	p.mux.HandleFunc("GET /live/systems", p.serveLive(p.systems))
 	p.mux.HandleFunc("GET /live/nodes", p.serveLive(p.nodes))
 	p.mux.HandleFunc("GET /assets/{name}", p.serveAsset)
 	p.mux.HandleFunc("POST /problems/{id}/take", p.postTake)

@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -140,8 +141,11 @@ func (p *Pages) nodes(r *http.Request) page {
 	if head.Bad {
 		head.Verdict = plural(sick+len(head.Faults), "thing") + " to look at."
 	}
-	pg.Title = "Node: " + strings.ToLower(strings.TrimSuffix(head.Verdict, "."))
+	pg.Title = "Nodes: " + strings.ToLower(strings.TrimSuffix(head.Verdict, "."))
 	pg.Sections = []section{{ID: "summary", Parts: []part{{"node-head", "node-head", head}}}}
+	if p.opts.Query != nil {
+		pg.Sections = append(pg.Sections, section{ID: "fleet", Hush: true, Parts: []part{{"fleet-list", "fleet", p.fleet(r.Context(), now)}}})
+	}
 	for _, l := range lists {
 		pg.Sections = append(pg.Sections, section{ID: "of-" + l.ID, Hush: true, Parts: []part{{l.ID, "node-list", l}}})
 	}
@@ -242,4 +246,58 @@ func roleLines(s Status, now time.Time) []line {
 		}
 	}
 	return out
+}
+
+// fleetList is all nodes that this node's store has heard of.
+type fleetList struct {
+	Nodes    []FleetNode
+	More     int
+	Words    string
+	Versions string // who runs what, where they differ
+	Fault    string
+}
+
+func (p *Pages) fleet(ctx context.Context, now time.Time) fleetList {
+	return p.answers.get("fleet", now, p.opts.Interval, func() any {
+		// The answer is for all who wait for it, so that it does not end with the first of them.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTime)
+		defer cancel()
+		nodes, err := Fleet(ctx, p.opts.Query, now)
+		f := fleetList{Nodes: nodes, Words: FleetWords(nodes)}
+		if err != nil {
+			f.Fault = "The store did not answer all that was asked, so what is missing is not known: " + err.Error() + "."
+		}
+		by := map[string]int{}
+		for _, n := range nodes {
+			by[cmp.Or(n.Version, "an unknown version")]++
+		}
+		if len(by) > 1 {
+			var words []string
+			for _, v := range slices.Sorted(maps.Keys(by)) {
+				words = append(words, v+" on "+number(float64(by[v])))
+			}
+			f.Versions = "Their agents differ: " + strings.Join(words, ", ") + "."
+		} else if len(by) == 1 {
+			f.Versions = "All run the same version of the agent."
+		}
+		if len(nodes) > maxNodes {
+			f.Nodes, f.More = nodes[:maxNodes], len(nodes)-maxNodes
+		}
+		return f
+	}).(fleetList)
+}
+
+// FleetWords counts nodes by how they are.
+func FleetWords(nodes []FleetNode) string {
+	by := map[string]int{}
+	for _, n := range nodes {
+		by[n.Word()]++
+	}
+	var words []string
+	for _, w := range []string{"silent", ill, well} {
+		if by[w] > 0 {
+			words = append(words, number(float64(by[w]))+" "+w)
+		}
+	}
+	return cmp.Or(strings.Join(words, ", "), "none")
 }

@@ -49,6 +49,8 @@ func text(t *testing.T, r io.Reader) string {
 
 var hashes = regexp.MustCompile(`-[0-9a-f]{12}\.(css|js|svg)`)
 
+var menuLine = regexp.MustCompile(`<nav .*</nav>`)
+
 func TestPages(t *testing.T) {
 	stale := incident()
 	stale.At = noon.Add(-2 * time.Minute)
@@ -82,6 +84,9 @@ func TestPages(t *testing.T) {
 		"explore-answer":  {"/explore?q=sum+by+(node)+(navcloud_streams_open)&last=5m0s", options(calm, three, goodStatus()), 200},
 		"explore-error":   {"/explore?q=broken(<b>", options(calm, three, goodStatus()), 200},
 		"explore-off":     {"/explore?q=up", Options{Now: func() time.Time { return noon }}, 200},
+		"systems":         {"/systems", options(calm, three, goodStatus()), 200},
+		"systems-past":    {"/systems?at=2026-11-24T03:12", options(calm, fleet{nodes: 3, fail: "rabbitmq"}, goodStatus()), 200},
+		"systems-odd":     {"/systems?at=noon", options(calm, fleet{}, goodStatus()), 200},
 		"streams-empty":   {"/streams", options(calm, fleet{}, goodStatus()), 200},
 		"streams-stale":   {"/streams", options(calm, fleet{nodes: 2, age: 150}, goodStatus()), 200},
 		"streams-error":   {"/streams", options(calm, fleet{nodes: 2, fail: "navcloud_"}, goodStatus()), 200},
@@ -101,6 +106,9 @@ func TestPages(t *testing.T) {
 				t.Errorf("GET %s: status %d, want %d", tc.path, resp.StatusCode, tc.status)
 			}
 			got := hashes.ReplaceAllString(text(t, resp.Body), ".$1")
+			if name != "board-calm" { // where the menu is looked at
+				got = menuLine.ReplaceAllString(got, "<nav/>")
+			}
 			file := filepath.Join("testdata", name+".html")
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
