@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,10 +23,17 @@ type RouteConfig struct {
 	// Topology is a file that rules over what agents tell: {"entities": {"node:a": {"kind": "node", "parents": [...]}}}.
 	Topology string            `yaml:"topology"`
 	Order    alerting.Settings `yaml:"order"` // waits, holds and limits
+	// Ledger is a file in the data folder, or one that the routers of a fleet (order.fleet) share.
+	Ledger LedgerConfig `yaml:"ledger"`
+}
+
+// LedgerConfig says where decisions are kept.
+type LedgerConfig struct {
+	NATS ledger.NATS `yaml:"nats"`
 }
 
 func defaultRoute() RouteConfig {
-	return RouteConfig{Delivery: dispatch.DefaultConfig(), PagerDuty: pagerduty.DefaultConfig(), Order: alerting.DefaultSettings()}
+	return RouteConfig{Delivery: dispatch.DefaultConfig(), PagerDuty: pagerduty.DefaultConfig(), Order: alerting.DefaultSettings(), Ledger: LedgerConfig{NATS: ledger.DefaultNATS()}}
 }
 
 // Validate says what is out of bounds in what has no field of its own.
@@ -61,8 +69,13 @@ func newDispatcher(cfg Config, data string, first, second dispatch.Pager, log *s
 	return dispatch.New(cfg.Route.Delivery, dispatch.Options{
 		Router: alerting.New(set), Pager: first, Second: second, Node: cfg.nodeName(), Log: log.With("part", "dispatch"), Sent: sent,
 		Ledger: func() (ledger.Ledger, error) {
+			if c := cfg.Route.Ledger.NATS; c.Configured() {
+				return ledger.OpenNATS(context.Background(), c, set.Fleet, ledger.Options{})
+			}
 			return ledger.Open(filepath.Join(data, ledgerFile), ledger.Options{})
 		},
+		// Two routers on one machine have the same name, and never the same address.
+		Shared: cfg.Route.Ledger.NATS.Configured(), Holder: cfg.nodeName() + " " + cfg.Listen,
 	})
 }
 

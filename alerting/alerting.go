@@ -106,6 +106,13 @@ type Closed struct {
 // Silenced adds a silence, replaces the one of the same ID, or (EndsAt not after now) ends it.
 type Silenced struct{ Silence Silence }
 
+// Leads says whether this router is the one of its fleet that sends; until it is told otherwise it is. One that does not
+// send knows and judges the same, so that it can go on at once.
+type Leads struct{ On bool }
+
+// Recorded is what the sending router of a fleet made durable, for those that do not send.
+type Recorded struct{ Record Record }
+
 // Topology replaces the graph.
 type Topology struct{ Graph *topology.Graph }
 
@@ -138,6 +145,8 @@ func (Acked) input()    {}
 func (Closed) input()   {}
 func (Silenced) input() {}
 func (Topology) input() {}
+func (Leads) input()    {}
+func (Recorded) input() {}
 func (Result) input()   {}
 
 // Silence keeps alarms that match from paging, until its end, and says who wanted that. A maintenance

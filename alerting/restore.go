@@ -17,34 +17,87 @@ func (r *Router) Restore(recs []Record) {
 			}
 			continue
 		}
-		i := &incident{rec: rec}
-		for n, a := range rec.Page.Explained {
-			fp := a.Fingerprint()
-			if n < maxCore {
-				i.core = append(i.core, fp)
-			}
-			if r.alarms[fp] == nil && rec.Kind != Resolve {
-				r.alarms[fp] = &alarm{fp: fp, Alarm: a, unheard: true}
-			}
+		r.revive(rec)
+	}
+}
+
+// revive makes the incident of a record. The alarms behind it hold until somebody tells otherwise.
+func (r *Router) revive(rec Record) {
+	i := &incident{digest: rec.Page.Priority >= P3}
+	for n, a := range rec.Page.Explained {
+		fp := a.Fingerprint()
+		if n < maxCore {
+			i.core = append(i.core, fp)
 		}
-		if len(i.core) > 0 {
-			i.headed = i.core[0]
-		} else {
-			i.core = []string{rec.Key}
+		if r.alarms[fp] == nil && rec.Kind != Resolve {
+			r.alarms[fp] = &alarm{fp: fp, Alarm: a, unheard: true}
 		}
-		if rec.Pending != "" { // it may have had its effect, or not
-			i.rec.Pending = ""
-			switch rec.Kind {
-			case Trigger:
-				i.tried, i.rec.Open = true, false
-			case Resolve:
-				i.resolving, i.rec.Open = true, true
-			default:
-				i.stale = true
-			}
+	}
+	if len(i.core) == 0 {
+		i.core = []string{rec.Key}
+	}
+	i.rewrite(rec)
+	r.incidents = append(r.incidents, i)
+}
+
+// rewrite takes a record for the truth. What is pending may have had its effect, or not.
+func (i *incident) rewrite(rec Record) {
+	i.rec, i.tried, i.resolving = rec, false, false
+	if len(rec.Page.Explained) > 0 {
+		i.headed = rec.Page.Explained[0].Fingerprint()
+	}
+	if rec.Pending == "" {
+		return
+	}
+	i.rec.Pending = ""
+	switch rec.Kind {
+	case Trigger:
+		i.tried, i.rec.Open = true, false
+	case Resolve:
+		i.resolving, i.rec.Open = true, true
+	default:
+		i.stale = true
+	}
+}
+
+// leads takes or gives up the sending. What has no answer by then was another's matter in the meantime.
+func (r *Router) leads(on bool) {
+	if r.standby == !on {
+		return
+	}
+	r.standby = !on
+	for _, rt := range r.routes {
+		rt.action, rt.incident = nil, nil
+	}
+}
+
+// recorded follows what the sending router did.
+func (r *Router) recorded(rec Record) {
+	over := !rec.Open && rec.Pending == ""
+	for _, i := range r.incidents {
+		switch {
+		case i.rec.Key != rec.Key:
+			continue
+		case over && rec.Kind != Resolve && i.rec.Open: // a person closed it at the pager
+			r.closed(Closed{Key: rec.Key})
+		case over:
+			r.close(i)
+		default:
+			i.rewrite(rec)
+			i.titled = r.now
 		}
-		i.digest = rec.Page.Priority >= P3
-		r.incidents = append(r.incidents, i)
+		return
+	}
+	if over {
+		if p := r.past[rec.Base]; rec.Generation >= p.generation {
+			r.past[rec.Base] = past{rec.Generation, rec.UpdatedAt, rec.Returns}
+		}
+		return
+	}
+	r.revive(rec)
+	r.unheard(r.now)
+	if r.storm && rec.Page.Priority <= P2 {
+		r.highs = append(r.highs, r.now)
 	}
 }
 

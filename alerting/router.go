@@ -37,6 +37,7 @@ type Router struct {
 	now      time.Time
 	listen   time.Time // when an earlier life was learnt of; zero: there was none
 	restored bool
+	standby  bool // another router of the fleet sends
 	serial   uint64
 	wake     time.Time
 }
@@ -71,7 +72,9 @@ func (r *Router) Step(now time.Time, in []Input) (out []Action, next time.Time) 
 	r.match()
 	r.schedule()
 	r.remark()
-	out = r.send()
+	if !r.standby {
+		out = r.send()
+	}
 	if len(r.alarms)+len(r.incidents) > 0 {
 		r.at(now.Add(idle))
 	}
@@ -94,6 +97,10 @@ func (r *Router) take(i Input) {
 		r.place(i.Graph)
 	case Result:
 		r.result(i)
+	case Leads:
+		r.leads(i.On)
+	case Recorded:
+		r.recorded(i.Record)
 	}
 }
 

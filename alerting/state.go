@@ -182,12 +182,11 @@ func (r *Router) age() {
 	r.bound()
 }
 
-// quietSender says whether who told of a in an earlier life has told of other things since, and not of it
-// for as long as resolves are waited for: it would have.
+// quietSender says whether who told of a in an earlier life, or told another router, has told of other things since,
+// and not of it for as long as resolves are waited for: it would have.
 func (r *Router) quietSender(a *alarm) bool {
-	until := r.listen.Add(r.set.Start.ListenResolve)
 	heard, ok := r.senders[sender(a.Alarm)]
-	return r.passed(until) && ok && heard.After(r.listen)
+	return r.passed(a.first.Add(r.set.Start.ListenResolve)) && ok && heard.After(a.first)
 }
 
 // memory of what is for novelty, generations and senders.

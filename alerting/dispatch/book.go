@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,9 @@ type book struct {
 	log    *slog.Logger
 	wake   chan struct{} // holds one
 	late   chan []alerting.Record
+	shared bool                  // with the other routers of a fleet
+	others chan []alerting.Input // what they did
+	done   chan struct{}         // closed when nobody reads others any more
 
 	mu       sync.Mutex
 	store    ledger.Ledger
@@ -45,6 +49,9 @@ type book struct {
 	durable  bool
 	changed  time.Time // when durable last did
 	dropped  uint64    // events that gave way
+	standby  bool      // another router sends
+	lease    ledger.Lease
+	again    context.CancelFunc // ends the following, which begins anew
 }
 
 // slot is one entry with what of it is durable.
@@ -56,7 +63,8 @@ type slot struct {
 
 func newBook(o Options, c Config) *book {
 	return &book{
-		open: o.Ledger, holder: o.Node, shadow: c.Mode == Shadow, wait: c.LedgerWait, log: o.Log,
+		open: o.Ledger, holder: cmp.Or(o.Holder, o.Node), shared: o.Shared && o.Ledger != nil, standby: o.Shared && o.Ledger != nil,
+		others: make(chan []alerting.Input), done: make(chan struct{}), shadow: c.Mode == Shadow, wait: c.LedgerWait, log: o.Log,
 		wake: make(chan struct{}, 1), late: make(chan []alerting.Record, 1),
 		entries: map[string]*slot{}, silences: map[string]alerting.Silence{}, ended: make(chan struct{}),
 		durable: true, changed: time.Now(),

@@ -72,6 +72,9 @@ func (d *Dispatcher) carry(ctx context.Context, j job) {
 		return
 	}
 	a := j.action
+	if !d.book.sends() {
+		return // and no answer: the router has given it up
+	}
 	before, known := d.book.record(a.Key)
 	// Until it is answered, open is what was open before: a page that nobody took must be sent in the next life.
 	pending := a.Record
@@ -81,7 +84,7 @@ func (d *Dispatcher) carry(ctx context.Context, j job) {
 		return
 	}
 	d.book.commit(&pending, event(ledger.Decided, a, j.at))
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || !d.book.sends() {
 		return
 	}
 	start := time.Now()

@@ -41,8 +41,12 @@ type Options struct {
 	Pager  Pager
 	Second Pager                         // for P1s that Pager cannot deliver; may be nil
 	Ledger func() (ledger.Ledger, error) // opens it, tried again while it fails; nil: none is wanted
-	Node   string                        // who writes the ledger, and whose the alarms about ourselves are
-	HTTP   http.RoundTripper             // for the heartbeat; nil: the network
+	Node   string                        // whose the alarms about ourselves are
+	// Shared says that other routers have the same ledger, so that one of them sends. Holder names this one among them,
+	// the same after a restart; empty: Node.
+	Shared bool
+	Holder string
+	HTTP   http.RoundTripper // for the heartbeat; nil: the network
 	Log    *slog.Logger
 	// Sent is told of each action and its answer, one at a time, for a terminal that shows them; may be nil.
 	Sent func(a alerting.Action, r alerting.Result)
@@ -152,8 +156,23 @@ func (d *Dispatcher) View() alerting.View {
 	return d.viewed
 }
 
-// Open returns the records of the open incidents, for polling.
-func (d *Dispatcher) Open() []alerting.Record { return d.book.records() }
+// Open returns the records of the open incidents, for polling; none where another router sends, which polls too.
+func (d *Dispatcher) Open() []alerting.Record {
+	if !d.book.sends() {
+		return nil
+	}
+	return d.book.records()
+}
+
+// heard takes what the other routers did.
+func (d *Dispatcher) heard(in []alerting.Input) []alerting.Input {
+	for _, i := range in {
+		if l, ok := i.(alerting.Leads); ok && !l.On {
+			d.watch.forget()
+		}
+	}
+	return in
+}
 
 // History asks the ledger what happened.
 func (d *Dispatcher) History(ctx context.Context, q ledger.Query) ([]ledger.Event, error) {
@@ -173,7 +192,13 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 
 	d.book.put(nil, ledger.Event{At: time.Now(), Kind: ledger.Started, By: d.opts.Node, Detail: string(d.cfg.Mode)})
 	d.workers.Go(func() { d.watch.heartbeat(ctx) })
+	d.workers.Go(func() { d.book.hold(ctx) })
+	d.workers.Go(func() { d.book.follow(ctx) })
+	if d.book.shared {
+		silences = append(silences, alerting.Leads{On: false})
+	}
 	d.loop(ctx, silences)
+	close(d.book.done)
 
 	d.drain()
 	stopWriting()
@@ -219,6 +244,8 @@ func (d *Dispatcher) loop(ctx context.Context, in []alerting.Input) {
 			in = append(in, d.note(more)...)
 		case a := <-d.answer:
 			in = append(in, d.settled(a)...)
+		case more := <-d.book.others:
+			in = append(in, d.heard(more)...)
 		case j := <-d.extra:
 			d.enqueue(ctx, j.ack.Route, j)
 			continue

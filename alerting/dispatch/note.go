@@ -16,7 +16,7 @@ func (d *Dispatcher) note(in []alerting.Input) []alerting.Input {
 	for _, i := range in {
 		switch i := i.(type) {
 		case alerting.Firing:
-			if d.stats.heard(i.Alarm, now) && i.Alarm.Labels[alerting.LabelKind] == "change" {
+			if d.stats.heard(i.Alarm, now) && i.Alarm.Labels[alerting.LabelKind] == "change" && d.book.sends() {
 				d.book.put(nil, ledger.Event{
 					At: now, Kind: ledger.Deployed, Key: i.Alarm.Labels[alerting.LabelService],
 					Title: i.Alarm.Annotations[alerting.AnnotationSummary], Alarms: []string{i.Alarm.Fingerprint()},

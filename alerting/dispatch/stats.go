@@ -37,6 +37,10 @@ var (
 		Name: "binnacle_ledger_durable", Kind: metric.Gauge,
 		Help: "1 while decisions are durable before they are carried out",
 	}
+	routerSends = &metric.Desc{
+		Name: "binnacle_router_sends", Kind: metric.Gauge,
+		Help: "1 while this router sends, 0 while another one of its fleet does",
+	}
 	ledgerDropped = &metric.Desc{
 		Name: "binnacle_ledger_dropped_events_total", Kind: metric.Counter,
 		Help: "Lines of the history that were lost because the ledger could not be written for long",
@@ -58,7 +62,7 @@ var (
 // Metrics are all that Collect yields.
 func Metrics() []*metric.Desc {
 	return []*metric.Desc{
-		pageSeconds, delaySeconds, pagesTotal, refusedTotal, undeliveredSeconds, ledgerDurable,
+		pageSeconds, delaySeconds, pagesTotal, refusedTotal, undeliveredSeconds, ledgerDurable, routerSends,
 		ledgerDropped, acksDropped, alarmsGauge, problemsGauge,
 	}
 }
@@ -178,6 +182,7 @@ func (s *stats) ackDropped() {
 func (d *Dispatcher) Collect(_ context.Context, b *metric.Batch) error {
 	durable, _, dropped := d.book.status()
 	b.Bool(ledgerDurable, durable)
+	b.Bool(routerSends, d.book.sends())
 	b.Add(ledgerDropped, float64(dropped))
 	b.Add(undeliveredSeconds, d.watch.oldest(time.Now()).Seconds())
 	v := d.View()
@@ -222,10 +227,11 @@ type Status struct {
 	Since       time.Time     `json:"since"`       // of Durable
 	Undelivered time.Duration `json:"undelivered"` // age of the oldest page that no pager accepted
 	Open        int           `json:"open"`        // incidents
+	Standby     bool          `json:"standby"`     // another router of the fleet sends
 }
 
 // Status returns how delivery stands.
 func (d *Dispatcher) Status() Status {
 	durable, since, _ := d.book.status()
-	return Status{Mode: d.cfg.Mode, Durable: durable, Since: since, Undelivered: d.watch.oldest(time.Now()), Open: len(d.book.records())}
+	return Status{Mode: d.cfg.Mode, Durable: durable, Since: since, Undelivered: d.watch.oldest(time.Now()), Open: len(d.book.records()), Standby: !d.book.sends()}
 }

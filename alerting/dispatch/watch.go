@@ -117,6 +117,13 @@ func (w *watch) tellLog(a answer) {
 	w.last[a.action.Route] = a.result.Outcome
 }
 
+// forget leaves what waits to the router that sends now.
+func (w *watch) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.waiting)
+}
+
 // ended forgets what needs no delivery any more.
 func (w *watch) ended(fingerprint string) {
 	w.mu.Lock()

@@ -12,7 +12,6 @@ import (
 func (b *book) run(ctx context.Context) {
 	retry := time.NewTicker(retryLedger)
 	defer retry.Stop()
-	var lease ledger.Lease
 	for {
 		select {
 		case <-b.wake:
@@ -21,11 +20,11 @@ func (b *book) run(ctx context.Context) {
 				continue
 			}
 		case <-ctx.Done():
-			b.write(&lease)
-			b.close(lease)
+			b.write()
+			b.close()
 			return
 		}
-		b.write(&lease)
+		b.write()
 	}
 }
 
@@ -36,9 +35,9 @@ func (b *book) clean() bool {
 	return (b.store != nil || b.open == nil) && b.written == b.version && b.durable
 }
 
-func (b *book) close(l ledger.Lease) {
+func (b *book) close() {
 	b.mu.Lock()
-	store := b.store
+	store, l := b.store, b.lease
 	b.store = nil
 	b.mu.Unlock()
 	if store == nil {
@@ -53,7 +52,7 @@ func (b *book) close(l ledger.Lease) {
 }
 
 // write makes one try to write all that is dirty.
-func (b *book) write(lease *ledger.Lease) {
+func (b *book) write() {
 	b.mu.Lock()
 	b.busy = time.Now()
 	b.mu.Unlock()
@@ -67,7 +66,7 @@ func (b *book) write(lease *ledger.Lease) {
 
 	var revs []uint64
 	if err == nil && store != nil {
-		revs, err = b.try(store, lease, batch)
+		revs, err = b.try(store, batch)
 	}
 
 	b.mu.Lock()
@@ -89,7 +88,7 @@ func (b *book) write(lease *ledger.Lease) {
 func (b *book) settle(batch ledger.Batch, slots []*slot, revs []uint64, version uint64) {
 	for i, s := range slots {
 		if len(revs) > 0 {
-			s.entry.Revision = revs[i]
+			s.entry.Revision = max(s.entry.Revision, revs[i]) // a follower may have heard of it first
 		}
 		s.written = max(s.written, version)
 	}
@@ -117,19 +116,18 @@ func (b *book) dirty() (batch ledger.Batch, slots []*slot, version uint64) {
 }
 
 // try writes batch, and takes over the stored revisions where they are not as expected: memory is newer.
-func (b *book) try(store ledger.Ledger, lease *ledger.Lease, batch ledger.Batch) ([]uint64, error) {
+func (b *book) try(store ledger.Ledger, batch ledger.Batch) ([]uint64, error) {
 	ctx := context.Background()
-	if time.Until(lease.Until) < leaseTTL/2 {
-		l, err := store.Acquire(ctx, b.holder, leaseTTL)
-		if err != nil {
-			return nil, err
-		}
-		*lease = l
+	lease, err := b.leaseFor(ctx, store)
+	if err != nil {
+		return nil, err
 	}
-	revs, err := store.Write(ctx, *lease, batch)
+	revs, err := store.Write(ctx, lease, batch)
 	switch {
+	case errors.Is(err, ledger.ErrFenced) && b.shared:
+		b.turn(ledger.Lease{}, false)
 	case errors.Is(err, ledger.ErrFenced):
-		*lease = ledger.Lease{}
+		b.setLease(ledger.Lease{})
 	case errors.Is(err, ledger.ErrConflict):
 		st, lerr := store.Load(ctx)
 		if lerr != nil {
@@ -141,6 +139,31 @@ func (b *book) try(store ledger.Ledger, lease *ledger.Lease, batch ledger.Batch)
 		b.signal()
 	}
 	return revs, err
+}
+
+// leaseFor is the lease to write under: one that is held for the time being, or where the ledger is shared that which
+// hold keeps. A router that does not send writes what people did under none.
+func (b *book) leaseFor(ctx context.Context, store ledger.Ledger) (ledger.Lease, error) {
+	b.mu.Lock()
+	l, standby := b.lease, b.standby
+	b.mu.Unlock()
+	switch {
+	case b.shared && !standby && l.Token == 0:
+		return l, errNoLease
+	case b.shared || time.Until(l.Until) >= leaseTTL/2:
+		return l, nil
+	}
+	l, err := store.Acquire(ctx, b.holder, leaseTTL)
+	if err == nil {
+		b.setLease(l)
+	}
+	return l, err
+}
+
+func (b *book) setLease(l ledger.Lease) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lease = l
 }
 
 // reopen opens a ledger that was not there at the start. What it holds of an earlier life and memory does

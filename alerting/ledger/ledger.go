@@ -29,7 +29,8 @@ type Ledger interface {
 	Load(ctx context.Context) (State, error)
 	// Write makes b durable, the whole of it or nothing, and returns the new revision of each entry
 	// in turn. It errs with ErrConflict where an entry's Revision is not the stored one (0: none
-	// is stored) and with ErrFenced where l is not the newest lease.
+	// is stored) and with ErrFenced where l is not the newest lease. The zero Lease is that of a router
+	// which does not send and tells what a person did; a ledger that nobody shares refuses it.
 	Write(ctx context.Context, l Lease, b Batch) ([]uint64, error)
 	// History returns the events that q asks for, oldest first.
 	History(ctx context.Context, q Query) ([]Event, error)
@@ -38,6 +39,13 @@ type Ledger interface {
 	// Release gives the lease back, so that another need not wait for its end.
 	Release(ctx context.Context, l Lease) error
 	Close() error
+}
+
+// Follower is a Ledger that several routers share: each learns what the others write.
+type Follower interface {
+	// Follow tells all that is stored, and then each change as it comes, the own ones among them. It
+	// blocks until ctx ends, or the ledger is lost.
+	Follow(ctx context.Context, changed func(State)) error
 }
 
 // Lease says who may write. Token rises each time that the lease changes hands.

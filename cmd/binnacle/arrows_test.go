@@ -42,7 +42,7 @@ var arrows = map[string][]string{
 	"alerting/topology":  {},
 	"alerting/rules":     {"alerting", "alerting/topology"},
 	"alerting/intake":    {"alerting", "agent/metric"}, // its own figures, and the events of StatsD
-	"alerting/ledger":    {"alerting"},
+	"alerting/ledger":    {"alerting", "agent/secret"},
 	"alerting/pagerduty": {"alerting", "agent/secret"},
 	"alerting/dispatch":  {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
@@ -67,6 +67,7 @@ var edges = map[string][]string{
 	"github.com/shirou/gopsutil/":         {"collectors/host_*"},
 	"github.com/aws/":                     {"agent/sinks/cloudwatch*", "agent/sinks/sinkstest/cloudwatch*", "agent/inventory/*", "alerting/intake/*"},
 	"github.com/PagerDuty/go-pagerduty":   {"alerting/pagerduty/*"},
+	"github.com/nats-io/":                 {"alerting/ledger/*"},
 	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
 	"github.com/prometheus/alertmanager/": {"alerting/intake/*"},
 	"github.com/spf13/cobra":              {"cmd/binnacle/*"},

@@ -184,6 +184,9 @@ func standing(n dispatch.Now, now time.Time) (out []string) {
 	if n.Status.Undelivered > time.Minute {
 		out = append(out, "a page has not been delivered for "+brief(n.Status.Undelivered))
 	}
+	if n.Status.Standby {
+		out = append(out, "another router of the fleet sends; this one is ready to")
+	}
 	if !n.Status.Durable {
 		out = append(out, "the ledger cannot be written: a restart may page twice")
 	}
