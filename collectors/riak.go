@@ -110,6 +110,8 @@ type riak struct {
 
 	found    bool // seen at least once
 	asked    time.Time
+	totals   map[string]float64 // as last told
+	restarts float64            // guarded by mu
 	failures map[string]float64 // of /stats, by reason
 	owners   string             // the ring's owners as last seen, and when they were others
 	changed  time.Time
@@ -130,7 +132,7 @@ func newRiak(env Env) (Collector, error) {
 		env.Dial = (&net.Dialer{}).DialContext
 	}
 	opt.URL = strings.TrimSuffix(opt.URL, "/")
-	r := &riak{opt: opt, env: env, failures: map[string]float64{}, seen: make(chan struct{})}
+	r := &riak{opt: opt, env: env, failures: map[string]float64{}, totals: map[string]float64{}, seen: make(chan struct{})}
 	r.log = &riakLog{root: hostFS(env.Root), paths: opt.Logs, offset: map[string]int64{}, count: map[string]float64{}}
 	if u, err := url.Parse(opt.URL); err == nil {
 		if n, err := strconv.ParseUint(cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme]), 10, 16); err == nil {
@@ -172,11 +174,11 @@ func (r *riak) Collect(ctx context.Context, b *metric.Batch) error {
 	if r.opt.PB != "" {
 		o.bool(riakPBUp, pb)
 	}
+	defer r.tellExtras(ctx, o)
 	if ping.unreachable() {
 		stopped, err := unitStoppedInOrder(ctx, r.env.Root, r.opt.Unit)
 		o.bool(riakInOrder, stopped && err == nil)
 	}
-	defer r.tellExtras(ctx, o)
 	if !due {
 		if ping.unreachable() {
 			return Blind(ping.reason, ping.err)

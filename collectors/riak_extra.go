@@ -107,6 +107,7 @@ func (r *riak) tellExtras(ctx context.Context, o riakOut) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	o.add(riakRestarts, r.restarts)
 	now := r.env.Now()
 	for _, x := range r.extras {
 		if x.name != "process" {

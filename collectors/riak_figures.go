@@ -76,8 +76,30 @@ func (r *riak) figures(o riakOut, s riakStats) {
 			o.add(f.desc, v/f.per, f.labels...)
 		}
 	}
+	r.restarted(s)
 	r.ring(o, s)
 	r.disk(o, s)
+}
+
+// riakTotals begin again with a node, and with nothing else.
+var riakTotals = []string{
+	"node_gets_total", "node_puts_total", "vnode_gets_total", "vnode_puts_total", "pbc_connects_total", "rings_reconciled_total",
+}
+
+// restarted counts a restart where a total fell since the last answer, however long ago that was.
+func (r *riak) restarted(s riakStats) {
+	fell := false
+	for _, key := range riakTotals {
+		if v, ok := s.number(key); ok {
+			fell = fell || v < r.totals[key]
+			r.totals[key] = v
+		}
+	}
+	if fell {
+		r.mu.Lock()
+		r.restarts++
+		r.mu.Unlock()
+	}
 }
 
 // riakSettled is how long after a change of owners vnodes may run for partitions that are on their way.

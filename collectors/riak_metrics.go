@@ -36,6 +36,7 @@ var (
 	riakDataSize    = riakGauge("riak_data_size_bytes", metric.Bytes, "Size of the file system of its data, now")
 	riakDataFree    = riakGauge("riak_data_available_bytes", metric.Bytes, "Of it, free")
 	riakExposed     = riakGauge("riak_stats_exposed", metric.Count, "1: the listener of /stats, which asks for no password, is open to other machines")
+	riakRestarts    = riakCounter("riak_restarts_total", metric.Count, "Restarts of the node since the agent's, as totals that fell tell")
 	riakInOrder     = riakGauge("riak_stopped_in_order", metric.Count, "1: nobody listens because the service manager stopped the node")
 
 	riakExtraOK       = riakGauge("riak_look_success", metric.Count, "1: the look that an option wants (admin, keydir, tls, log) went well")
@@ -227,7 +228,7 @@ func riakMetrics() []*metric.Desc {
 		riakUp, riakPingUp, riakListening, riakPBUp, riakStatsTime, riakStatsFields, riakStatsFailures, riakInfo,
 		riakMemberSelf, riakMemberConnected, riakMembers, riakConnected, riakOwned, riakRingView, riakFallback,
 		riakDiskUsed, riakDiskSize, riakStart, riakResident, riakMemoryLimit, riakFiles, riakFileLimit, riakDataSize, riakDataFree,
-		riakExposed, riakInOrder, riakExtraOK, riakMemberStatus, riakMemberPending, riakRingReady, riakPendingOwners,
+		riakExposed, riakInOrder, riakRestarts, riakExtraOK, riakMemberStatus, riakMemberPending, riakRingReady, riakPendingOwners,
 		riakUnreachable, riakWaiting, riakActive, riakMoved, riakKeys, riakDeadBytes, riakDataBytes, riakTLSNotAfter, riakLogged,
 	}
 	have := map[*metric.Desc]bool{}

@@ -169,7 +169,7 @@ func TestRiakOptionsTellEveryFault(t *testing.T) {
 func FuzzRiakFigures(f *testing.F) {
 	f.Add([]byte(`{"nodename":"a@b","ring_members":["a@b","a@b"],"ring_ownership":"[{a@b,1},{a@b,2}]","node_gets":1e999,"disk":[{"id":"/"}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r := &riak{opt: riakDefaults, env: Env{Now: time.Now}, failures: map[string]float64{}}
+		r := &riak{opt: riakDefaults, env: Env{Now: time.Now}, failures: map[string]float64{}, totals: map[string]float64{}}
 		var stats riakStats
 		if json.Unmarshal(body, &stats) != nil {
 			return

@@ -29,8 +29,6 @@ import (
 	"github.com/navcloud/binnacle/collectors/collectorstest"
 )
 
-const pack = "../../alerting/rules/packs/rabbitmq.yaml"
-
 // scene is one situation and how long it is played.
 type scene struct {
 	situation string
@@ -55,29 +53,7 @@ func gather(t *testing.T, scenes []scene) (all []taken) {
 		s := collectorstest.NewRabbitMQInProcess()
 		cs := map[string]collectors.Collector{}
 		for _, node := range collectorstest.Nodes {
-			opt := reflect.New(reflect.TypeOf(spec.Options))
-			opt.Elem().Set(reflect.ValueOf(spec.Options))
-			if err := yaml.Unmarshal([]byte(s.Config(node)), opt.Interface()); err != nil {
-				t.Fatal(err)
-			}
-			c, err := spec.New(collectors.Env{
-				Options: opt.Elem().Interface(), Root: t.TempDir(), Node: node, HTTP: s.Transport(), Dial: s.Dial, Now: time.Now,
-				Log: slog.New(slog.DiscardHandler),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			cs[node] = c
-			ctx, cancel := context.WithCancel(t.Context())
-			ended := make(chan struct{})
-			go func() {
-				_ = c.(collectors.Runner).Run(ctx)
-				close(ended)
-			}()
-			t.Cleanup(func() {
-				cancel()
-				<-ended
-			})
+			cs[node] = watch(t, spec, s.Config(node), collectors.Env{Node: node, HTTP: s.Transport(), Dial: s.Dial})
 		}
 		for _, sc := range scenes {
 			s.Play(sc.situation)
@@ -89,13 +65,39 @@ func gather(t *testing.T, scenes []scene) (all []taken) {
 	return all
 }
 
+// watch makes a collector with the options of config, and runs it until the end of the test.
+func watch(t *testing.T, spec collectors.Spec, config string, env collectors.Env) collectors.Collector {
+	t.Helper()
+	opt := reflect.New(reflect.TypeOf(spec.Options))
+	opt.Elem().Set(reflect.ValueOf(spec.Options))
+	if err := yaml.Unmarshal([]byte(config), opt.Interface()); err != nil {
+		t.Fatal(err)
+	}
+	env.Options, env.Root, env.Now, env.Log = opt.Elem().Interface(), t.TempDir(), time.Now, slog.New(slog.DiscardHandler)
+	c, err := spec.New(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		_ = c.(collectors.Runner).Run(ctx)
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	return c
+}
+
 func collectAll(t *testing.T, cs map[string]collectors.Collector) taken {
 	t.Helper()
 	at := taken{at: time.Now()}
 	for node, c := range cs {
 		b := &metric.Batch{Time: at.at}
 		var blind *collectors.BlindError
-		if err := c.Collect(t.Context(), b); err != nil && !errors.As(err, &blind) {
+		if err := c.Collect(t.Context(), b); err != nil && !errors.As(err, &blind) && !errors.Is(err, collectors.ErrAbsent) {
 			t.Fatal(err)
 		}
 		for _, s := range b.Samples {
@@ -113,8 +115,8 @@ type fired struct {
 	until   time.Duration // when it had ended; 0: not before the end
 }
 
-// judge runs the pack over what was taken and returns the alerts that fired, by rule and entity.
-func judge(t *testing.T, all []taken) map[string]fired {
+// judge runs a shipped pack over what was taken and returns the alerts that fired, by rule and entity.
+func judge(t *testing.T, pack string, all []taken) map[string]fired {
 	t.Helper()
 	db, err := tsdb.Open(t.TempDir(), slog.New(slog.DiscardHandler), nil, tsdb.DefaultOptions(), nil)
 	if err != nil {
@@ -127,7 +129,7 @@ func judge(t *testing.T, all []taken) map[string]fired {
 		NotifyFunc: func(context.Context, string, ...*promrules.Alert) {}, Context: t.Context(), Appendable: db, Queryable: db,
 		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Parser: parser.NewParser(parser.Options{}),
 	})
-	groups, errs := m.LoadGroups(10*time.Second, labels.EmptyLabels(), "", nil, false, pack)
+	groups, errs := m.LoadGroups(10*time.Second, labels.EmptyLabels(), "", nil, false, "../../alerting/rules/packs/"+pack+".yaml")
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -290,26 +292,33 @@ func TestReplay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := judge(t, gather(t, c.scenes))
-			for key, limit := range c.want {
-				f, ok := got[key]
-				switch {
-				case !ok:
-					t.Errorf("%s does not fire", key)
-				case limit > 0 && f.after-calm > limit:
-					t.Errorf("%s fires %s after, want %s", key, f.after-calm, limit)
-				case !strings.Contains(f.summary, c.says[key]):
-					t.Errorf("%s says %q, want %q in it", key, f.summary, c.says[key])
-				}
-			}
-			for key, f := range got {
-				text := fmt.Sprintf("%s after %s until %s: %s", key, f.after-calm, f.until-calm, f.summary)
-				if _, ok := c.want[key]; !ok && !slices.Contains(c.may, key) {
-					t.Errorf("not asked for: %s", text)
-				} else {
-					t.Log(text)
-				}
-			}
+			got := judge(t, "rabbitmq", gather(t, c.scenes))
+			compare(t, got, calm, c.want, c.may, c.says)
 		})
+	}
+}
+
+// compare wants the alerts of want, each at most so long after calm (0: some time), and none that is neither in it nor
+// in may; says is what their summaries must hold.
+func compare(t *testing.T, got map[string]fired, calm time.Duration, want map[string]time.Duration, may []string, says map[string]string) {
+	t.Helper()
+	for key, limit := range want {
+		f, ok := got[key]
+		switch {
+		case !ok:
+			t.Errorf("%s does not fire", key)
+		case limit > 0 && f.after-calm > limit:
+			t.Errorf("%s fires %s after, want %s", key, f.after-calm, limit)
+		case !strings.Contains(f.summary, says[key]):
+			t.Errorf("%s says %q, want %q in it", key, f.summary, says[key])
+		}
+	}
+	for key, f := range got {
+		text := fmt.Sprintf("%s after %s until %s: %s", key, f.after-calm, f.until-calm, f.summary)
+		if _, ok := want[key]; !ok && !slices.Contains(may, key) {
+			t.Errorf("not asked for: %s", text)
+		} else {
+			t.Log(text)
+		}
 	}
 }

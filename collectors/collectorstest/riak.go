@@ -26,8 +26,10 @@ var riakRecorded []byte
 // RiakNodes are the names of the three nodes.
 var RiakNodes = []string{"riak1", "riak2", "riak3"}
 
-// Situations that are edited and not recorded: the healthy answers with another use of the disk of riak1.
+// Situations that are edited and not recorded: the healthy answers with another use of the disk of riak1, and with
+// /ping as it is answered where security is on.
 const (
+	RiakSecurity    = "security"
 	RiakDiskFilling = "disk-filling" // 90 % at first, 1 % more each second, up to 97 %
 	RiakDiskFull    = "disk-full"    // 96 %
 )
@@ -68,7 +70,7 @@ func NewRiakInProcess() *Riak {
 
 // RiakSituations are the names that Play takes.
 func RiakSituations() []string {
-	all := map[string]bool{RiakDiskFilling: true, RiakDiskFull: true}
+	all := map[string]bool{RiakDiskFilling: true, RiakDiskFull: true, RiakSecurity: true}
 	for name := range riakAnswers() {
 		sit, _, _ := strings.Cut(name, "/")
 		all[sit] = true
@@ -150,7 +152,9 @@ var riakAnswers = sync.OnceValue(func() map[string]answer {
 	for _, f := range txtar.Parse(text).Files {
 		name, status, _ := strings.Cut(f.Name, " ")
 		a := answer{status: http.StatusOK, body: f.Data}
-		if status != "" {
+		if status == "refused" {
+			a = answer{refused: true}
+		} else if status != "" {
 			if a.status, err = strconv.Atoi(status); err != nil {
 				panic("collectorstest: " + f.Name)
 			}
@@ -163,15 +167,48 @@ var riakAnswers = sync.OnceValue(func() map[string]answer {
 // riakKilled are the situations in which riak3 is dead.
 var riakKilled = []string{"node-killed", "node-killed-earlier"}
 
-// riakRecordedAnswer is what node answered to /stats in a situation; what was not recorded is the healthy answer.
+// riakWithin are the situations that were one failed answer within another.
+var riakWithin = map[string]string{"joining-stats-timeout": "joining", "handoff-stuck-overload": "handoff-stuck"}
+
+// riakRecordedAnswer is what node answered to /stats in a situation; what was not recorded is the answer of the
+// situation around it, else the healthy one.
 func riakRecordedAnswer(situation, node string) answer {
 	if node == "riak3" && slices.Contains(riakKilled, situation) {
 		return answer{refused: true}
 	}
-	if a, ok := riakAnswers()[situation+"/"+node]; ok {
-		return a
+	for _, sit := range []string{situation, riakWithin[situation]} {
+		if a, ok := riakAnswers()[sit+"/"+node]; ok {
+			return a
+		}
 	}
 	return riakAnswers()["healthy/"+node]
+}
+
+// riakWindow are the figures of riak1 in the situation window, as time goes on: t, in seconds, and the fields.
+var riakWindow = sync.OnceValue(func() (all []map[string]float64) {
+	d := json.NewDecoder(bytes.NewReader(riakAnswers()["window/riak1.jsonl"].body))
+	for d.More() {
+		var at map[string]float64
+		if err := d.Decode(&at); err != nil {
+			panic("collectorstest: window: " + err.Error())
+		}
+		all = append(all, at)
+	}
+	return all
+})
+
+// overlay puts the figures of the window at now into stats. Totals go on as ever.
+func (s *Riak) overlay(stats map[string]any, now time.Time) {
+	for _, at := range riakWindow() {
+		if at["t"] > now.Sub(s.since).Seconds() {
+			return
+		}
+		for k, v := range at {
+			if _, has := stats[k]; has && !strings.HasSuffix(k, "_total") {
+				stats[k] = v
+			}
+		}
+	}
 }
 
 // answerTo finds the answer to a request to node.
@@ -182,6 +219,8 @@ func (s *Riak) answerTo(node, path string) answer {
 	switch {
 	case a.refused || !slices.Contains(RiakNodes, node):
 		return answer{refused: true}
+	case path == "/ping" && s.sit == RiakSecurity:
+		return answer{status: http.StatusUpgradeRequired, body: []byte("Security is enabled and Riak does not accept credentials over HTTP.")}
 	case path == "/ping":
 		return answer{status: http.StatusOK, body: []byte("OK")}
 	case path != "/stats":
@@ -196,6 +235,9 @@ func (s *Riak) answerTo(node, path string) answer {
 	}
 	for k, v := range s.counters(node, now) {
 		stats[k] = int64(v)
+	}
+	if s.sit == "window" && node == "riak1" {
+		s.overlay(stats, now)
 	}
 	if used := s.diskUse(now); used > 0 && node == "riak1" {
 		stats["disk"] = []map[string]any{{"id": "/", "size": 8256952, "used": used}}

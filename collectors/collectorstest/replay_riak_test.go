@@ -1,0 +1,152 @@
+package collectorstest_test
+
+import (
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/collectorstest"
+)
+
+// gatherRiak plays scenes to an agent on every node, in faked time, and collects every 15 s. The option admin prints what
+// was recorded in the folder admin, and is off where that is "".
+func gatherRiak(t *testing.T, scenes []scene, admin string) (all []taken) {
+	t.Helper()
+	spec, ok := collectors.Lookup("riak")
+	if !ok {
+		t.Fatal("no collector riak")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := collectorstest.NewRiakInProcess()
+		s.Play(scenes[0].situation)
+		cs := map[string]collectors.Collector{}
+		for _, node := range collectorstest.RiakNodes {
+			config := s.Config(node) + "unit: []\n"
+			if admin != "" {
+				config += "admin: [sh, -c, 'cat ../testdata/riak-admin/" + admin + "/$0.txt']\n"
+			}
+			cs[node] = watch(t, spec, config, collectors.Env{Node: node, HTTP: s})
+		}
+		for _, sc := range scenes {
+			s.Play(sc.situation)
+			for end := time.Now().Add(sc.lasts); time.Now().Before(end); time.Sleep(15 * time.Second) {
+				all = append(all, collectAll(t, cs))
+			}
+		}
+	})
+	return all
+}
+
+// nowAndThen is a situation in which one of twelve looks is another, for so long.
+func nowAndThen(situation, other string, lasts time.Duration) (out []scene) {
+	for ; lasts > 0; lasts -= 3 * time.Minute {
+		out = append(out, scene{situation: situation, lasts: 165 * time.Second}, scene{situation: other, lasts: 15 * time.Second})
+	}
+	return out
+}
+
+// TestReplayRiak plays every recorded situation: the alarms that the table asks for, and no others.
+func TestReplayRiak(t *testing.T) {
+	t.Parallel()
+	const calm = 2 * time.Minute
+	quiet := 15 * time.Minute
+	if os.Getenv("BINNACLE_REAL") != "" {
+		quiet = time.Hour
+	}
+	on := func(rule string) (keys []string) {
+		for _, n := range collectorstest.RiakNodes {
+			keys = append(keys, rule+" node:"+n)
+		}
+		return keys
+	}
+	const changing = "RiakMembershipChanging cluster:riak"
+	const stuck = "RiakVnodeStuck node:riak2" // where nobody hung it: 200 messages that it never took stand in the recordings
+	begin := scene{situation: "healthy", lasts: calm}
+	for name, c := range map[string]struct {
+		scenes []scene
+		admin  string
+		want   map[string]time.Duration
+		may    []string
+	}{
+		"healthy for long":             {scenes: []scene{{situation: "healthy", lasts: quiet}}, admin: "healthy"},
+		"one node that was never used": {scenes: []scene{{situation: "single-idle", lasts: 15 * time.Minute}}},
+		"one node, leveldb":            {scenes: []scene{{situation: "leveldb", lasts: 15 * time.Minute}}},
+		"one node, leveled":            {scenes: []scene{{situation: "leveled", lasts: 15 * time.Minute}}},
+		"three nodes, no load":         {scenes: []scene{{situation: "idle", lasts: 8 * time.Minute}}, admin: "healthy"},
+		"security is on":               {scenes: []scene{begin, {situation: collectorstest.RiakSecurity, lasts: 15 * time.Minute}}},
+		"nodes join, one look of a hundred fails": {
+			scenes: []scene{
+				{situation: "single-idle", lasts: calm},
+				{situation: "join-staged", lasts: 3 * time.Minute},
+				{situation: "joining-earlier", lasts: 2 * time.Minute},
+				{situation: "joining-stats-timeout", lasts: 15 * time.Second},
+				{situation: "joining", lasts: 3 * time.Minute},
+				{situation: "healthy", lasts: 20 * time.Minute},
+			},
+			want: map[string]time.Duration{changing: 0},
+			may:  on("RiakRestarted"), // totals of another recording
+		},
+		"nodes join, told by riak admin": {
+			scenes: []scene{{situation: "joining-earlier", lasts: 2 * time.Minute}, {situation: "joining", lasts: 5 * time.Minute}},
+			admin:  "joining", want: map[string]time.Duration{changing: 0},
+		},
+		"a node leaves": {
+			scenes: []scene{begin, {situation: "leaving", lasts: 30 * time.Second}, {situation: "after-leave", lasts: 20 * time.Minute}},
+			want:   map[string]time.Duration{changing: 3 * time.Minute, stuck: 0},
+		},
+		"a node is killed and returns": {
+			scenes: []scene{
+				begin,
+				{situation: "node-killed-earlier", lasts: time.Minute},
+				{situation: "node-killed", lasts: 4 * time.Minute},
+				{situation: "node-returning", lasts: 30 * time.Second},
+				{situation: "node-returned", lasts: 5 * time.Minute},
+				{situation: "healthy", lasts: 20 * time.Minute},
+			},
+			want: map[string]time.Duration{"RiakNodeDown node:riak3": 105 * time.Second, "RiakRestarted node:riak3": 0},
+		},
+		"siblings and large objects": {
+			scenes: []scene{begin, {situation: "siblings", lasts: 8 * time.Minute}},
+			want: map[string]time.Duration{
+				"RiakSiblingExplosion node:riak1": 6 * time.Minute, "RiakSiblingExplosion node:riak2": 6 * time.Minute, "RiakSiblingExplosion node:riak3": 6 * time.Minute,
+			},
+		},
+		"load ends, and only slow requests are left": {scenes: []scene{{situation: "window", lasts: 10 * time.Minute}}},
+		"two vnodes hang, and go on": {
+			scenes: []scene{
+				begin,
+				{situation: "vnode-stuck-earlier", lasts: time.Minute},
+				{situation: "vnode-stuck", lasts: 3 * time.Minute},
+				{situation: "vnode-resumed", lasts: 2 * time.Minute},
+				{situation: "healthy", lasts: 15 * time.Minute},
+			},
+			want: map[string]time.Duration{"RiakVnodeStuck node:riak2": 3 * time.Minute},
+			may:  append(on("RiakRequestsPilingUp"), "RiakOverload node:riak2"), // ahead of it, and with it
+		},
+		"a handoff is stuck, and one look of twelve fails": {
+			scenes: append([]scene{{situation: "handoff-stuck", lasts: calm}}, nowAndThen("handoff-stuck", "handoff-stuck-overload", 30*time.Minute)...),
+			admin:  "stuck",
+			want:   map[string]time.Duration{"RiakOwnershipStuck cluster:riak": 25 * time.Minute, changing: 0, stuck: 0},
+		},
+		"figures fail for good": {
+			scenes: []scene{begin, {situation: "stats-timeout", lasts: 10 * time.Minute}},
+			want:   map[string]time.Duration{"RiakStatsFailing node:riak2": 2 * time.Minute},
+		},
+		"figures fail now and then": {scenes: append([]scene{begin}, nowAndThen("healthy", "stats-overload", 30*time.Minute)...)},
+		"the disk fills": {
+			scenes: []scene{begin, {situation: collectorstest.RiakDiskFilling, lasts: 5 * time.Minute}},
+			want:   map[string]time.Duration{"RiakDiskFull node:riak1": 30 * time.Second},
+		},
+		"the disk is full": {
+			scenes: []scene{begin, {situation: collectorstest.RiakDiskFull, lasts: 2 * time.Minute}},
+			want:   map[string]time.Duration{"RiakDiskFull node:riak1": 30 * time.Second},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			compare(t, judge(t, "riak", gatherRiak(t, c.scenes, c.admin)), calm, c.want, c.may, nil)
+		})
+	}
+}
