@@ -114,7 +114,7 @@ func New(o Options) *Pages {
 func (p *Pages) routes() {
 	pages := map[string]func(*http.Request) page{
 		"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover,
-		"/streams": p.streams, "/streams/history": p.overTime, "/capacity": p.capacity,
+		"/streams": p.streams, "/streams/history": p.overTime, "/wall": p.wall, "/capacity": p.capacity,
 		"/nodes": p.nodes, "/systems": p.systems, "/explore": p.explore,
 		"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook,
 	}
@@ -128,6 +128,7 @@ func (p *Pages) routes() {
 	p.mux.HandleFunc("GET /live/overtime", p.serveLive(p.overTime))
 	p.mux.HandleFunc("GET /live/explore", p.serveLive(p.explore))
 	p.mux.HandleFunc("GET /live/systems", p.serveLive(p.systems))
+	p.mux.HandleFunc("GET /live/wall", p.liveWall)
 	p.mux.HandleFunc("GET /live/nodes", p.serveLive(p.nodes))
 	p.mux.HandleFunc("GET /assets/{name}", p.serveAsset)
 	p.mux.HandleFunc("POST /problems/{id}/take", p.postTake)

@@ -75,48 +75,54 @@ func (p *Pages) diff(pg page, t *told) (news, error) {
 // the page shows how long it has heard nothing.
 func (p *Pages) serveLive(build func(*http.Request) page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if p.streaming.Add(1) > maxStreams {
-			p.streaming.Add(-1)
-			http.Error(w, "Too many pages are open: this one is fresh when it is loaded anew.", http.StatusServiceUnavailable)
-			return
-		}
-		defer p.streaming.Add(-1)
-		flush := http.NewResponseController(w)
-		h := w.Header()
-		h.Set("Content-Type", "text/event-stream")
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Accel-Buffering", "no") // nginx passes each event on at once
-		ticks := time.NewTicker(p.live)
-		defer ticks.Stop()
-		end := time.NewTimer(maxLive)
-		defer end.Stop()
 		var t told
-		for {
+		p.stream(w, r, p.live, "news", func() ([]byte, error) {
 			n, err := p.diff(build(r), &t)
 			if err != nil {
-				p.opts.Log.Error("live page not rendered", "path", r.URL.Path, "err", err)
-				return
+				return nil, err
 			}
-			body, err := json.Marshal(n)
-			if err != nil {
-				p.opts.Log.Error("live page not encoded", "path", r.URL.Path, "err", err)
-				return
-			}
-			// A browser that does not read is let go after a while, and not waited for.
-			_ = flush.SetWriteDeadline(time.Now().Add(5 * lookEvery)) // not every writer has one
-			if _, err := fmt.Fprintf(w, "retry: 2000\nevent: news\ndata: %s\n\n", body); err != nil {
-				return
-			}
-			if err := flush.Flush(); err != nil {
-				return
-			}
-			select {
-			case <-r.Context().Done():
-				return
-			case <-end.C:
-				return
-			case <-ticks.C:
-			}
+			return json.Marshal(n)
+		})
+	}
+}
+
+// stream sends what look returns, at once and then every so often, until the browser goes or the stream is old.
+func (p *Pages) stream(w http.ResponseWriter, r *http.Request, every time.Duration, event string, look func() ([]byte, error)) {
+	if p.streaming.Add(1) > maxStreams {
+		p.streaming.Add(-1)
+		http.Error(w, "Too many pages are open: this one is fresh when it is loaded anew.", http.StatusServiceUnavailable)
+		return
+	}
+	defer p.streaming.Add(-1)
+	flush := http.NewResponseController(w)
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx passes each event on at once
+	ticks := time.NewTicker(every)
+	defer ticks.Stop()
+	end := time.NewTimer(maxLive)
+	defer end.Stop()
+	for {
+		body, err := look()
+		if err != nil {
+			p.opts.Log.Error("live page not made", "path", r.URL.Path, "err", err)
+			return
+		}
+		// A browser that does not read is let go after a while, and not waited for.
+		_ = flush.SetWriteDeadline(time.Now().Add(5 * lookEvery)) // not every writer has one
+		if _, err := fmt.Fprintf(w, "retry: 2000\nevent: %s\ndata: %s\n\n", event, body); err != nil {
+			return
+		}
+		if err := flush.Flush(); err != nil {
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-end.C:
+			return
+		case <-ticks.C:
 		}
 	}
 }

@@ -87,6 +87,8 @@ func TestPages(t *testing.T) {
 		"systems":         {"/systems", options(calm, three, goodStatus()), 200},
 		"systems-past":    {"/systems?at=2026-11-24T03:12", options(calm, fleet{nodes: 3, fail: "rabbitmq"}, goodStatus()), 200},
 		"systems-odd":     {"/systems?at=noon", options(calm, fleet{}, goodStatus()), 200},
+		"wall":            {"/wall", options(calm, three, goodStatus()), 200},
+		"wall-error":      {"/wall?q=broken(", options(calm, three, goodStatus()), 200},
 		"streams-empty":   {"/streams", options(calm, fleet{}, goodStatus()), 200},
 		"streams-stale":   {"/streams", options(calm, fleet{nodes: 2, age: 150}, goodStatus()), 200},
 		"streams-error":   {"/streams", options(calm, fleet{nodes: 2, fail: "navcloud_"}, goodStatus()), 200},

@@ -112,9 +112,14 @@ type bodySection struct {
 }
 
 var menu = []struct{ name, path, label string }{
-	{"board", "/", "Board"}, {"timeline", "/timeline", "Timeline"}, {"streams", "/streams", "Streams"},
-	{"capacity", "/capacity", "Capacity"}, {"nodes", "/nodes", "Nodes"}, {"systems", "/systems", "Systems"},
-	{"explore", "/explore", "Explore"}, {"runbooks", "/runbooks/", "Runbooks"},
+	{"board", "/", "Board"},
+	{"timeline", "/timeline", "Timeline"},
+	{"streams", "/streams", "Streams"},
+	{"capacity", "/capacity", "Capacity"},
+	{"nodes", "/nodes", "Nodes"},
+	{"systems", "/systems", "Systems"},
+	{"explore", "/explore", "Explore"},
+	{"runbooks", "/runbooks/", "Runbooks"},
 }
 
 // html renders one part. What it returns was escaped by its template.

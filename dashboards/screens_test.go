@@ -39,6 +39,7 @@ func screens() map[string]struct {
 		"explore":        {"/explore?q=sum+by+(node)+(navcloud_streams_open)", options(incident(), three, goodStatus())},
 		"explore-error":  {"/explore?q=broken(", options(incident(), three, goodStatus())},
 		"systems":        {"/systems", options(incident(), three, goodStatus())},
+		"wall":           {"/wall?q=many", options(incident(), three, goodStatus())},
 		"streams-empty":  {"/streams", options(incident(), fleet{}, goodStatus())},
 		"streams-error":  {"/streams", options(incident(), fleet{nodes: 2, fail: "fanout"}, goodStatus())},
 		"capacity":       {"/capacity", planning(planned())},

@@ -43,6 +43,13 @@ function tick() {
 // bare is a part's text without what this script itself changes in it.
 const bare = (el) => el.outerHTML.replace(/(<time [^>]*>|<span class="number">)[^<]*/g, "$1").replaceAll(' open=""', "").replace(" fresh", "");
 
+// opened are the details that a person opened: a row that is shortened for a while comes back as it was.
+const opened = new Set();
+document.addEventListener("toggle", (e) => {
+  if (e.target.open) opened.add(e.target.id);
+  else opened.delete(e.target.id);
+}, true);
+
 // place puts a part's new text in the place of the old one; what was open stays open, what was typed and
 // focused stays.
 function place(old, html) {
@@ -54,9 +61,9 @@ function place(old, html) {
   if (bare(old) === bare(fresh)) return null; // the first news repeats what the page came with
   const focus = old.contains(document.activeElement) ? document.activeElement : null;
   if (focus && focus.matches("input, select, textarea")) return old; // somebody types here: later
-  for (const d of old.querySelectorAll("details[open][id]")) {
-    const same = fresh.querySelector(`#${CSS.escape(d.id)}`);
-    if (same) same.open = true;
+  for (const d of fresh.querySelectorAll("details[id]")) {
+    const same = old.querySelector(`#${CSS.escape(d.id)}`);
+    d.open = same ? same.open : opened.has(d.id);
   }
   for (const field of old.querySelectorAll("input[id], select[id]")) {
     const same = fresh.querySelector(`#${CSS.escape(field.id)}`);

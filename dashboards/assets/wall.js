@@ -1,0 +1,150 @@
+// Draws a cell for each series and keeps it fresh each second. Only cells whose colour changed are drawn again, so that
+// ten thousand of them cost a few milliseconds.
+const part = document.getElementById("wall-part");
+const canvas = document.getElementById("wall-canvas");
+const words = document.getElementById("wall-words");
+const cell = document.getElementById("wall-cell");
+const heard = document.getElementById("heard");
+const levels = 10;
+let names = [], values = [], drawn = [], low = 0, high = 1, columns = 1, size = 8, chosen = -1;
+let lastNews = 0, source = null, paint = null;
+for (const el of document.querySelectorAll(".scripted")) el.hidden = false;
+const pen = canvas.getContext("2d", { alpha: false });
+
+// shades are the colours of the levels, mixed once: to change the pen for each cell costs more than to draw it.
+function colours() {
+  const css = getComputedStyle(document.documentElement), empty = css.getPropertyValue("--bar-all"), full = css.getPropertyValue("--bar");
+  paint = { ground: css.getPropertyValue("--ground"), focus: css.getPropertyValue("--focus"), shades: [] };
+  for (let l = 0; l < levels; l++) paint.shades.push(`color-mix(in srgb, ${full} ${(100 * l) / (levels - 1)}%, ${empty})`);
+}
+
+function layout() {
+  colours();
+  const width = canvas.parentElement.clientWidth, tall = Math.max(240, innerHeight * 0.6), scale = devicePixelRatio || 1;
+  size = Math.max(4, Math.min(48, Math.floor(Math.sqrt((width * tall) / Math.max(names.length, 1)))));
+  columns = Math.max(1, Math.floor(width / size));
+  const rows = Math.max(1, Math.ceil(names.length / columns));
+  canvas.width = columns * size * scale;
+  canvas.height = rows * size * scale;
+  canvas.style.width = `${columns * size}px`;
+  canvas.style.height = `${rows * size}px`;
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.fillStyle = paint.ground;
+  pen.fillRect(0, 0, columns * size, rows * size);
+  drawn = new Array(names.length).fill(-2);
+  draw();
+}
+
+// level is the colour of a value: -1 where there is none, else 0 to 9.
+function level(v) {
+  if (v === null || v === undefined) return -1;
+  return Math.max(0, Math.min(levels - 1, Math.round(((v - low) / (high - low)) * (levels - 1))));
+}
+
+function fill(i) {
+  const gap = size > 6 ? 1 : 0;
+  pen.fillRect((i % columns) * size + gap, Math.floor(i / columns) * size + gap, size - gap, size - gap);
+}
+
+// frame marks the chosen cell, or takes the mark away.
+function frame(i) {
+  pen.fillStyle = i === chosen ? paint.focus : paint.ground;
+  pen.fillRect((i % columns) * size, Math.floor(i / columns) * size, size, size);
+  const l = level(values[i]);
+  if (l < 0) return;
+  const edge = i === chosen ? Math.max(1, Math.floor(size / 6)) : size > 6 ? 1 : 0;
+  pen.fillStyle = paint.shades[l];
+  pen.fillRect((i % columns) * size + edge, Math.floor(i / columns) * size + edge, size - 2 * edge, size - 2 * edge);
+}
+
+function draw() {
+  const by = new Map();
+  for (let i = 0; i < names.length; i++) {
+    const l = level(values[i]);
+    if (l === drawn[i]) continue;
+    drawn[i] = l;
+    if (!by.has(l)) by.set(l, []);
+    by.get(l).push(i);
+  }
+  for (const [l, cells] of by) {
+    pen.fillStyle = l < 0 ? paint.ground : paint.shades[l];
+    for (const i of cells) fill(i);
+  }
+  if (chosen >= 0 && chosen < names.length) frame(chosen);
+}
+
+// soon draws with the browser's next frame, once, however much came until then.
+let asked = false;
+function soon() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(() => { asked = false; draw(); });
+}
+
+function say() {
+  const v = values[chosen];
+  const text = chosen < 0 || chosen >= names.length ? "" : `${names[chosen]}: ${v === null || v === undefined ? "not there" : v.toLocaleString("fr-FR")}`;
+  if (cell.textContent !== text) cell.textContent = text;
+}
+
+function choose(i) {
+  if (i < 0 || i >= names.length || i === chosen) return;
+  const before = chosen;
+  chosen = i;
+  if (before >= 0 && before < names.length) frame(before);
+  frame(i);
+  say();
+}
+
+function apply(news) {
+  lastNews = Date.now();
+  if (words.textContent !== news.words) words.textContent = news.words;
+  [low, high] = [news.low, news.high];
+  if (news.values) values = news.values;
+  for (let i = 0; i < (news.changed?.length ?? 0); i += 2) values[news.changed[i]] = news.changed[i + 1];
+  if (news.names) {
+    names = news.names;
+    chosen = -1;
+    layout();
+  } else {
+    soon();
+  }
+  say();
+  tick();
+}
+
+function tick() {
+  if (!lastNews) return;
+  const silent = (Date.now() - lastNews) / 1000, age = silent >= 15 ? "red" : silent >= 5 ? "amber" : "fresh";
+  const at = new Date(lastNews).toISOString().slice(11, 19);
+  const text = age === "fresh" ? `Live, as of ${at} UTC` : `No news for ${Math.round(silent)} s: last heard ${at} UTC. What stands here may be over.`;
+  if (heard.textContent !== text) heard.textContent = text;
+  heard.dataset.age = age;
+}
+
+function open() {
+  if (source || document.hidden) return;
+  source = new EventSource(part.dataset.wall);
+  source.addEventListener("wall", (e) => apply(JSON.parse(e.data)));
+  source.addEventListener("error", () => {
+    if (source?.readyState !== EventSource.CLOSED) return; // it comes back by itself
+    source = null;
+    setTimeout(open, 2000 + Math.random() * 2000);
+  });
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) { source?.close(); source = null; } else open();
+});
+canvas.addEventListener("pointermove", (e) => choose(Math.floor(e.offsetY / size) * columns + Math.min(columns - 1, Math.floor(e.offsetX / size))));
+canvas.addEventListener("keydown", (e) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[e.key];
+  if (!step) return;
+  e.preventDefault();
+  choose(chosen < 0 ? 0 : chosen + step);
+});
+addEventListener("resize", layout);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", layout);
+layout();
+open();
+setInterval(tick, 1000);

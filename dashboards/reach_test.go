@@ -1,0 +1,123 @@
+package dashboards
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http/httptest"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// watchTasks keeps the length in milliseconds of each task of the page's main thread that took more than 50 ms.
+const watchTasks = `window.long = []; new PerformanceObserver(l => l.getEntries().forEach(e => long.push(Math.round(e.duration)))).observe({type: "longtask"}); true`
+
+// tasks reads what watchTasks kept. One that was long because the machine was busy elsewhere cannot be told from one
+// that had much to do: the test allows for some, and the figures are logged.
+func tasks(t *testing.T, ctx context.Context, limit, ticks, allowed int) {
+	t.Helper()
+	long := value[[]int](t, ctx, `window.long`)
+	over := 0
+	for _, ms := range long {
+		if ms > limit {
+			over++
+		}
+	}
+	slices.Sort(long)
+	t.Logf("in %d ticks %d tasks took over %d ms; those over 50 ms: %v", ticks, over, limit, long)
+	if over > allowed {
+		t.Errorf("%d tasks of %d ticks took over %d ms; want at most %d", over, ticks, limit, allowed)
+	}
+}
+
+// TestWallOfManySeries lets ten thousand cells change three hundred times: no tick is long, and the page's
+// heap does not grow.
+func TestWallOfManySeries(t *testing.T) {
+	ctx := browser(t)
+	var looks atomic.Int64
+	o := options(incident(), fleet{}, goodStatus())
+	o.Now = func() time.Time { return noon.Add(time.Duration(looks.Add(1)) * time.Second) }
+	o.Query = func(_ context.Context, _ string, at time.Time) ([]Series, error) {
+		out := make([]Series, maxWall)
+		for i := range out {
+			out[i] = Series{map[string]string{"node": fmt.Sprintf("navcloud-%04d", i)}, []Point{{at, float64(rand.IntN(100))}}}
+		}
+		return out, nil
+	}
+	p := New(o)
+	p.live = 50 * time.Millisecond
+	srv := httptest.NewServer(p)
+	defer srv.Close()
+	defer srv.CloseClientConnections()
+	do(t, ctx, chromedp.EmulateViewport(1440, 900), chromedp.Navigate(srv.URL+"/wall"))
+	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	value[bool](t, ctx, `window.ticks = 0; new MutationObserver(() => ticks++).observe(document.getElementById("wall-words"), {childList: true, characterData: true, subtree: true}); true`)
+	at := func(n int64) {
+		from := looks.Load()
+		for end := time.Now().Add(60 * time.Second); looks.Load() < from+n && time.Now().Before(end); {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	at(20)
+	picture(t, ctx, "wall-10000-1440x900")
+	value[bool](t, ctx, watchTasks)
+	before, from := heap(t, ctx), looks.Load()
+	at(300)
+	ticks := int(looks.Load() - from)
+	after := heap(t, ctx)
+	t.Logf("heap %.1f MB, after %d ticks %.1f MB", before, ticks, after)
+	if after > before+4 {
+		t.Errorf("the heap grew from %.1f to %.1f MB in %d ticks", before, after, ticks)
+	}
+	tasks(t, ctx, 50, ticks, ticks/10)
+	do(t, ctx, chromedp.Focus(chromedp.CSS("#wall-canvas")), chromedp.KeyEvent(kb.ArrowRight+kb.ArrowRight))
+	await(t, ctx, `document.getElementById("wall-cell").textContent.startsWith('{node="navcloud-0001"}: ')`)
+}
+
+// heap is the page's own, in MB, after what nobody uses was thrown away.
+func heap(t *testing.T, ctx context.Context) float64 {
+	t.Helper()
+	return value[float64](t, ctx, `gc(); performance.memory.usedJSHeapSize / 1e6`)
+}
+
+// TestBoardOfManyAlarms reorders two hundred problems at each look: focus and what was opened stay, no task is long.
+func TestBoardOfManyAlarms(t *testing.T) {
+	ctx := browser(t)
+	var now atomic.Pointer[alerting.View]
+	first := flood(200)
+	now.Store(&first)
+	o := options(first, fleet{}, goodStatus())
+	o.View = func() alerting.View { return *now.Load() }
+	p := New(o)
+	p.live = 250 * time.Millisecond
+	srv := httptest.NewServer(p)
+	defer srv.Close()
+	defer srv.CloseClientConnections()
+	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/"))
+	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	value[bool](t, ctx, `document.getElementById("d-0000000000000003").open = true; document.querySelector("#p-0000000000000005 h2 a").focus(); true`)
+	value[bool](t, ctx, watchTasks)
+	const ticks = 20
+	for i := range ticks {
+		v := flood(200)
+		rand.Shuffle(len(v.Problems), func(i, j int) { v.Problems[i], v.Problems[j] = v.Problems[j], v.Problems[i] })
+		v.Problems[0].Page.Sentence = fmt.Sprintf("turn %d", i)
+		now.Store(&v)
+		await(t, ctx, fmt.Sprintf(`document.querySelector(".problem h2").textContent === "turn %d"`, i))
+	}
+	await(t, ctx, `document.querySelectorAll(".problem").length === 200`)
+	if !value[bool](t, ctx, `document.getElementById("d-0000000000000003")?.open ?? true`) {
+		t.Error("what a person opened was closed")
+	}
+	if got := value[string](t, ctx, `document.activeElement.closest(".problem")?.id ?? ""`); got != "p-0000000000000005" {
+		t.Errorf("focus is on %q, want the row that had it", got)
+	}
+	tasks(t, ctx, 100, ticks, ticks/5)
+}
