@@ -49,7 +49,7 @@ func nowAndThen(situation, other string, lasts time.Duration) (out []scene) {
 
 // TestReplayRiak plays every recorded situation: the alarms that the table asks for, and no others.
 func TestReplayRiak(t *testing.T) {
-	t.Parallel()
+	skipUnderRace(t)
 	const calm = 2 * time.Minute
 	quiet := 15 * time.Minute
 	if os.Getenv("BINNACLE_REAL") != "" {

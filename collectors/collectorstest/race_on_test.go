@@ -1,0 +1,5 @@
+//go:build race
+
+package collectorstest_test
+
+const raceEnabled = true
