@@ -40,8 +40,8 @@ type exploreRow struct{ Name, Value string }
 // examples are what a person who comes with an empty mind may start from.
 var examples = []struct{ label, query string }{
 	{"Open streams by node", `sum by (node) (navcloud_streams_open)`},
-	{"Processor by node", `1 - avg by (node) (rate(host_cpu_seconds_total{mode="idle"}[5m]))`},
-	{"Disk used, by mount", `host_filesystem_used_bytes / host_filesystem_size_bytes`},
+	{"Processor by node", `1 - sum by (node) (rate(host_cpu_seconds_total{mode="idle"}[5m])) / sum by (node) (rate(host_cpu_seconds_total[5m]))`},
+	{"Disk used, by mount", `1 - host_filesystem_available_bytes / host_filesystem_size_bytes`},
 	{"RabbitMQ messages ready", `sum by (cluster) (rabbitmq_queue_messages_ready)`},
 	{"Alarms of this router", `binnacle_alarms`},
 }

@@ -47,6 +47,7 @@ var arrows = map[string][]string{
 	"alerting/dispatch":  {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
 	"dashboards":          {"alerting", "alerting/topology", "dashboards/capacity"},
+	"dashboards/export":   {"agent/metric"},
 	"dashboards/capacity": {}, // pure functions of numbers
 
 	"cmd/binnacle":     {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "cmd/binnacle/*", "cmd/navcloud/*"},
@@ -79,6 +80,7 @@ var core = map[string][]string{
 	"alerting":     {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
 	"agent/metric": {"net", "net/http", "os", "log/slog"},
 
+	"dashboards/export":   {"net", "net/http", "os", "log/slog", "context"},
 	"dashboards/capacity": {"net", "net/http", "os", "log/slog", "context"},
 }
 

@@ -53,7 +53,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newRun(), newCheck(), newCollect(), newStatus(), newRules(), newCost(), newVersion(), newDemo(), newDemoChild())
-	root.AddCommand(newBoard(), newWhy(), newAck(), newSilence(), newMaintenance(), newDeploy(), newCheckResult(), newCompare(), newReplay(), newForecast(), newCapacity())
+	root.AddCommand(newBoard(), newNodes(), newDashboards(), newWhy(), newAck(), newSilence(), newMaintenance(), newDeploy(), newCheckResult(), newCompare(), newReplay(), newForecast(), newCapacity())
 	return root
 }
 

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/dashboards"
+)
+
+func newNodes() *cobra.Command {
+	var o remote
+	asJSON := false
+	cmd := &cobra.Command{
+		Use: "nodes", Short: "List all nodes that an agent's store has heard of, the worst first; exits 2 while one is silent, 1 while one is ill", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			nodes, err := dashboards.Fleet(cmd.Context(), o.query, time.Now())
+			if err != nil && len(nodes) == 0 {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return errors.Join(err, enc.Encode(nodes))
+			}
+			if err := errors.Join(err, printNodes(cmd.OutOrStdout(), nodes)); err != nil {
+				return err
+			}
+			for _, n := range nodes { // the worst first
+				switch n.Word() {
+				case "silent":
+					return exitError(agent.ExitCritical)
+				case "ill":
+					return exitError(agent.ExitWarning)
+				}
+				break
+			}
+			return nil
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return cmd
+}
+
+func printNodes(out io.Writer, nodes []dashboards.FleetNode) error {
+	if len(nodes) == 0 {
+		_, err := fmt.Fprintln(out, "No agent has told this store of itself in the last hour. Agents do so by ship.remote_write.")
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "node\tzone\tgroup\tis\tversion\thow it is, and what it ships")
+	for _, n := range nodes {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", plain(n.Node), or(n.AZ), or(n.Group), n.Word(), or(n.Version), plain(n.Health()+" Ships "+n.Ships()+"."))
+	}
+	fmt.Fprintf(w, "\n%s: %s\n", count(len(nodes), "node"), dashboards.FleetWords(nodes))
+	return w.Flush()
+}
+
+// or writes a dash for what is not there: an empty cell looks like a fault of the table.
+func or(s string) string {
+	if s = plain(s); s == "" {
+		return "-"
+	}
+	return s
+}
+
+// query asks the Prometheus API of the agent.
+func (r *remote) query(ctx context.Context, promql string, at time.Time) ([]dashboards.Series, error) {
+	q := url.Values{"query": {promql}, "time": {strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)}}
+	var answer struct {
+		Data struct {
+			ResultType string `json:"resultType"`
+			Result     []struct {
+				Metric map[string]string  `json:"metric"`
+				Value  [2]json.RawMessage `json:"value"`
+			} `json:"result"`
+		} `json:"data"`
+	}
+	if err := r.call(ctx, http.MethodGet, "/api/v1/query?"+q.Encode(), &answer); err != nil {
+		if strings.Contains(err.Error(), "404") {
+			return nil, errors.New("that agent keeps no history (store: off); ask one that does with --url")
+		}
+		return nil, err
+	}
+	out := make([]dashboards.Series, 0, len(answer.Data.Result))
+	for _, s := range answer.Data.Result {
+		text := ""
+		if err := json.Unmarshal(s.Value[1], &text); err != nil {
+			return nil, fmt.Errorf("answer to %q: %w", promql, err)
+		}
+		v, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return nil, fmt.Errorf("answer to %q: %w", promql, err)
+		}
+		out = append(out, dashboards.Series{Labels: s.Metric, Points: []dashboards.Point{{T: at, V: v}}})
+	}
+	return out, nil
+}
