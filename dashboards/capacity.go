@@ -87,10 +87,27 @@ func (p *Pages) capacity(r *http.Request) page {
 	}
 	list[at].Chosen = true
 	pg.Sections = append(pg.Sections,
-		section{ID: "runway", Hush: true, Parts: []part{{"runway-list", "runway-list", list}}},
+		section{ID: "runway", Hush: true, Parts: []part{{"runway-list", "runway-list", split(list, at)}}},
 		section{ID: "chosen", Hush: true, Parts: []part{{"chosen-pool", "chosen-pool", p.choose(list[at], q)}}},
 		section{ID: "law", Hush: true, Parts: []part{{"law-chart", "law-chart", drawLaw(rep.Scaling)}}})
 	return pg
+}
+
+// runways is the list of pools: what is in plain sight, and the rest.
+type runways struct {
+	First, Rest []runway
+	Open        bool // a pool of the rest is chosen
+}
+
+// maxPlain is how many pools are in plain sight; all urgent ones are.
+const maxPlain = 8
+
+func split(list []runway, chosen int) runways {
+	n := min(maxPlain, len(list))
+	for n < len(list) && list[n].Urgent() {
+		n++
+	}
+	return runways{list[:n], list[n:], chosen >= n}
 }
 
 func newRunway(a capacity.Answer) runway {

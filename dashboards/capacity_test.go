@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"encoding/xml"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -127,6 +128,23 @@ func TestCapacityWhatIf(t *testing.T) {
 		if !strings.Contains(got, "want a number from") || strings.Contains(got, "If so") {
 			t.Errorf("%s is not refused", bad)
 		}
+	}
+}
+
+func TestManyPools(t *testing.T) {
+	r := planned()
+	young := r.Answers[2]
+	for i := range 300 {
+		a := young
+		a.Labels = map[string]string{"node": fmt.Sprintf("api-%03d", i)}
+		r.Answers = append(r.Answers, a)
+	}
+	got := capacityPage(t, r, "/capacity")
+	if before, _, ok := strings.Cut(got, "<details><summary>295 pools more"); !ok || strings.Count(before, "<li") < 8 {
+		t.Errorf("of 303 pools 8 are not in plain sight")
+	}
+	if got := capacityPage(t, r, "/capacity?pool=memory+api-299"); !strings.Contains(got, "<details open><summary>295") || !strings.Contains(got, `<h2>Memory <span class="place">api-299</span>`) {
+		t.Error("a chosen pool of the rest is not shown")
 	}
 }
 

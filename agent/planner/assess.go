@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
-	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
@@ -38,9 +37,7 @@ func (p *Planner) assess(ctx context.Context, now time.Time, all []found) error 
 			if len(a.Fan.Mean) < 24 {
 				continue
 			}
-			for q, v := range map[string]float64{"0.1": a.Fan.Lo80[23], "0.5": a.Fan.Mean[23], "0.9": a.Fan.Hi80[23]} {
-				said.Add(descSaid, v, labelled(f.pool.Name, r.Labels, "quantile", q)...)
-			}
+			AddSaid(said, f.pool.Name, r.Labels, capacity.Said{Lo: a.Fan.Lo80[23], Mid: a.Fan.Mean[23], Hi: a.Fan.Hi80[23]})
 		}
 	}
 	capacity.Sort(answers)
@@ -189,46 +186,5 @@ func (p *Planner) backfillDay(ctx context.Context, from, to time.Time) error {
 			}
 		}
 	}
-	return nil
-}
-
-// The law that is looked for: how many streams a node serves for each second that an event takes to all of them. By
-// Little's law that is what its throughput is at that load.
-const (
-	lawLoad    = `sum by (stack, az, node) (navcloud_streams_open) > 0`
-	lawLatency = `histogram_avg(sum by (stack, az, node) (rate(navcloud_fanout_latency_seconds[10m]))) > 0`
-	lawWindow  = 14 * day
-)
-
-// measure fits the law to what nodes did.
-func (p *Planner) measure(ctx context.Context, now time.Time) error {
-	end := now.Truncate(hour)
-	by := func(q string) ([]store.Series, error) { return p.o.Main.Range(ctx, q, end.Add(-lawWindow), end, hour) }
-	load, err := by(lawLoad)
-	if err != nil {
-		return err
-	}
-	latency, err := by(lawLatency)
-	if err != nil {
-		return err
-	}
-	at := map[string]float64{}
-	for _, s := range latency {
-		for _, pt := range s.Points {
-			at[s.Labels.Key()+pt.T.String()] = pt.V
-		}
-	}
-	l := capacity.Scaling{Load: "streams on a node", Throughput: "streams for each second of fan-out latency"}
-	for _, s := range load {
-		for _, pt := range s.Points {
-			if v := at[s.Labels.Key()+pt.T.String()]; v > 0 {
-				l.N, l.X = append(l.N, pt.V), append(l.X, pt.V/v)
-			}
-		}
-	}
-	l.Fit()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.report.Scaling = l
 	return nil
 }

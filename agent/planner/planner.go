@@ -23,12 +23,13 @@ const Every = 5 * time.Minute
 
 // How much.
 const (
-	hour      = time.Hour
-	day       = 24 * hour
-	maxEach   = 50 // instances of one pool, in the order of their labels; more are counted and left out
-	hoursKept = 5 * 7 * 24
-	daysKept  = 400
-	tellEvery = time.Minute // for the series: rules look five minutes back
+	hour       = time.Hour
+	day        = 24 * hour
+	maxEach    = 50 // instances of one pool, in the order of their labels; more are counted and left out
+	hoursKept  = 5 * 7 * 24
+	daysKept   = 400
+	tellEvery  = time.Minute      // for the series: rules look five minutes back
+	firstEvery = 10 * time.Second // until the first pool is seen
 )
 
 // Options are what a Planner works with.
@@ -68,8 +69,6 @@ func (p *Planner) Report() capacity.Report {
 func (p *Planner) Run(ctx context.Context) error {
 	p.note("backfill", p.backfill(ctx))
 	var assessed, rolled time.Time
-	tick := time.NewTicker(tellEvery)
-	defer tick.Stop()
 	for {
 		now := p.o.Now()
 		if at := now.Truncate(Every); at.After(rolled) || len(p.Report().Answers) == 0 {
@@ -86,10 +85,14 @@ func (p *Planner) Run(ctx context.Context) error {
 			}
 		}
 		p.o.Publish(ctx, p.series(now))
+		wait := tellEvery
+		if len(p.Report().Answers) == 0 {
+			wait = firstEvery
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-time.After(wait):
 		}
 	}
 }
@@ -148,7 +151,7 @@ func (p *Planner) read(ctx context.Context, now time.Time) (out []found, err err
 
 // peak is the query for the most that a pool was used in five minutes; of a floor, the least that was left.
 func peak(pool capacity.Pool) string {
-	return fmt.Sprintf("%s((%s)[5m:1m])", worst(pool), pool.Use)
+	return fmt.Sprintf("%s((%s)[5m:1m]) or (%s)", worst(pool), pool.Use, pool.Use) // what has just come is in no minute yet
 }
 
 func worst(pool capacity.Pool) string {
@@ -162,38 +165,6 @@ func samples(series []store.Series) (out []capacity.Sample) {
 	for _, s := range series {
 		if n := len(s.Points); n > 0 {
 			out = append(out, capacity.Sample{Labels: s.Labels.Map(), Value: s.Points[n-1].V})
-		}
-	}
-	return out
-}
-
-// The series of the second store. A day ahead is what a forecast is held against.
-var (
-	descUse   = &metric.Desc{Name: "binnacle_capacity_use", Help: "Use of a pool, largest of 5 minutes"}
-	descLimit = &metric.Desc{Name: "binnacle_capacity_limit", Help: "Limit of a pool"}
-	descSaid  = &metric.Desc{Name: "binnacle_capacity_forecast", Help: "Largest use of an hour as forecast a day before, by quantile; told when it was forecast"}
-)
-
-// keep writes readings into the second store.
-func (p *Planner) keep(ctx context.Context, at time.Time, all []found) error {
-	b := &metric.Batch{Time: at}
-	for _, f := range all {
-		for _, r := range f.readings {
-			for _, z := range r.Zones {
-				b.Add(descUse, z.Use, labelled(f.pool.Name, r.Labels, "az", z.Name)...)
-			}
-			b.Add(descLimit, r.Limit, labelled(f.pool.Name, r.Labels)...)
-		}
-	}
-	return p.o.Kept.Append(ctx, "capacity", at, b.Samples)
-}
-
-// labelled are the labels of an instance of a pool as names and values.
-func labelled(pool string, labels map[string]string, more ...string) []string {
-	out := append([]string{"pool", pool}, more...)
-	for k, v := range labels {
-		if k != "__name__" {
-			out = append(out, k, v)
 		}
 	}
 	return out

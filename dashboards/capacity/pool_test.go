@@ -120,6 +120,9 @@ func TestAssessWhatFills(t *testing.T) {
 	if (b.Until.P50-a.Until.P50).Abs() > time.Hour || (b.Until.P90-a.Until.P90).Abs() > time.Hour {
 		t.Errorf("the same towards a floor: %v; want %v", b.Until, a.Until)
 	}
+	if got := b.Forecast(); !strings.HasPrefix(got, "used up in 10 days (") {
+		t.Errorf("Forecast = %q", got)
+	}
 	if b.Fan.Mean[9] >= left[299] || b.Fan.Lo80[9] > b.Fan.Hi80[9] {
 		t.Error("the fan of a floor does not fall")
 	}

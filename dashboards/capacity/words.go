@@ -143,11 +143,11 @@ func (a Answer) Where() string {
 
 // Forecast says when the limit is reached, or why that is not known.
 func (a Answer) Forecast() string {
-	if a.passed() {
-		return "full now"
-	}
-	if a.Lacks != "" {
+	if a.Lacks != "" && !a.passed() {
 		return a.Lacks
+	}
+	if a.Pool.Floor {
+		return strings.Replace(a.Until.String(), "full", "used up", 1)
 	}
 	return a.Until.String()
 }

@@ -153,7 +153,7 @@ func answers(addr string) (err error) {
 
 func (f *fleet) startNode(i int) error {
 	c, err := startChild([]string{"NAVCLOUD_BROKER=" + f.broker}, nil, "serve", "-listen", f.addrs[i], "-node", apis[i], "-az", zones[i],
-		"-stack", "navcloud-demo", "-version", "1.0", "-statsd", f.w.statsd, "-data", filepath.Join(f.w.dir, apis[i]+".db"), "-drain", "2s", "-quiet")
+		"-stack", stack, "-version", "1.0", "-statsd", f.w.statsd, "-data", filepath.Join(f.w.dir, apis[i]+".db"), "-drain", "2s", "-quiet")
 	if err != nil {
 		return err
 	}

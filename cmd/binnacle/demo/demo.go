@@ -151,16 +151,19 @@ func (g *group) end() error {
 // Run plays the demo until ctx ends or, headless, until For has passed. Headless, its error says what was wrong
 // with the pages.
 func Run(ctx context.Context, o Options) (err error) {
-	if o.Headless {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.For)
-		defer cancel()
-	}
 	w, err := newWorld(o)
 	if err != nil {
 		return err
 	}
 	defer w.close()
+	if err := inventPast(ctx, w, time.Now()); err != nil {
+		return err
+	}
+	if o.Headless {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.For)
+		defer cancel()
+	}
 	s := newScreen(o.Out, o.TTY)
 	p := &play{w: w, screen: s, begun: time.Now(), verdict: &verdict{}}
 	s.say("binnacle demo: three nodes of NavCloud with %d client streams, RabbitMQ and Riak in three zones, one agent on each.", streams)

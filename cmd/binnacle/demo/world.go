@@ -20,6 +20,7 @@ const (
 	events  = "events" // the RabbitMQ cluster
 	trips   = "trips"  // the Riak cluster
 	bastion = "bastion"
+	stack   = "navcloud-demo"
 
 	serviceID = "service:navcloud"
 	webhook   = "the demo's own webhook secret"
@@ -99,6 +100,9 @@ ship:
     access_key_id: demo
     secret_access_key: demo
     queue: {every: 10s, deadline: 9s}
+capacity:
+  note: %q
+  limits: {streams_per_node: 400, riak_operations: 20, riak_processes: 262144}
 rules:
   interval: 1s
   packs: [navcloud, riak, rabbitmq, self]
@@ -112,7 +116,7 @@ route:
     from: demo@example.org
     ack_poll: 5s
     webhook_secrets: [%q]
-`, filepath.Join(w.dir, "station"), w.listen, zones[0], w.statsd, w.cloudwatch.URL(), filepath.Join(w.dir, "topology.json"),
+`, filepath.Join(w.dir, "station"), w.listen, zones[0], w.statsd, w.cloudwatch.URL(), pastNote, filepath.Join(w.dir, "topology.json"),
 		alertingtest.RoutingKey, w.pagerduty.URL(), w.pagerduty.URL(), webhook))
 }
 
