@@ -291,7 +291,7 @@ func (a *Agent) apply(ctx, core context.Context, cfg Config) error {
 	if cfg.Listen != old.Listen || cfg.Data != old.Data || cfg.Store != old.Store || !reflect.DeepEqual(cfg.Capacity, old.Capacity) {
 		return errors.New("listen, data, store and capacity change only with a restart")
 	}
-	g, err := newGatherer(cfg, env(cfg, time.Now, a.log, a.self), a.log)
+	g, err := newGatherer(cfg, env(cfg, a.data, time.Now, a.log, a.self), a.log)
 	if err != nil {
 		return err
 	}

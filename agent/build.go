@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"time"
@@ -146,10 +147,10 @@ func asFaults(err error) strict.Faults {
 	return strict.Faults{{Text: err.Error()}}
 }
 
-// env is the world as collectors see it in production.
-func env(cfg Config, now func() time.Time, log *slog.Logger, self func(*metric.Batch)) collectors.Env {
+// env is the world as collectors see it in production; what they keep is in the folder data.
+func env(cfg Config, data string, now func() time.Time, log *slog.Logger, self func(*metric.Batch)) collectors.Env {
 	return collectors.Env{
-		Root: "/", Node: cfg.nodeName(), Now: now, Log: log, Self: self,
+		Root: "/", State: stateDir(data), Node: cfg.nodeName(), Now: now, Log: log, Self: self,
 		HTTP: &http.Transport{
 			// What is watched is near: no proxy stands between, and none is asked.
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
@@ -157,6 +158,13 @@ func env(cfg Config, now func() time.Time, log *slog.Logger, self func(*metric.B
 		},
 		Dial: (&net.Dialer{}).DialContext,
 	}
+}
+
+func stateDir(data string) string {
+	if data == "" {
+		return ""
+	}
+	return filepath.Join(data, "collectors")
 }
 
 // newCollector builds the collector of a plan.

@@ -40,7 +40,7 @@ func CollectOnce(ctx context.Context, cfg Config, names []string, log *slog.Logg
 		if len(names) > 0 && !slices.Contains(names, p.spec.Name) || len(names) == 0 && p.spec.Name == "statsd" {
 			continue
 		}
-		b, err := p.once(ctx, env(cfg, time.Now, log, nil))
+		b, err := p.once(ctx, env(cfg, "", time.Now, log, nil))
 		show(p.spec.Name, b, err)
 	}
 	return nil

@@ -35,6 +35,7 @@ type Runner interface {
 type Env struct {
 	Options any    // the section of the configuration, of the type of Spec.Options
 	Root    string // in front of every path of /proc, /sys and the like; "/" in production
+	State   string // folder for what must outlive the agent; empty: nothing is kept
 	Node    string // the name of this node
 	HTTP    http.RoundTripper
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)

@@ -117,6 +117,7 @@ type rabbitmq struct {
 	found   bool // seen at least once
 	first   chan struct{}
 	seen    rabbitmqSeen
+	kept    string // memory as it is on disk
 }
 
 func newRabbitmq(env Env) (Collector, error) {
@@ -137,6 +138,7 @@ func newRabbitmq(env Env) (Collector, error) {
 	r := &rabbitmq{opt: opt, env: env, wake: make(chan struct{}, 1), first: make(chan struct{})}
 	r.seen.init(opt)
 	r.seen.watching = env.Now()
+	r.recall()
 	r.found = opt.User != ""
 	if r.watched() {
 		r.looks = r.allLooks()
@@ -167,6 +169,7 @@ func (r *rabbitmq) Collect(ctx context.Context, b *metric.Batch) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.keep()
 	return r.report(b)
 }
 

@@ -121,7 +121,7 @@ func (r *rabbitmq) reportPlugin(out rabbitmqOut, now time.Time) {
 func (r *rabbitmq) reportCluster(out rabbitmqOut, now time.Time) {
 	s := &r.seen
 	serves := s.state == rabbitmqRunning || s.state == rabbitmqSuspected
-	if len(s.peers) > 0 || s.nodes != nil {
+	if len(s.peers) > 0 || s.nodes != nil || s.recalled {
 		out.add(rabbitmqExpected, float64(len(s.peers)+1))
 	}
 	side := ""

@@ -15,6 +15,8 @@ const rabbitmqForget = time.Hour
 type rabbitmqSeen struct {
 	name, cluster, version string // as configured, else as learnt
 
+	recalled bool // cluster is known from an earlier life
+
 	process rabbitmqProcess
 	inOrder bool                      // the service manager says that it stopped the service, and it ended well
 	ports   map[string]rabbitmqAnswer // amqp, management, prometheus, distribution
