@@ -14,12 +14,15 @@ import (
 // topologyEvery is how often the graph is made anew.
 const topologyEvery = 30 * time.Second
 
-// nodeInfo and members are where the graph comes from: what agents say of themselves within the last ten
-// minutes, so that a node that just died keeps its place, and the clusters that collectors found.
-const (
-	nodeInfo = `max by (node, az, group, service, cluster) (max_over_time(binnacle_node_info[10m]))`
-	members  = `max by (node, az, group, service, cluster) (label_replace(max_over_time(rabbitmq_up{cluster!=""}[10m]), "service", "rabbitmq", "", "") or label_replace(max_over_time(riak_up{cluster!=""}[10m]), "service", "riak", "", "") or label_replace(max_over_time(navcloud_streams_open[10m]), "service", "navcloud", "", ""))`
-)
+// What the graph is made of: what agents say of themselves within the last ten minutes, so that a node that just died
+// keeps its place; the clusters that collectors found; and the services that NavCloud's nodes say they use.
+var inventoryQueries = []string{
+	`max by (node, az, group, service, cluster) (max_over_time(binnacle_node_info[10m]))`,
+	`max by (node, az, group, service, cluster) (label_replace(max_over_time(rabbitmq_cluster_nodes_expected[10m]), "service", "rabbitmq", "", "")
+		or label_replace(max_over_time(riak_up{cluster!=""}[10m]), "service", "riak", "", "")
+		or label_replace(max_over_time(navcloud_streams_open[10m]), "service", "navcloud", "", ""))`,
+	`max by (node, service, dep) (label_replace(max_over_time(navcloud_depends[10m]), "service", "navcloud", "", ""))`,
+}
 
 // feedTopology keeps the router's graph true: from the file, again when that changes, or from the store.
 func (a *Agent) feedTopology(ctx context.Context) error {
@@ -62,7 +65,7 @@ func (a *Agent) graph(ctx context.Context, last *time.Time) (*topology.Graph, bo
 		return nil, false, nil
 	}
 	var rows []inventory.Row
-	for _, q := range []string{nodeInfo, members} {
+	for _, q := range inventoryQueries {
 		series, err := a.store.Instant(ctx, q, time.Now())
 		if err != nil {
 			return nil, false, err
@@ -77,7 +80,7 @@ func rowsOf(series []store.Series) (rows []inventory.Row) {
 	for _, s := range series {
 		rows = append(rows, inventory.Row{
 			Node: s.Labels.Get("node"), AZ: s.Labels.Get("az"), Group: s.Labels.Get("group"),
-			Service: s.Labels.Get("service"), Cluster: s.Labels.Get("cluster"),
+			Service: s.Labels.Get("service"), Cluster: s.Labels.Get("cluster"), Dep: s.Labels.Get("dep"),
 		})
 	}
 	return rows

@@ -7,59 +7,103 @@ package inventory
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
-// Row is one thing that an agent says runs on its node: its own host (Service empty) or a service.
-type Row struct{ Node, AZ, Group, Service, Cluster string }
+// Row is one thing that an agent says runs on its node: its own host (Service empty) or a service. Where Dep is set
+// it says that this service needs another one.
+type Row struct{ Node, AZ, Group, Service, Cluster, Dep string }
 
 // Graph makes the graph of rows: zones carry hosts, hosts carry nodes, nodes make clusters and services.
-// A cluster or a service spares a third of its nodes, one at least where it has three or more: what a
-// replicated store or a balanced service is built for. A topology file says it otherwise.
+// A cluster or a service spares a third of its nodes; one at least, of three for a replicated store, of two for a
+// balanced service. A topology file says it otherwise.
 func Graph(rows []Row) (*topology.Graph, error) {
-	es := map[string]topology.Entity{}
-	members := map[string][]string{}
+	b := builder{es: map[string]topology.Entity{}, members: map[string][]string{}, clusters: map[string][]string{}, deps: map[string][]string{}}
 	for _, r := range rows {
-		if r.Node == "" {
-			continue
-		}
-		host := topology.Entity{ID: "host:" + r.Node, Kind: topology.KindHost, AZ: r.AZ, Host: r.Node, Group: r.Group}
-		if r.AZ != "" {
-			es["az:"+r.AZ] = topology.Entity{ID: "az:" + r.AZ, Kind: topology.KindAZ, AZ: r.AZ}
-			host.Parents = []string{"az:" + r.AZ}
-		}
-		if old, ok := es[host.ID]; !ok || len(old.Parents) == 0 {
-			es[host.ID] = host
-		}
-		node := topology.Entity{
-			ID: "node:" + r.Node, Kind: topology.KindNode, Service: r.Service, Cluster: r.Cluster, AZ: r.AZ,
-			Host: r.Node, Group: r.Group, Parents: []string{host.ID},
-		}
-		if old, ok := es[node.ID]; !ok || old.Service == "" {
-			es[node.ID] = node
-		}
-		switch {
-		case r.Cluster != "":
-			members["cluster:"+r.Cluster] = append(members["cluster:"+r.Cluster], node.ID)
-			es["cluster:"+r.Cluster] = topology.Entity{ID: "cluster:" + r.Cluster, Kind: topology.KindCluster, Cluster: r.Cluster}
-		case r.Service != "":
-			members["service:"+r.Service] = append(members["service:"+r.Service], node.ID)
-			es["service:"+r.Service] = topology.Entity{ID: "service:" + r.Service, Kind: topology.KindService, Service: r.Service}
+		if r.Node != "" {
+			b.add(r)
 		}
 	}
-	list := make([]topology.Entity, 0, len(es))
-	for id, e := range es {
-		if m := members[id]; m != nil {
-			slices.Sort(m)
-			e.Parents = slices.Compact(m)
-			if n := len(e.Parents); n >= 3 {
-				e.Spare = max(1, (n-1)/3)
-			}
+	for id, m := range b.members {
+		slices.Sort(m)
+		e := b.es[id]
+		e.Parents = slices.Compact(m)
+		if n := len(e.Parents); n >= 3 || n == 2 && e.Kind == topology.KindService {
+			e.Spare = max(1, (n-1)/3)
 		}
-		list = append(list, e)
+		b.es[id] = e
 	}
-	slices.SortFunc(list, func(a, b topology.Entity) int { return cmp.Compare(a.ID, b.ID) })
+	for service, deps := range b.deps {
+		b.depend(service, deps)
+	}
+	list := slices.SortedFunc(maps.Values(b.es), func(a, b topology.Entity) int { return cmp.Compare(a.ID, b.ID) })
 	return topology.New(list)
+}
+
+type builder struct {
+	es       map[string]topology.Entity
+	members  map[string][]string // nodes of a cluster or service, by its ID
+	clusters map[string][]string // IDs by service
+	deps     map[string][]string // services by service
+}
+
+func (b builder) add(r Row) {
+	if r.Dep != "" {
+		b.deps[r.Service] = append(b.deps[r.Service], r.Dep)
+		return
+	}
+	host := topology.Entity{ID: "host:" + r.Node, Kind: topology.KindHost, AZ: r.AZ, Host: r.Node, Group: r.Group}
+	if r.AZ != "" {
+		b.es["az:"+r.AZ] = topology.Entity{ID: "az:" + r.AZ, Kind: topology.KindAZ, AZ: r.AZ}
+		host.Parents = []string{"az:" + r.AZ}
+	}
+	if old, ok := b.es[host.ID]; !ok || len(old.Parents) == 0 {
+		b.es[host.ID] = host
+	}
+	node := topology.Entity{
+		ID: "node:" + r.Node, Kind: topology.KindNode, Service: r.Service, Cluster: r.Cluster, AZ: r.AZ,
+		Host: r.Node, Group: r.Group, Parents: []string{host.ID},
+	}
+	if old, ok := b.es[node.ID]; !ok || old.Service == "" {
+		b.es[node.ID] = node
+	}
+	whole := topology.Entity{ID: "cluster:" + r.Cluster, Kind: topology.KindCluster, Service: r.Service, Cluster: r.Cluster}
+	switch {
+	case r.Cluster != "":
+		b.clusters[r.Service] = append(b.clusters[r.Service], whole.ID)
+	case r.Service != "":
+		whole = topology.Entity{ID: "service:" + r.Service, Kind: topology.KindService, Service: r.Service}
+	default:
+		return
+	}
+	b.es[whole.ID] = whole
+	b.members[whole.ID] = append(b.members[whole.ID], node.ID)
+}
+
+// depend lets a service need the clusters that it uses, none of which may be lost, and its nodes, some of which
+// may: the nodes become a whole of their own. Of two clusters of one service nobody said which it is: neither
+// explains.
+func (b builder) depend(service string, deps []string) {
+	e, ok := b.es["service:"+service]
+	if !ok {
+		return
+	}
+	var needs []string
+	for _, dep := range deps {
+		of := b.clusters[dep]
+		slices.Sort(of)
+		if of = slices.Compact(of); len(of) == 1 {
+			needs = append(needs, of[0])
+		}
+	}
+	if len(needs) == 0 {
+		return
+	}
+	nodes := e
+	nodes.ID = "fleet:" + service
+	e.Parents, e.Spare = append(needs, nodes.ID), 0
+	b.es[e.ID], b.es[nodes.ID] = e, nodes
 }

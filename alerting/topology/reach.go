@@ -52,7 +52,7 @@ func (g *Graph) Reach(id string) map[string]Edge {
 	return reach
 }
 
-// parted raises the parts of a whole.
+// parted raises the parts of a whole. What they stand on bears their load, but does not break with it.
 func (g *Graph) parted(e Entity, how Edge, itself bool, raise func(string, Edge) bool) {
 	for _, p := range e.Parents {
 		part := g.entities[p]
@@ -66,7 +66,7 @@ func (g *Graph) parted(e Entity, how Edge, itself bool, raise func(string, Edge)
 		raise(p, edge)
 		if part.Kind == KindNode {
 			if m := g.Machine(p); m != p {
-				raise(m, min(edge, Member))
+				raise(m, min(edge, Side))
 			}
 		}
 	}

@@ -52,6 +52,7 @@ func TestReach(t *testing.T) {
 		{"s-a", "s-b", Side},
 		{"store", "users", Hurt},
 		{"store", "s-b", Member},
+		{"store", "m-b", Side}, // bears its load, does not break with it
 		{"store", "edge", Front},
 		{"edge", "users", Hurt},
 		{"edge", "f-a", Member},

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -63,6 +64,17 @@ func DefaultConfig() Config {
 		Heartbeat: 30 * time.Second, IdleTimeout: 60 * time.Second, Limit: 10000,
 		Drain: 5 * time.Second, Log: slog.New(slog.DiscardHandler),
 	}
+}
+
+// deps names the services that this node cannot do without.
+func (c Config) deps() (deps []string) {
+	if strings.HasPrefix(c.Broker, "amqp") {
+		deps = append(deps, "rabbitmq")
+	}
+	if c.Riak != "" {
+		deps = append(deps, "riak")
+	}
+	return deps
 }
 
 // Validate says what is wrong with c, all of it at once.
@@ -142,6 +154,7 @@ func (n *node) serve(ctx context.Context, ln net.Listener) error {
 	case err = <-served: // the listener broke
 	case <-ctx.Done():
 		n.draining.Store(true)
+		n.tel.count("stopped", 1)
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.cfg.Drain)
 		defer cancel()
 		if srv.Shutdown(end) != nil {

@@ -143,6 +143,9 @@ func (n *node) report(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		n.tel.gauge("info", 1, "version:"+n.cfg.Version)
+		for _, dep := range n.cfg.deps() {
+			n.tel.gauge("depends", 1, "dep:"+dep)
+		}
 		n.tel.gauge("streams.open", float64(n.hub.len()))
 		n.tel.gauge("streams.limit", float64(n.cfg.Limit))
 		n.tel.gauge("broker.connected", map[bool]float64{true: 1}[n.fanout.connected()])

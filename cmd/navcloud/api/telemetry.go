@@ -10,7 +10,9 @@ import (
 // telemetry is what the node counts. Names are StatsD's; tags node, az and stack are on each.
 //
 //	navcloud.info                gauge   always 1; tag version
+//	navcloud.depends             gauge   always 1; tag dep: rabbitmq, riak, where it uses them
 //	navcloud.alive               count   seconds of service, one each second
+//	navcloud.stopped             count   1 at an orderly end
 //	navcloud.streams.open        gauge   streams open now
 //	navcloud.streams.limit       gauge   connections that the balancer can hold, over all nodes
 //	navcloud.streams.opened      count
