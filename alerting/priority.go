@@ -111,6 +111,8 @@ func (r *Router) table(a *alarm) (Priority, string) {
 		return P3, "only heartbeats are missing: we are blind, nothing else says that they are down"
 	case a.derived():
 		return either(P2, P3), "one rule on most of " + a.entity.ID
+	case r.unreplaced(a):
+		return either(P2, P3), fmt.Sprintf("%s, and nothing replaced it for %v: the next loss hurts", spare, r.set.Wait.Ephemeral)
 	case redundant && critical && a.kind == "saturation" && a.Annotations[AnnotationGuidance] != "":
 		return P2, "it gets worse by itself and a person must act"
 	case redundant && a.foreign() && critical:
@@ -164,4 +166,41 @@ func (r *Router) redundancy(a *alarm) (string, bool) {
 		return "its group " + e.Group + " replaces it", true
 	}
 	return "", false
+}
+
+// unreplaced says that a node is down for longer than its return or its replacement takes, and that it was the one that
+// could be spared. Where more could be, each loss is a ticket, and too many of them are one alarm of the whole.
+func (r *Router) unreplaced(a *alarm) bool {
+	a.unreplaced = false
+	if a.derived() || !a.holds() || a.kind != "down" || a.entity.Kind != topology.KindNode {
+		return false
+	}
+	s, part := r.graph.Redundancy(a.entity.ID, r.lost)
+	if !part || s.Spare != 1 || s.Lost != 1 || r.replaced(a) {
+		return false
+	}
+	due := a.began().Add(r.set.Wait.Ephemeral)
+	r.at(due)
+	a.unreplaced = r.passed(due)
+	return a.unreplaced
+}
+
+// replaced says that the group of a node has got as many new ones as it lost.
+func (r *Router) replaced(a *alarm) bool {
+	if a.entity.Group == "" {
+		return false
+	}
+	born, lost := 0, 0
+	for _, id := range r.graph.Fleet(topology.KindNode, a.entity.Service) {
+		if e, _ := r.graph.Get(id); e.Group != a.entity.Group {
+			continue
+		}
+		if !r.lost[id] && r.born[id].After(a.began()) {
+			born++
+		}
+		if r.lost[id] {
+			lost++
+		}
+	}
+	return born > 0 && born >= lost
 }

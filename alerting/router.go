@@ -12,6 +12,7 @@ type Router struct {
 	graph *topology.Graph
 	reach map[string]map[string]topology.Edge // of the causes asked about, until the graph changes
 	needs map[string]map[string]bool
+	born  map[string]time.Time // when an entity came into the graph, of those that came later
 
 	alarms   map[string]*alarm // as told, by fingerprint
 	rolled   map[string]*alarm // roll-ups, by fingerprint
@@ -45,7 +46,7 @@ type Router struct {
 // New makes a router. The settings must be valid.
 func New(s Settings) *Router {
 	return &Router{
-		set: s, reach: map[string]map[string]topology.Edge{}, needs: map[string]map[string]bool{},
+		set: s, reach: map[string]map[string]topology.Edge{}, needs: map[string]map[string]bool{}, born: map[string]time.Time{},
 		alarms: map[string]*alarm{}, rolled: map[string]*alarm{}, silences: map[string]*Silence{},
 		senders: map[string]time.Time{}, rules: map[string]time.Time{}, past: map[string]past{}, routes: map[string]*route{},
 	}

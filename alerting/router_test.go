@@ -45,6 +45,20 @@ func fleet(t testing.TB) *topology.Graph {
 	return g
 }
 
+// trio is a service of nodes of one group, of which one may be lost.
+func trio(t testing.TB, nodes ...string) *topology.Graph {
+	t.Helper()
+	es := []topology.Entity{{ID: "trips", Kind: topology.KindService, Service: "trips", Parents: nodes, Spare: 1}}
+	for _, n := range nodes {
+		es = append(es, topology.Entity{ID: n, Kind: topology.KindNode, Service: "trips", Group: "trips", Host: n})
+	}
+	g, err := topology.New(es)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
 // tell makes an alarm of "rule severity kind layer entity", with guidance where it is critical, and more labels.
 func tell(what string, more ...string) Alarm {
 	f := strings.Fields(what)

@@ -38,6 +38,8 @@ type alarm struct {
 	silenced string // ID of the silence
 	by       *alarm // what explains it
 	why      string
+
+	unreplaced bool // a node that is down for long, without a spare
 }
 
 func (a *alarm) holds() bool   { return a.ended.IsZero() }
@@ -133,15 +135,22 @@ func (r *Router) end(fp string) {
 	}
 }
 
-// place takes a new graph. Alarms of a node that its group has replaced since are over.
+// place takes a new graph. Alarms of a node that left it and belonged to a group are over, but for one of which was told
+// that nothing replaced it.
 func (r *Router) place(g *topology.Graph) {
 	old := r.graph
 	r.graph = g
 	clear(r.reach)
 	clear(r.needs)
+	for _, id := range g.IDs() {
+		if _, was := old.Get(id); !was && old.Len() > 0 {
+			r.born[id] = r.now
+		}
+	}
+	maps.DeleteFunc(r.born, func(id string, _ time.Time) bool { _, is := g.Get(id); return !is })
 	for _, a := range r.alarms {
 		was, ok := old.Get(a.entity.ID)
-		if _, is := g.Get(a.entity.ID); ok && !is && was.Group != "" && a.holds() {
+		if _, is := g.Get(a.entity.ID); ok && !is && was.Group != "" && a.holds() && !a.unreplaced {
 			a.ended = r.now
 		}
 		if a.holds() {

@@ -48,8 +48,48 @@ func TestTimelines(t *testing.T) {
 			w.wait(time.Minute)
 			w.want("20s trigger P2 Disk", "45s trigger P1 Burn")
 		},
+		"a machine does not break with what runs on it": func(w *world) {
+			w.fire(split, tell("Full critical saturation host m-store-a0"), tell("Busy warning saturation host m-store-a1"))
+			w.wait(time.Minute)
+			w.want("20s trigger P2 Split", "20s trigger P2 Full")
+		},
 		"one node of many stays on the board": func(w *world) {
 			w.fire(process, slow)
+			w.wait(time.Hour)
+			w.want()
+		},
+		"the one node that could be spared is told when nothing replaces it": func(w *world) {
+			w.in = append(w.in, Topology{trio(w.t, "a", "b", "c")})
+			w.fire(tell("Gone critical down node a"))
+			w.wait(170 * time.Second)
+			w.want()
+			w.wait(time.Minute)
+			w.want("3m0s trigger P2 Gone")
+			if v := w.r.View(); !strings.Contains(v.Problems[0].Reason, "nothing replaced it for 3m0s: the next loss hurts") {
+				w.t.Errorf("the reason is %q", v.Problems[0].Reason)
+			}
+			w.in = append(w.in, Topology{trio(w.t, "b", "c")}) // forgotten, not replaced
+			w.wait(5 * time.Minute)
+			w.want()
+			w.end(tell("Gone critical down node a"))
+			w.wait(2 * time.Minute)
+			w.want("9m50s resolve P2 Gone")
+		},
+		"a node that its group replaced is told to nobody": func(w *world) {
+			w.in = append(w.in, Topology{trio(w.t, "a", "b", "c")})
+			w.fire(tell("Gone critical down node a"))
+			w.wait(2 * time.Minute)
+			w.in = append(w.in, Topology{trio(w.t, "a", "b", "c", "d")})
+			w.wait(10 * time.Minute)
+			w.in = append(w.in, Topology{trio(w.t, "b", "c", "d")})
+			w.wait(time.Hour)
+			w.want()
+		},
+		"a node that comes back in time is told to nobody": func(w *world) {
+			w.in = append(w.in, Topology{trio(w.t, "a", "b", "c")})
+			w.fire(tell("Gone critical down node a"))
+			w.wait(170 * time.Second)
+			w.end(tell("Gone critical down node a"))
 			w.wait(time.Hour)
 			w.want()
 		},
