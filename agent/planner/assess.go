@@ -17,6 +17,7 @@ func (p *Planner) assess(ctx context.Context, now time.Time, all []found) error 
 	said := &metric.Batch{Time: end}
 	var answers []capacity.Answer
 	var errs []error
+	left := 0
 	for _, f := range all {
 		if len(f.readings) == 0 {
 			continue
@@ -26,7 +27,9 @@ func (p *Planner) assess(ctx context.Context, now time.Time, all []found) error 
 			errs = append(errs, err)
 			continue
 		}
-		for _, r := range f.readings {
+		fullest := f.pool.Fullest(f.readings, maxEach)
+		left += len(f.readings) - len(fullest)
+		for _, r := range fullest {
 			h, ok := past[r.Key()]
 			if !ok {
 				h = &capacity.History{}
@@ -42,24 +45,23 @@ func (p *Planner) assess(ctx context.Context, now time.Time, all []found) error 
 	}
 	capacity.Sort(answers)
 	p.mu.Lock()
-	p.report.At, p.report.Answers = now, answers
+	p.report.At, p.report.Answers, p.report.Left = now, answers, left
 	p.mu.Unlock()
 	return errors.Join(append(errs, p.o.Kept.Append(ctx, "forecasts", end, said.Samples))...)
 }
 
-// refresh puts new readings into the answers that are there. It says false where there are others than before.
+// refresh puts new readings into the answers that are there. It says false where one of them is gone, or a pool has come.
 func (p *Planner) refresh(now time.Time, all []found) bool {
 	by := map[string]capacity.Reading{}
+	come := map[string]bool{}
 	for _, f := range all {
 		for _, r := range f.readings {
 			by[f.pool.Name+" "+r.Key()] = r
+			come[f.pool.Name] = true
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(by) != len(p.report.Answers) {
-		return false
-	}
 	fresh := make([]capacity.Answer, len(p.report.Answers))
 	for i, a := range p.report.Answers {
 		r, ok := by[a.Pool.Name+" "+a.Reading.Key()]
@@ -67,6 +69,10 @@ func (p *Planner) refresh(now time.Time, all []found) bool {
 			return false
 		}
 		fresh[i] = a.At(r)
+		delete(come, a.Pool.Name)
+	}
+	if len(come) > 0 {
+		return false
 	}
 	p.report.At, p.report.Answers = now, fresh
 	return true
@@ -166,10 +172,7 @@ func (p *Planner) backfillDay(ctx context.Context, from, to time.Time) error {
 		if err != nil {
 			return fmt.Errorf("pool %s: %w", pool.Name, err)
 		}
-		for i, s := range series {
-			if i == maxEach {
-				break
-			}
+		for _, s := range series[:min(len(series), maxKept)] {
 			for _, pt := range s.Points {
 				at := pt.T.UTC()
 				if byTime[at] == nil {

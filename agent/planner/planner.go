@@ -10,6 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +28,8 @@ const Every = 5 * time.Minute
 const (
 	hour       = time.Hour
 	day        = 24 * hour
-	maxEach    = 50 // instances of one pool, in the order of their labels; more are counted and left out
+	maxKept    = 1000 // instances of one pool, in the order of their labels
+	maxEach    = 50   // of them that are forecast, the fullest
 	hoursKept  = 5 * 7 * 24
 	daysKept   = 400
 	tellEvery  = time.Minute      // for the series: rules look five minutes back
@@ -50,12 +54,12 @@ type Planner struct {
 
 	mu     sync.Mutex
 	report capacity.Report
-	failed string // last fault that was told
+	faults map[string]string // by what failed
 }
 
 // New makes a Planner.
 func New(o Options) *Planner {
-	return &Planner{o: o, pools: o.Config.pools(), report: capacity.Report{Note: o.Config.Note, Lead: o.Config.LeadTime}}
+	return &Planner{o: o, pools: o.Config.pools(), faults: map[string]string{}, report: capacity.Report{Note: o.Config.Note, Lead: o.Config.LeadTime}}
 }
 
 // Report is what was last found.
@@ -74,10 +78,7 @@ func (p *Planner) Run(ctx context.Context) error {
 		if at := now.Truncate(Every); at.After(rolled) || len(p.Report().Answers) == 0 {
 			rolled = at
 			readings, err := p.read(ctx, now)
-			if err == nil {
-				err = p.keep(ctx, at, readings)
-			}
-			p.note("reading", err)
+			p.note("reading", errors.Join(err, p.keep(ctx, at, readings)))
 			if hourly := now.Truncate(hour); hourly.After(assessed) || !p.refresh(now, readings) {
 				assessed = hourly
 				err := p.assess(ctx, now, readings)
@@ -97,22 +98,22 @@ func (p *Planner) Run(ctx context.Context) error {
 	}
 }
 
-// note logs a fault once, and that it is over.
+// note logs a fault when it comes and when it is over.
 func (p *Planner) note(what string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	before := p.faults[what]
+	delete(p.faults, what)
+	if err != nil {
+		p.faults[what] = what + ": " + err.Error()
+	}
 	switch {
-	case err != nil && p.failed != what:
-		p.failed = what
+	case err != nil && before == "":
 		p.o.Log.Warn("capacity is not known", "what", what, "err", err)
-	case err == nil && p.failed == what:
-		p.failed = ""
+	case err == nil && before != "":
 		p.o.Log.Info("capacity is known again", "what", what)
 	}
-	p.report.Fault = ""
-	if err != nil {
-		p.report.Fault = fmt.Sprintf("%s: %v", what, err)
-	}
+	p.report.Fault = strings.Join(slices.Sorted(maps.Values(p.faults)), "; ")
 }
 
 // found is what a pool's queries gave.
@@ -121,32 +122,37 @@ type found struct {
 	readings []capacity.Reading
 }
 
-// read asks the agent's store how full the pools are.
+// read asks the agent's store how full the pools are. A pool whose queries fail is missing, and told by the error.
 func (p *Planner) read(ctx context.Context, now time.Time) (out []found, err error) {
 	for _, pool := range p.pools {
-		ask := func(q string) []capacity.Sample {
-			if q == "" || err != nil {
-				return nil
-			}
-			var series []store.Series
-			if series, err = p.o.Main.Instant(ctx, q, now); err != nil {
-				return nil
-			}
-			return samples(series)
-		}
-		f := found{pool: pool}
-		if use := ask(peak(pool)); len(use) > 0 {
-			f.readings = pool.Read(use, ask(pool.Limit), ask(pool.Nodes))
-		}
-		if err != nil {
-			return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
-		}
-		if len(f.readings) > maxEach {
-			f.readings = f.readings[:maxEach]
+		f, one := p.readPool(ctx, pool, now)
+		if one != nil {
+			err = errors.Join(err, fmt.Errorf("pool %s: %w", pool.Name, one))
+			continue
 		}
 		out = append(out, f)
 	}
-	return out, nil
+	return out, err
+}
+
+func (p *Planner) readPool(ctx context.Context, pool capacity.Pool, now time.Time) (found, error) {
+	f := found{pool: pool}
+	var answers [3][]capacity.Sample
+	for i, q := range []string{peak(pool), pool.Limit, pool.Nodes} {
+		if q == "" || i > 0 && len(answers[0]) == 0 {
+			continue
+		}
+		series, err := p.o.Main.Instant(ctx, q, now)
+		if err != nil {
+			return f, err
+		}
+		answers[i] = samples(series)
+	}
+	f.readings = pool.Read(answers[0], answers[1], answers[2])
+	if len(f.readings) > maxKept {
+		f.readings = f.readings[:maxKept]
+	}
+	return f, nil
 }
 
 // peak is the query for the most that a pool was used in five minutes; of a floor, the least that was left.

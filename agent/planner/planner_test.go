@@ -263,3 +263,28 @@ func TestConfig(t *testing.T) {
 		}
 	}
 }
+
+func TestAQueryThatFailsHidesNoOtherPool(t *testing.T) {
+	t.Parallel()
+	main := open(t, "main")
+	fleet(t, main, 1)
+	cfg := Default()
+	cfg.Pools = map[string]PoolConfig{"broken": {Use: "navcloud_streams_open * on (stack) navcloud_streams_limit", Limit: "1"}}
+	p, _ := planned(t, main, cfg)
+	readings, err := p.read(t.Context(), noon)
+	if err == nil || !strings.HasPrefix(err.Error(), "pool broken: ") {
+		t.Errorf("error = %v; want that of the pool", err)
+	}
+	p.note("reading", err)
+	if err := p.assess(t.Context(), noon, readings); err != nil {
+		t.Fatal(err)
+	}
+	p.note("forecast", nil)
+	if r := p.Report(); len(r.Answers) != 2 || !strings.HasPrefix(r.Fault, "reading: pool broken: ") {
+		t.Errorf("%d answers, fault %q; want balancer and disk, and the fault", len(r.Answers), r.Fault)
+	}
+	p.note("reading", nil)
+	if f := p.Report().Fault; f != "" {
+		t.Errorf("fault %q after it was over", f)
+	}
+}

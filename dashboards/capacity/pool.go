@@ -209,3 +209,15 @@ func (r Reading) Largest() (Zone, bool) {
 	}
 	return slices.MaxFunc(r.Zones, func(a, b Zone) int { return cmp.Compare(a.Limit, b.Limit) }), true
 }
+
+// Fullest returns the n readings with the least room, or all.
+func (p Pool) Fullest(readings []Reading, n int) []Reading {
+	if len(readings) <= n {
+		return readings
+	}
+	out := slices.Clone(readings)
+	slices.SortStableFunc(out, func(a, b Reading) int {
+		return cmp.Compare(cmp.Or(p.buffer(a.Limit, a.Use()), math.Inf(1)), cmp.Or(p.buffer(b.Limit, b.Use()), math.Inf(1)))
+	})
+	return out[:n]
+}

@@ -108,8 +108,8 @@ func TestAssessWhatFills(t *testing.T) {
 	if a.Until.P50 < 8*day || a.Until.P50 > 12*day || !a.Urgent() {
 		t.Errorf("240 hours of room: %v", a.Until)
 	}
-	if fast := a.If(WhatIf{Growth: 1}); fast.Until.P50 >= a.Until.P50/2+day {
-		t.Errorf("twice as fast: %v after %v", fast.Until.P50, a.Until.P50)
+	if fast := a.If(WhatIf{Growth: 1}); fast.Until.P50 >= a.Until.P50/2+day || fast.Use != a.Use || math.Abs(fast.Fan.Mean[9]-now-20) > 3 {
+		t.Errorf("twice as fast: %v after %v, use %v, in ten hours %v", fast.Until.P50, a.Until.P50, fast.Use, fast.Fan.Mean[9])
 	}
 	floor := Pool{Name: "left", Unit: "bytes", Kind: Fills, Floor: true}
 	left := make([]float64, 300)
@@ -208,5 +208,18 @@ func TestSortPutsTheMostUrgentFirst(t *testing.T) {
 		if answers[i].Pool.Name != want {
 			t.Errorf("place %d: %s; want %s", i, answers[i].Pool.Name, want)
 		}
+	}
+}
+
+func TestFullest(t *testing.T) {
+	var rs []Reading
+	for _, use := range []float64{5, 90, 0, 40} {
+		rs = append(rs, Reading{Zones: []Zone{{Use: use}}, Limit: 100})
+	}
+	if got := (Pool{}).Fullest(rs, 2); got[0].Use() != 90 || got[1].Use() != 40 {
+		t.Errorf("fullest = %v", got)
+	}
+	if got := (Pool{Floor: true}).Fullest(rs, 2); got[0].Use() != 5 || got[1].Use() != 40 {
+		t.Errorf("nearest to the floor = %v; what is not known comes last", got)
 	}
 }

@@ -13,6 +13,7 @@ type Report struct {
 	Note    string        `json:"note,omitempty"`  // of the operator
 	Fault   string        `json:"fault,omitempty"` // why the last look failed
 	Answers []Answer      `json:"answers"`         // the most urgent first
+	Left    int           `json:"left,omitempty"`  // instances of pools with more room than the fullest 50, which are not forecast
 	Scaling Scaling       `json:"scaling"`
 }
 

@@ -8,7 +8,7 @@ import (
 
 // WhatIf is a question: how would it be.
 type WhatIf struct {
-	Growth   float64       // of demand, as a share: 0.2 is a fifth more
+	Growth   float64       // of demand, or of the speed at which something fills, as a share: 0.2 is a fifth more
 	Nodes    float64       // more than now, or fewer
 	Zone     bool          // the largest zone is lost
 	Launch   float64       // demand that comes on top, in the pool's unit
@@ -37,19 +37,21 @@ func (a Answer) If(w WhatIf) Answer {
 	if w.Zone && many && a.Pool.Zoned {
 		a.Limit -= zone.Limit
 	}
-	soon := 0.0 // of the launch, what is there now
-	if w.LaunchIn <= 0 {
-		soon = w.Launch
+	if a.Pool.Kind == Demand {
+		a.Use *= grow
+		if w.LaunchIn <= 0 {
+			a.Use += w.Launch
+		}
 	}
-	a.Use = a.Use*grow + soon
 	a.Buffer.Now = a.Pool.buffer(a.Limit, a.Use)
 	if a.Lacks != "" {
 		return a
 	}
-	a.Fan = a.Fan.grown(grow, w)
 	if a.Pool.Kind == Demand {
+		a.Fan = a.Fan.grown(grow, w)
 		a.Until = a.Fan.Runway(a.Limit, 24).in(time.Hour)
 	} else {
+		a.Fan = a.Fan.steeper(before.Use, grow)
 		a.Until = before.Until.scaled((a.Limit - a.Use) / ((before.Limit - before.Use) * grow))
 	}
 	a.Buffer.ZoneLost, a.Lost = 0, ""
@@ -85,9 +87,23 @@ func (f Fan) grown(grow float64, w WhatIf) Fan {
 	return f
 }
 
+// steeper is the fan of what fills from now on, times as fast.
+func (f Fan) steeper(now, times float64) Fan {
+	for _, line := range []*[]float64{&f.Mean, &f.Lo80, &f.Hi80, &f.Lo95, &f.Hi95} {
+		*line = slices.Clone(*line)
+		for k := range *line {
+			(*line)[k] = now + times*((*line)[k]-now)
+		}
+	}
+	return f
+}
+
 // scaled is the time until the limit where it takes ratio times as long.
 func (u Until) scaled(ratio float64) Until {
 	if math.IsNaN(ratio) || math.IsInf(ratio, 0) || ratio < 0 {
+		return u
+	}
+	if u.Within == 1 && u.P50 == 0 {
 		return u
 	}
 	for _, t := range []*time.Duration{&u.P10, &u.P50, &u.P90} {
