@@ -176,5 +176,6 @@ func (c *Cluster) Close() error {
 		// erl_child_setup outlives its virtual machine for a moment; it holds no namespace open.
 		errs = append(errs, run("ip", "netns", "del", c.Namespace(n)))
 	}
-	return errors.Join(append(errs, run("ip", "netns", "del", c.hub()))...)
+	errs = append(errs, run("ip", "netns", "del", c.hub()))
+	return errors.Join(append(errs, c.turn.Close())...)
 }

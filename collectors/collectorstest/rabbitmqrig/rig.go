@@ -53,6 +53,7 @@ func Available() error {
 type Cluster struct {
 	dir  string
 	id   string
+	turn *os.File // locked while the cluster is there
 	epmd [Size + 1]*exec.Cmd
 	node [Size + 1]*process
 }
@@ -69,14 +70,43 @@ type Options struct {
 	Tick     time.Duration // net_ticktime; after about it a silent peer is declared down
 }
 
-// Start starts a cluster in dir, which is empty, and waits until all nodes see each other: 35 to 60 s on two cores.
+// startLimit is how long a start may take: ten times as long as on two cores that do nothing else.
+const startLimit = 6 * time.Minute
+
+// Start starts a cluster in dir, which is empty, and waits until all nodes see each other: 35 to 60 s on two cores. One
+// machine has one cluster at a time, whichever package's tests want it: it waits for its turn until ctx ends.
 func Start(ctx context.Context, dir string, o Options) (*Cluster, error) {
-	c := &Cluster{dir: dir, id: fmt.Sprintf("bnc%d", os.Getpid())}
-	err := c.start(ctx, o)
+	turn, err := takeTurn(ctx)
 	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{dir: dir, id: fmt.Sprintf("bnc%d", os.Getpid()), turn: turn}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := c.start(ctx, o); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+// takeTurn locks a file that all on this machine know. Source: flock(2); the lock ends with the process at the latest.
+func takeTurn(ctx context.Context) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "binnacle-rabbitmqrig.lock"), os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			_ = f.Close()
+			return nil, fmt.Errorf("another cluster has its turn: %w", errors.Join(err, ctx.Err()))
+		}
+	}
 }
 
 func (c *Cluster) start(ctx context.Context, o Options) error {

@@ -1,0 +1,233 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/alerting/alertingtest"
+	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/collectorstest/rabbitmqrig"
+)
+
+// realFleet is an agent that judges and pages, fed by the collector of each node of a real cluster, as by remote-write.
+type realFleet struct {
+	a  *Agent
+	pd *alertingtest.PagerDuty
+
+	mu    sync.Mutex
+	state map[int]string
+	side  map[int]string
+	peers map[int]int // that answer at their port
+}
+
+func newRealFleet(t *testing.T, c *rabbitmqrig.Cluster) *realFleet {
+	t.Helper()
+	f := &realFleet{pd: alertingtest.NewPagerDuty(), state: map[int]string{}, side: map[int]string{}, peers: map[int]int{}}
+	cfg, err := ParseConfig("test.yaml", []byte(fmt.Sprintf(`
+data: %s
+listen: %s
+collect: off
+rules: {packs: [rabbitmq]}
+route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, from: a@example.org}}
+`, t.TempDir(), freePort(t, "tcp"), alertingtest.RoutingKey, f.pd.URL(), f.pd.URL())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.a, err = New(cfg, Hooks{Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for n := 1; n <= rabbitmqrig.Size; n++ {
+		col := realCollector(t, c, n)
+		wg.Go(func() { _ = col.(collectors.Runner).Run(ctx) })
+		wg.Go(func() { f.feed(ctx, n, col) })
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- f.a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		f.pd.Close()
+	})
+	return f
+}
+
+func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int) collectors.Collector {
+	t.Helper()
+	spec, ok := collectors.Lookup("rabbitmq")
+	if !ok {
+		t.Fatal("no collector rabbitmq")
+	}
+	opt := reflect.New(reflect.TypeOf(spec.Options))
+	opt.Elem().Set(reflect.ValueOf(spec.Options))
+	config := fmt.Sprintf("{user: monitor, password: monitor, name: rabbit@n%d, exchanges: [{name: nav.events, consumers: 3}]}", n)
+	if err := yaml.Unmarshal([]byte(config), opt.Interface()); err != nil {
+		t.Fatal(err)
+	}
+	col, err := spec.New(collectors.Env{
+		Options: opt.Elem().Interface(), Root: t.TempDir(), Node: fmt.Sprintf("n%d", n), Dial: c.Dial(n), Now: time.Now,
+		HTTP: &http.Transport{DialContext: c.Dial(n), MaxIdleConnsPerHost: 4}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return col
+}
+
+// feed collects every 2 s into the agent's store, with the labels that an agent on the node puts on.
+func (f *realFleet) feed(ctx context.Context, n int, col collectors.Collector) {
+	for ctx.Err() == nil {
+		b := &metric.Batch{Time: time.Now()}
+		look, cancel := context.WithTimeout(ctx, 8*time.Second)
+		var blind *collectors.BlindError
+		err := col.Collect(look, b)
+		cancel()
+		if err == nil || errors.As(err, &blind) {
+			f.take(ctx, n, b)
+		}
+		select {
+		case <-time.After(2 * time.Second):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (f *realFleet) take(ctx context.Context, n int, b *metric.Batch) {
+	node, az := fmt.Sprintf("n%d", n), string(rune('a'+n-1))
+	f.mu.Lock()
+	f.side[n], f.peers[n] = "", 0
+	for i, s := range b.Samples {
+		switch {
+		case s.Desc.Name == "rabbitmq_state" && s.Value == 1:
+			f.state[n] = s.Labels.Get("state")
+		case s.Desc.Name == "rabbitmq_view" && s.Value == 1:
+			f.side[n] = strings.ReplaceAll(s.Labels.Get("side"), "rabbit@", "")
+		case s.Desc.Name == "rabbitmq_peer_tcp_up" && s.Value == 1:
+			f.peers[n]++
+		}
+		b.Samples[i].Labels = s.Labels.With("node", node).With("az", az)
+	}
+	f.mu.Unlock()
+	_ = f.a.store.Append(ctx, "rabbitmq@"+node, b.Time, b.Samples) // it ends with the test
+}
+
+// all says whether every node is in one state, on these sides.
+func (f *realFleet) all(state string, sides ...string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for n := 1; n <= rabbitmqrig.Size; n++ {
+		if f.state[n] != state || len(sides) > 0 && f.side[n] != sides[n-1] {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *realFleet) connected() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for n := 1; n <= rabbitmqrig.Size; n++ {
+		if f.peers[n] != rabbitmqrig.Size-1 {
+			return false
+		}
+	}
+	return true
+}
+
+// titled says whether the one incident's title has text in it.
+func (f *realFleet) titled(text string) bool {
+	return slices.ContainsFunc(f.pd.Incidents(), func(in alertingtest.Incident) bool { return strings.Contains(in.Title, text) })
+}
+
+// until waits until what holds, says how long that took since begin, and returns when it held.
+func (f *realFleet) until(t *testing.T, what string, begin time.Time, limit time.Duration, holds func() bool) time.Time {
+	t.Helper()
+	for time.Since(begin) < limit {
+		if holds() {
+			t.Logf("%s: %.1f s", what, time.Since(begin).Seconds())
+			return time.Now()
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t.Fatalf("%s: not within %s; states %v, sides %v, calls %+v", what, limit, f.state, f.side, f.pd.Calls())
+	return time.Time{}
+}
+
+// TestRealCutIsOnePage cuts a node off a real cluster with the default tick time, which lets the split stand. Limits are for
+// a machine that is busy with other tests; BENCHMARKS.md has what a calm one took.
+func TestRealCutIsOnePage(t *testing.T) {
+	if os.Getenv("BINNACLE_REAL") == "" {
+		t.Skip("real brokers are started only where BINNACLE_REAL is set")
+	}
+	if err := rabbitmqrig.Available(); err != nil {
+		t.Skip(err)
+	}
+	c, err := rabbitmqrig.Start(t.Context(), t.TempDir(), rabbitmqrig.Options{Handling: "ignore", Tick: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	f := newRealFleet(t, c)
+	f.until(t, "healthy", time.Now(), 90*time.Second, func() bool {
+		return f.all("running", "n1+n2+n3", "n1+n2+n3", "n1+n2+n3") && f.connected()
+	})
+	time.Sleep(10 * time.Second) // the graph of the fleet is made of what was collected
+	if calls := f.pd.Calls(); len(calls) > 0 {
+		t.Fatalf("healthy, and paged: %+v", calls)
+	}
+
+	cut := time.Now()
+	must(t, c.Cut(2))
+	f.until(t, "suspected on all nodes", cut, 20*time.Second, func() bool { return f.all("partition_suspected") })
+	f.until(t, "page", cut, 50*time.Second, func() bool { return len(f.pd.Pages()) > 0 })
+	known := f.until(t, "the brokers know", cut, 110*time.Second, func() bool { return f.all("running", "n1+n3", "n2", "n1+n3") })
+	f.until(t, "both sides in the title, after that", known, 40*time.Second, func() bool { return f.titled("n1+n3 against n2") })
+
+	healed := time.Now()
+	must(t, c.Heal(2))
+	f.until(t, "healed, and still split", healed, time.Minute, func() bool { return f.all("running", "n1+n3", "n2", "n1+n3") && f.connected() })
+	time.Sleep(20 * time.Second) // for what else may come
+	keys := map[string]string{}
+	for _, call := range f.pd.Calls() {
+		if call.Opened {
+			keys[call.Key] = call.Severity + ": " + call.Summary
+		}
+		if call.Status >= 400 || call.Status == 0 {
+			t.Errorf("refused: %+v", call)
+		}
+	}
+	if len(keys) != 1 {
+		t.Errorf("%d incidents, want one: %v", len(keys), slices.Sorted(maps.Values(keys)))
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
