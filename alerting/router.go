@@ -34,6 +34,7 @@ type Router struct {
 	highs   []time.Time // pages at high urgency since the storm began
 	noted   time.Time   // last summary of the storm
 	refused int         // alarms that found no room
+	unknown int         // alarms of an earlier life that nobody has told of yet: any word of a sender may end them
 
 	now      time.Time
 	listen   time.Time // when an earlier life was learnt of; zero: there was none
@@ -58,13 +59,19 @@ const idle = 30 * time.Second
 // Step takes what happened and decides what to do now. next is when it wants to be asked again at the
 // latest; zero: when there is something to tell. Inputs may be told twice. Time must not run backwards.
 func (r *Router) Step(now time.Time, in []Input) (out []Action, next time.Time) {
+	asked := r.wake
 	r.now, r.wake = now, time.Time{}
+	news := r.restored || asked.IsZero() || !now.Before(asked)
 	if r.restored {
 		r.restored, r.listen = false, now
 		r.unheard(now)
 	}
 	for _, i := range in {
-		r.take(i)
+		news = r.take(i) || news
+	}
+	if !news { // and what time alone does was not to come before asked
+		r.wake = asked
+		return nil, asked
 	}
 	r.age()
 	r.judge()
@@ -82,10 +89,11 @@ func (r *Router) Step(now time.Time, in []Input) (out []Action, next time.Time) 
 	return out, r.wake
 }
 
-func (r *Router) take(i Input) {
+// take takes one input, and says whether it can change anything: most are alarms that are told again.
+func (r *Router) take(i Input) (news bool) {
 	switch i := i.(type) {
 	case Firing:
-		r.fire(i.Alarm)
+		return r.fire(i.Alarm)
 	case Ended:
 		r.end(i.Fingerprint)
 	case Acked:
@@ -103,6 +111,7 @@ func (r *Router) take(i Input) {
 	case Recorded:
 		r.recorded(i.Record)
 	}
+	return true
 }
 
 // at asks to be woken at t.

@@ -203,6 +203,24 @@ func (w *world) want(log ...string) {
 	w.log = nil
 }
 
+func TestAlarmsThatAreToldAgainChangeNothing(t *testing.T) {
+	for _, every := range []time.Duration{0, 7 * time.Second} {
+		w := newWorld(t)
+		w.fire(burn, disk, slow, process)
+		w.wait(10 * time.Second)
+		w.fire(limit, split)
+		for range 40 {
+			w.wait(7 * time.Second)
+			if every > 0 {
+				w.fire(burn, disk, slow, process, limit, split)
+			}
+		}
+		w.end(burn, disk, slow, process, limit, split)
+		w.wait(10 * time.Minute)
+		w.want("13s trigger P1 Split", "5m50s resolve P1 Split")
+	}
+}
+
 func TestWhatWakesNobodyGoesItsOwnWay(t *testing.T) {
 	w := newWorld(t)
 	w.r.set.LowRoute, w.r.set.TellP4 = "low", true

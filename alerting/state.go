@@ -61,25 +61,34 @@ func (a *alarm) began() time.Time {
 // starts that are kept of one alarm.
 const maxStarts = 64
 
-// fire notes that an alarm holds.
-func (r *Router) fire(in Alarm) {
+// fire notes that an alarm holds, and says whether that is new.
+func (r *Router) fire(in Alarm) (news bool) {
 	fp := in.Fingerprint()
 	a := r.alarms[fp]
 	switch {
 	case a == nil:
 		if len(r.alarms) >= r.set.MaxAlarms && !urgent(in) {
 			r.refused++
-			return
+			return true
 		}
 		a = &alarm{fp: fp}
 		r.alarms[fp] = a
 		r.starts(a, in)
 	case !a.holds():
 		r.starts(a, in)
+	case a.same(in) && r.unknown == 0:
+		a.EndsAt, r.senders[sender(in)] = in.EndsAt, r.now
+		return false
 	}
 	a.Alarm, a.lost, a.unheard = in, false, false
 	r.locate(a)
 	r.senders[sender(in)] = r.now
+	return true
+}
+
+// same says that an alarm is told again as it is known, but for its end.
+func (a *alarm) same(in Alarm) bool {
+	return !a.lost && !a.unheard && a.StartsAt.Equal(in.StartsAt) && a.Generator == in.Generator && maps.Equal(a.Annotations, in.Annotations)
 }
 
 // urgent alarms find room when there is none.
@@ -162,6 +171,7 @@ func (r *Router) place(g *topology.Graph) {
 // age does what time alone does: contact is lost, flapping calms down, what is over is forgotten.
 func (r *Router) age() {
 	r.stormy()
+	r.unknown = 0
 	keep := max(r.set.Resolve.AfterCause, r.set.Flap.Quiet)
 	for fp, a := range r.alarms {
 		if a.flapping && r.now.Sub(a.starts[len(a.starts)-1]) > r.set.Flap.Quiet {
@@ -170,8 +180,11 @@ func (r *Router) age() {
 		if a.holds() && !a.EndsAt.IsZero() && r.passed(a.EndsAt) {
 			a.lost = true
 		}
-		if a.unheard && r.quietSender(a) {
+		switch {
+		case a.unheard && r.quietSender(a):
 			a.ended, a.unheard = r.now, false
+		case a.unheard:
+			r.unknown++
 		}
 		if a.lost && r.now.Sub(a.EndsAt) > r.set.ForgetLost || !a.holds() && r.now.Sub(a.ended) > keep {
 			delete(r.alarms, fp)
