@@ -130,6 +130,43 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestWithoutScript reads the board, takes a problem, takes that back, silences and filters in a browser that runs no script.
+func TestWithoutScript(t *testing.T) {
+	ctx := browser(t)
+	d := &desk{}
+	srv := httptest.NewServer(New(d.on(options(incident(), fleet{nodes: 3}, goodStatus()))))
+	defer srv.Close()
+	defer srv.CloseClientConnections()
+	text := func(selector string) string {
+		t.Helper()
+		s, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
+		if err != nil {
+			t.Fatalf("in the browser, %s: %v", selector, err)
+		}
+		return s
+	}
+	do(t, ctx, withoutScript(), chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/"))
+	if got := text("#heard"); !strings.Contains(got, "reload for news") {
+		t.Errorf("without script the page says %q, want that it must be reloaded", got)
+	}
+	do(t, ctx, chromedp.Click(chromedp.CSS(`form[action="/problems/00000000000000b2/take"] button`)), chromedp.WaitVisible(chromedp.CSS("#done-note")))
+	if got := text("#done-note p"); !strings.HasPrefix(got, "You took: Riak disk") {
+		t.Errorf("after taking it the page says %q", got)
+	}
+	do(t, ctx, chromedp.Click(chromedp.CSS("#done-note button")), chromedp.WaitNotPresent(chromedp.CSS("#done-note button")))
+	do(t, ctx, chromedp.Click(chromedp.CSS("#s-00000000000000b2 summary")), chromedp.WaitVisible(chromedp.CSS("#c-00000000000000b2")))
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#c-00000000000000b2"), "moved"), chromedp.Click(chromedp.CSS("#s-00000000000000b2 form button")), chromedp.WaitVisible(chromedp.CSS(`form[action="/silences/s1/end"]`)))
+	do(t, ctx, chromedp.Click(chromedp.CSS("#filter-open summary")), chromedp.WaitVisible(chromedp.CSS("#f-q")))
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#f-q"), "riak"), chromedp.Click(chromedp.CSS("#filter-form button")), chromedp.WaitVisible(chromedp.CSS("#filter-open[open]")))
+	if got := text("#filter-open summary"); got != "Filter: 1 of 3 problems shown" {
+		t.Errorf("the filter says %q", got)
+	}
+	want := "ack 00000000000000b2 by someone at the board, undo false; ack 00000000000000b2 by someone at the board, undo true; silence 00000000000000b2 for 2h0m0s by someone at the board: moved"
+	if got := strings.Join(d.did, "; "); got != want {
+		t.Errorf("the forms did %q, want %q", got, want)
+	}
+}
+
 // TestCompletion writes a query with the keyboard as the store's names help, and asks it.
 func TestCompletion(t *testing.T) {
 	ctx := browser(t)

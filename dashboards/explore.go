@@ -61,7 +61,7 @@ func (p *Pages) explore(r *http.Request) page {
 	}
 	now := p.opts.Now()
 	e := exploration{
-		period: readPeriod(q, now, "/explore", time.Hour, time.Hour, 6*time.Hour, 24*time.Hour, 7*24*time.Hour),
+		period: readPeriod(q, now, "/explore", p.kept(time.Hour), time.Hour, 6*time.Hour, 24*time.Hour, 7*24*time.Hour),
 		Query:  clip(strings.TrimSpace(q.Get("q")), maxQuery),
 	}
 	for _, ex := range examples {

@@ -74,7 +74,7 @@ func theDay() []Event {
 	const split, disk = "fleet:RabbitMQSplitBrain:cluster:rabbit:1", "fleet:HostDiskFull:node:x:1"
 	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
 	return []Event{
-		{At: ago(20 * time.Hour), Kind: "started"},
+		{At: ago(20 * time.Hour), Kind: "started", Detail: "on"},
 		{At: ago(10 * time.Hour), Kind: "accepted", Action: "trigger", Key: disk, Priority: alerting.P2, Title: "Disk /data on x is 96 % full [HostDiskFull]", Reason: "a person must act within the hour", Alarms: 1},
 		{At: ago(9 * time.Hour), Kind: "accepted", Action: "resolve", Key: disk, Priority: alerting.P2, Title: "Disk /data on x is 96 % full [HostDiskFull]"},
 		{At: ago(12 * time.Minute), Kind: "deployed", Key: "navcloud", Title: "deploy navcloud 3.2.1 at 11:48 UTC by ci"},

@@ -87,7 +87,7 @@ func (p *Pages) overTime(r *http.Request) page {
 		return p.noStore(pg)
 	}
 	now := p.opts.Now()
-	span := readPeriod(q, now, "/streams/history", defaultRange, time.Hour, 6*time.Hour, 24*time.Hour, 7*24*time.Hour)
+	span := readPeriod(q, now, "/streams/history", p.kept(defaultRange), time.Hour, 6*time.Hour, 24*time.Hour, 7*24*time.Hour)
 	if !q.Has("from") && !q.Has("to") {
 		pg.Live = livePath("overtime", q)
 	}
@@ -120,6 +120,21 @@ func (p *Pages) overTime(r *http.Request) page {
 	}
 	pg.Sections = append(pg.Sections, charts)
 	return pg
+}
+
+// leastRange is what a chart shows of a store that has just begun.
+const leastRange = 10 * time.Minute
+
+// kept is the span that is shown when nobody chose one: no more than the store has.
+func (p *Pages) kept(span time.Duration) time.Duration {
+	if p.opts.Status == nil {
+		return span
+	}
+	if st := p.opts.Status().Store; st != nil && !st.Oldest.IsZero() {
+		age := (p.opts.Now().Sub(st.Oldest) / leastRange) * leastRange // in steps, so that charts do not stretch with each look
+		span = min(span, max(age+leastRange, leastRange))
+	}
+	return span
 }
 
 type overDrawn struct {

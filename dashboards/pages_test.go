@@ -156,13 +156,18 @@ func TestFirstPaint(t *testing.T) {
 		return int(n)
 	}
 	assets := regexp.MustCompile(`/assets/[^"]+`)
-	for _, path := range []string{"/", "/streams", "/nodes"} {
+	for _, path := range []string{
+		"/", "/problems/0000000000000003", "/timeline", "/handover", "/streams", "/streams/history?by=node", "/wall?q=many", "/nodes", "/systems",
+		"/explore?q=sum+by+(node)+(navcloud_streams_open)", "/runbooks/RabbitMQSplitBrain",
+	} {
 		page := text(t, get(t, srv.Config.Handler, path).Body)
 		total := size(path)
 		for _, a := range assets.FindAllString(page, -1) {
 			total += size(a)
 		}
-		t.Logf("%s: %d bytes in all, %d of HTML before compression", path, total, len(page))
+		begun := time.Now()
+		get(t, srv.Config.Handler, path)
+		t.Logf("%s: %d bytes in all, %d of HTML before compression, made in %v", path, total, len(page), time.Since(begun).Round(10*time.Microsecond))
 		if total > 60<<10 {
 			t.Errorf("first paint of %s takes %d bytes, want at most 60 KB", path, total)
 		}

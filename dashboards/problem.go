@@ -94,6 +94,11 @@ func tell(e Event) (deed, bool) {
 		}
 		return deed{e, text, a.mark}, ok
 	}
+	if e.Kind == "started" && e.Detail != "" {
+		mode := e.Detail
+		e.Detail = ""
+		return deed{e, "This router started, mode " + mode, "other"}, true
+	}
 	k, ok := kinds[e.Kind]
 	text := k.text
 	if len(text) > 0 && text[len(text)-1] == ' ' {

@@ -193,7 +193,7 @@ func riaks(got map[string][]Series) (out []system) {
 			s.add(member{Name: cmp.Or(name[x.Labels["node"]], x.Labels["node"]), Node: x.Labels["node"], State: state})
 		}
 		for _, x := range of(c, got["riak view"]) {
-			s.add(member{Name: cmp.Or(name[x.Labels["node"]], x.Labels["node"]), Side: "ring " + exact(last(x))})
+			s.add(member{Name: cmp.Or(name[x.Labels["node"]], x.Labels["node"]), Side: fmt.Sprintf("ring %.0f", last(x))})
 		}
 		for _, x := range of(c, got["riak owned"]) {
 			s.add(member{Name: x.Labels["owner"], Owned: last(x)})

@@ -27,7 +27,7 @@ var walls = []struct{ label, query, what string }{
 	{"Open streams", `sum by (stack, az, node) (navcloud_streams_open)`, "streams of a node"},
 	{"Collectors", `min by (node, collector) (binnacle_collector_up)`, "1 sees, 0 does not"},
 	{"Processor", `1 - sum by (node) (rate(host_cpu_seconds_total{mode="idle"}[1m])) / sum by (node) (rate(host_cpu_seconds_total[1m]))`, "share in use"},
-	{"Every series", `time() - timestamp({__name__=~".+"})`, "age of the last value, seconds"},
+	{"Metrics", `count by (__name__) ({__name__=~".+"})`, "how many series a metric has"},
 }
 
 // glance is one look at all series of the wall, in order of name.
