@@ -14,7 +14,7 @@ import (
 // assess forecasts all pools anew and keeps what it says of the same hour tomorrow.
 func (p *Planner) assess(ctx context.Context, now time.Time, all []found) error {
 	end := now.Truncate(hour)
-	said := &metric.Batch{Time: end}
+	said, days := &metric.Batch{Time: end}, &metric.Batch{Time: end}
 	var answers []capacity.Answer
 	var errs []error
 	left := 0
@@ -22,21 +22,21 @@ func (p *Planner) assess(ctx context.Context, now time.Time, all []found) error 
 		if len(f.readings) == 0 {
 			continue
 		}
-		past, err := p.history(ctx, f.pool, end)
+		fullest := f.pool.Fullest(f.readings, maxEach)
+		left += len(f.readings) - len(fullest)
+		past, err := p.history(ctx, f.pool, fullest, end)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		fullest := f.pool.Fullest(f.readings, maxEach)
-		left += len(f.readings) - len(fullest)
 		for _, r := range fullest {
-			h, ok := past[r.Key()]
-			if !ok {
-				h = &capacity.History{}
-			}
+			h := past[r.Key()]
 			h.End = end
 			a := capacity.Assess(f.pool, r, *h, p.o.Config.LeadTime)
 			answers = append(answers, a)
+			if v, ok := peakOfDay(h.Hours); ok && end.Hour() == 0 && f.pool.Kind == capacity.Demand {
+				days.Add(descDay, v, labelled(f.pool.Name, r.Labels)...)
+			}
 			if len(a.Fan.Mean) < 24 {
 				continue
 			}
@@ -47,7 +47,18 @@ func (p *Planner) assess(ctx context.Context, now time.Time, all []found) error 
 	p.mu.Lock()
 	p.report.At, p.report.Answers, p.report.Left = now, answers, left
 	p.mu.Unlock()
-	return errors.Join(append(errs, p.o.Kept.Append(ctx, "forecasts", end, said.Samples))...)
+	return errors.Join(append(errs, p.o.Kept.Append(ctx, "forecasts", end, said.Samples), p.o.Kept.Append(ctx, "days", end, days.Samples))...)
+}
+
+// peakOfDay is the largest of the last 24 hours; false where a quarter of them is missing.
+func peakOfDay(hours []float64) (top float64, ok bool) {
+	top, n := math.Inf(-1), 0
+	for _, v := range hours[len(hours)-24:] {
+		if !math.IsNaN(v) {
+			top, n = max(top, v), n+1
+		}
+	}
+	return top, n >= 18
 }
 
 // refresh puts new readings into the answers that are there. It says false where one of them is gone, or a pool has come.
@@ -76,69 +87,6 @@ func (p *Planner) refresh(now time.Time, all []found) bool {
 	}
 	p.report.At, p.report.Answers = now, fresh
 	return true
-}
-
-// history reads the past of all instances of a pool, by their keys.
-func (p *Planner) history(ctx context.Context, pool capacity.Pool, end time.Time) (map[string]*capacity.History, error) {
-	out := map[string]*capacity.History{}
-	of := func(labels map[string]string) *capacity.History {
-		k := capacity.Reading{Labels: labels}.Key()
-		if out[k] == nil {
-			out[k] = &capacity.History{Hours: missing(hoursKept), Days: missing(daysKept)}
-			for range hoursKept {
-				out[k].Past = append(out[k].Past, capacity.Said{Lo: math.NaN(), Mid: math.NaN(), Hi: math.NaN()})
-			}
-		}
-		return out[k]
-	}
-	q := fmt.Sprintf(`sum without (az) (%s(%s{pool=%q}[%%s]))`, worst(pool), descUse.Name, pool.Name)
-	err := p.each(ctx, fmt.Sprintf(q, "1h"), end, hour, hoursKept, func(labels map[string]string, i int, v float64) { of(labels).Hours[i] = v })
-	if err == nil && pool.Kind == capacity.Demand {
-		err = p.each(ctx, fmt.Sprintf(q, "1d"), end, day, daysKept, func(labels map[string]string, i int, v float64) { of(labels).Days[i] = v })
-	}
-	if err == nil {
-		q := fmt.Sprintf(`last_over_time(%s{pool=%q}[59m])`, descSaid.Name, pool.Name)
-		err = p.each(ctx, q, end.Add(-day), hour, hoursKept, func(labels map[string]string, i int, v float64) {
-			quantile := labels["quantile"]
-			delete(labels, "quantile")
-			s := &of(labels).Past[i]
-			switch quantile {
-			case "0.1":
-				s.Lo = v
-			case "0.5":
-				s.Mid = v
-			case "0.9":
-				s.Hi = v
-			}
-		})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
-	}
-	return out, nil
-}
-
-// each calls put with every point of a range of n steps up to end, i counted from the oldest.
-func (p *Planner) each(ctx context.Context, q string, end time.Time, step time.Duration, n int, put func(labels map[string]string, i int, v float64)) error {
-	start := end.Add(-time.Duration(n-1) * step)
-	series, err := p.o.Kept.Range(ctx, q, start, end, step)
-	if err != nil {
-		return err
-	}
-	for _, s := range series {
-		for _, pt := range s.Points {
-			put(s.Labels.Map(), int(pt.T.Sub(start)/step), pt.V)
-		}
-	}
-	return nil
-}
-
-func missing(n int) []float64 {
-	out := make([]float64, n)
-	for i := range out {
-		out[i] = math.NaN()
-	}
-	return out
 }
 
 // backfill reads what the agent's store knows of the time before the planner kept figures of its own.

@@ -12,6 +12,7 @@ import (
 var (
 	descUse        = &metric.Desc{Name: "binnacle_capacity_use", Help: "Use of a pool, largest of 5 minutes"}
 	descLimit      = &metric.Desc{Name: "binnacle_capacity_limit", Help: "Limit of a pool"}
+	descDay        = &metric.Desc{Name: "binnacle_capacity_day", Help: "Largest use of a pool of a day, told at midnight"}
 	descSaid       = &metric.Desc{Name: "binnacle_capacity_forecast", Help: "Largest use of an hour as forecast a day before, by quantile; told when it was forecast"}
 	descLoad       = &metric.Desc{Name: "binnacle_capacity_load", Help: "Load of a node, mean of an hour"}
 	descThroughput = &metric.Desc{Name: "binnacle_capacity_throughput", Help: "Throughput of a node at that load"}

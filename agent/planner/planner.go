@@ -51,6 +51,7 @@ type Options struct {
 type Planner struct {
 	o     Options
 	pools []capacity.Pool
+	past  map[string]*past // by pool; of the goroutine in Run alone
 
 	mu     sync.Mutex
 	report capacity.Report
@@ -59,7 +60,7 @@ type Planner struct {
 
 // New makes a Planner.
 func New(o Options) *Planner {
-	return &Planner{o: o, pools: o.Config.pools(), faults: map[string]string{}, report: capacity.Report{Note: o.Config.Note, Lead: o.Config.LeadTime}}
+	return &Planner{o: o, pools: o.Config.pools(), past: map[string]*past{}, faults: map[string]string{}, report: capacity.Report{Note: o.Config.Note, Lead: o.Config.LeadTime}}
 }
 
 // Report is what was last found.

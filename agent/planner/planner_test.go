@@ -288,3 +288,74 @@ func TestAQueryThatFailsHidesNoOtherPool(t *testing.T) {
 		t.Errorf("fault %q after it was over", f)
 	}
 }
+
+func TestTheDaysAreKept(t *testing.T) {
+	t.Parallel()
+	main := open(t, "main")
+	fleet(t, main, 3)
+	p, kept := planned(t, main, Default())
+	midnight := noon.Truncate(day)
+	p.o.Now = func() time.Time { return midnight }
+	if err := p.backfill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	readings, err := p.read(t.Context(), midnight)
+	if err == nil {
+		err = p.assess(t.Context(), midnight, readings)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := kept.Instant(t.Context(), "binnacle_capacity_day", midnight)
+	if err != nil || len(got) != 1 || math.Abs(got[0].Points[0].V-260) > 0.1 {
+		t.Errorf("days kept = %v, %v; want 260 of the balancer, and none of the disk, which fills", got, err)
+	}
+	days := func(at time.Time) []float64 {
+		t.Helper()
+		h, err := p.history(t.Context(), readings[0].pool, readings[0].readings, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h[readings[0].readings[0].Key()].Days
+	}
+	if d := days(midnight.Add(day)); !(math.Abs(d[daysKept-2]-260) < 0.1 || math.Abs(d[daysKept-1]-260) < 0.1) {
+		t.Errorf("days read = %v", d[daysKept-3:])
+	}
+}
+
+// TestThePastGoesOn holds what is kept in memory against what is read anew.
+func TestThePastGoesOn(t *testing.T) {
+	t.Parallel()
+	main := open(t, "main")
+	fleet(t, main, 3)
+	p, _ := planned(t, main, Default())
+	if err := p.backfill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	readings, err := p.read(t.Context(), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := readings[0]
+	read := func(at time.Time) []float64 {
+		t.Helper()
+		h, err := p.history(t.Context(), f.pool, f.readings, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h[f.readings[0].Key()].Hours
+	}
+	read(noon.Add(-20 * hour))
+	read(noon.Add(-17 * hour))
+	grown := read(noon)
+	delete(p.past, f.pool.Name)
+	fresh := read(noon)
+	for i := range fresh {
+		if fresh[i] != grown[i] && !(math.IsNaN(fresh[i]) && math.IsNaN(grown[i])) {
+			t.Fatalf("hour %d: %v in memory, %v anew", i, grown[i], fresh[i])
+		}
+	}
+	if math.IsNaN(fresh[hoursKept-70]) {
+		t.Error("nothing was read of three days ago")
+	}
+}
