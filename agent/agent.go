@@ -13,6 +13,7 @@ import (
 	"net"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -102,7 +103,7 @@ func (a *Agent) open() error {
 	if err := a.openData(); err != nil {
 		return err
 	}
-	a.history = &history{node: a.cfg.nodeName(), data: a.data, log: a.log, put: a.put}
+	a.history = &history{node: a.cfg.nodeName(), data: a.data, runbook: a.cfg.runbooks() + ruleHistory, log: a.log, put: a.put}
 	var put func(context.Context, ...alerting.Input) error
 	if !a.cfg.Route.Off {
 		first, second, client, err := a.cfg.Route.pagers(a.cfg.boardURL(), a.log, a.hooks.Pages)
@@ -384,3 +385,6 @@ func (c Config) boardURL() string {
 	}
 	return "http://" + c.Listen
 }
+
+// runbooks is the URL that is in front of the name of a rule.
+func (c Config) runbooks() string { return strings.TrimSuffix(c.boardURL(), "/") + "/runbooks/" }

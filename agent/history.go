@@ -20,6 +20,7 @@ const (
 // at once must not silence the page about itself.
 type history struct {
 	node, data string
+	runbook    string
 	log        *slog.Logger
 	put        func([]alerting.Input)
 
@@ -71,6 +72,7 @@ func (h *history) alarm() alerting.Alarm {
 			alerting.LabelService: "binnacle", alerting.LabelSource: "agent",
 		},
 		Annotations: map[string]string{
+			alerting.AnnotationRunbook:  h.runbook,
 			alerting.AnnotationSummary:  "The agent on " + h.node + " cannot write its history: its rules see nothing",
 			alerting.AnnotationGuidance: "Make room, or give it back its folder: `df -h " + h.data + "; ls -ld " + h.data + "; dmesg -T | tail`; until then nothing that happens on " + h.node + " rings",
 		},

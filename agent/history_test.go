@@ -12,7 +12,7 @@ import (
 
 func TestAHistoryThatIsNotWrittenRings(t *testing.T) {
 	full := errors.New("no space left on device")
-	h := &history{node: "n", data: "/d", log: slog.New(slog.DiscardHandler)}
+	h := &history{node: "n", data: "/d", runbook: "http://b/runbooks/" + ruleHistory, log: slog.New(slog.DiscardHandler)}
 	at := time.Unix(1_800_000_000, 0)
 	var raised alerting.Alarm
 	for _, step := range []struct {
@@ -48,6 +48,9 @@ func TestAHistoryThatIsNotWrittenRings(t *testing.T) {
 	}
 	if raised.StartsAt != at.Add(10*time.Second) {
 		t.Errorf("began at %v; want the first write that failed", raised.StartsAt)
+	}
+	if got := raised.Annotations[alerting.AnnotationRunbook]; got != "http://b/runbooks/BinnacleHistoryNotWritten" {
+		t.Errorf("it links to the runbook %q", got)
 	}
 	if _, ok := rules.Runbook(raised.Rule()); !ok {
 		t.Errorf("%s has no runbook", raised.Rule())

@@ -82,11 +82,11 @@ func (a *Agent) silence(ctx context.Context, r dashboards.SilenceRequest) (strin
 	return "", fmt.Errorf("problem %s is over", r.Problem)
 }
 
-func (a *Agent) unsilence(ctx context.Context, id, _ string) error {
+func (a *Agent) unsilence(ctx context.Context, id, by string) error {
 	for _, s := range a.dispatch.View().Silences {
 		if s.ID == id {
 			s.EndsAt, s.UpdatedAt = time.Now(), time.Now()
-			return a.dispatch.Put(ctx, alerting.Silenced{Silence: s})
+			return a.dispatch.Put(ctx, alerting.Silenced{Silence: s, By: by})
 		}
 	}
 	return fmt.Errorf("silence %s is over", id)

@@ -104,7 +104,10 @@ type Closed struct {
 }
 
 // Silenced adds a silence, replaces the one of the same ID, or (EndsAt not after now) ends it.
-type Silenced struct{ Silence Silence }
+type Silenced struct {
+	Silence Silence
+	By      string // who says so now; empty: who made it
+}
 
 // Leads says whether this router is the one of its fleet that sends; until it is told otherwise it is. One that does not
 // send knows and judges the same, so that it can go on at once.

@@ -22,7 +22,10 @@ type incident struct {
 	stale     bool      // the pager may show another title than rec.Page has
 	deaf      bool      // the pager refused the title
 	notes     []string  // to be sent
-	after     time.Time // nothing is sent for it before
+	said      string    // how it stands, as last told
+	saidAt    time.Time
+	newsIn    time.Duration // after saidAt
+	after     time.Time     // nothing is sent for it before
 	tries     int
 }
 

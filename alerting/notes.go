@@ -11,12 +11,47 @@ import (
 // summaryEvery is how often a storm is summed up.
 const summaryEvery = 5 * time.Minute
 
-// remark adds notes to open incidents: what stays hidden for long, once; and in a storm how it stands.
+// A page says what was true when it was sent. What has become of it since is noted after newsFirst, and then at intervals
+// that double up to newsMost, where it reads differently.
+const (
+	newsFirst = 5 * time.Minute
+	newsMost  = time.Hour
+)
+
+// news notes how an open incident stands now.
+func (r *Router) news(p *problem) {
+	i := p.incident
+	if i.digest || !p.awake {
+		return
+	}
+	if i.said == "" {
+		i.said, i.saidAt, i.newsIn = standing(i.rec.Page), i.rec.UpdatedAt, newsFirst
+	}
+	if !r.passed(i.saidAt.Add(i.newsIn)) {
+		return
+	}
+	i.saidAt = r.now
+	if now := standing(r.page(p, nil)); now != i.said {
+		i.said, i.newsIn = now, min(2*i.newsIn, newsMost)
+		i.note("Now: " + now)
+	}
+}
+
+// standing is what of a page changes while it is open.
+func standing(p Page) string {
+	if p.Impact == "" || p.Impact == p.Broken {
+		return p.Broken
+	}
+	return p.Broken + "; " + p.Impact
+}
+
+// remark adds notes to open incidents: how they stand now; what stays hidden for long, once; and in a storm how that stands.
 func (r *Router) remark() {
 	for _, p := range r.problems {
 		if !p.told || !p.incident.rec.Open {
 			continue
 		}
+		r.news(p)
 		count := map[string]int{}
 		for _, a := range p.members {
 			if a.hidden.IsZero() || a.noted || a.derived() || !a.holds() || !r.passed(a.hidden.Add(r.set.HiddenFor)) {

@@ -91,6 +91,7 @@ type world struct {
 	in     []Input
 	answer func(Action) Outcome
 	log    []string // "12s trigger P1 Rule"
+	notes  []string
 	open   map[string]Priority
 	ledger map[string]Record
 	high   int
@@ -171,6 +172,8 @@ func (w *world) carry(a Action) {
 // happen is what the pager does with it.
 func (w *world) happen(a Action) {
 	switch a.Kind {
+	case Note:
+		w.notes = append(w.notes, a.Text)
 	case Trigger:
 		if _, ok := w.open[a.Key]; !ok && a.Page.Priority <= P2 {
 			w.high++

@@ -209,6 +209,7 @@ func (r *Router) act(name string, w want) Action {
 			i.notes = append(i.notes, fmt.Sprintf("New title: %s [%s]. First: %s", a.Page.Sentence, a.Page.Rule, a.Page.Guidance))
 		}
 		i.headed, i.titled = w.problem.head.fp, r.now
+		i.said, i.saidAt, i.newsIn = standing(a.Page), r.now, newsFirst
 	case Resolve:
 		i.resolving = true
 		a.Page = i.rec.Page

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -139,7 +140,7 @@ func TestTimelines(t *testing.T) {
 			w.want("20s trigger P2 Split", "2m0s resolve P2 Split")
 		},
 		"a silence covers causes but not what users feel": func(w *world) {
-			w.in = append(w.in, Silenced{Silence{ID: "s", Matchers: []Matcher{{Name: LabelEntity, Value: ".*", Regex: true}}, EndsAt: start.Add(time.Hour)}})
+			w.in = append(w.in, Silenced{Silence: Silence{ID: "s", Matchers: []Matcher{{Name: LabelEntity, Value: ".*", Regex: true}}, EndsAt: start.Add(time.Hour)}})
 			w.fire(limit, burn)
 			w.wait(time.Minute)
 			w.want("15s trigger P1 Burn")
@@ -201,6 +202,18 @@ func TestTimelines(t *testing.T) {
 			w.wait(time.Minute)
 			if !slices.Equal(w.log[:1], []string{"50s trigger P1 Limit"}) {
 				w.t.Errorf("sent %v", w.log)
+			}
+		},
+		"what became of it is noted, less often the longer it lasts": func(w *world) {
+			for n := range 240 {
+				a := disk
+				a.Annotations = map[string]string{AnnotationSummary: fmt.Sprintf("disk fills, for %d min", n/4), AnnotationGuidance: "look"}
+				w.fire(a)
+				w.wait(15 * time.Second)
+			}
+			w.want("20s trigger P2 Disk", "5m20s note P2 Disk", "15m20s note P2 Disk", "35m20s note P2 Disk")
+			if want := "Now: disk fills, for 5 min; no user is hurt yet, as far as is known"; w.notes[0] != want {
+				w.t.Errorf("the first note is %q; want %q", w.notes[0], want)
 			}
 		},
 		"several P3 are one digest": func(w *world) {

@@ -95,6 +95,9 @@ func (c *cloudwatch) own(dims metric.Labels) metric.Labels {
 // size estimates the bytes of d in a request from above; TestEstimateIsAbove holds it to the codec.
 func (d datum) size() int {
 	n := 160 + len(d.name) + 18*len(d.values)
+	if d.stats != nil {
+		n += 100
+	}
 	for _, l := range d.dims {
 		n += 24 + len(l.Name) + len(l.Value)
 	}

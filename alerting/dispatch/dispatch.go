@@ -41,7 +41,9 @@ type Options struct {
 	Pager  Pager
 	Second Pager                         // for P1s that Pager cannot deliver; may be nil
 	Ledger func() (ledger.Ledger, error) // opens it, tried again while it fails; nil: none is wanted
-	Node   string                        // whose the alarms about ourselves are
+	// Runbooks is the URL in front of the name of a rule, of the alarms about ourselves; may be empty.
+	Runbooks string
+	Node     string // whose the alarms about ourselves are
 	// Shared says that other routers have the same ledger, so that one of them sends. Holder names this one among them,
 	// the same after a restart; empty: Node.
 	Shared bool

@@ -117,6 +117,11 @@ func TestARestartSendsNothingTwice(t *testing.T) {
 		if e := r.history(ledger.Silenced); len(e) != 1 || e[0].By != "ann" {
 			t.Errorf("silenced %+v; want by ann", e)
 		}
+		r.put(alerting.Silenced{Silence: alerting.Silence{ID: "s", CreatedBy: "ann", EndsAt: time.Now()}, By: "bob"})
+		r.pass(time.Second)
+		if e := r.history(ledger.Unsilence); len(e) != 1 || e[0].By != "bob" {
+			t.Errorf("unsilenced %+v; want by bob, who ended it", e)
+		}
 		r.stop()
 	})
 }

@@ -131,6 +131,11 @@ func TestAFullDiskDelaysNoPage(t *testing.T) {
 		}
 		r.pass(ledgerGrace + 2*tick)
 		r.pages("A", RuleLedger)
+		for _, a := range r.router.alarms {
+			if a.Rule() == RuleLedger && a.Annotations[alerting.AnnotationRunbook] != "http://board/runbooks/"+RuleLedger {
+				t.Errorf("the alarm about ourselves has the runbook %q", a.Annotations[alerting.AnnotationRunbook])
+			}
+		}
 		mu.Lock()
 		full = false
 		mu.Unlock()

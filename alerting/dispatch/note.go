@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -32,7 +33,7 @@ func (d *Dispatcher) note(in []alerting.Input) []alerting.Input {
 				continue
 			}
 		case alerting.Silenced:
-			d.silenced(i.Silence, now)
+			d.silenced(i, now)
 		}
 		out = append(out, i)
 	}
@@ -81,8 +82,9 @@ func (d *Dispatcher) closed(c alerting.Closed, now time.Time) bool {
 	return true
 }
 
-func (d *Dispatcher) silenced(s alerting.Silence, now time.Time) {
-	e := ledger.Event{At: now, Kind: ledger.Silenced, Key: s.ID, By: s.CreatedBy, Title: matchers(s), Detail: s.Comment}
+func (d *Dispatcher) silenced(in alerting.Silenced, now time.Time) {
+	s := in.Silence
+	e := ledger.Event{At: now, Kind: ledger.Silenced, Key: s.ID, By: cmp.Or(in.By, s.CreatedBy), Title: matchers(s), Detail: s.Comment}
 	if !s.EndsAt.After(now) {
 		e.Kind = ledger.Unsilence
 	} else {

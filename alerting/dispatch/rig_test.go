@@ -162,7 +162,7 @@ func inBubble(t *testing.T, test func(t *testing.T, r *rig)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.opts = Options{Pager: pager, Node: "n1", Log: slog.New(slog.DiscardHandler), Ledger: func() (ledger.Ledger, error) { return ledger.Open(path, ledger.Options{}) }}
+		r.opts = Options{Pager: pager, Node: "n1", Runbooks: "http://board/runbooks/", Log: slog.New(slog.DiscardHandler), Ledger: func() (ledger.Ledger, error) { return ledger.Open(path, ledger.Options{}) }}
 		test(t, r)
 	})
 }

@@ -234,13 +234,17 @@ func (w *watch) self(now time.Time, durable bool, since time.Time) []alerting.In
 }
 
 func (w *watch) alarm(rule, priority, summary, guidance string, since time.Time) alerting.Alarm {
+	notes := map[string]string{alerting.AnnotationSummary: summary, alerting.AnnotationGuidance: guidance}
+	if w.opts.Runbooks != "" {
+		notes[alerting.AnnotationRunbook] = w.opts.Runbooks + rule
+	}
 	return alerting.Alarm{
 		Labels: map[string]string{
 			alerting.LabelRule: rule, alerting.LabelSeverity: "warning", alerting.LabelKind: "config", alerting.LabelLayer: "host",
 			alerting.LabelEntity: "host:" + w.opts.Node, alerting.LabelService: "binnacle", alerting.LabelSource: "agent",
 			alerting.LabelPriority: priority,
 		},
-		Annotations: map[string]string{alerting.AnnotationSummary: summary, alerting.AnnotationGuidance: guidance},
+		Annotations: notes,
 		StartsAt:    since,
 	}
 }

@@ -64,6 +64,9 @@ func (b *board) view() alerting.View {
 	v := alerting.View{At: time.Now()}
 	for fp, a := range b.alarms {
 		p := alerting.ProblemView{ID: "p-" + fp, Key: "key:" + a.Rule(), Route: "default", Priority: alerting.P3, Root: a, Page: alerting.Page{Entity: a.Labels["entity"], Sentence: a.Rule()}}
+		if a.Labels["paged"] == "no" {
+			p.Key = ""
+		}
 		if a.Labels["severity"] == "critical" {
 			p.Priority = alerting.P1
 		}
@@ -162,7 +165,7 @@ func TestAFullRouterIsSaidSo(t *testing.T) {
 func TestPeople(t *testing.T) {
 	b := newBoard()
 	h := serve(b)
-	call(t, h, "POST", "/api/v2/alerts", `[{"labels":{"alertname":"A","entity":"node:a"}},{"labels":{"alertname":"B","entity":"node:b"}},{"labels":{"alertname":"B","entity":"node:c"}}]`)
+	call(t, h, "POST", "/api/v2/alerts", `[{"labels":{"alertname":"A","entity":"node:a"}},{"labels":{"alertname":"B","entity":"node:b"}},{"labels":{"alertname":"B","entity":"node:c"}},{"labels":{"alertname":"Ticket","paged":"no"}}]`)
 	for _, tc := range []struct {
 		path, body string
 		status     int
@@ -173,6 +176,7 @@ func TestPeople(t *testing.T) {
 		{"/api/v1/ack", `{"problem":"key:A","by":"ann","undo":true}`, 200, `"key:A"`, alerting.Acked{Key: "key:A", By: "ann", Undo: true}},
 		{"/api/v1/ack", `{"problem":"B","by":"ann"}`, 404, "2 problems are headed by B", nil},
 		{"/api/v1/ack", `{"problem":"C","by":"ann"}`, 404, "no problem", nil},
+		{"/api/v1/ack", `{"problem":"Ticket","by":"ann"}`, 409, "nobody was paged yet", nil},
 		{"/api/v1/ack", `{"by":"ann"}`, 404, "want a problem", nil},
 		{"/api/v1/silence", `{"problem":"A","for":"2h","by":"ann"}`, 200, `"id"`, alerting.Silenced{}},
 		{"/api/v1/silence", `{"matchers":["service=~\"a.*\"","x!=y"],"until":"` + stamp(time.Hour) + `"}`, 200, `"id"`, alerting.Silenced{}},
@@ -235,6 +239,30 @@ func TestCheckResult(t *testing.T) {
 	post(0, "DISK OK")
 	if b.count() != 0 {
 		t.Errorf("%d alarms after OK; want 0", b.count())
+	}
+	results := func(bodies ...string) {
+		t.Helper()
+		for _, body := range bodies {
+			if code, text := call(t, h, "POST", "/api/v1/check-result", body); code != http.StatusAccepted {
+				t.Fatalf("%s: %d %s; want 202", body, code, text)
+			}
+		}
+	}
+	results(`{"host":"h","service":"x","exit":2,"labels":{"cluster":"c"}}`, `{"host":"h","service":"x","exit":1}`)
+	if a := only(); a.Labels["severity"] != "warning" {
+		t.Errorf("alarm %+v; want the last word of the check, told without its labels", a)
+	}
+	results(`{"host":"h","service":"x","exit":2,"labels":{"cluster":"c"}}`, `{"host":"h","service":"x","exit":2,"labels":{"cluster":"d"}}`, `{"host":"h","service":"y","exit":2}`, `{"host":"i","service":"x","exit":2}`)
+	if b.count() != 4 {
+		t.Fatalf("%d alarms; want 4 of different checks", b.count())
+	}
+	results(`{"host":"h","service":"x","exit":0,"labels":{"cluster":"c"}}`)
+	if b.count() != 3 {
+		t.Errorf("%d alarms after OK of one cluster; want 3", b.count())
+	}
+	results(`{"host":"h","service":"x","exit":0}`)
+	if b.count() != 2 {
+		t.Errorf("%d alarms after OK without labels; want the 2 of another check and of another host", b.count())
 	}
 	for _, body := range []string{`{"service":"x"}`, `{"host":"h","exit":4}`, `{"host":"h","fresh":"soon"}`, `no`} {
 		if code, _ := call(t, h, "POST", "/api/v1/check-result", body); code != 400 {

@@ -109,13 +109,64 @@ func splitOutput(s string) (text, perf string) {
 	return text, strings.TrimSpace(perf + " " + strings.Join(strings.Fields(morePerf), " "))
 }
 
+// result is Inputs, and the end of what the same check said before under other labels: who configures a check may add some
+// or take them away, and an OK must end the alarm all the same. Labels that differ make it another check.
+func (i *Intake) result(c CheckResult, now time.Time) ([]alerting.Input, error) {
+	in, err := c.Inputs(now)
+	if err != nil {
+		return nil, err
+	}
+	told := map[string]bool{}
+	for _, x := range in {
+		switch x := x.(type) {
+		case alerting.Firing:
+			told[x.Alarm.Fingerprint()] = true
+		case alerting.Ended:
+			told[x.Fingerprint] = true
+		}
+	}
+	end := func(a alerting.Alarm) {
+		if fp := a.Fingerprint(); !told[fp] && c.said(a) {
+			told[fp] = true
+			in = append(in, alerting.Ended{Fingerprint: fp})
+		}
+	}
+	for _, p := range i.opts.View().Problems {
+		end(p.Root)
+		for _, e := range p.Explained {
+			end(e.Alarm)
+		}
+	}
+	return in, nil
+}
+
+// said says whether a is an alarm of the same check.
+func (r CheckResult) said(a alerting.Alarm) bool {
+	mine := r.alarm(0).Labels
+	for k, v := range a.Labels {
+		switch k {
+		case alerting.LabelSeverity, "state":
+			continue
+		case alerting.LabelRule, "instance", alerting.LabelSource:
+			if mine[k] != v {
+				return false
+			}
+		default:
+			if m, ok := mine[k]; ok && m != v {
+				return false
+			}
+		}
+	}
+	return a.Labels[alerting.LabelSource] == mine[alerting.LabelSource]
+}
+
 func (i *Intake) postCheck(w http.ResponseWriter, r *http.Request) {
 	var c CheckResult
 	if err := read(w, r, maxSmall, &c); err != nil {
 		i.fail(w, status(err), err)
 		return
 	}
-	in, err := c.Inputs(time.Now())
+	in, err := i.result(c, time.Now())
 	if err != nil {
 		i.fail(w, http.StatusBadRequest, err)
 		return
@@ -151,7 +202,7 @@ func (i *Intake) event(e metric.Event, node string, now time.Time) ([]alerting.I
 	switch {
 	case e.Check:
 		c := CheckResult{Host: host, Service: e.Title, Exit: exitOf(e.Level), Output: e.Text, Labels: e.Labels.Map(), At: e.Time}
-		return c.Inputs(now)
+		return i.result(c, now)
 	case e.Labels.Get("kind") == "change" || e.Labels.Get("version") != "":
 		d := Deploy{
 			Service: e.Labels.Get("service"), Version: e.Labels.Get("version"), Entity: e.Labels.Get("entity"),

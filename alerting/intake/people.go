@@ -42,7 +42,8 @@ func (i *Intake) postAck(w http.ResponseWriter, r *http.Request) {
 	}
 	ack := alerting.Acked{Key: p.Key, By: person(r, req.By), Undo: req.Undo}
 	if ack.Key == "" {
-		ack.Key = p.ID
+		i.fail(w, http.StatusConflict, fmt.Errorf("nobody was paged yet, so there is nothing to take: %s", p.Page.Sentence))
+		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), putDeadline)
 	defer cancel()

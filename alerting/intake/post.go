@@ -11,6 +11,14 @@ import (
 	"strings"
 )
 
+// ErrConflict is in the chain of an error that says that what was asked for does not apply now.
+var ErrConflict = errors.New("does not apply now")
+
+type conflictError string
+
+func (e conflictError) Error() string      { return string(e) }
+func (conflictError) Is(target error) bool { return target == ErrConflict }
+
 // Post is how the command line speaks to a router: it posts in to one of the paths above and decodes the
 // answer into out, which may be nil. The error has the router's own words.
 func Post(ctx context.Context, client *http.Client, base, path string, in, out any) error {
@@ -30,12 +38,15 @@ func Post(ctx context.Context, client *http.Client, base, path string, in, out a
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxSmall))
 	if err != nil {
-		return fmt.Errorf("answer of %s: %w", base, err)
+		return fmt.Errorf("answer to %s: %w", path, err)
 	}
 	if resp.StatusCode/100 != 2 {
 		var text string
 		if json.Unmarshal(data, &text) != nil {
 			text = resp.Status + " " + string(bytes.TrimSpace(data))
+		}
+		if resp.StatusCode == http.StatusConflict {
+			return conflictError(text)
 		}
 		return errors.New(text)
 	}
@@ -43,7 +54,7 @@ func Post(ctx context.Context, client *http.Client, base, path string, in, out a
 		return nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		return fmt.Errorf("answer of %s: %w", base, err)
+		return fmt.Errorf("answer to %s: %w", path, err)
 	}
 	return nil
 }

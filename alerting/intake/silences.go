@@ -203,10 +203,7 @@ func (i *Intake) deleteSilence(w http.ResponseWriter, r *http.Request) {
 	}
 	now := time.Now()
 	s.EndsAt, s.UpdatedAt = now, now
-	if user, _, ok := r.BasicAuth(); ok {
-		s.Comment += " (ended by " + user + ")"
-	}
-	if i.put(w, r, alerting.Silenced{Silence: s}) {
+	if i.put(w, r, alerting.Silenced{Silence: s, By: cutLabel(person(r, r.URL.Query().Get("by")))}) {
 		w.WriteHeader(http.StatusOK)
 	}
 }
@@ -232,7 +229,7 @@ func (i *Intake) postSilence(w http.ResponseWriter, r *http.Request) {
 		if !slices.Equal(old.Matchers, s.Matchers) { // another silence: the old one ends
 			now := time.Now()
 			old.EndsAt, old.UpdatedAt = now, now
-			if err := i.check(s, now); err == nil && !i.put(w, r, alerting.Silenced{Silence: old}) {
+			if err := i.check(s, now); err == nil && !i.put(w, r, alerting.Silenced{Silence: old, By: s.CreatedBy}) {
 				return
 			}
 			s.ID = ""

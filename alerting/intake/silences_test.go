@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 func TestSilences(t *testing.T) {
@@ -77,8 +79,11 @@ func TestASilenceLivesAndEnds(t *testing.T) {
 	if code, text := call(t, h, "GET", "/api/v2/silence/"+made.SilenceID, ""); code != 200 || !strings.Contains(text, `"active"`) {
 		t.Errorf("silence: %d %s; want it active", code, text)
 	}
-	if code, text := call(t, h, "DELETE", "/api/v2/silence/"+made.SilenceID, ""); code != 200 || b.silences[made.SilenceID].EndsAt.After(time.Now()) {
+	if code, text := call(t, h, "DELETE", "/api/v2/silence/"+made.SilenceID+"?by=bob", ""); code != 200 || b.silences[made.SilenceID].EndsAt.After(time.Now()) {
 		t.Errorf("delete: %d %s, %+v; want its end now", code, text, b.silences)
+	}
+	if s, ok := b.got[len(b.got)-1].(alerting.Silenced); !ok || s.By != "bob" || s.Silence.CreatedBy != "ann" {
+		t.Errorf("the end came as %+v; want it by bob, of what ann made", b.got[len(b.got)-1])
 	}
 	if code, _ := call(t, h, "GET", "/api/v2/alerts?filter=%7B%7B", ""); code != 400 {
 		t.Errorf("a broken filter: %d; want 400", code)

@@ -183,5 +183,9 @@ func explains(p alerting.Page) string {
 		}
 		parts = append(parts, fmt.Sprintf("%d %s", count[r], r))
 	}
-	return fmt.Sprintf("%d alarms: %s", len(p.Explained)-1, strings.Join(parts, ", "))
+	noun := "alarms"
+	if len(p.Explained) == 2 {
+		noun = "alarm"
+	}
+	return fmt.Sprintf("%d %s: %s", len(p.Explained)-1, noun, strings.Join(parts, ", "))
 }

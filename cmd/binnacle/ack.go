@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -18,14 +19,14 @@ func newAck() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Problem = args[0]
 			var a intake.AckAnswer
-			if err := r.post(cmd.Context(), intake.PathAck, req, &a); err != nil {
-				return err
-			}
 			out := cmd.OutOrStdout()
+			err := r.post(cmd.Context(), intake.PathAck, req, &a)
 			switch {
-			case a.Key == "":
-				fmt.Fprintf(out, "Nobody was paged yet, so there is nothing to take: %s\n", plain(a.Title))
+			case errors.Is(err, intake.ErrConflict):
+				fmt.Fprintln(out, plain(err.Error()))
 				return exitError(agent.ExitWarning)
+			case err != nil:
+				return err
 			case req.Undo:
 				fmt.Fprintf(out, "Given back: %s\n", plain(a.Title))
 			default:

@@ -14,7 +14,7 @@ import (
 func TestAck(t *testing.T) {
 	atDesk(t, dispatch.On, func(t *testing.T, k *desk) {
 		k.tell(time.Second, failing())
-		k.want(1, "ack StreamsFailing", "Nobody was paged yet")
+		k.want(1, "ack StreamsFailing", "nobody was paged yet")
 		k.tell(30 * time.Second)
 		out := k.want(0, "ack StreamsFailing --by bo", "Taken by bo: 12 % of streams fail", "binnacle ack --undo ")
 		k.tell(time.Second)

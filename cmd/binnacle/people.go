@@ -48,6 +48,9 @@ func (r *remote) history(ctx context.Context, since time.Time, kinds ...ledger.K
 func (r *remote) call(ctx context.Context, method, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	if err := r.check(); err != nil {
+		return err
+	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.url, "/")+path, nil)
 	if err != nil {
 		return err
@@ -79,6 +82,9 @@ func (r *remote) call(ctx context.Context, method, path string, into any) error 
 func (r *remote) post(ctx context.Context, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	if err := r.check(); err != nil {
+		return err
+	}
 	return intake.Post(ctx, http.DefaultClient, r.url, path, in, out)
 }
 

@@ -250,7 +250,7 @@ func newSilenceExpire() *cobra.Command {
 				ids = append(ids, id)
 			}
 			for _, id := range ids {
-				if err := r.call(cmd.Context(), http.MethodDelete, "/api/v2/silence/"+url.PathEscape(id), nil); err != nil {
+				if err := r.call(cmd.Context(), http.MethodDelete, "/api/v2/silence/"+url.PathEscape(id)+"?"+url.Values{"by": {whoami()}}.Encode(), nil); err != nil {
 					return err
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), "Ended:", id)
