@@ -249,6 +249,9 @@ func (r *rabbitmq) loop(ctx context.Context, l *rabbitmqLook, local *sync.WaitGr
 		if first && !l.cluster {
 			local.Done()
 		}
+		if ctx.Err() != nil {
+			return
+		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:

@@ -45,6 +45,7 @@ func (r *rabbitmq) lookNodes(ctx context.Context) (func(), error) {
 	}
 	return func() {
 		s, now := &r.seen, r.env.Now()
+		nodes = nodes[:min(len(nodes), rabbitmqMaxPeers+1)]
 		s.nodes = nodes
 		for _, n := range nodes {
 			s.member(n.Name, "", now)

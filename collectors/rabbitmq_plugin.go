@@ -16,9 +16,13 @@ func (r *rabbitmq) lookMetrics(ctx context.Context) (func(), error) {
 		return parseText(body, func(family string, labels []textLabel, v float64) {
 			switch family {
 			case "erlang_vm_dist_node_state":
-				links[labelValue(labels, "peer")] = v
+				if len(links) < rabbitmqMaxPeers {
+					links[labelValue(labels, "peer")] = v
+				}
 			case "erlang_vm_dist_node_queue_size_bytes":
-				waiting[labelValue(labels, "peer")] = v
+				if len(waiting) < rabbitmqMaxPeers {
+					waiting[labelValue(labels, "peer")] = v
+				}
 			case "rabbitmq_identity_info":
 				name, cluster = labelValue(labels, "rabbitmq_node"), labelValue(labels, "rabbitmq_cluster")
 			case "rabbitmq_build_info":

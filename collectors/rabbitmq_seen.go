@@ -10,6 +10,10 @@ import (
 // rabbitmqForget is how long a node stays expected that the cluster does not list any more.
 const rabbitmqForget = time.Hour
 
+// rabbitmqMaxPeers bounds what one answer makes us dial and tell. Clusters have three to seven nodes; the guide to
+// clustering advises against dozens. Source: rabbitmq.com/docs/clustering, read November 2026.
+const rabbitmqMaxPeers = 100
+
 // rabbitmqSeen is what the looks found, and what has to be remembered from one to the next. All of it is
 // guarded by rabbitmq.mu.
 type rabbitmqSeen struct {
@@ -84,6 +88,9 @@ func (s *rabbitmqSeen) member(name, addr string, now time.Time) {
 	}
 	p := s.peers[name]
 	if p == nil {
+		if len(s.peers) >= rabbitmqMaxPeers {
+			return
+		}
 		p = &rabbitmqPeer{}
 		s.peers[name] = p
 	}
