@@ -137,30 +137,23 @@ func TestWithoutScript(t *testing.T) {
 	srv := httptest.NewServer(New(d.on(options(incident(), fleet{nodes: 3}, goodStatus()))))
 	defer srv.Close()
 	defer srv.CloseClientConnections()
-	text := func(selector string) string {
-		t.Helper()
-		s, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
-		if err != nil {
-			t.Fatalf("in the browser, %s: %v", selector, err)
-		}
-		return s
-	}
 	do(t, ctx, withoutScript(), chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/"))
-	if got := text("#heard"); !strings.Contains(got, "reload for news") {
-		t.Errorf("without script the page says %q, want that it must be reloaded", got)
-	}
-	do(t, ctx, chromedp.Click(chromedp.CSS(`form[action="/problems/00000000000000b2/take"] button`)), chromedp.WaitVisible(chromedp.CSS("#done-note")))
-	if got := text("#done-note p"); !strings.HasPrefix(got, "You took: Riak disk") {
-		t.Errorf("after taking it the page says %q", got)
-	}
-	do(t, ctx, chromedp.Click(chromedp.CSS("#done-note button")), chromedp.WaitNotPresent(chromedp.CSS("#done-note button")))
-	do(t, ctx, chromedp.Click(chromedp.CSS("#s-00000000000000b2 summary")), chromedp.WaitVisible(chromedp.CSS("#c-00000000000000b2")))
-	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#c-00000000000000b2"), "moved"), chromedp.Click(chromedp.CSS("#s-00000000000000b2 form button")), chromedp.WaitVisible(chromedp.CSS(`form[action="/silences/s1/end"]`)))
-	do(t, ctx, chromedp.Click(chromedp.CSS("#filter-open summary")), chromedp.WaitVisible(chromedp.CSS("#f-q")))
-	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#f-q"), "riak"), chromedp.Click(chromedp.CSS("#filter-form button")), chromedp.WaitVisible(chromedp.CSS("#filter-open[open]")))
-	if got := text("#filter-open summary"); got != "Filter: 1 of 3 problems shown" {
-		t.Errorf("the filter says %q", got)
-	}
+	await(t, ctx, `document.querySelector("#heard").textContent.includes("reload for news")`)
+	press := func(selector string) { do(t, ctx, chromedp.Click(chromedp.CSS(selector))) }
+	press(`form[action="/problems/00000000000000b2/take"] button`)
+	await(t, ctx, `document.querySelector("#done-note p")?.textContent.startsWith("You took: Riak disk")`)
+	press("#done-note button")
+	await(t, ctx, `document.querySelector("#done-note p")?.textContent.startsWith("Given back: Riak disk")`)
+	press("#s-00000000000000b2 summary")
+	await(t, ctx, `document.getElementById("s-00000000000000b2").open`)
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#c-00000000000000b2"), "moved"))
+	press("#s-00000000000000b2 form button")
+	await(t, ctx, `document.querySelector('#done-note form[action="/silences/s1/end"]') !== null`)
+	press("#filter-open summary")
+	await(t, ctx, `document.getElementById("filter-open").open`)
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#f-q"), "riak"))
+	press("#filter-form button")
+	await(t, ctx, `document.querySelector("#filter-open summary").textContent === "Filter: 1 of 3 problems shown"`)
 	want := "ack 00000000000000b2 by someone at the board, undo false; ack 00000000000000b2 by someone at the board, undo true; silence 00000000000000b2 for 2h0m0s by someone at the board: moved"
 	if got := strings.Join(d.did, "; "); got != want {
 		t.Errorf("the forms did %q, want %q", got, want)
