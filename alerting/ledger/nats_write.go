@@ -243,15 +243,15 @@ func (s *shared) History(ctx context.Context, q Query) ([]Event, error) {
 	return out, nil
 }
 
-// walk hands all that a consumer has now to each, in order.
+// walk hands all that a consumer has now to each, in order. It gives up where nothing comes for a while.
 func (s *shared) walk(ctx context.Context, c jetstream.OrderedConsumerConfig, each func(m jetstream.Msg, seq uint64) error) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*natsTimeout)
+	begin, cancel := context.WithTimeout(ctx, natsTimeout)
 	defer cancel()
-	cons, err := s.stream.OrderedConsumer(ctx, c)
+	cons, err := s.stream.OrderedConsumer(begin, c)
 	if err != nil {
 		return err
 	}
-	info, err := cons.Info(ctx)
+	info, err := cons.Info(begin)
 	if err != nil {
 		return err
 	}
@@ -264,9 +264,12 @@ func (s *shared) walk(ctx context.Context, c jetstream.OrderedConsumerConfig, ea
 	}
 	defer msgs.Stop()
 	for {
-		m, err := msgs.Next(jetstream.NextContext(ctx))
+		m, err := msgs.Next(jetstream.NextMaxWait(natsTimeout))
 		if err != nil {
 			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		meta, err := m.Metadata()
 		if err != nil {
