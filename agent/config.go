@@ -61,6 +61,8 @@ type WebConfig struct {
 	ConfigFile string `yaml:"config_file"`
 	// ExternalURL is how people reach the board, for the links in pages.
 	ExternalURL string `yaml:"external_url"`
+	// Act names who may take, silence and escalate; the others read. Empty: all whom the web-config file lets in.
+	Act []string `yaml:"act"`
 }
 
 // StoreConfig is the role store.
@@ -249,6 +251,9 @@ func (c Config) checkListen() error {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: want host:port, have %q", c.Listen)
+	}
+	if len(c.Web.Act) > 0 && c.Web.ConfigFile == "" {
+		return errors.New("web.act: nobody is known by name: set web.config_file with basic_auth_users, or client certificates")
 	}
 	if isLoopback(host) {
 		return nil

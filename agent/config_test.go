@@ -100,6 +100,14 @@ func TestListeningBeyondLoopbackWantsProtection(t *testing.T) {
 	}
 }
 
+func TestWhoMayActMustBeKnown(t *testing.T) {
+	cfg := Default()
+	cfg.Web.Act = []string{"maria"}
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "web.act") {
+		t.Errorf("Validate with names and without authentication = %v; want that nobody is known by name", err)
+	}
+}
+
 func TestDescribeShowsAllButSecrets(t *testing.T) {
 	cfg, err := ParseConfig("b.yaml", []byte("route: {pagerduty: {routing_key: 0123456789abcdef0123456789abcdef}}\nship: {graphite: {address: '127.0.0.1:2003'}}\nstore: off\n"))
 	if err != nil {

@@ -21,6 +21,9 @@ func (a *Agent) pages() *dashboards.Pages {
 		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.pageStatus,
 		Node: cfg.nodeName(), Version: a.hooks.Version, Interval: cfg.Interval, Log: a.log.With("part", "pages"),
 	}
+	if web := a.config().Web; len(web.Act) > 0 {
+		o.MayAct = web.mayAct
+	}
 	if u, err := url.Parse(cfg.Web.ExternalURL); err == nil && u.Host != "" {
 		o.Hosts = []string{u.Hostname()}
 	}

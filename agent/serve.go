@@ -68,7 +68,7 @@ func (a *Agent) handler() http.Handler {
 	if !cfg.Web.Off {
 		mux.Handle("/", a.pages())
 	}
-	return mux
+	return cfg.Web.roles(mux)
 }
 
 func (a *Agent) currentRules() store.Rules {

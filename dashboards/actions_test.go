@@ -126,6 +126,26 @@ func TestActionsNeedARouter(t *testing.T) {
 	}
 }
 
+func TestWhoMayOnlyRead(t *testing.T) {
+	o := (&desk{}).on(options(incident(), fleet{}, goodStatus()))
+	o.MayAct = func(r *http.Request) bool { return person(r) == "maria" }
+	h := New(o)
+	for _, path := range []string{"/", "/problems/00000000000000a1"} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if strings.Contains(w.Body.String(), `method="post"`) {
+			t.Errorf("GET %s offers acts to who may only read", path)
+		}
+		r.SetBasicAuth("maria", "x")
+		w = httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if !strings.Contains(w.Body.String(), `method="post"`) {
+			t.Errorf("GET %s offers nothing to who may act", path)
+		}
+	}
+}
+
 // TestAfterAnAction reads the board as a person without script does: what was done, and its undo.
 func TestAfterAnAction(t *testing.T) {
 	h := New((&desk{}).on(options(incident(), fleet{}, goodStatus())))

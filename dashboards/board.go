@@ -99,6 +99,7 @@ func (p *Pages) board(r *http.Request) page {
 	}
 	v := p.opts.View()
 	rows, quiet := p.rows(v, r.URL.Query().Get("problem"))
+	may := p.permit(r, rows)
 	summary := section{ID: "summary", Parts: []part{{"counts", "summary", p.summarize(v, rows)}}}
 	hidden := hide(rows)
 	pg.Title = titleOf(rows)
@@ -128,8 +129,19 @@ func (p *Pages) board(r *http.Request) page {
 	}
 	pg.Sections = append(pg.Sections, choice, problems,
 		section{ID: "hidden", Hush: true, Parts: []part{{"hidden-list", "hidden", hidden}}},
-		section{ID: "quiet", Hush: true, Parts: []part{{"quiet-list", "quiet", quietList{v.Silences, quiet, p.opts.Unsilence != nil}}}})
+		section{ID: "quiet", Hush: true, Parts: []part{{"quiet-list", "quiet", quietList{v.Silences, quiet, may && p.opts.Unsilence != nil}}}})
 	return pg
+}
+
+// permit takes away what who asks may not do.
+func (p *Pages) permit(r *http.Request, rows []row) bool {
+	if p.opts.MayAct == nil || p.opts.MayAct(r) {
+		return true
+	}
+	for i := range rows {
+		rows[i].CanTake, rows[i].CanSilence, rows[i].CanRaise = false, false, false
+	}
+	return false
 }
 
 // titleOf is what a tab in the background says.

@@ -64,6 +64,10 @@ type Options struct {
 	// Escalate gets another person for a problem that was paged.
 	Escalate func(ctx context.Context, problem, by string) error
 
+	// MayAct says whether who asks may do these; nil: all may. It is asked in order to offer no more than that: who may
+	// not is stopped in front of the pages.
+	MayAct func(*http.Request) bool
+
 	// Hosts are the names under which people reach the pages. When there are any, what people do is taken under
 	// these, under localhost and under bare addresses alone: a foreign name that was made to point here (DNS
 	// rebinding) passes for the same site in a browser.

@@ -132,7 +132,9 @@ func (p *Pages) problem(r *http.Request) page {
 	v := p.opts.View()
 	rows, quiet := p.rows(v, id)
 	var found *row
-	for _, rw := range append(rows, quiet...) {
+	rows = append(rows, quiet...)
+	p.permit(r, rows)
+	for _, rw := range rows {
 		if rw.Chosen || found == nil && rw.explains(id) {
 			found = &rw
 			if rw.Chosen {

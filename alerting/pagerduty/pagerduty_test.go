@@ -161,6 +161,13 @@ func TestTriggerSaysEverythingInOrder(t *testing.T) {
 	})
 }
 
+func TestLinkOpensExactlyTheProblem(t *testing.T) {
+	e := trigger(action(alerting.Trigger, "fleet:Disk:node:a/b:1", alerting.P2), "k", false, "binnacle", "https://board/")
+	if want := "https://board/problems/fleet:Disk:node:a%2Fb:1"; e.ClientURL != want {
+		t.Errorf("the incident links to %s, want %s", e.ClientURL, want)
+	}
+}
+
 func TestSeverityFollowsThePriority(t *testing.T) {
 	for _, tc := range []struct {
 		p    alerting.Priority

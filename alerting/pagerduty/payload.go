@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func severity(p alerting.Priority, low bool) string {
 func trigger(a alerting.Action, key string, low bool, client, clientURL string) *pd.V2Event {
 	e := plain(a, key, low)
 	p := a.Page
-	e.Client, e.ClientURL = client, clientURL
+	e.Client, e.ClientURL = client, problemURL(clientURL, a.Key)
 	e.Links = links(p)
 	if !p.Since.IsZero() {
 		e.Payload.Timestamp = p.Since.UTC().Format(time.RFC3339)
@@ -78,6 +79,14 @@ func trigger(a alerting.Action, key string, low bool, client, clientURL string) 
 	e.Payload.Component, e.Payload.Group, e.Payload.Class = p.Entity, p.Service, p.Rule
 	e.Payload.Details = details(p, maxDetails)
 	return e
+}
+
+// problemURL is where the board shows exactly this incident, and what became of it.
+func problemURL(board, key string) string {
+	if board == "" || key == "" {
+		return board
+	}
+	return strings.TrimSuffix(board, "/") + "/problems/" + url.PathEscape(key)
 }
 
 // plain is the least that PagerDuty takes; what it refused of a full event is not in it.

@@ -37,14 +37,13 @@ func newNodes() *cobra.Command {
 			if err := errors.Join(err, printNodes(cmd.OutOrStdout(), nodes)); err != nil {
 				return err
 			}
-			for _, n := range nodes { // the worst first
-				switch n.Word() {
+			if len(nodes) > 0 { // the worst first
+				switch nodes[0].Word() {
 				case "silent":
 					return exitError(agent.ExitCritical)
 				case "ill":
 					return exitError(agent.ExitWarning)
 				}
-				break
 			}
 			return nil
 		},
