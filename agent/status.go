@@ -269,6 +269,9 @@ func (s Status) writeJudge(w io.Writer) {
 		counts = []string{"none"}
 	}
 	fmt.Fprintf(w, "  %d alarms hold; problems: %s; %d incidents open; mode %s; %s\n", s.Firing, strings.Join(counts, ", "), s.Route.Open, s.Route.Mode, s.Pager)
+	if s.Route.Standby {
+		fmt.Fprintln(w, "  another router of the fleet sends; this one is ready to")
+	}
 }
 
 func ago(now, t time.Time) string {

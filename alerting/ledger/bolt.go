@@ -17,11 +17,11 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// Options bound a bbolt ledger. The zero Options mean 90 days and 200,000 events.
+// Options bound a ledger. The zero Options mean 90 days and 200,000 events.
 type Options struct {
 	Retention time.Duration // of events, of closed entries and of silences that ended
 	MaxEvents int
-	Timeout   time.Duration // for the lock of the file; 0 means 1 s
+	Timeout   time.Duration // for the lock of the file, 0 means 1 s; or of one call to NATS, 0 means 2 s
 }
 
 func (o Options) orDefault() Options {

@@ -49,7 +49,7 @@ func (c NATS) Validate() error {
 	return errors.Join(errs...)
 }
 
-// natsTimeout bounds one call.
+// natsTimeout bounds one call, unless Options.Timeout does.
 const natsTimeout = 2 * time.Second
 
 // Names within a stream; each subject holds its newest message alone.
@@ -65,11 +65,12 @@ const (
 // the lease it believes to be the newest: who has lost it writes nothing. The lease runs out at the server, by no
 // clock of a router. What is over runs out there too, so that nothing has to be pruned.
 type shared struct {
-	opts   Options
-	nc     *nats.Conn
-	js     jetstream.JetStream
-	stream jetstream.Stream
-	prefix string
+	opts    Options
+	timeout time.Duration // of one call
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	stream  jetstream.Stream
+	prefix  string
 
 	mu    sync.Mutex // one write or renewal at a time
 	lease Lease
@@ -85,8 +86,9 @@ type leaseBody struct {
 
 // OpenNATS opens or makes the ledger of a fleet. Options.MaxEvents does not count: events run out by age alone.
 func OpenNATS(ctx context.Context, c NATS, fleet string, o Options) (Ledger, error) {
+	timeout := cmp.Or(o.Timeout, natsTimeout)
 	opts := []nats.Option{
-		nats.Name("binnacle"), nats.Timeout(natsTimeout), nats.MaxReconnects(-1), nats.ReconnectWait(500 * time.Millisecond),
+		nats.Name("binnacle"), nats.Timeout(timeout), nats.MaxReconnects(-1), nats.ReconnectWait(500 * time.Millisecond),
 		nats.ReconnectBufSize(-1), // what cannot be written now must not be written later
 		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2),
 	}
@@ -103,7 +105,7 @@ func OpenNATS(ctx context.Context, c NATS, fleet string, o Options) (Ledger, err
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %s: %w", strings.Join(c.URLs, ", "), err)
 	}
-	s := &shared{opts: o.orDefault(), nc: nc}
+	s := &shared{opts: o.orDefault(), timeout: timeout, nc: nc}
 	if err := s.open(ctx, c, fleet); err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("ledger: %w", err)
@@ -112,7 +114,7 @@ func OpenNATS(ctx context.Context, c NATS, fleet string, o Options) (Ledger, err
 }
 
 func (s *shared) open(ctx context.Context, c NATS, fleet string) error {
-	ctx, cancel := context.WithTimeout(ctx, 4*natsTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 4*s.timeout)
 	defer cancel()
 	var err error
 	if s.js, err = jetstream.New(s.nc); err != nil {
@@ -159,7 +161,7 @@ func (s *shared) Close() error {
 func (s *shared) Acquire(ctx context.Context, holder string, ttl time.Duration) (Lease, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	s.ttl = ttl
 	if s.lease.Token > 0 && s.lease.Holder == holder {
@@ -233,7 +235,7 @@ func (s *shared) readLease(ctx context.Context) (body leaseBody, seq uint64, err
 func (s *shared) Release(ctx context.Context, l Lease) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if l.Token != s.lease.Token || l.Token == 0 {
 		return ErrFenced

