@@ -39,6 +39,17 @@ func (a *Agent) openPlanner() {
 	})
 }
 
+// capacityFault says why capacity is not known; empty where it is, or nobody wants to know.
+func (a *Agent) capacityFault() string {
+	switch {
+	case a.planner != nil:
+		return a.planner.Report().Fault
+	case a.store != nil && !a.config().Capacity.Off:
+		return "its store could not be opened; the log says why"
+	}
+	return ""
+}
+
 func (a *Agent) serveCapacity(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(a.planner.Report()); err != nil {

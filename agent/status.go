@@ -20,7 +20,8 @@ type Status struct {
 	Listen     string            `json:"listen"`
 	Data       string            `json:"data"`
 	DataError  string            `json:"data_error,omitempty"`
-	StoreError string            `json:"store_error,omitempty"` // of the last write, while none succeeds
+	StoreError string            `json:"store_error,omitempty"`    // of the last write, while none succeeds
+	Capacity   string            `json:"capacity_error,omitempty"` // why capacity is not known
 	Reload     string            `json:"reload_error,omitempty"`
 	Collectors []CollectorStatus `json:"collectors"`
 	Sinks      []SinkStatus      `json:"sinks"`
@@ -83,6 +84,7 @@ func (a *Agent) Status() Status {
 	if err := a.history.failing(); err != nil {
 		s.StoreError = err.Error()
 	}
+	s.Capacity = a.capacityFault()
 	if fault != nil {
 		s.Reload = fault.Error()
 	}
@@ -153,6 +155,9 @@ func (s Status) faults() (faults []string, code int) {
 	}
 	if s.StoreError != "" {
 		bad(ExitCritical, "history is not written, and rules see nothing: %s", s.StoreError)
+	}
+	if s.Capacity != "" {
+		bad(ExitWarning, "capacity is not known: %s", s.Capacity)
 	}
 	if s.Reload != "" {
 		bad(ExitWarning, "the last reload was refused: %s", s.Reload)

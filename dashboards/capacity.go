@@ -11,6 +11,9 @@ import (
 	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
+// staleCapacity is the age from which the page says that nobody reads the figures any more.
+const staleCapacity = 15 * time.Minute
+
 // runway is a pool in the list.
 type runway struct {
 	capacity.Answer
@@ -37,6 +40,7 @@ type capacityNow struct {
 	capacity.Report
 	Urgent int
 	Lead   string
+	Old    string // age of figures that should be younger
 }
 
 // chosen is the pool that is drawn, and what was asked of it.
@@ -69,6 +73,9 @@ func (p *Pages) capacity(r *http.Request) page {
 	rep := p.opts.Capacity()
 	q := r.URL.Query()
 	head := capacityNow{Report: rep, Lead: short(rep.Lead)}
+	if age := p.opts.Now().Sub(rep.At); !rep.At.IsZero() && age > staleCapacity {
+		head.Old = short(age)
+	}
 	var list []runway
 	at := 0
 	for i, a := range rep.Answers {

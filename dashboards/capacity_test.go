@@ -157,6 +157,11 @@ func TestCapacityWithoutAnything(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
+	old := planned()
+	old.At, old.Undeclared = noon.Add(-time.Hour), []string{"riak_keys"}
+	if got := capacityPage(t, old, "/capacity"); !strings.Contains(got, "These figures are 1 h old") || !strings.Contains(got, "<code>riak_keys</code>.") {
+		t.Errorf("old figures:\n%s", got)
+	}
 	young := planned()
 	young.Answers, young.Scaling = young.Answers[2:], capacity.Scaling{}
 	if got := capacityPage(t, young, "/capacity?pool=nonsense"); !strings.Contains(got, "Nothing of its past is known yet.") || !strings.Contains(got, "Not told: nothing was measured yet") {

@@ -97,7 +97,7 @@ func (c PoolConfig) faults() (errs []error) {
 	return errs
 }
 
-// pools are the built-in ones and the declared, in order, those that have or may have a limit.
+// pools are the built-in ones and the declared, in order.
 func (c Config) pools() []capacity.Pool {
 	all := capacity.Pools()
 	for _, name := range slices.Sorted(maps.Keys(c.Pools)) {
@@ -108,16 +108,12 @@ func (c Config) pools() []capacity.Pool {
 			all = append(all, p)
 		}
 	}
-	out := all[:0]
-	for _, p := range all {
+	for i, p := range all {
 		if v, ok := c.Limits[p.Name]; ok {
-			p.Declared = v
-		}
-		if p.Limit != "" || p.Declared > 0 {
-			out = append(out, p)
+			all[i].Declared = v
 		}
 	}
-	return out
+	return all
 }
 
 func (c PoolConfig) pool(name string) capacity.Pool {

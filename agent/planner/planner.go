@@ -79,6 +79,7 @@ func (p *Planner) Run(ctx context.Context) error {
 		if at := now.Truncate(Every); at.After(rolled) || len(p.Report().Answers) == 0 {
 			rolled = at
 			readings, err := p.read(ctx, now)
+			p.undeclared(readings)
 			p.note("reading", errors.Join(err, p.keep(ctx, at, readings)))
 			if hourly := now.Truncate(hour); hourly.After(assessed) || !p.refresh(now, readings) {
 				assessed = hourly
@@ -121,6 +122,8 @@ func (p *Planner) note(what string, err error) {
 type found struct {
 	pool     capacity.Pool
 	readings []capacity.Reading
+
+	limitless bool // it is used, and nobody said how far it goes
 }
 
 // read asks the agent's store how full the pools are. A pool whose queries fail is missing, and told by the error.
@@ -149,11 +152,25 @@ func (p *Planner) readPool(ctx context.Context, pool capacity.Pool, now time.Tim
 		}
 		answers[i] = samples(series)
 	}
+	f.limitless = pool.Limit == "" && pool.Declared == 0 && len(answers[0]) > 0
 	f.readings = pool.Read(answers[0], answers[1], answers[2])
 	if len(f.readings) > maxKept {
 		f.readings = f.readings[:maxKept]
 	}
 	return f, nil
+}
+
+// undeclared notes the pools that are used and lack a limit.
+func (p *Planner) undeclared(all []found) {
+	var names []string
+	for _, f := range all {
+		if f.limitless {
+			names = append(names, f.pool.Name)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.report.Undeclared = names
 }
 
 // peak is the query for the most that a pool was used in five minutes; of a floor, the least that was left.

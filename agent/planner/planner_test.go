@@ -214,6 +214,10 @@ func TestAPoolThatComesOrGoesIsNoticed(t *testing.T) {
 		}
 	}
 	p.refresh(noon, readings)
+	p.undeclared(readings)
+	if u := p.Report().Undeclared; len(u) != 1 || u[0] != "streams_per_node" {
+		t.Errorf("undeclared = %v; want the streams of nodes, of which nobody said how many a node holds", u)
+	}
 	if a := answer(t, p, "balancer"); a.Limit != 1000 || a.Buffer.Now < 4.9 {
 		t.Errorf("limit %v, buffer %v; want 1000 and nearly 5", a.Limit, a.Buffer.Now)
 	}
@@ -251,9 +255,6 @@ func TestConfig(t *testing.T) {
 	}
 	if got["balancer"].Use != "sum(y)" || got["riak_operations"].Declared != 5000 {
 		t.Errorf("balancer, riak_operations = %+v, %+v", got["balancer"], got["riak_operations"])
-	}
-	if _, ok := got["riak_keys"]; ok {
-		t.Error("a pool without a limit is watched")
 	}
 	for _, pool := range capacity.Pools() {
 		for _, q := range []string{pool.Use, pool.Limit, pool.Nodes} {

@@ -89,6 +89,9 @@ func writeCapacity(w io.Writer, rep capacity.Report, width int, bars bool, now t
 	for _, a := range urgent {
 		fold(&b, width, "! ", a.Pool.Title+" "+a.Where()+": "+a.Forecast()+". "+a.Reason())
 	}
+	if len(rep.Undeclared) > 0 {
+		fold(&b, width, "", "No limit is declared of: "+strings.Join(rep.Undeclared, ", ")+" (capacity.limits).")
+	}
 	if rep.Scaling.Words != "" {
 		fold(&b, width, "", "Scalability of nodes: "+rep.Scaling.Words+".")
 	}

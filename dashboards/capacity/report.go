@@ -13,8 +13,10 @@ type Report struct {
 	Note    string        `json:"note,omitempty"`  // of the operator
 	Fault   string        `json:"fault,omitempty"` // why the last look failed
 	Answers []Answer      `json:"answers"`         // the most urgent first
-	Left    int           `json:"left,omitempty"`  // instances of pools with more room than the fullest 50, which are not forecast
-	Scaling Scaling       `json:"scaling"`
+	// Undeclared are pools that are used, and whose limit nobody declared.
+	Undeclared []string `json:"undeclared,omitempty"`
+	Left       int      `json:"left,omitempty"` // instances of pools with more room than the fullest 50, which are not forecast
+	Scaling    Scaling  `json:"scaling"`
 }
 
 // Scaling is how throughput grew with load, by the measurements N and X.
