@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
@@ -13,9 +14,10 @@ type memo struct {
 }
 
 type answer struct {
-	once sync.Once
-	at   time.Time
-	v    any
+	once  sync.Once
+	at    time.Time
+	until time.Time
+	v     any
 }
 
 // maxKept bounds what is remembered: the addresses that people make up are many.
@@ -25,14 +27,22 @@ const maxKept = 64
 func (m *memo) get(key string, now time.Time, ttl time.Duration, work func() any) any {
 	m.mu.Lock()
 	a := m.kept[key]
-	if a == nil || now.Sub(a.at) >= ttl || now.Before(a.at) {
-		if m.kept == nil || len(m.kept) >= maxKept {
-			m.kept = map[string]*answer{}
-		}
-		a = &answer{at: now}
+	if a == nil || !now.Before(a.until) || now.Before(a.at) {
+		m.forget(now)
+		a = &answer{at: now, until: now.Add(ttl)}
 		m.kept[key] = a
 	}
 	m.mu.Unlock()
 	a.once.Do(func() { a.v = work() })
 	return a.v
+}
+
+// forget makes room: what is over goes first, and all when that was not enough; m.mu is held.
+func (m *memo) forget(now time.Time) {
+	if len(m.kept) >= maxKept {
+		maps.DeleteFunc(m.kept, func(_ string, a *answer) bool { return !now.Before(a.until) })
+	}
+	if m.kept == nil || len(m.kept) >= maxKept {
+		m.kept = map[string]*answer{}
+	}
 }

@@ -108,9 +108,15 @@ func (p *Pages) systems(r *http.Request) page {
 	}
 	h.Nothing = len(got.systems) == 0 && h.Fault == ""
 	pg.Sections = []section{{ID: "summary", Hush: true, Parts: []part{{"systems-head", "systems-head", h}}}}
-	body := section{ID: "clusters", Label: "Clusters"}
+	body, bad := section{ID: "clusters", Label: "Clusters", Hush: true}, 0
 	for _, s := range got.systems {
 		body.Parts = append(body.Parts, part{s.ID, "system", s})
+		if s.Bad {
+			bad++
+		}
+	}
+	if bad > 0 {
+		pg.Title = fmt.Sprintf("Systems: %d of %d to look at", bad, len(got.systems))
 	}
 	pg.Sections = append(pg.Sections, body)
 	return pg
