@@ -152,10 +152,10 @@ func (c *Client) SendTest(ctx context.Context, at time.Time) (out []Finding) {
 	return out
 }
 
-// SendTestSecond is SendTest for the second channel, which NewSecond made.
-func SendTestSecond(ctx context.Context, second Pager, at time.Time) Finding {
-	f := sendTest(ctx, second, DefaultRoute, at, false)
-	f.Route = secondRoute
+// SendTestBy is SendTest for another way, such as the second channel, which the finding names as its route.
+func SendTestBy(ctx context.Context, p Pager, name string, at time.Time) Finding {
+	f := sendTest(ctx, p, DefaultRoute, at, false)
+	f.Route = name
 	return f
 }
 

@@ -22,7 +22,9 @@ func TestCheckLiveReadsTheServiceAndSendsWhenAsked(t *testing.T) {
 		}},
 	}
 	file := filepath.Join(t.TempDir(), "b.yaml")
-	text := fmt.Sprintf("route: {pagerduty: {routing_key: %s, token: token, from: ann@example.com, events_url: %q, api_url: %[2]q}}\n", alertingtest.RoutingKey, p.URL())
+	const nodes, nobody = "fedcba9876543210fedcba9876543210", "nats://127.0.0.1:1"
+	text := fmt.Sprintf("route: {pagerduty: {routing_key: %s, token: token, from: ann@example.com, events_url: %q, api_url: %[2]q}, ledger: {nats: {urls: [%q]}}}\n"+
+		"rules: {routers: ['http://127.0.0.1:1'], cut_off: {pagerduty: {routing_key: %s, events_url: %[2]q}}}\n", alertingtest.RoutingKey, p.URL(), nobody, nodes)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -39,17 +41,27 @@ func TestCheckLiveReadsTheServiceAndSendsWhenAsked(t *testing.T) {
 	if !errors.As(err, &code) || code != 2 {
 		t.Errorf("check --live ends with %v; want code 2", err)
 	}
-	if want := "DEFEATS US, route default: service navcloud: alert grouping (time) is on"; !strings.HasPrefix(out, want) {
-		t.Errorf("check --live says\n%s\nwant first %q", out, want)
+	for _, want := range []string{"DEFEATS US, route default: service navcloud: alert grouping (time) is on", "DEFEATS US: ledger: nats://127.0.0.1:1: ", "advice, route default: "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("check --live says\n%s\nwant %q", out, want)
+		}
+	}
+	if !strings.HasPrefix(out, "DEFEATS US") {
+		t.Errorf("check --live says\n%s\nwant the worst first", out)
 	}
 	if n := len(p.Incidents()); n != 0 {
 		t.Errorf("check --live opened %d incidents; it must change nothing", n)
 	}
-	p.Account.Services[0].Settings = nil
-	if out, err = check("--send"); err != nil || !strings.Contains(out, "ok, route default: a test event was accepted and resolved") {
-		t.Errorf("check --send = %v and says\n%s", err, out)
+	p.Account.Services = append(p.Account.Services, alertingtest.Service{RoutingKey: nodes})
+	out, _ = check("--send")
+	for _, route := range []string{"default", "cut_off"} {
+		if want := "ok, route " + route + ": a test event was accepted and resolved"; !strings.Contains(out, want) {
+			t.Errorf("check --send says\n%s\nwant %q", out, want)
+		}
 	}
-	if in := p.Incidents(); len(in) != 1 || in[0].Status != "resolved" {
-		t.Errorf("incidents %+v; want one, resolved", in)
+	for _, in := range p.Incidents() {
+		if in.Status != "resolved" || in.Urgency != "low" {
+			t.Errorf("incident %+v; want it at low urgency and resolved", in)
+		}
 	}
 }
