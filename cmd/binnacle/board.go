@@ -26,6 +26,7 @@ type boardOptions struct {
 	json, all, watch bool
 	every            time.Duration
 	width            int
+	hands            hands
 }
 
 func newBoard() *cobra.Command {
@@ -41,7 +42,10 @@ func newBoard() *cobra.Command {
 			}
 			o.width = columns(o.width)
 			if o.watch {
-				return o.keepWatch(cmd.Context(), cmd.OutOrStdout())
+				keys, out, back := terminal(os.Stdin, cmd.OutOrStdout())
+				defer back()
+				o.hands.keys = keys
+				return o.keepWatch(cmd.Context(), out)
 			}
 			return o.once(cmd.Context(), cmd.OutOrStdout())
 		},
@@ -50,7 +54,7 @@ func newBoard() *cobra.Command {
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "as JSON, all that the router thinks")
 	f.BoolVar(&o.all, "all", false, "P4 and P5 too, however many")
-	f.BoolVarP(&o.watch, "watch", "w", false, "show it again and again, until interrupted")
+	f.BoolVarP(&o.watch, "watch", "w", false, "show it again and again, until interrupted; in a terminal by keys: "+boardKeys)
 	f.DurationVar(&o.every, "every", 2*time.Second, "how often --watch looks")
 	f.IntVar(&o.width, "width", 0, "columns to keep within (default: the terminal's, else 80)")
 	return cmd
@@ -94,7 +98,7 @@ func (o *boardOptions) once(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// keepWatch shows the board until ctx ends. An agent that does not answer is told, and asked again.
+// keepWatch shows the board until ctx ends, or a person ends it. An agent that does not answer is told, and asked again.
 func (o *boardOptions) keepWatch(ctx context.Context, w io.Writer) error {
 	const home = "\x1b[H\x1b[2J"
 	tick := time.NewTicker(o.every)
@@ -106,7 +110,7 @@ func (o *boardOptions) keepWatch(ctx context.Context, w io.Writer) error {
 		}
 		text := fmt.Sprintln(time.Now().Format("15:04:05"), "NOT KNOWN:", err)
 		if err == nil {
-			text = o.text(n, time.Now())
+			text = o.text(n, time.Now()) + o.foot(n, time.Now())
 		}
 		if _, err := io.WriteString(w, home+text); err != nil {
 			return err
@@ -114,6 +118,12 @@ func (o *boardOptions) keepWatch(ctx context.Context, w io.Writer) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case key, ok := <-o.hands.keys:
+			if !ok {
+				o.hands.keys = nil // the terminal went away; the board goes on
+			} else if o.press(ctx, key, n.View) != nil {
+				return nil
+			}
 		case <-tick.C:
 		}
 	}
