@@ -25,9 +25,13 @@ type runway struct {
 
 // Buffers are the pool's with their names.
 func (r runway) Buffers() []figure {
+	peak := "At next weekly peak"
+	if r.Pool.Kind == capacity.Fills {
+		peak = "In a week"
+	}
 	out := []figure{
 		{Name: "Buffer now", Value: capacity.Times(r.Buffer.Now)},
-		{Name: "At next weekly peak", Value: capacity.Times(r.Buffer.Peak), Bad: r.Buffer.Peak > 0 && r.Buffer.Peak < 1},
+		{Name: peak, Value: capacity.Times(r.Buffer.Peak), Bad: r.Buffer.Peak > 0 && r.Buffer.Peak < 1},
 	}
 	if r.Lost != "" {
 		out = append(out, figure{Name: "After losing " + r.Lost, Value: capacity.Times(r.Buffer.ZoneLost), Bad: r.Buffer.ZoneLost < 1})

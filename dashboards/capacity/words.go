@@ -163,7 +163,7 @@ func (a Answer) Reason() string {
 	case a.Lacks != "":
 		fmt.Fprintf(&b, "%s %s %s.", a.Pool.Short(a.Use), of, a.Pool.Say(a.Limit))
 	case a.Pool.Kind == Fills:
-		fmt.Fprintf(&b, "%s %s %s; %s in a week.", a.Pool.Short(a.Use), of, a.Pool.Say(a.Limit), a.Pool.Short(a.Fan.end(a.Peak)))
+		fmt.Fprintf(&b, "%s %s %s; %s in a week.", a.Pool.Short(a.Use), of, a.Pool.Say(a.Limit), a.Pool.Short(max(a.Fan.end(a.Peak), 0)))
 	default:
 		fmt.Fprintf(&b, "%s %s %s; the peak of the coming week is %s, 1 time in 10 over %s.",
 			a.Pool.Short(a.Use), of, a.Pool.Say(a.Limit), a.Pool.Short(a.Peak), a.Pool.Short(a.PeakHi))
