@@ -22,7 +22,7 @@ const (
 	minSingle = 8   // values that a series without seasons must have
 	minCycles = 3   // seasons that are taken for a pattern
 	times95   = 2.5 // half the width of an interval, in root mean squares of the error
-	times80   = 1.4
+	times80   = 1.35
 )
 
 // Forecast says how x goes on for h steps. period is the length of the season in steps, 1 for none; where it is
@@ -61,7 +61,7 @@ func Forecast(x []float64, period, h int) (Fan, error) {
 			fan.Mean[k] += w * v
 		}
 	}
-	fan.widths(past.errors(weights), h, hold, slices.Min(x) >= 0)
+	fan.widths(past, weights, slices.Min(x) >= 0)
 	return fan, nil
 }
 
@@ -177,13 +177,32 @@ func only(j, n int) []float64 {
 	return w
 }
 
-// widths sets the intervals by the errors of the past. A step's errors are taken together with those of the steps
-// around it, and a later step is no surer than an earlier one. What lies further ahead than the past was
-// looked at gets wider as the square root of the time, as a random walk does.
-func (f *Fan) widths(errs [][]float64, h, hold int, positive bool) {
-	f.sd = make([]float64, h)
+// widths sets the intervals by the errors of the past. Of a series that is never negative they are the geometric mean
+// of the error and of its share of what was forecast, since large values are off by more than small ones.
+func (f *Fan) widths(p *hindsight, weights []float64, positive bool) {
+	errs := p.errors(weights)
+	f.sd = spread(errs, len(f.Mean))
+	if positive {
+		for o, e := range errs {
+			for k := range e {
+				e[k] /= max(math.Abs(p.came[o][k]-e[k]), 1e-9)
+			}
+		}
+		for k, share := range spread(errs, len(f.Mean)) {
+			f.sd[k] = math.Sqrt(f.sd[k] * min(share, 1) * max(f.Mean[k], 0))
+		}
+	}
+	f.Lo80, f.Hi80 = f.within(times80, positive)
+	f.Lo95, f.Hi95 = f.within(times95, positive)
+}
+
+// spread is the root mean square of errors by origin and step, for h steps. A step's errors are taken together with
+// those of the steps around it, and a later step is no surer than an earlier one. What lies further ahead than the past
+// was looked at gets wider as the square root of the time, as a random walk does.
+func spread(errs [][]float64, h int) []float64 {
+	out := make([]float64, h)
 	band := max(2, h/6)
-	for k := range f.sd {
+	for k := range out {
 		sum, n := 0.0, 0
 		for _, e := range errs {
 			for i := max(0, k-band); i < min(len(e), k+band+1); i++ {
@@ -193,16 +212,15 @@ func (f *Fan) widths(errs [][]float64, h, hold int, positive bool) {
 		}
 		switch {
 		case n > 0:
-			f.sd[k] = math.Sqrt(sum / float64(n))
+			out[k] = math.Sqrt(sum / float64(n))
 		case k > 0:
-			f.sd[k] = f.sd[k-1] * math.Sqrt(float64(k+1)/float64(k))
+			out[k] = out[k-1] * math.Sqrt(float64(k+1)/float64(k))
 		}
 		if k > 0 {
-			f.sd[k] = max(f.sd[k], f.sd[k-1])
+			out[k] = max(out[k], out[k-1])
 		}
 	}
-	f.Lo80, f.Hi80 = f.within(times80, positive)
-	f.Lo95, f.Hi95 = f.within(times95, positive)
+	return out
 }
 
 func (f *Fan) within(times float64, positive bool) (lo, hi []float64) {
