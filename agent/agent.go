@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/inventory"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/planner"
 	"github.com/navcloud/binnacle/agent/store"
@@ -65,8 +66,11 @@ type Agent struct {
 	cutOff   *pagerduty.CutOff  // nil without a routing key of its own
 	returns  *pagerduty.Returns // the same, where alarms are routed
 
+	where whereabouts
+
 	mu       sync.Mutex
 	cfg      Config
+	instance inventory.Instance // once it is known
 	gather   *running
 	rules    *rules.Manager // nil when the role is off
 	endRules context.CancelFunc
@@ -75,9 +79,10 @@ type Agent struct {
 }
 
 type reload struct {
-	cfg  Config
-	err  error
-	done chan error
+	again bool // the configuration in force, since what it does not say has become known
+	cfg   Config
+	err   error
+	done  chan error
 }
 
 // New opens what can fail: the port, the folder, the database. An error is one that an operator can act on.
@@ -88,7 +93,7 @@ func New(cfg Config, h Hooks) (*Agent, error) {
 	if err := exists(cfg.Route.Topology); err != nil {
 		return nil, fmt.Errorf("route.topology: %s: %w", cfg.Route.Topology, err)
 	}
-	a := &Agent{hooks: h, log: h.Log, begun: time.Now(), cfg: cfg, reloads: make(chan reload)}
+	a := &Agent{hooks: h, log: h.Log, begun: time.Now(), cfg: cfg, reloads: make(chan reload), where: whereabouts{root: "/"}}
 	var err error
 	if a.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, fmt.Errorf("listen: %s is not free (is another binnacle running? --listen takes another address): %w", cfg.Listen, err)
@@ -129,47 +134,6 @@ func (a *Agent) open() error {
 		}
 	}
 	return nil
-}
-
-// openData finds the folder that serves, and opens the store in it. A disk can have room for a probe and none
-// for a database.
-func (a *Agent) openData() error {
-	a.data, a.dataErr = dataDir(a.cfg.Data)
-	if !a.cfg.Store.Off {
-		var err error
-		a.store, err = a.openStore()
-		if err != nil && a.dataErr == nil && unwritable(err) {
-			a.data, a.dataErr = standIn(a.cfg.Data), err
-			a.store, err = a.openStore()
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if a.dataErr != nil {
-		a.log.Error("the data folder cannot be written: history, ledger and spools are elsewhere, and gone with a reboot; mend it and restart",
-			"data", a.cfg.Data, "err", a.dataErr, "instead", a.data)
-	}
-	a.openPlanner()
-	return nil
-}
-
-func (a *Agent) openStore() (*store.Store, error) {
-	o := store.Options{Retention: a.cfg.Store.Retention, RetentionSize: a.cfg.Store.RetentionSize, Interval: a.cfg.Interval, Log: a.log}
-	if a.dataErr != nil {
-		o.RetentionSize = min(o.RetentionSize, standInStore)
-	}
-	return store.Open(filepath.Join(a.data, "store"), o)
-}
-
-func (a *Agent) closeStore() error {
-	var errs []error
-	for _, s := range []*store.Store{a.store, a.kept} {
-		if s != nil {
-			errs = append(errs, s.Close())
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // put hands alarms to whoever routes.
@@ -224,6 +188,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.returns != nil {
 		part("returns", a.returns.Run)
 	}
+	part("discover", a.discover)
 	part("trim", func(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
@@ -257,6 +222,10 @@ func (a *Agent) loop(ctx, core context.Context) {
 		case <-ctx.Done():
 			return
 		case r := <-a.reloads:
+			if r.again {
+				r.done <- a.apply(ctx, core, a.config())
+				continue
+			}
 			err := r.err
 			if err == nil {
 				err = a.apply(ctx, core, r.cfg)
@@ -277,7 +246,7 @@ func (a *Agent) loop(ctx, core context.Context) {
 // Reload takes a new configuration, or the error of reading it, and returns what became of it. What a
 // reload cannot change (listen, data, store, route) is told.
 func (a *Agent) Reload(ctx context.Context, cfg Config, err error) error {
-	r := reload{cfg, err, make(chan error, 1)}
+	r := reload{cfg: cfg, err: err, done: make(chan error, 1)}
 	select {
 	case a.reloads <- r:
 		return <-r.done
@@ -292,6 +261,7 @@ func (a *Agent) apply(ctx, core context.Context, cfg Config) error {
 	if cfg.Listen != old.Listen || cfg.Data != old.Data || cfg.Store != old.Store || !reflect.DeepEqual(cfg.Capacity, old.Capacity) {
 		return errors.New("listen, data, store and capacity change only with a restart")
 	}
+	cfg.Node.Tags = a.placed(cfg.Node.Tags)
 	g, err := newGatherer(cfg, env(cfg, a.data, time.Now, a.log, a.self), a.log)
 	if err != nil {
 		return err

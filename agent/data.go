@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/navcloud/binnacle/agent/store"
 )
 
 // The folder that serves while Data cannot be written is mostly memory, hence small bounds, in bytes.
@@ -20,6 +22,47 @@ const (
 const probeSize = 1 << 20
 
 const ledgerFile = "ledger.db"
+
+// openData finds the folder that serves, and opens the store in it. A disk can have room for a probe and none
+// for a database.
+func (a *Agent) openData() error {
+	a.data, a.dataErr = dataDir(a.cfg.Data)
+	if !a.cfg.Store.Off {
+		var err error
+		a.store, err = a.openStore()
+		if err != nil && a.dataErr == nil && unwritable(err) {
+			a.data, a.dataErr = standIn(a.cfg.Data), err
+			a.store, err = a.openStore()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if a.dataErr != nil {
+		a.log.Error("the data folder cannot be written: history, ledger and spools are elsewhere, and gone with a reboot; mend it and restart",
+			"data", a.cfg.Data, "err", a.dataErr, "instead", a.data)
+	}
+	a.openPlanner()
+	return nil
+}
+
+func (a *Agent) openStore() (*store.Store, error) {
+	o := store.Options{Retention: a.cfg.Store.Retention, RetentionSize: a.cfg.Store.RetentionSize, Interval: a.cfg.Interval, Log: a.log}
+	if a.dataErr != nil {
+		o.RetentionSize = min(o.RetentionSize, standInStore)
+	}
+	return store.Open(filepath.Join(a.data, "store"), o)
+}
+
+func (a *Agent) closeStore() error {
+	var errs []error
+	for _, s := range []*store.Store{a.store, a.kept} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // dataDir returns want when it can be written. Otherwise it returns a folder that stands in for it, and
 // why: a full disk is when the agent is needed most. The stand-in is the same for the same want, so

@@ -26,12 +26,12 @@ var (
 // self appends the agent's own figures; the collector self calls it.
 func (a *Agent) self(b *metric.Batch) {
 	a.mu.Lock()
-	cfg, g, m, fault := a.cfg, a.gather, a.rules, a.fault
+	cfg, g, m, fault, on := a.cfg, a.gather, a.rules, a.fault, a.instance
 	a.mu.Unlock()
 	b.Add(descStart, float64(a.begun.UnixMilli())/1000)
 	b.Bool(descReload, fault == nil)
 	b.Bool(descData, a.dataErr == nil)
-	b.Add(descNodeInfo, 1, "az", cfg.Node.Tags["az"], "group", cfg.Node.Tags["group"], "service", cfg.Node.Tags["service"], "cluster", cfg.Node.Tags["cluster"])
+	b.Add(descNodeInfo, 1, "az", cfg.Node.Tags["az"], "group", cfg.Node.Tags["group"], "service", cfg.Node.Tags["service"], "cluster", cfg.Node.Tags["cluster"], "instance_id", on.ID, "instance_type", on.Type)
 	if g != nil {
 		g.report(b)
 	}

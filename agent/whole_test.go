@@ -162,12 +162,15 @@ func TestABadReloadKeepsTheOldConfiguration(t *testing.T) {
 }
 
 // run starts an agent, and returns once it serves, with what ends it.
-func run(t *testing.T, cfg Config) (a *Agent, end func()) {
+func run(t *testing.T, cfg Config, before ...func(*Agent)) (a *Agent, end func()) {
 	t.Helper()
 	ready, done := make(chan string, 1), make(chan error, 1)
 	a, err := New(cfg, Hooks{Ready: func(addr string) { ready <- addr }})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range before {
+		f(a)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { done <- a.Run(ctx) }()

@@ -1,8 +1,8 @@
 // Package inventory knows who stands where: it makes the dependency graph of what agents tell about
 // themselves.
 //
-// It asks nobody: the series binnacle_node_info and the membership that collectors report come to it as
-// plain rows. It judges nothing.
+// Graph asks nobody: the series binnacle_node_info and the membership that collectors report come to it as
+// plain rows. Ask asks an EC2 instance who it is. It judges nothing.
 package inventory
 
 import (
