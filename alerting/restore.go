@@ -67,6 +67,9 @@ func (r *Router) leads(on bool) {
 	}
 	r.standby = !on
 	for _, rt := range r.routes {
+		if rt.action != nil && rt.action.Kind == Retitle {
+			rt.incident.stale = true
+		}
 		rt.action, rt.incident = nil, nil
 	}
 }

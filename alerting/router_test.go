@@ -206,6 +206,25 @@ func (w *world) want(log ...string) {
 	w.log = nil
 }
 
+func TestATitleThatGotNoAnswerIsTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	lost := 3
+	w.answer = func(a Action) Outcome {
+		if a.Kind == Retitle && lost > 0 {
+			lost--
+			return Unknown
+		}
+		return Accepted
+	}
+	w.fire(burn)
+	w.wait(20 * time.Second)
+	w.fire(limit)
+	w.wait(time.Minute)
+	if !slices.Contains(w.log, "34s retitle P1 Limit") { // 2, 4 and 8 s after one another
+		t.Errorf("sent %v; want the title at last", w.log)
+	}
+}
+
 func TestAlarmsThatAreToldAgainChangeNothing(t *testing.T) {
 	for _, every := range []time.Duration{0, 7 * time.Second} {
 		w := newWorld(t)

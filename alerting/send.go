@@ -269,6 +269,7 @@ func (r *Router) result(in Result) {
 		case in.Outcome == Refused:
 			r.refusedFor(a, i)
 		case !event:
+			i.stale = i.stale || a.Kind == Retitle // else it would pass for told
 			i.tries++
 			i.after = r.now.Add(max(in.After, min(time.Second<<min(i.tries, 5), 30*time.Second)))
 		case in.Outcome == Throttled:
