@@ -109,6 +109,8 @@ func TestKeys(t *testing.T) {
 	if !value[bool](t, ctx, `document.getElementById("keys").open`) {
 		t.Error("the key ? opened no help")
 	}
+	value[bool](t, ctx, axe(t)+`; true`)
+	accessible(t, ctx, "help for the keys", "")
 	do(t, ctx, chromedp.KeyEvent("?jjs"), chromedp.KeyEvent("\t"), chromedp.KeyEvent("moved\r"))
 	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(`#done-note form[action="/silences/s1/end"]`)))
 	want := "ack 00000000000000b2 by someone at the board, undo false; silence 00000000000000b2 for 2h0m0s by someone at the board: moved; escalate 00000000000000a1 by someone at the board"
@@ -127,6 +129,23 @@ func TestKeys(t *testing.T) {
 	await(t, ctx, `location.search === "?q=riak" && document.querySelectorAll(".problem").length === 1`)
 	if got := strings.Join(d.did, "; "); got != want {
 		t.Errorf("the keys did %q, want %q", got, want)
+	}
+}
+
+// TestPrintedHandover looks at the handover on paper, printed from a dark screen: black on white, and without what only
+// a screen can use.
+func TestPrintedHandover(t *testing.T) {
+	ctx := browser(t)
+	srv := httptest.NewServer(New(options(incident(), fleet{nodes: 3}, goodStatus())))
+	defer srv.Close()
+	defer srv.CloseClientConnections()
+	do(t, ctx, onPaper(), chromedp.EmulateViewport(794, 1123), chromedp.Navigate(srv.URL+"/handover?last=12h0m0s")) // A4 at 96 dpi
+	picture(t, ctx, "handover-print")
+	if got := value[string](t, ctx, `getComputedStyle(document.body).color + " " + getComputedStyle(document.querySelector(".place")).color`); got != "rgb(0, 0, 0) rgb(51, 51, 51)" {
+		t.Errorf("on paper the text is %s, want black and dark grey", got)
+	}
+	if n := value[int](t, ctx, `[...document.querySelectorAll("nav, form, button, footer")].filter(e => e.checkVisibility()).length`); n > 0 {
+		t.Errorf("%d menus, forms and buttons are printed", n)
 	}
 }
 
@@ -177,12 +196,15 @@ func TestCompletion(t *testing.T) {
 	defer srv.Close()
 	defer srv.CloseClientConnections()
 	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/explore"))
-	await(t, ctx, `document.getElementById("query").getAttribute("role") === "combobox"`)
+	await(t, ctx, `document.getElementById("query").getAttribute("aria-controls") === "completions"`)
 	do(t, ctx, chromedp.Focus(chromedp.CSS("#query")), chromedp.KeyEvent("streams_o"))
 	await(t, ctx, `document.querySelectorAll("#completions li").length === 1`)
 	do(t, ctx, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent("\t"), chromedp.KeyEvent(`{node="nav`))
 	await(t, ctx, `document.querySelector("#completions li")?.textContent === "navcloud-1 value"`)
-	do(t, ctx, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent("\t"), chromedp.KeyEvent(`"}`))
+	do(t, ctx, chromedp.KeyEvent(kb.ArrowDown))
+	value[bool](t, ctx, axe(t)+`; true`)
+	accessible(t, ctx, "completions", "")
+	do(t, ctx, chromedp.KeyEvent("\t"), chromedp.KeyEvent(`"}`))
 	if got := value[string](t, ctx, `document.getElementById("query").value`); got != `navcloud_streams_open{node="navcloud-1"}` {
 		t.Errorf("the completed query is %q", got)
 	}

@@ -52,6 +52,16 @@ func scheme(name string) chromedp.Action[chromedp.Void] {
 	})
 }
 
+// onPaper is how a page is printed, whatever the colours of the screen.
+func onPaper() chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Media: "print", Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+		})
+		return err
+	})
+}
+
 // withoutScript is a browser that runs none from the next page on.
 func withoutScript() chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {

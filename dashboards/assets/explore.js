@@ -9,8 +9,11 @@ box.id = "completions";
 box.setAttribute("role", "listbox");
 box.setAttribute("aria-label", "Completions");
 box.hidden = true;
-field.after(box);
-for (const [k, v] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-controls": "completions", "aria-expanded": "false" })) field.setAttribute(k, v);
+const told = document.createElement("p"); // what a screen reader says of the list: a field of many lines cannot be a combobox
+told.className = "unseen";
+told.setAttribute("role", "status");
+field.after(box, told);
+for (const [k, v] of Object.entries({ "aria-autocomplete": "list", "aria-haspopup": "listbox", "aria-controls": "completions" })) field.setAttribute(k, v);
 
 const known = new Map(); // address to its answer
 async function ask(path) {
@@ -43,7 +46,7 @@ let asked = 0, shown = [], at = -1, current = null;
 function hide() {
   box.hidden = true;
   at = -1;
-  field.setAttribute("aria-expanded", "false");
+  told.textContent = "";
   field.removeAttribute("aria-activedescendant");
 }
 
@@ -76,7 +79,7 @@ async function suggest() {
     return li;
   }));
   box.hidden = false;
-  field.setAttribute("aria-expanded", "true");
+  told.textContent = `${shown.length} completions, the first is ${shown[0][0]}`;
   mark(-1);
 }
 
