@@ -32,11 +32,12 @@ type realFleet struct {
 	state map[int]string
 	side  map[int]string
 	peers map[int]int // that answer at their port
+	trips map[int]int // brokers whose messages of the active probe came
 }
 
 func newRealFleet(t *testing.T, c *rabbitmqrig.Cluster) *realFleet {
 	t.Helper()
-	f := &realFleet{pd: alertingtest.NewPagerDuty(), state: map[int]string{}, side: map[int]string{}, peers: map[int]int{}}
+	f := &realFleet{pd: alertingtest.NewPagerDuty(), state: map[int]string{}, side: map[int]string{}, peers: map[int]int{}, trips: map[int]int{}}
 	cfg, err := ParseConfig("test.yaml", []byte(fmt.Sprintf(`
 data: %s
 listen: %s
@@ -78,7 +79,8 @@ func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int) collectors.Colle
 	}
 	opt := reflect.New(reflect.TypeOf(spec.Options))
 	opt.Elem().Set(reflect.ValueOf(spec.Options))
-	config := fmt.Sprintf("{user: monitor, password: monitor, name: rabbit@n%d, exchanges: [{name: nav.events, consumers: 3}]}", n)
+	config := fmt.Sprintf(`{user: monitor, password: monitor, name: rabbit@n%d, exchanges: [{name: nav.events, consumers: 3}],
+  probe: {user: %s, password: %s, every: 2s}}`, n, rabbitmqrig.Probe, rabbitmqrig.Probe)
 	if err := yaml.Unmarshal([]byte(config), opt.Interface()); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +115,7 @@ func (f *realFleet) feed(ctx context.Context, n int, col collectors.Collector) {
 func (f *realFleet) take(ctx context.Context, n int, b *metric.Batch) {
 	node, az := fmt.Sprintf("n%d", n), string(rune('a'+n-1))
 	f.mu.Lock()
-	f.side[n], f.peers[n] = "", 0
+	f.side[n], f.peers[n], f.trips[n] = "", 0, 0
 	for i, s := range b.Samples {
 		switch {
 		case s.Desc.Name == "rabbitmq_state" && s.Value == 1:
@@ -122,6 +124,8 @@ func (f *realFleet) take(ctx context.Context, n int, b *metric.Batch) {
 			f.side[n] = strings.ReplaceAll(s.Labels.Get("side"), "rabbit@", "")
 		case s.Desc.Name == "rabbitmq_peer_tcp_up" && s.Value == 1:
 			f.peers[n]++
+		case s.Desc.Name == "rabbitmq_roundtrip_received_total" && s.Value > 0:
+			f.trips[n]++
 		}
 		b.Samples[i].Labels = s.Labels.With("node", node).With("az", az)
 	}
@@ -141,11 +145,12 @@ func (f *realFleet) all(state string, sides ...string) bool {
 	return true
 }
 
+// connected says whether every node reaches all the others, and messages of the active probe came from all.
 func (f *realFleet) connected() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for n := 1; n <= rabbitmqrig.Size; n++ {
-		if f.peers[n] != rabbitmqrig.Size-1 {
+		if f.peers[n] != rabbitmqrig.Size-1 || f.trips[n] != rabbitmqrig.Size {
 			return false
 		}
 	}
@@ -213,6 +218,7 @@ func TestRealCutIsOnePage(t *testing.T) {
 	time.Sleep(20 * time.Second) // for what else may come
 	keys := map[string]string{}
 	for _, call := range f.pd.Calls() {
+		t.Logf("%5.1f s: %d %s %s", call.At.Sub(cut).Seconds(), call.Incident, call.Action, call.Summary)
 		if call.Opened {
 			keys[call.Key] = call.Severity + ": " + call.Summary
 		}

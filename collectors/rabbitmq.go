@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type rabbitmqOptions struct {
 	Exchanges []rabbitmqExchange `yaml:"exchanges"`  // to account for, event by event
 	Queues    []rabbitmqQueue    `yaml:"queues"`     // that always have series of their own
 	TopQueues int                `yaml:"top_queues"` // and so have this many with the most ready messages
+
+	Probe rabbitmqProbe `yaml:"probe"`
 
 	LocalEvery   time.Duration `yaml:"local_every"`   // between looks at the local node and its peers' ports
 	ClusterEvery time.Duration `yaml:"cluster_every"` // between looks at who sees whom
@@ -85,7 +88,7 @@ func (o rabbitmqOptions) Validate() error {
 	if o.TopQueues < 0 || o.TopQueues > 1000 {
 		errs = append(errs, fmt.Errorf("top_queues: %d is outside 0 to 1000", o.TopQueues))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.Probe.validate())...)
 }
 
 // rabbitmqDefaults are the usual ports, and cadences by which a cut shows within 10 s.
@@ -93,6 +96,7 @@ var rabbitmqDefaults = rabbitmqOptions{
 	URL: "http://127.0.0.1:15672", MetricsURL: "http://127.0.0.1:15692",
 	AMQP: "127.0.0.1:5672", Dist: "127.0.0.1:25672", TopQueues: 50,
 	Unit:       []string{"systemctl", "show", "--property=LoadState,ActiveState,Result", "rabbitmq-server.service"},
+	Probe:      rabbitmqProbeDefaults,
 	LocalEvery: 2 * time.Second, ClusterEvery: 2 * time.Second, SlowEvery: 15 * time.Second,
 }
 
@@ -109,6 +113,7 @@ type rabbitmq struct {
 	opt   rabbitmqOptions
 	env   Env
 	looks []*rabbitmqLook
+	trips *roundtrip // nil: no active probe
 
 	wake chan struct{} // tells Run that the broker was found
 
@@ -140,6 +145,9 @@ func newRabbitmq(env Env) (Collector, error) {
 	r.seen.watching = env.Now()
 	r.recall()
 	r.found = opt.User != ""
+	if opt.Probe.User != "" {
+		r.trips = newRoundtrip(opt.Probe.Every, r.connectTrip, r.brokerName, env.Now)
+	}
 	if r.watched() {
 		r.looks = r.allLooks()
 	} else {
@@ -194,6 +202,13 @@ func (r *rabbitmq) find(ctx context.Context) error {
 	return nil
 }
 
+// brokerName is that of the local node; the agent's while the broker never told its own.
+func (r *rabbitmq) brokerName() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return cmp.Or(r.seen.name, r.env.Node)
+}
+
 // lookOnce takes every look one time, side by side, and waits for all of them. Those that may have nothing to do
 // come after those that tell.
 func (r *rabbitmq) lookOnce(ctx context.Context) {
@@ -234,6 +249,9 @@ func (r *rabbitmq) Run(ctx context.Context) error {
 			local.Add(1)
 		}
 		wg.Go(func() { r.loop(ctx, l, &local) })
+	}
+	if r.trips != nil {
+		wg.Go(func() { r.trips.run(ctx) })
 	}
 	wg.Go(func() {
 		local.Wait()

@@ -137,6 +137,7 @@ func rabbitmqMetrics() []*metric.Desc {
 		rabbitmqNoMajority, rabbitmqQueuesDown, rabbitmqUnsynced, rabbitmqConnState, rabbitmqLag, rabbitmqExIn, rabbitmqExOut,
 		rabbitmqExBindings, rabbitmqExExpected, rabbitmqQReady, rabbitmqQUnacked, rabbitmqQConsumers, rabbitmqQRest,
 		rabbitmqQUnread, rabbitmqQIdle, rabbitmqAlarm, rabbitmqInOrder, rabbitmqQWatched,
+		rabbitmqTrips, rabbitmqTripTime, rabbitmqTripsIn, rabbitmqTripInTime,
 	}
 	for name, d := range rabbitmqPlugin {
 		if _, alarm := rabbitmqAlarms[name]; !alarm {

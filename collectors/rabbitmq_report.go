@@ -40,6 +40,9 @@ func (r *rabbitmq) report(b *metric.Batch) error {
 	r.reportCluster(out, now)
 	r.reportPeers(out, now)
 	r.reportQueues(out, now)
+	if r.trips != nil {
+		r.trips.report(out)
+	}
 	for _, e := range s.events {
 		b.Events = append(b.Events, metric.Event{
 			Time: e.at, Title: fmt.Sprintf("RabbitMQ %s: %s, was %s", s.name, e.to, e.from), Text: e.text,

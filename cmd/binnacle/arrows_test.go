@@ -72,7 +72,7 @@ var edges = map[string][]string{
 	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
 	"github.com/prometheus/alertmanager/": {"alerting/intake/*"},
 	"github.com/spf13/cobra":              {"cmd/binnacle/*"},
-	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*"},
+	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*", "collectors/rabbitmq_amqp*"},
 }
 
 // core may not see network, clock or disk; of time it may take the types.

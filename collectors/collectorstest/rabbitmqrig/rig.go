@@ -20,6 +20,9 @@ import (
 	"time"
 )
 
+// Probe is a user, and its password, who has all rights on the vhost binnacle and none elsewhere.
+const Probe = "probe"
+
 // Size is how many nodes there are: n1, n2, n3.
 const Size = 3
 
@@ -134,13 +137,20 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 	for path, body := range map[string]string{
 		"users/" + user:            `{"password":"monitor","tags":"monitoring"}`,
 		"exchanges/%2F/nav.events": `{"type":"fanout","durable":true}`,
+		"users/" + Probe:           `{"password":"probe","tags":""}`,
+		"vhosts/binnacle":          `{}`,
 	} {
 		if err := c.api(ctx, http.MethodPut, path, body); err != nil {
 			return err
 		}
 	}
-	if err := c.api(ctx, http.MethodPut, "permissions/%2F/"+user, `{"configure":"^$","write":"^$","read":".*"}`); err != nil {
-		return err
+	for path, body := range map[string]string{
+		"permissions/%2F/" + user:       `{"configure":"^$","write":"^$","read":".*"}`,
+		"permissions/binnacle/" + Probe: `{"configure":".*","write":".*","read":".*"}`,
+	} {
+		if err := c.api(ctx, http.MethodPut, path, body); err != nil {
+			return err
+		}
 	}
 	for n := 1; n <= Size; n++ {
 		q := fmt.Sprintf("nav.api.n%d", n)
