@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"compress/gzip"
+	"context"
 	"flag"
 	"io"
 	"net/http"
@@ -219,6 +220,23 @@ func TestOneProblem(t *testing.T) {
 		if n := strings.Count(page, "<article"); n != 1 || !strings.Contains(page, `id="p-00000000000000a1"`) || !strings.Contains(page, "Taken by maria") {
 			t.Errorf("GET /problems/%s: %d problems, want the one of RabbitMQ and its history:\n%s", name, n, page)
 		}
+	}
+}
+
+// TestNamesWithASlash follows the timeline's link to an incident whose name would end a path.
+func TestNamesWithASlash(t *testing.T) {
+	const key = "fleet:Disk:node:a/b?c:1"
+	o := options(alerting.View{At: noon}, fleet{}, goodStatus())
+	o.History = func(_ context.Context, q EventQuery) ([]Event, error) {
+		if q.Key != "" && q.Key != key {
+			return nil, nil
+		}
+		return []Event{{At: noon.Add(-time.Hour), Kind: "accepted", Action: "trigger", Key: key, Priority: alerting.P2, Title: "It is full [Disk]"}}, nil
+	}
+	h := New(o)
+	link := regexp.MustCompile(`/problems/[^"]+`).FindString(text(t, get(t, h, "/timeline").Body))
+	if resp := get(t, h, link); resp.StatusCode != http.StatusOK || !strings.Contains(text(t, resp.Body), "It is full") {
+		t.Errorf("GET %s: status %d, want the incident", link, resp.StatusCode)
 	}
 }
 

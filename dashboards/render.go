@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -73,6 +74,7 @@ func (p *Pages) templates() *template.Template {
 		"plural":   plural,
 		"bytes":    byteSize,
 		"duration": short,
+		"segment":  url.PathEscape, // of a path: names from outside may hold a slash
 		"add":      func(a, b int) int { return a + b },
 	})
 	return template.Must(t.ParseFS(templateFiles, "templates/*.html"))

@@ -100,6 +100,12 @@ var packs = []Pack{
 		{Title: "Disk in use", Unit: metric.Ratio, Metric: "riak_disk_used_ratio", Stat: "Maximum", Lines: []Line{{`riak_disk_used_ratio{` + node + `}`, "{{node}}"}}},
 		{Title: "Transfers that wait", Metric: "riak_pending_transfers", Stat: "Maximum", Lines: []Line{{`riak_pending_transfers{` + node + `}`, "{{node}} {{member}}"}}},
 	}},
+	{Name: "capacity", Title: "Capacity", Panels: []Panel{
+		{Title: "Time until full, 1 time in 10 sooner", Unit: metric.Seconds, Metric: "binnacle_runway_seconds", Stat: "Minimum", Lines: []Line{{`min by (pool) (binnacle_runway_seconds{` + node + `,quantile="0.1"})`, "{{pool}}"}}},
+		{Title: "How many times the use a limit is, without the largest zone", Metric: "binnacle_capacity_buffer", Stat: "Minimum", Lines: []Line{{`min by (pool) (binnacle_capacity_buffer{` + node + `,when="zone_lost"})`, "{{pool}}"}}},
+		{Title: "Largest use of an hour in a week, forecast", Lines: []Line{{`binnacle_forecast_value{` + node + `,ahead="7d"}`, "{{pool}} {{quantile}}"}}},
+		{Title: "How often the forecast held", Help: "Of the hours whose use it said a day before would lie in its 80 % interval", Unit: metric.Ratio, Lines: []Line{{`binnacle_forecast_held_ratio{` + node + `}`, "{{pool}}"}}},
+	}},
 	{Name: "self", Title: "The agents", Panels: []Panel{
 		{Title: "Collectors that do not see", Metric: "binnacle_collector_up", Stat: "Minimum", Lines: []Line{{`binnacle_collector_up{` + node + `} == 0`, "{{node}} {{collector}}: {{reason}}"}}},
 		{Title: "Samples lost by reason", Rate: true, Metric: "binnacle_sink_dropped_samples_total", Stat: "Sum", Lines: []Line{{rateOf("binnacle_sink_dropped_samples_total", "node, sink, reason"), "{{node}} {{sink}} {{reason}}"}}},
