@@ -50,6 +50,39 @@ func TestForecastOfAWeeklyCourse(t *testing.T) {
 	}
 }
 
+func TestTheProfileIsOfADayUntilThereAreThreeWeeks(t *testing.T) {
+	for hours, want := range map[int]bool{60: false, 80: true, 400: true, 600: true} {
+		x := week(hours, 100, 0, 0.02)
+		has := slices.ContainsFunc(members(x, len(x), 24), func(m member) bool { return m.name == "profile" })
+		if has != want {
+			t.Errorf("%d hours: profile %v; want %v", hours, has, want)
+		}
+	}
+}
+
+func TestForecastOfEveryLength(t *testing.T) {
+	for n := 1; n < 600; n += 47 {
+		x := week(n, 100, 0, 0.05)
+		for _, period := range []int{1, 2, 7, 24} {
+			for _, h := range []int{1, max(n/2, 1), n} {
+				fan, err := Forecast(x, period, h)
+				if (err != nil) != (n < minSingle) {
+					t.Errorf("%d values, period %d, %d ahead: %v", n, period, h, err)
+				}
+				for k, v := range fan.Mean {
+					if !(fan.Lo95[k] <= v && v <= fan.Hi95[k]) || v < 0 || v > 1000 {
+						t.Fatalf("%d values, period %d, step %d of %d: %v, %v, %v", n, period, k, h, fan.Lo95[k], v, fan.Hi95[k])
+					}
+				}
+			}
+			_, r, err := Filling(x, 1000, n)
+			if err == nil && !(r.P10 <= r.P50 && r.P50 <= r.P90 && r.Within <= 1) {
+				t.Errorf("%d values: %+v", n, r)
+			}
+		}
+	}
+}
+
 func TestForecastOfBadSeries(t *testing.T) {
 	nan := math.NaN()
 	constant, negative, holes, jumps := make([]float64, 500), week(500, 100, 0, 0.05), week(500, 100, 0, 0.05), week(500, 100, 0, 0.05)

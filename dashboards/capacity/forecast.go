@@ -72,14 +72,16 @@ func members(x []float64, n, period int) []member {
 	if period > 1 {
 		out = []member{{"the last season repeated", true, repeats(day)}}
 	}
-	season := day
 	// By all of x, not by n, so that the same members are weighed and used.
 	if period == 24 && len(x) >= 2*week+2*day {
 		out = append(out, member{"the last week repeated", true, repeats(week)}, member{"weeks averaged", false, repeatsMean(week)})
+	}
+	season := day
+	if period == 24 && len(x) >= minCycles*week {
 		season = week
 	}
 	sc := scaleOf(x)
-	if period > 1 && len(x) >= 3*season {
+	if period > 1 && len(x) >= minCycles*season {
 		out = append(out, member{"profile", false, profile(season, day, sc)})
 	}
 	for _, diff := range []bool{false, true} {
