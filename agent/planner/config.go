@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/store"
@@ -114,6 +115,23 @@ func (c Config) pools() []capacity.Pool {
 		}
 	}
 	return all
+}
+
+// Words name the pools that are looked for, and those that are not judged until their limit is declared.
+func (c Config) Words() string {
+	var with, without []string
+	for _, p := range c.pools() {
+		if p.Limit == "" && p.Declared == 0 {
+			without = append(without, p.Name)
+		} else {
+			with = append(with, p.Name)
+		}
+	}
+	text := "pools: " + strings.Join(with, ", ")
+	if len(without) > 0 {
+		text += "; without a limit until capacity.limits has one: " + strings.Join(without, ", ")
+	}
+	return text
 }
 
 func (c PoolConfig) pool(name string) capacity.Pool {

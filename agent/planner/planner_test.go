@@ -250,6 +250,9 @@ func TestConfig(t *testing.T) {
 	for _, pool := range cfg.pools() {
 		got[pool.Name] = pool
 	}
+	if w := cfg.Words(); !strings.Contains(w, "riak_operations") || !strings.HasSuffix(w, "without a limit until capacity.limits has one: streams_per_node, riak_processes, riak_keys") {
+		t.Errorf("Words = %q", w)
+	}
 	if q := got["queue"]; q.Declared != 1000 || q.Limit != "" || q.Kind != capacity.Demand || q.Title != "queue" {
 		t.Errorf("queue = %+v", q)
 	}

@@ -38,6 +38,9 @@ func newCheck() *cobra.Command {
 				return err
 			}
 			fmt.Fprint(out, text)
+			if !cfg.Capacity.Off {
+				fmt.Fprintln(out, "# capacity", cfg.Capacity.Words())
+			}
 			for _, a := range advice {
 				fmt.Fprintln(out, "# advice:", a)
 			}
