@@ -229,6 +229,7 @@ type Record struct {
 	Pending    string // ID of the action that has no answer yet; empty when it was answered
 	Kind       ActionKind
 	Page       Page // as last sent
+	Stale      bool // the pager may show an earlier title
 	AckedBy    string
 	AckedAt    time.Time
 	OpenedAt   time.Time

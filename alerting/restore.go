@@ -42,7 +42,7 @@ func (r *Router) revive(rec Record) {
 
 // rewrite takes a record for the truth. What is pending may have had its effect, or not.
 func (i *incident) rewrite(rec Record) {
-	i.rec, i.tried, i.resolving = rec, false, false
+	i.rec, i.tried, i.resolving, i.stale = rec, false, false, rec.Stale
 	if len(rec.Page.Explained) > 0 {
 		i.headed = rec.Page.Explained[0].Fingerprint()
 	}

@@ -225,6 +225,22 @@ func TestATitleThatGotNoAnswerIsTriedAgain(t *testing.T) {
 	}
 }
 
+func TestATitleOfAnEarlierLifeIsPutRight(t *testing.T) {
+	w := newWorld(t)
+	w.answer = func(Action) Outcome { return Unknown } // and it may have had its effect
+	w.fire(burn)
+	w.wait(16 * time.Second)
+	w.fire(limit)
+	w.wait(5 * time.Second)
+	w.answer = nil
+	w.restart()
+	w.fire(burn, limit)
+	w.wait(time.Minute)
+	if !slices.ContainsFunc(w.log, func(s string) bool { return strings.HasSuffix(s, "retitle P1 Limit") }) {
+		t.Errorf("sent %v; want the title told, since the first try had another", w.log)
+	}
+}
+
 func TestAlarmsThatAreToldAgainChangeNothing(t *testing.T) {
 	for _, every := range []time.Duration{0, 7 * time.Second} {
 		w := newWorld(t)

@@ -205,9 +205,6 @@ func (r *Router) act(name string, w want) Action {
 		i.rec.Page = a.Page
 	case Retitle:
 		a.Page = r.page(w.problem, nil)
-		if i.rec.Page.Rule != a.Page.Rule && len(i.notes) < maxNotes {
-			i.notes = append(i.notes, fmt.Sprintf("New title: %s [%s]. First: %s", a.Page.Sentence, a.Page.Rule, a.Page.Guidance))
-		}
 		i.headed, i.titled = w.problem.head.fp, r.now
 		i.said, i.saidAt, i.newsIn = standing(a.Page), r.now, newsFirst
 	case Resolve:
@@ -220,6 +217,7 @@ func (r *Router) act(name string, w want) Action {
 	a.Record = i.rec
 	a.Record.Kind, a.Record.Page, a.Record.UpdatedAt, a.Record.Pending = w.kind, a.Page, r.now, ""
 	a.Record.Open = w.kind != Resolve
+	a.Record.Stale = i.stale && w.kind != Retitle
 	return a
 }
 
@@ -292,6 +290,9 @@ func (r *Router) accepted(rt *route, a Action, i *incident) {
 		by, at := i.rec.AckedBy, i.rec.AckedAt
 		if !i.closedAt.IsZero() { // closed by a person while the answer was under way
 			return
+		}
+		if a.Kind == Retitle && i.rec.Page.Rule != a.Page.Rule {
+			i.note(fmt.Sprintf("New title: %s [%s]. First: %s", a.Page.Sentence, a.Page.Rule, a.Page.Guidance))
 		}
 		i.rec = a.Record
 		i.rec.AckedBy, i.rec.AckedAt = by, at
