@@ -35,7 +35,7 @@ func screens() map[string]struct {
 		"board-stale":    {"/", options(stale, three, goodStatus())},
 		"board-flood":    {"/", options(flood(200), three, goodStatus())},
 		"streams":        {"/streams", options(incident(), fleet{nodes: 7, age: 7}, goodStatus())},
-		"history":        {"/streams/history?by=zone", options(incident(), fleet{nodes: 7, age: 7}, goodStatus())},
+		"history":        {"/streams/history?by=zone", options(incident(), fleet{nodes: 3, age: 7}, goodStatus())},
 		"explore":        {"/explore?q=sum+by+(node)+(navcloud_streams_open)", options(incident(), three, goodStatus())},
 		"explore-error":  {"/explore?q=broken(", options(incident(), three, goodStatus())},
 		"systems":        {"/systems", options(incident(), three, goodStatus())},
