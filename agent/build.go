@@ -59,7 +59,10 @@ func collectorPlans(cfg Config) ([]plan, error) {
 		}
 		p := plan{spec: spec, interval: cfg.Interval, deadline: cfg.deadline()}
 		if spec.Interval > 0 {
-			p.interval = max(spec.Interval, cfg.Interval)
+			p.interval = spec.Interval
+			if spec.Interval >= Default().Interval { // what is quicker is so for its alarms' sake
+				p.interval = max(spec.Interval, cfg.Interval)
+			}
 		}
 		if spec.Deadline > 0 {
 			p.deadline = spec.Deadline

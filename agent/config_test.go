@@ -130,3 +130,26 @@ func TestDescribeShowsAllButSecrets(t *testing.T) {
 		t.Errorf("what Describe writes means something else: %v\n%s", err, text2)
 	}
 }
+
+// TestIntervalsOfCollectors holds that a general interval slows down what may wait, and not what finds a cut.
+func TestIntervalsOfCollectors(t *testing.T) {
+	for text, want := range map[string]map[string]time.Duration{
+		"":                                       {"rabbitmq": 2 * time.Second, "riak": 15 * time.Second, "host_disk": 30 * time.Second, "host_cpu": 10 * time.Second},
+		"interval: 20s":                          {"rabbitmq": 2 * time.Second, "riak": 20 * time.Second, "host_disk": 30 * time.Second, "host_cpu": 20 * time.Second},
+		"collect: {rabbitmq: {interval: 30s}}\n": {"rabbitmq": 30 * time.Second},
+	} {
+		cfg, err := ParseConfig("t.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plans, err := collectorPlans(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range plans {
+			if w, ok := want[p.spec.Name]; ok && p.interval != w {
+				t.Errorf("%q: %s is collected every %s, want %s", text, p.spec.Name, p.interval, w)
+			}
+		}
+	}
+}
