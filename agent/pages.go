@@ -25,7 +25,7 @@ func (a *Agent) pages() *dashboards.Pages {
 		o.MayAct = web.mayAct
 	}
 	if u, err := url.Parse(cfg.Web.ExternalURL); err == nil && u.Host != "" {
-		o.Hosts = []string{u.Hostname()}
+		o.Hosts, o.Origin = []string{u.Hostname()}, u.Scheme+"://"+u.Host
 	}
 	if a.store != nil {
 		o.Query = func(ctx context.Context, q string, at time.Time) ([]dashboards.Series, error) {

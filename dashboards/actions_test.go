@@ -114,6 +114,24 @@ func TestActions(t *testing.T) {
 	}
 }
 
+// TestBehindAProxy sends forms as a browser without Sec-Fetch-Site does, by a proxy that passes its own name for us on.
+func TestBehindAProxy(t *testing.T) {
+	d := &desk{}
+	o := d.on(options(incident(), fleet{}, goodStatus()))
+	o.Hosts, o.Origin = []string{"board.example"}, "http://board.example"
+	h := New(o)
+	for origin, want := range map[string]int{"http://board.example": 303, "http://evil.example": 403, "https://board.example.evil": 403} {
+		got := post(h, "/problems/x/take", nil, func(r *http.Request) {
+			r.Header.Del("Sec-Fetch-Site")
+			r.Header.Set("Origin", origin)
+			r.Host = "127.0.0.1:9600"
+		}).StatusCode
+		if got != want {
+			t.Errorf("a form of %s by a proxy: status %d, want %d", origin, got, want)
+		}
+	}
+}
+
 func TestActionsNeedARouter(t *testing.T) {
 	h := New(options(incident(), fleet{}, goodStatus()))
 	for _, path := range []string{"/problems/x/take", "/problems/x/silence", "/problems/x/escalate", "/silences/x/end"} {

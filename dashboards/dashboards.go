@@ -73,6 +73,10 @@ type Options struct {
 	// rebinding) passes for the same site in a browser.
 	Hosts []string
 
+	// Origin is scheme and host under which people reach the pages where a proxy stands between and passes another
+	// name on: what is sent from there is not another site's. Empty: none.
+	Origin string
+
 	Node     string
 	Version  string
 	Interval time.Duration    // between collections, for the windows of rates; 10 s when zero
@@ -110,6 +114,11 @@ func New(o Options) *Pages {
 		o.Interval = 10 * time.Second
 	}
 	p := &Pages{opts: o, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection(), assets: loadAssets(), live: lookEvery}
+	if o.Origin != "" {
+		if err := p.cross.AddTrustedOrigin(o.Origin); err != nil {
+			o.Log.Error("the pages' own address is no origin: what people do behind a proxy is refused", "origin", o.Origin, "err", err)
+		}
+	}
 	p.render = p.templates()
 	p.routes()
 	return p
