@@ -23,27 +23,34 @@ func (a *Agent) settle(ctx context.Context) error {
 		return nil
 	case <-time.After(settleAfter):
 	}
-	a.mu.Lock()
-	m := a.rules
-	a.mu.Unlock()
-	if m == nil {
-		return nil
-	}
-	own := map[string]bool{}
-	for _, r := range m.AlertingRules() {
-		own[r.Name()] = true
-	}
-	var over []alerting.Input
-	for _, rec := range a.dispatch.Open() {
-		for _, al := range rec.Page.Explained {
-			if own[al.Rule()] && !m.Firing(al.Fingerprint()) {
-				over = append(over, alerting.Ended{Fingerprint: al.Fingerprint()})
-			}
-		}
-	}
+	over := a.over(a.dispatch.Open())
 	if len(over) == 0 {
 		return nil
 	}
 	a.log.Info("alarms of an earlier life do not hold any more", "alarms", len(over))
 	return a.dispatch.Put(ctx, over...)
+}
+
+// over are the ends of the alarms in recs that only this node could raise and does not: by its rules, and by no rule.
+func (a *Agent) over(recs []alerting.Record) []alerting.Input {
+	a.mu.Lock()
+	m, host := a.rules, "host:"+a.cfg.nodeName()
+	a.mu.Unlock()
+	own := map[string]bool{}
+	if m != nil {
+		for _, r := range m.AlertingRules() {
+			own[r.Name()] = true
+		}
+	}
+	var over []alerting.Input
+	for _, rec := range recs {
+		for _, al := range rec.Page.Explained {
+			byRule := own[al.Rule()] && !m.Firing(al.Fingerprint())
+			byNone := al.Rule() == ruleHistory && a.history.failing() == nil || a.dispatch.Calm(al.Rule())
+			if byRule || byNone && al.Labels[alerting.LabelEntity] == host {
+				over = append(over, alerting.Ended{Fingerprint: al.Fingerprint()})
+			}
+		}
+	}
+	return over
 }

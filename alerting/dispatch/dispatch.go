@@ -158,6 +158,9 @@ func (d *Dispatcher) View() alerting.View {
 	return d.viewed
 }
 
+// Calm says that rule is one of the alarms that a Dispatcher raises about itself, and that it does not now.
+func (d *Dispatcher) Calm(rule string) bool { return d.watch.calm(rule) }
+
 // Open returns the records of the open incidents, for polling; none where another router sends, which polls too.
 func (d *Dispatcher) Open() []alerting.Record {
 	if !d.book.sends() {

@@ -233,6 +233,14 @@ func (w *watch) self(now time.Time, durable bool, since time.Time) []alerting.In
 	return in
 }
 
+// calm says that rule is one of the alarms about ourselves, and that it is not raised.
+func (w *watch) calm(rule string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, raised := w.raised[rule]
+	return !raised && (rule == RuleLedger || rule == RuleDelivery || rule == RuleRefused)
+}
+
 func (w *watch) alarm(rule, priority, summary, guidance string, since time.Time) alerting.Alarm {
 	notes := map[string]string{alerting.AnnotationSummary: summary, alerting.AnnotationGuidance: guidance}
 	if w.opts.Runbooks != "" {
