@@ -95,12 +95,9 @@ func (a *Agent) unsilence(ctx context.Context, id, by string) error {
 	return fmt.Errorf("silence %s is over", id)
 }
 
-// maxPageEvents bounds what one page reads of the ledger: the newest.
-const maxPageEvents = 20_000
-
 // pageHistory is the ledger as the pages show it.
 func (a *Agent) pageHistory(ctx context.Context, q dashboards.EventQuery) ([]dashboards.Event, error) {
-	events, err := a.dispatch.History(ctx, ledger.Query{Since: q.Since, Until: q.Until, Key: q.Key, Limit: maxPageEvents})
+	events, err := a.dispatch.History(ctx, ledger.Query{Since: q.Since, Until: q.Until, Key: q.Key, Limit: q.Limit})
 	out := make([]dashboards.Event, len(events))
 	for i, e := range events {
 		out[i] = dashboards.Event{

@@ -85,6 +85,7 @@ type handover struct {
 	Silences []alerting.Silence
 	Changes  []deed
 	Fault    string
+	Known    bool // what happened; else no figure is shown, since 0 would be a lie
 	Node     string
 	At       time.Time
 }
@@ -97,7 +98,7 @@ func (p *Pages) handover(r *http.Request) page {
 	now := p.opts.Now()
 	h := handover{period: readPeriod(r.URL.Query(), now, "/handover", defaultShift, 8*time.Hour, 12*time.Hour, 24*time.Hour, 7*24*time.Hour), Node: p.opts.Node, At: now}
 	events, fault := p.history(r.Context(), EventQuery{Since: h.From, Until: h.To.Add(silencedWithin)})
-	h.Fault = fault
+	h.Fault, h.Known = fault, fault == "" || len(events) > 0
 	h.Shift = reckon(events, h.From, h.To)
 	if len(h.Shift.Idle) > maxDeeds {
 		h.Shift.Idle = h.Shift.Idle[:maxDeeds]

@@ -24,16 +24,18 @@ type Event struct {
 	Alarms   int // behind it
 }
 
-// EventQuery selects events: half open, all kinds, all incidents where Key is empty.
+// EventQuery selects events: half open, all kinds, all incidents where Key is empty; of many the newest Limit.
 type EventQuery struct {
 	Since, Until time.Time
 	Key          string
+	Limit        int
 }
 
 // How far back the page of one problem looks, and how long the ledger may take.
 const (
 	problemHistory = 30 * 24 * time.Hour
 	historyTime    = 2 * time.Second
+	maxEvents      = 20_000 // of one page
 )
 
 // history asks the ledger; an error is told in words.
@@ -43,9 +45,13 @@ func (p *Pages) history(ctx context.Context, q EventQuery) ([]Event, string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, historyTime)
 	defer cancel()
+	q.Limit = maxEvents
 	events, err := p.opts.History(ctx, q)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, "The ledger did not answer: " + err.Error() + "."
+	case len(events) >= maxEvents:
+		return events, "So much happened that only the newest " + number(maxEvents) + " events are looked at: choose a shorter time."
 	}
 	return events, ""
 }

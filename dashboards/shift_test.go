@@ -1,7 +1,10 @@
 package dashboards
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +13,26 @@ import (
 
 func pageAt(ago time.Duration, key, rule string, p alerting.Priority) Event {
 	return Event{At: noon.Add(-ago), Kind: "accepted", Action: "trigger", Key: key, Priority: p, Title: "It is bad [" + rule + "]"}
+}
+
+// TestALedgerThatDoesNotAnswer is told on every page that looks back, and so is one that was cut short.
+func TestALedgerThatDoesNotAnswer(t *testing.T) {
+	for want, history := range map[string]func(context.Context, EventQuery) ([]Event, error){
+		"The ledger did not answer: locked.": func(context.Context, EventQuery) ([]Event, error) { return nil, errors.New("locked") },
+		"only the newest 20\u202f000 events": func(_ context.Context, q EventQuery) ([]Event, error) { return make([]Event, q.Limit), nil },
+	} {
+		o := options(incident(), fleet{}, goodStatus())
+		o.History = history
+		h := New(o)
+		for _, path := range []string{"/timeline", "/handover", "/problems/00000000000000a1"} {
+			if page := text(t, get(t, h, path).Body); !strings.Contains(page, want) {
+				t.Errorf("GET %s does not say %q", path, want)
+			}
+			if page := text(t, get(t, h, path).Body); strings.Contains(want, "locked") && (strings.Contains(page, "0 pages") || strings.Contains(page, "How the shift was") || strings.Contains(page, "Nobody was paged")) {
+				t.Errorf("GET %s calls nothing what is not known", path)
+			}
+		}
+	}
 }
 
 func TestReckon(t *testing.T) {

@@ -59,6 +59,9 @@ func (p *Pages) timeline(r *http.Request) page {
 	}
 	t.Ticks = ticks(t.From, t.To, 5)
 	t.Counts = plural(t.Lanes[0].Count, "page") + ", " + plural(t.Lanes[1].Count, "act") + " of people, " + plural(t.Lanes[2].Count, "deploy") + " in " + short(span)
+	if fault != "" && len(events) == 0 {
+		t.Counts, t.Lanes = "What happened is not known", nil
+	}
 	slices.Reverse(all)
 	if len(all) > maxDeeds {
 		t.More, all = len(all)-maxDeeds, all[:maxDeeds]
