@@ -18,6 +18,7 @@ type incident struct {
 	closedBy  string // a person closed it at the pager
 	closedAt  time.Time
 	headed    string    // fingerprint that heads what was last sent
+	before    string    // the one before it, until a new title was accepted
 	titled    time.Time // when the title last changed
 	stale     bool      // the pager may show another title than rec.Page has
 	deaf      bool      // the pager refused the title

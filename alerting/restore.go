@@ -68,7 +68,7 @@ func (r *Router) leads(on bool) {
 	r.standby = !on
 	for _, rt := range r.routes {
 		if rt.action != nil && rt.action.Kind == Retitle {
-			rt.incident.stale = true
+			rt.incident.headed = rt.incident.before
 		}
 		rt.action, rt.incident = nil, nil
 	}

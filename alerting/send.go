@@ -205,7 +205,7 @@ func (r *Router) act(name string, w want) Action {
 		i.rec.Page = a.Page
 	case Retitle:
 		a.Page = r.page(w.problem, nil)
-		i.headed, i.titled = w.problem.head.fp, r.now
+		i.before, i.headed, i.titled = i.headed, w.problem.head.fp, r.now
 		i.said, i.saidAt, i.newsIn = standing(a.Page), r.now, newsFirst
 	case Resolve:
 		i.resolving = true
@@ -267,7 +267,9 @@ func (r *Router) result(in Result) {
 		case in.Outcome == Refused:
 			r.refusedFor(a, i)
 		case !event:
-			i.stale = i.stale || a.Kind == Retitle // else it would pass for told
+			if a.Kind == Retitle {
+				i.headed = i.before // else it would pass for told
+			}
 			i.tries++
 			i.after = r.now.Add(max(in.After, min(time.Second<<min(i.tries, 5), 30*time.Second)))
 		case in.Outcome == Throttled:
