@@ -65,6 +65,22 @@ func TestEscalateByREST(t *testing.T) {
 	})
 }
 
+func TestATitleDoesNotWaitForTheEventsLimit(t *testing.T) {
+	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
+		c := client(t, p, withToken)
+		p.SetRate(1)
+		c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P2))
+		better := action(alerting.Retitle, "k", alerting.P1)
+		better.Page.Sentence = "the zone is cut off"
+		if got := c.Send(t.Context(), better); got.Outcome != alerting.Throttled {
+			t.Errorf("retitle = %+v; want throttled, since the alarms are not told yet", got)
+		}
+		if in := p.Incidents(); in[0].Title != "P1 the zone is cut off [AZUnreachable]" {
+			t.Errorf("title %q; want the new one", in[0].Title)
+		}
+	})
+}
+
 func TestWithoutTokenATitleIsALogEntryAndANoteIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
 		c := client(t, p, nil)

@@ -22,15 +22,16 @@ const maxIncidents = 4096
 
 // retitle changes what an incident says. The alarms that are behind it now go first, by a further trigger, which
 // adds to the log of an open incident and would wake a person if there were none: so its state is asked for, not
-// remembered.
+// remembered. Where the trigger is throttled or lost, the title changes all the same, and the whole is to be tried again.
 func (c *Client) retitle(ctx context.Context, a alerting.Action, key string) alerting.Result {
 	c.forget(DedupKey(a.Key))
 	id, r := c.incident(ctx, a.Key)
 	if id == "" {
 		return r
 	}
-	if r = c.trigger(ctx, a, key); r.Outcome != alerting.Accepted {
-		return r
+	told := c.trigger(ctx, a, key)
+	if told.Outcome == alerting.Refused {
+		return told
 	}
 	change := pd.ManageIncidentsOptions{ID: id, Title: Title(a.Page)}
 	if p := c.priority(ctx, a.Page.Priority); p != "" {
@@ -40,7 +41,10 @@ func (c *Client) retitle(ctx context.Context, a alerting.Action, key string) ale
 		_, err := c.api.ManageIncidentsWithContext(ctx, c.cfg.From, []pd.ManageIncidentsOptions{change})
 		return err
 	}).result()
-	if r.Outcome == alerting.Refused {
+	switch r.Outcome {
+	case alerting.Accepted:
+		return told
+	case alerting.Refused:
 		c.forget(DedupKey(a.Key))
 	}
 	return r
