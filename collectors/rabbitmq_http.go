@@ -42,7 +42,7 @@ func (r *rabbitmq) get(ctx context.Context, url string, auth bool, read func(sta
 		return &rabbitmqError{answer: rabbitmqDialAnswer(ctx, err), err: fmt.Errorf("GET %s: %w", url, err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body := &boundedReader{r: resp.Body, left: rabbitmqMaxBody}
+	body := bounded(resp.Body, rabbitmqMaxBody)
 	ok := resp.StatusCode == http.StatusOK
 	for _, s := range also {
 		ok = ok || resp.StatusCode == s
@@ -94,21 +94,6 @@ func rabbitmqDialAnswer(ctx context.Context, err error) rabbitmqAnswer {
 		return rabbitmqSilent // no neighbour answers, no route, or a blackhole route: all are a cut
 	}
 	return rabbitmqBroken
-}
-
-// boundedReader ends with an error, not as if the body were complete, when there is more than it may read.
-type boundedReader struct {
-	r    io.Reader
-	left int
-}
-
-func (b *boundedReader) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, fmt.Errorf("body is longer than %d bytes", rabbitmqMaxBody)
-	}
-	n, err := b.r.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
 }
 
 // answersLikeRabbitmq asks, without credentials, for what only RabbitMQ answers.

@@ -76,7 +76,7 @@ func (r *riak) stats(ctx context.Context) riakReply {
 			return nil, reason, fmt.Errorf("status %d, %s", status, reason)
 		}
 		var s riakStats
-		err := json.NewDecoder(&riakBody{body, riakMaxBody}).Decode(&s)
+		err := json.NewDecoder(bounded(body, riakMaxBody)).Decode(&s)
 		switch {
 		case ctx.Err() != nil:
 			return nil, riakTimeout, ctx.Err()
@@ -131,21 +131,6 @@ func riakTransport(ctx context.Context, err error) string {
 		return riakConnect
 	}
 	return riakHTTP
-}
-
-// riakBody ends with an error where the body is longer than it may be.
-type riakBody struct {
-	r    io.Reader
-	left int
-}
-
-func (b *riakBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, fmt.Errorf("body is longer than %d bytes", riakMaxBody)
-	}
-	n, err := b.r.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
 }
 
 // The protocol-buffer ping: a length of 1, then the code; the answer has the next code.

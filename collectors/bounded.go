@@ -1,0 +1,23 @@
+package collectors
+
+import (
+	"fmt"
+	"io"
+)
+
+// bounded ends with an error, not as if the body were complete, when r holds more than limit bytes.
+func bounded(r io.Reader, limit int) io.Reader { return &boundedReader{r, limit, limit} }
+
+type boundedReader struct {
+	r           io.Reader
+	left, limit int
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("body is longer than %d bytes", b.limit)
+	}
+	n, err := b.r.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
