@@ -152,8 +152,9 @@ func (a *Agent) put(in []alerting.Input) {
 	}
 }
 
-// trimAfter is when the start is over and what only it needed is given back.
-const trimAfter = 20 * time.Second
+// trimEvery is how often pages of the program's file that nothing needs any more are given back: those of the start
+// soon after it.
+var trimEvery = []time.Duration{20 * time.Second, 40 * time.Second, 2 * time.Minute, 10 * time.Minute}
 
 // Run serves until ctx ends, then drains.
 func (a *Agent) Run(ctx context.Context) error {
@@ -190,11 +191,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	part("discover", a.discover)
 	part("trim", func(ctx context.Context) error {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(trimAfter):
-			return trim()
+		for i := 0; ; i++ {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(trimEvery[min(i, len(trimEvery)-1)]):
+				if err := trim(); err != nil {
+					return err
+				}
+			}
 		}
 	})
 	err := a.apply(ctx, core, a.cfg)
