@@ -58,9 +58,18 @@ func (c *Cluster) ready(ctx context.Context, n int) error {
 	}
 }
 
-func (c *Cluster) api(ctx context.Context, method, path, body string) error {
-	_, err := c.ask(ctx, 1, method, path, body)
-	return err
+// api changes something at node 1, again where a cluster that is still joining lets a request hang.
+func (c *Cluster) api(ctx context.Context, method, path, body string) (err error) {
+	for range 6 {
+		if _, err = c.ask(ctx, 1, method, path, body); err == nil || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return nil
 }
 
 // ask asks node n's management API as administrator.
