@@ -17,12 +17,13 @@ const routerBeat = 20 * time.Second
 func (a *Agent) openClient() error {
 	o := intake.ClientOptions{Routers: a.cfg.Rules.Routers, Log: a.log.With("part", "client")}
 	c := a.cfg.Rules.CutOff
+	if c.PagerDuty.Configured() {
+		o.Beat = routerBeat
+	}
+	a.client = intake.NewClient(o)
 	if !c.PagerDuty.Configured() {
-		a.client = intake.NewClient(o)
 		return nil
 	}
-	o.Beat = routerBeat
-	a.client = intake.NewClient(o)
 	pager, err := a.cutOffPager()
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ func (a *Agent) pages() *dashboards.Pages {
 		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.pageStatus,
 		Node: cfg.nodeName(), Version: a.hooks.Version, Interval: cfg.Interval, Log: a.log.With("part", "pages"),
 	}
-	if web := a.config().Web; len(web.Act) > 0 {
+	if web := cfg.Web; len(web.Act) > 0 {
 		o.MayAct = web.mayAct
 	}
 	if u, err := url.Parse(cfg.Web.ExternalURL); err == nil && u.Host != "" {

@@ -175,7 +175,7 @@ func (r *Router) unreplaced(a *alarm) bool {
 	if a.derived() || !a.holds() || a.kind != "down" || a.entity.Kind != topology.KindNode {
 		return false
 	}
-	s, part := r.graph.Redundancy(a.entity.ID, r.lost)
+	s, part := r.redundant(a.entity.ID)
 	if !part || s.Spare != 1 || s.Lost != 1 || r.replaced(a) {
 		return false
 	}

@@ -86,7 +86,7 @@ func (p *Pages) explore(r *http.Request) page {
 		step := stepOf(e.To.Sub(e.From))
 		end := e.To.Truncate(step)
 		key := strings.Join([]string{"explore", e.Query, e.From.Truncate(step).String(), end.String()}, "\xff")
-		x := p.answers.get(key, now, step, func() any { return p.look(r.Context(), e.Query, e.From.Truncate(step), end, step) }).(explored)
+		x := p.answers.get(r.Context(), key, now, step, queryTime, func(ctx context.Context) any { return p.look(ctx, e.Query, e.From.Truncate(step), end, step) }).(explored)
 		e.tell(x, end)
 		if x.fault == "" {
 			result.Parts = append(result.Parts, part{"explore-chart", "chart", x.over}, part{"explore-table", "explore-table", e})
@@ -98,9 +98,6 @@ func (p *Pages) explore(r *http.Request) page {
 
 // look asks for the values at the end, and for their way there.
 func (p *Pages) look(ctx context.Context, query string, begin, end time.Time, step time.Duration) explored {
-	// The answer is for all who wait for it, so that it does not end with the first of them.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTime)
-	defer cancel()
 	x, started := explored{}, time.Now()
 	var err error
 	if x.now, err = p.opts.Query(ctx, query, end); err != nil {

@@ -18,7 +18,7 @@ type filter struct {
 	All      int
 }
 
-// priorities are the choices of the filter.
+// Priorities are the choices of the filter.
 func (f filter) Priorities() []alerting.Priority {
 	return []alerting.Priority{alerting.P1, alerting.P2, alerting.P3, alerting.P4}
 }

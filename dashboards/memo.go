@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"context"
 	"maps"
 	"sync"
 	"time"
@@ -23,8 +24,9 @@ type answer struct {
 // maxKept bounds what is remembered: the addresses that people make up are many.
 const maxKept = 64
 
-// get returns what work returned for this key at most ttl before now.
-func (m *memo) get(key string, now time.Time, ttl time.Duration, work func() any) any {
+// get returns what work returned for this key at most ttl before now. The answer is for all who wait for it, so that
+// work does not end with the first of them, but after limit.
+func (m *memo) get(ctx context.Context, key string, now time.Time, ttl, limit time.Duration, work func(context.Context) any) any {
 	m.mu.Lock()
 	a := m.kept[key]
 	if a == nil || !now.Before(a.until) || now.Before(a.at) {
@@ -33,7 +35,11 @@ func (m *memo) get(key string, now time.Time, ttl time.Duration, work func() any
 		m.kept[key] = a
 	}
 	m.mu.Unlock()
-	a.once.Do(func() { a.v = work() })
+	a.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+		defer cancel()
+		a.v = work(ctx)
+	})
 	return a.v
 }
 

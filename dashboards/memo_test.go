@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -10,7 +11,7 @@ func TestMemo(t *testing.T) {
 	var m memo
 	worked := 0
 	get := func(key string, at time.Duration, ttl time.Duration) int {
-		return m.get(key, noon.Add(at), ttl, func() any { worked++; return worked }).(int)
+		return m.get(t.Context(), key, noon.Add(at), ttl, time.Minute, func(context.Context) any { worked++; return worked }).(int)
 	}
 	for _, tc := range []struct {
 		key     string

@@ -258,10 +258,7 @@ type fleetList struct {
 }
 
 func (p *Pages) fleet(ctx context.Context, now time.Time) fleetList {
-	return p.answers.get("fleet", now, p.opts.Interval, func() any {
-		// The answer is for all who wait for it, so that it does not end with the first of them.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTime)
-		defer cancel()
+	return p.answers.get(ctx, "fleet", now, p.opts.Interval, queryTime, func(ctx context.Context) any {
 		nodes, err := Fleet(ctx, p.opts.Query, now)
 		f := fleetList{Nodes: nodes, Words: FleetWords(nodes)}
 		if err != nil {

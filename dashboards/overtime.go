@@ -111,7 +111,7 @@ func (p *Pages) overTime(r *http.Request) page {
 	end := span.To.Truncate(head.Step) // so that a chart changes with its step and not with each look
 	begin := end.Add(-span.To.Sub(span.From))
 	key := strings.Join([]string{"overtime", by.by, begin.String(), end.String()}, "\xff")
-	drawn := p.answers.get(key, now, head.Step, func() any { return p.drawOver(r.Context(), overQueries(by.labels), begin, end, head.Step) }).(overDrawn)
+	drawn := p.answers.get(r.Context(), key, now, head.Step, queryTime, func(ctx context.Context) any { return p.drawOver(ctx, overQueries(by.labels), begin, end, head.Step) }).(overDrawn)
 	head.Errors = drawn.errs
 	pg.Sections = []section{{ID: "summary", Hush: true, Parts: []part{{"over-head", "over-head", head}}}}
 	charts := section{ID: "charts", Label: "Charts", Hush: true}
@@ -144,9 +144,6 @@ type overDrawn struct {
 
 // drawOver asks for all lines at once and draws the charts.
 func (p *Pages) drawOver(ctx context.Context, queries []overQuery, begin, end time.Time, step time.Duration) overDrawn {
-	// The answer is for all who wait for it, so that it does not end with the first of them.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTime)
-	defer cancel()
 	window := short60(max(time.Minute, 4*p.opts.Interval, step))
 	var wg sync.WaitGroup
 	found := make([][][]Series, len(queries))

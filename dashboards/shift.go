@@ -124,10 +124,17 @@ func (s *shift) top(rules map[string]int) {
 // acted finds what a person did about each page: after it, and before the next page of the same incident.
 func (s *shift) acted(events, pages []Event) {
 	var waits []time.Duration
+	byKey, silences := map[string][]Event{}, []Event{}
+	for _, e := range events {
+		byKey[e.Key] = append(byKey[e.Key], e)
+		if e.Kind == "silenced" {
+			silences = append(silences, e)
+		}
+	}
 	for _, p := range pages {
 		acted, taken := false, time.Time{}
-		for _, e := range events {
-			if e.Key != p.Key || e.At.Before(p.At) || e.paged() && e.At.After(p.At) {
+		for _, e := range byKey[p.Key] {
+			if e.At.Before(p.At) || e.paged() && e.At.After(p.At) {
 				continue
 			}
 			switch e.Kind {
@@ -140,7 +147,7 @@ func (s *shift) acted(events, pages []Event) {
 				acted = true
 			}
 		}
-		acted = acted || silencedAfter(events, p)
+		acted = acted || silencedAfter(silences, p)
 		if !taken.IsZero() {
 			s.Taken++
 			waits = append(waits, taken.Sub(p.At))
@@ -158,9 +165,9 @@ func (s *shift) acted(events, pages []Event) {
 // silencedWithin is how soon after a page a silence that names its rule counts as an answer to it.
 const silencedWithin = time.Hour
 
-func silencedAfter(events []Event, p Event) bool {
-	return slices.ContainsFunc(events, func(e Event) bool {
-		return e.Kind == "silenced" && !e.At.Before(p.At) && e.At.Sub(p.At) < silencedWithin && strings.Contains(e.Title, p.Rule())
+func silencedAfter(silences []Event, p Event) bool {
+	return slices.ContainsFunc(silences, func(e Event) bool {
+		return !e.At.Before(p.At) && e.At.Sub(p.At) < silencedWithin && strings.Contains(e.Title, p.Rule())
 	})
 }
 

@@ -83,13 +83,10 @@ var ranges = map[string]struct {
 
 // ask sends all queries at once. Those that fail are missing and told. What was just asked is not asked again.
 func (p *Pages) ask(ctx context.Context, now time.Time) *answers {
-	return p.answers.get("streams", now, lookEvery, func() any { return p.askAll(ctx, now) }).(*answers)
+	return p.answers.get(ctx, "streams", now, lookEvery, queryTime, func(ctx context.Context) any { return p.askAll(ctx, now) }).(*answers)
 }
 
 func (p *Pages) askAll(ctx context.Context, now time.Time) *answers {
-	// The answer is for all who wait for it, so that it does not end with the first of them.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTime)
-	defer cancel()
 	a := &answers{by: map[string][]Series{}, failed: map[string]bool{}}
 	window := short60(max(time.Minute, 4*p.opts.Interval))
 	var wg sync.WaitGroup

@@ -96,10 +96,7 @@ func (p *Pages) systems(r *http.Request) page {
 		err     error
 	}
 	at := h.At.Truncate(time.Second)
-	got := p.answers.get("systems\xff"+at.Truncate(lookEvery).String(), now, time.Minute, func() any {
-		// The answer is for all who wait for it, so that it does not end with the first of them.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), queryTime)
-		defer cancel()
+	got := p.answers.get(r.Context(), "systems\xff"+at.Truncate(lookEvery).String(), now, time.Minute, queryTime, func(ctx context.Context) any {
 		s, err := systemsAt(ctx, p.opts.Query, at)
 		return result{s, err}
 	}).(result)

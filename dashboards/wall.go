@@ -43,10 +43,7 @@ type glance struct {
 
 func (p *Pages) glance(ctx context.Context, query string) *glance {
 	now := p.opts.Now()
-	return p.answers.get("wall\xff"+query, now, wallEvery-wallEvery/10, func() any {
-		// The answer is for all who wait for it, so that it does not end with the first of them.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wallTime)
-		defer cancel()
+	return p.answers.get(ctx, "wall\xff"+query, now, wallEvery-wallEvery/10, wallTime, func(ctx context.Context) any {
 		series, err := p.opts.Query(ctx, query, now)
 		g := &glance{at: now, high: math.Inf(-1)}
 		if err != nil {

@@ -125,8 +125,12 @@ func (i *Intake) result(c CheckResult, now time.Time) ([]alerting.Input, error) 
 			told[x.Fingerprint] = true
 		}
 	}
+	mine := c.alarm(0).Labels
 	end := func(a alerting.Alarm) {
-		if fp := a.Fingerprint(); !told[fp] && c.said(a) {
+		if !sameCheck(mine, a.Labels) {
+			return
+		}
+		if fp := a.Fingerprint(); !told[fp] {
 			told[fp] = true
 			in = append(in, alerting.Ended{Fingerprint: fp})
 		}
@@ -140,10 +144,9 @@ func (i *Intake) result(c CheckResult, now time.Time) ([]alerting.Input, error) 
 	return in, nil
 }
 
-// said says whether a is an alarm of the same check.
-func (r CheckResult) said(a alerting.Alarm) bool {
-	mine := r.alarm(0).Labels
-	for k, v := range a.Labels {
+// sameCheck says whether theirs are the labels of an alarm of the check whose labels are mine.
+func sameCheck(mine, theirs map[string]string) bool {
+	for k, v := range theirs {
 		switch k {
 		case alerting.LabelSeverity, "state":
 			continue
@@ -157,7 +160,7 @@ func (r CheckResult) said(a alerting.Alarm) bool {
 			}
 		}
 	}
-	return a.Labels[alerting.LabelSource] == mine[alerting.LabelSource]
+	return theirs[alerting.LabelSource] == mine[alerting.LabelSource]
 }
 
 func (i *Intake) postCheck(w http.ResponseWriter, r *http.Request) {
