@@ -1,6 +1,7 @@
 package pagerduty
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -9,12 +10,10 @@ import (
 // service is what matters here of a service at PagerDuty.
 // Source: PagerDuty REST API reference, "Services", read November 2026. Timeouts are seconds; none is null.
 type service struct {
-	ID           string
-	Name         string
-	Status       string // active, warning, critical, maintenance, disabled
-	Integrations []struct {
-		Key string `json:"integration_key"`
-	}
+	ID                  string
+	Name                string
+	Status              string // active, warning, critical, maintenance, disabled
+	Integrations        []integration
 	EscalationPolicy    struct{ ID, Summary string } `json:"escalation_policy"`
 	AutoResolve         *int                         `json:"auto_resolve_timeout"`
 	Acknowledgement     *int                         `json:"acknowledgement_timeout"`
@@ -33,13 +32,12 @@ type service struct {
 	} `json:"incident_urgency_rule"`
 }
 
+type integration struct {
+	Key string `json:"integration_key"`
+}
+
 func (s service) hasKey(key string) bool {
-	return slices.ContainsFunc(s.Integrations, func(i struct {
-		Key string `json:"integration_key"`
-	},
-	) bool {
-		return i.Key == key
-	})
+	return slices.ContainsFunc(s.Integrations, func(i integration) bool { return i.Key == key })
 }
 
 // shortAck is an acknowledgement that runs out while the person still works on it.
@@ -68,11 +66,7 @@ func (s service) judge() (out []Finding) {
 			add(Defeats, "every incident is of low urgency%s: P1 wakes nobody; set the urgency to follow the severity of alerts", when)
 		}
 	}
-	grouping := s.AlertGroupingParams.Type
-	if grouping == "" {
-		grouping = s.AlertGrouping
-	}
-	if grouping != "" {
+	if grouping := cmp.Or(s.AlertGroupingParams.Type, s.AlertGrouping); grouping != "" {
 		add(Defeats, "alert grouping (%s) is on: a second page disappears in the first one's incident and wakes nobody; turn it off, binnacle groups by cause", grouping)
 	}
 	if s.AutoPause.Enabled {
