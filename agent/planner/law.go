@@ -29,19 +29,29 @@ func (p *Planner) measure(ctx context.Context, now time.Time) error {
 		return err
 	}
 	l := capacity.Scaling{Load: "streams on a node", Throughput: "streams for each second of fan-out latency"}
-	at := map[string]float64{}
-	key := func(labels map[string]string, i int) string {
-		return fmt.Sprint(labels["stack"], "/", labels["az"], "/", labels["node"], " ", i)
+	at := map[string]map[int]float64{} // throughput by node and hour
+	node := func(labels map[string]string) string {
+		return fmt.Sprint(labels["stack"], "/", labels["az"], "/", labels["node"])
 	}
-	every := func(d *metric.Desc, put func(map[string]string, int, float64)) {
+	every := func(d *metric.Desc, of func(map[string]string) func(int, float64)) {
 		if err == nil {
-			err = p.each(ctx, "last_over_time("+d.Name+"[59m])", end, hour, lawKept, put)
+			err = p.each(ctx, "last_over_time("+d.Name+"[59m])", end, hour, lawKept, of)
 		}
 	}
-	every(descThroughput, func(labels map[string]string, i int, v float64) { at[key(labels, i)] = v })
-	every(descLoad, func(labels map[string]string, i int, v float64) {
-		if x := at[key(labels, i)]; x > 0 {
-			l.N, l.X = append(l.N, v), append(l.X, x)
+	every(descThroughput, func(labels map[string]string) func(int, float64) {
+		hours := at[node(labels)]
+		if hours == nil {
+			hours = map[int]float64{}
+			at[node(labels)] = hours
+		}
+		return func(i int, v float64) { hours[i] = v }
+	})
+	every(descLoad, func(labels map[string]string) func(int, float64) {
+		hours := at[node(labels)]
+		return func(i int, v float64) {
+			if x := hours[i]; x > 0 {
+				l.N, l.X = append(l.N, v), append(l.X, x)
+			}
 		}
 	})
 	if err != nil {

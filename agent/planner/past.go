@@ -87,29 +87,33 @@ func (p *Planner) readHours(ctx context.Context, pool capacity.Pool, c *past, n 
 	}
 	from := hoursKept - n
 	largest := fmt.Sprintf(`sum without (az) (%s(%s{pool=%q}[1h]))`, worst(pool), descUse.Name, pool.Name)
-	err := p.each(ctx, largest, c.end, hour, n, func(labels map[string]string, i int, v float64) {
-		if h := c.by[capacity.Reading{Labels: labels}.Key()]; h != nil {
-			h.Hours[from+i] = v
+	err := p.each(ctx, largest, c.end, hour, n, func(labels map[string]string) func(int, float64) {
+		h := c.by[capacity.Reading{Labels: labels}.Key()]
+		if h == nil {
+			return nil
 		}
+		return func(i int, v float64) { h.Hours[from+i] = v }
 	})
 	if err != nil {
 		return err
 	}
 	q := fmt.Sprintf(`last_over_time(%s{pool=%q}[59m])`, descSaid.Name, pool.Name)
-	return p.each(ctx, q, c.end.Add(-day), hour, n, func(labels map[string]string, i int, v float64) {
+	return p.each(ctx, q, c.end.Add(-day), hour, n, func(labels map[string]string) func(int, float64) {
 		quantile := labels["quantile"]
 		delete(labels, "quantile")
 		h := c.by[capacity.Reading{Labels: labels}.Key()]
 		if h == nil {
-			return
+			return nil
 		}
-		switch s := &h.Past[from+i]; quantile {
-		case "0.1":
-			s.Lo = v
-		case "0.5":
-			s.Mid = v
-		case "0.9":
-			s.Hi = v
+		return func(i int, v float64) {
+			switch s := &h.Past[from+i]; quantile {
+			case "0.1":
+				s.Lo = v
+			case "0.5":
+				s.Mid = v
+			case "0.9":
+				s.Hi = v
+			}
 		}
 	})
 }
@@ -120,23 +124,30 @@ func (p *Planner) readDays(ctx context.Context, pool capacity.Pool, c *past) err
 		h.Days = missing(daysKept)
 	}
 	c.days = c.end
-	return p.each(ctx, fmt.Sprintf(`last_over_time(%s{pool=%q}[1d])`, descDay.Name, pool.Name), c.end, day, daysKept, func(labels map[string]string, i int, v float64) {
-		if h := c.by[capacity.Reading{Labels: labels}.Key()]; h != nil {
-			h.Days[i] = v
+	return p.each(ctx, fmt.Sprintf(`last_over_time(%s{pool=%q}[1d])`, descDay.Name, pool.Name), c.end, day, daysKept, func(labels map[string]string) func(int, float64) {
+		h := c.by[capacity.Reading{Labels: labels}.Key()]
+		if h == nil {
+			return nil
 		}
+		return func(i int, v float64) { h.Days[i] = v }
 	})
 }
 
-// each calls put with every point of a range of n steps up to end, i counted from the oldest.
-func (p *Planner) each(ctx context.Context, q string, end time.Time, step time.Duration, n int, put func(labels map[string]string, i int, v float64)) error {
+// each asks for a range of n steps up to end. What of returns for the labels of a series is called with each of its
+// points, i counted from the oldest; nil passes the series over.
+func (p *Planner) each(ctx context.Context, q string, end time.Time, step time.Duration, n int, of func(labels map[string]string) func(i int, v float64)) error {
 	start := end.Add(-time.Duration(n-1) * step)
 	series, err := p.o.Kept.Range(ctx, q, start, end, step)
 	if err != nil {
 		return err
 	}
 	for _, s := range series {
+		put := of(s.Labels.Map())
+		if put == nil {
+			continue
+		}
 		for _, pt := range s.Points {
-			put(s.Labels.Map(), int(pt.T.Sub(start)/step), pt.V)
+			put(int(pt.T.Sub(start)/step), pt.V)
 		}
 	}
 	return nil
