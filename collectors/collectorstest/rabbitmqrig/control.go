@@ -1,6 +1,7 @@
 package rabbitmqrig
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -158,6 +160,12 @@ func (c *Cluster) Drop(a, b int) error {
 		return fmt.Errorf("rabbitmqctl: %w: %.300s", err, out)
 	}
 	return nil
+}
+
+// Starts is how often RabbitMQ has started on node n, by its own log: with its virtual machine, and again after each pause.
+func (c *Cluster) Starts(n int) (int, error) {
+	text, err := os.ReadFile(filepath.Join(c.dir, fmt.Sprintf("n%d", n), "log", fmt.Sprintf("rabbit@n%d.log", n)))
+	return bytes.Count(text, []byte("Starting RabbitMQ ")), err
 }
 
 // Ended says whether the virtual machine of node n has ended.
