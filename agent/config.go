@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/login"
 	"github.com/navcloud/binnacle/agent/planner"
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting"
@@ -79,6 +80,7 @@ type RulesConfig struct {
 	Packs    []string      `yaml:"packs"`    // of the shipped ones: all, or names
 	Files    []string      `yaml:"files"`    // Prometheus rule files, globs allowed
 	Routers  []string      `yaml:"routers"`  // URLs of the nodes that route; empty: this one
+	Login    login.Options `yaml:"login"`    // at the routers
 	CutOff   CutOff        `yaml:"cut_off"`  // what a node does that reaches none of them
 }
 
@@ -238,11 +240,26 @@ func (c RulesConfig) Validate() error {
 		errs = append(errs, errors.New("cut_off: want routers, of which a node can be cut off"))
 	}
 	for _, r := range c.Routers {
-		if !strings.HasPrefix(r, "http://") && !strings.HasPrefix(r, "https://") {
-			errs = append(errs, fmt.Errorf("routers: %q is not an http or https URL", r))
-		}
+		errs = append(errs, checkRouter(r))
+	}
+	if c.Login != (login.Options{}) && len(c.Routers) == 0 {
+		errs = append(errs, errors.New("login: want routers, at which to use it"))
 	}
 	return errors.Join(errs...)
+}
+
+// checkRouter wants a URL that can be shown.
+func checkRouter(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil: // which has the text in it, and a password may be in the text
+		return errors.New("routers: want http:// or https:// and a host")
+	case u.User != nil:
+		return fmt.Errorf("routers: %s: name and password belong into login", u.Redacted())
+	case u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("routers: want http:// or https:// and a host, have %q", text)
+	}
+	return nil
 }
 
 // checkListen refuses to listen beyond loopback without TLS and authentication: who reaches the API can

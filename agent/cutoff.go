@@ -10,17 +10,21 @@ import (
 	"github.com/navcloud/binnacle/alerting/pagerduty"
 )
 
-// routerBeat is how often a node that can page for itself makes sure that a router hears it.
+// routerBeat is how often a node makes sure that the routers hear it: a wrong password must be seen before the first alarm.
 const routerBeat = 20 * time.Second
 
 // openClient makes what tells the routers of this node's alarms and, with a pager for that, of their absence.
 func (a *Agent) openClient() error {
-	o := intake.ClientOptions{Routers: a.cfg.Rules.Routers, Log: a.log.With("part", "client")}
-	c := a.cfg.Rules.CutOff
-	if c.PagerDuty.Configured() {
-		o.Beat = routerBeat
+	tr, err := a.cfg.Rules.Login.Transport()
+	if err != nil {
+		return fmt.Errorf("rules.login: %w", err)
+	}
+	o := intake.ClientOptions{
+		Routers: a.cfg.Rules.Routers, Transport: tr, Header: a.cfg.Rules.Login.Header(),
+		Beat: routerBeat, Log: a.log.With("part", "client"),
 	}
 	a.client = intake.NewClient(o)
+	c := a.cfg.Rules.CutOff
 	if !c.PagerDuty.Configured() {
 		return nil
 	}

@@ -9,28 +9,30 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting/dispatch"
+	"github.com/navcloud/binnacle/alerting/intake"
 )
 
 // Status is the truth about a node: what it collects, ships, judges and routes.
 type Status struct {
-	At         time.Time         `json:"at"`
-	Version    string            `json:"version"`
-	Node       string            `json:"node"`
-	Begun      time.Time         `json:"begun"`
-	Listen     string            `json:"listen"`
-	Data       string            `json:"data"`
-	DataError  string            `json:"data_error,omitempty"`
-	StoreError string            `json:"store_error,omitempty"`    // of the last write, while none succeeds
-	Capacity   string            `json:"capacity_error,omitempty"` // why capacity is not known
-	Reload     string            `json:"reload_error,omitempty"`
-	Collectors []CollectorStatus `json:"collectors"`
-	Sinks      []SinkStatus      `json:"sinks"`
-	Store      *StoreStatus      `json:"store,omitempty"`
-	Rules      *RulesStatus      `json:"rules,omitempty"`
-	Route      *dispatch.Status  `json:"route,omitempty"`
-	Pager      string            `json:"pager,omitempty"`
-	Problems   map[string]int    `json:"problems,omitempty"` // by priority
-	Firing     int               `json:"firing"`
+	At         time.Time            `json:"at"`
+	Version    string               `json:"version"`
+	Node       string               `json:"node"`
+	Begun      time.Time            `json:"begun"`
+	Listen     string               `json:"listen"`
+	Data       string               `json:"data"`
+	DataError  string               `json:"data_error,omitempty"`
+	StoreError string               `json:"store_error,omitempty"`    // of the last write, while none succeeds
+	Capacity   string               `json:"capacity_error,omitempty"` // why capacity is not known
+	Reload     string               `json:"reload_error,omitempty"`
+	Collectors []CollectorStatus    `json:"collectors"`
+	Sinks      []SinkStatus         `json:"sinks"`
+	Store      *StoreStatus         `json:"store,omitempty"`
+	Rules      *RulesStatus         `json:"rules,omitempty"`
+	Routers    []intake.RouterState `json:"routers,omitempty"` // that the alarms of this node go to
+	Route      *dispatch.Status     `json:"route,omitempty"`   // nil where they go to others
+	Pager      string               `json:"pager,omitempty"`
+	Problems   map[string]int       `json:"problems,omitempty"` // by priority
+	Firing     int                  `json:"firing"`
 }
 
 // SinkStatus is what is known of a destination.
@@ -105,7 +107,10 @@ func (a *Agent) Status() Status {
 		r := m.Stats(now)
 		s.Rules = &RulesStatus{r.Groups, r.Rules, max(r.Late, 0), r.Failing}
 	}
-	if a.dispatch != nil {
+	if a.client != nil {
+		s.Routers = a.client.Routers()
+	}
+	if a.dispatch != nil && (a.client == nil || a.pager != nil) {
 		a.statusRoute(&s)
 	}
 	return s
@@ -150,6 +155,14 @@ func (s Status) faults() (faults []string, code int) {
 	if s.Route != nil && !s.Route.Durable {
 		bad(ExitCritical, "the ledger cannot be written: a restart may send a page twice")
 	}
+	away := s.away()
+	for _, r := range away {
+		level := ExitWarning // others answer
+		if len(away) == len(s.Routers) {
+			level = ExitCritical
+		}
+		bad(level, "the router %s is not reached for %s: %s", r.URL, s.sinceReached(r), r.Error)
+	}
 	if s.DataError != "" {
 		bad(ExitCritical, "the data folder cannot be written: %s; history, ledger and spools are in %s, gone with a reboot: mend the folder and restart", s.DataError, s.Data)
 	}
@@ -185,6 +198,19 @@ func (s Status) faults() (faults []string, code int) {
 		}
 	}
 	return faults, code
+}
+
+// away are the routers that do not answer.
+func (s Status) away() []intake.RouterState {
+	return slices.DeleteFunc(slices.Clone(s.Routers), func(r intake.RouterState) bool { return r.Error == "" })
+}
+
+// sinceReached is how long a router has not answered: since the start where it never did.
+func (s Status) sinceReached(r intake.RouterState) string {
+	if r.Reached.IsZero() {
+		return ago(s.At, s.Begun)
+	}
+	return ago(s.At, r.Reached)
 }
 
 // Write tells the status in words and returns the exit code of a Nagios plugin: first a line that is
@@ -261,8 +287,20 @@ func (s Status) writeJudge(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "  %d rules in %d groups, %d failing\n", s.Rules.Rules, s.Rules.Groups, len(s.Rules.Failing))
 	}
+	for _, r := range s.Routers {
+		state := "which has not answered yet"
+		switch {
+		case r.Error != "":
+			state = "NOT REACHED for " + s.sinceReached(r)
+		case !r.Reached.IsZero():
+			state = "which answered " + ago(s.At, r.Reached) + " ago"
+		}
+		fmt.Fprintf(w, "  alarms go to %s, %s\n", r.URL, state)
+	}
+	if s.Route == nil && len(s.Routers) == 0 {
+		fmt.Fprintln(w, "  alarms go nowhere: route is off, and rules.routers names no router")
+	}
 	if s.Route == nil {
-		fmt.Fprintln(w, "  alarms go to other routers")
 		return
 	}
 	var counts []string

@@ -3,29 +3,25 @@ package sinks
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/login"
 	"github.com/navcloud/binnacle/agent/secret"
 )
 
 // HTTPOptions are where and how a destination is posted to.
 type HTTPOptions struct {
-	URL      string                   `yaml:"url"`
-	Username string                   `yaml:"username"` // basic authentication, with the password
-	Password secret.Secret            `yaml:"password"`
-	Bearer   secret.Secret            `yaml:"bearer"`  // token, in place of basic authentication
-	Headers  map[string]secret.Secret `yaml:"headers"` // more of them, such as a tenant's
-	CAFile   string                   `yaml:"ca_file"` // PEM; the system's authorities when empty
+	URL           string `yaml:"url"`
+	login.Options `yaml:",inline"`
+	Headers       map[string]secret.Secret `yaml:"headers"` // more of them, such as a tenant's
 }
 
 // Validate says all that is wrong.
@@ -35,13 +31,7 @@ func (o HTTPOptions) Validate() error {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		errs = append(errs, fmt.Errorf("url: want http:// or https:// and a host, have %q", o.URL))
 	}
-	if (o.Username == "") != o.Password.IsZero() {
-		errs = append(errs, errors.New("username: want it with password, or neither"))
-	}
-	if o.Username != "" && !o.Bearer.IsZero() {
-		errs = append(errs, errors.New("bearer: want it or username, not both"))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.Options.Validate())...)
 }
 
 // poster posts bodies and tells answers apart.
@@ -52,24 +42,14 @@ type poster struct {
 }
 
 func newPoster(name string, o HTTPOptions, env Env) (*poster, error) {
-	p := &poster{name: name, opts: o, client: &http.Client{Transport: env.HTTP}}
 	if env.HTTP != nil {
-		return p, nil
+		return &poster{name: name, opts: o, client: &http.Client{Transport: env.HTTP}}, nil
 	}
-	tr := http.DefaultTransport.(*http.Transport).Clone()
-	if o.CAFile != "" {
-		pem, err := os.ReadFile(o.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("%s: ca_file: %w", name, err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s: ca_file: %s holds no certificate", name, o.CAFile)
-		}
-		tr.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	tr, err := o.Transport()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	p.client.Transport = tr
-	return p, nil
+	return &poster{name: name, opts: o, client: &http.Client{Transport: tr}}, nil
 }
 
 // Close implements io.Closer.
@@ -98,12 +78,7 @@ func (p *poster) post(ctx context.Context, body []byte, header map[string]string
 	for k, v := range p.opts.Headers {
 		req.Header.Set(k, v.Reveal())
 	}
-	if p.opts.Username != "" {
-		req.SetBasicAuth(p.opts.Username, p.opts.Password.Reveal())
-	}
-	if !p.opts.Bearer.IsZero() {
-		req.Header.Set("Authorization", "Bearer "+p.opts.Bearer.Reveal())
-	}
+	maps.Copy(req.Header, p.opts.Header())
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", p.name, err)

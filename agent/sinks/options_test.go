@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/login"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/agent/sinks"
@@ -23,8 +24,8 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		},
 		"statsd":       {sinks.StatsD{Address: "nowhere", Flavor: "etsy"}, []string{"address", "flavor"}},
 		"graphite":     {sinks.Graphite{Address: "nowhere", Format: "json"}, []string{"address", "format"}},
-		"remote_write": {sinks.RemoteWrite{Version: 3, HTTPOptions: sinks.HTTPOptions{URL: "x", Username: "u"}}, []string{"url", "username", "version"}},
-		"otlp":         {sinks.OTLP{HTTPOptions: sinks.HTTPOptions{URL: "ftp://x", Username: "u", Password: secret.New("p"), Bearer: secret.New("b")}}, []string{"url", "bearer"}},
+		"remote_write": {sinks.RemoteWrite{Version: 3, HTTPOptions: sinks.HTTPOptions{URL: "x", Options: login.Options{Username: "u"}}}, []string{"url", "username", "version"}},
+		"otlp":         {sinks.OTLP{HTTPOptions: sinks.HTTPOptions{URL: "ftp://x", Options: login.Options{Username: "u", Password: secret.New("p"), Bearer: secret.New("b")}}}, []string{"url", "bearer"}},
 		"queue":        {sinks.QueueOptions{Deadline: time.Hour, MaxAge: -1}, []string{"depth", "batch", "every", "deadline", "max_age"}},
 		"spool":        {sinks.SpoolOptions{Bytes: 1}, []string{"bytes"}},
 		"view":         {sinks.View{Include: []string{"["}, Exclude: []string{"["}, Rename: map[string]string{"a": ""}}, []string{"include", "exclude", "rename"}},

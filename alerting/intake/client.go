@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ type ClientOptions struct {
 	Timeout   time.Duration // of one post; 0 means 5 s
 	Beat      time.Duration // a router that was told nothing for so long is told just that; 0: never
 	Transport http.RoundTripper
+	Header    http.Header // on each request, to show who this is
 	Log       *slog.Logger
 }
 
@@ -62,9 +64,35 @@ type router struct {
 	url  string
 	wake chan struct{} // holds one
 
-	mu    sync.Mutex
-	ok    time.Time // when a post last succeeded
-	fails int
+	mu       sync.Mutex
+	ok       time.Time // when a post last succeeded, at first when the client was made
+	answered bool      // whether one did
+	fails    int
+	err      error // of the last post
+}
+
+// RouterState is what a Client knows of a router.
+type RouterState struct {
+	URL     string    `json:"url"`
+	Reached time.Time `json:"reached"`         // when it last answered; zero while it never did
+	Error   string    `json:"error,omitempty"` // of the last post
+}
+
+// Routers tells of each router in the order of the options.
+func (c *Client) Routers() []RouterState {
+	states := make([]RouterState, len(c.routers))
+	for i, r := range c.routers {
+		r.mu.Lock()
+		states[i] = RouterState{URL: r.url}
+		if r.answered {
+			states[i].Reached = r.ok
+		}
+		if r.err != nil {
+			states[i].Error = r.err.Error()
+		}
+		r.mu.Unlock()
+	}
+	return states
 }
 
 // NewClient makes a Client.
@@ -201,6 +229,9 @@ func (c *Client) feed(ctx context.Context, r *router) {
 		defer t.Stop()
 		beat = t.C
 	}
+	if c.opts.Beat > 0 {
+		c.tell(ctx, r)
+	}
 	wait := time.Duration(0)
 	for {
 		if wait > 0 {
@@ -253,9 +284,12 @@ func (c *Client) beat(ctx context.Context, r *router) {
 	r.mu.Lock()
 	fresh := time.Since(r.ok) < c.opts.Beat
 	r.mu.Unlock()
-	if fresh {
-		return
+	if !fresh {
+		c.tell(ctx, r)
 	}
+}
+
+func (c *Client) tell(ctx context.Context, r *router) {
 	if err := c.send(ctx, r.url, models.PostableAlerts{}); ctx.Err() == nil {
 		c.outcome(r, err)
 	}
@@ -323,6 +357,7 @@ func (c *Client) send(ctx context.Context, base string, batch models.PostableAle
 	if err != nil {
 		return err
 	}
+	maps.Copy(req.Header, c.opts.Header)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -344,6 +379,7 @@ func (c *Client) send(ctx context.Context, base string, batch models.PostableAle
 func (c *Client) outcome(r *router, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.err = err
 	switch {
 	case err != nil:
 		r.fails++
@@ -355,6 +391,6 @@ func (c *Client) outcome(r *router, err error) {
 		r.fails = 0
 		fallthrough
 	default:
-		r.ok = time.Now()
+		r.ok, r.answered = time.Now(), true
 	}
 }

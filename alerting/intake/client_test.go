@@ -103,8 +103,14 @@ func TestTheBeatFindsARouterGoneBeforeThereIsAnAlarm(t *testing.T) {
 		if d := c.Unreachable(); d != 0 {
 			t.Errorf("unreachable for %v while the router answers", d)
 		}
+		if s := c.Routers()[0]; s.URL != "http://router" || s.Error != "" || time.Since(s.Reached) > 20*time.Second {
+			t.Errorf("state of the router %+v; want reached within 20 s", s)
+		}
 		gone.Store(true)
 		time.Sleep(time.Minute + time.Second)
+		if s := c.Routers()[0]; s.Error != "http://router: 502 Bad Gateway: " || time.Since(s.Reached) < time.Minute {
+			t.Errorf("state of the router that is gone %+v; want the answer, and a minute", s)
+		}
 		if d := c.Unreachable(); d < time.Minute {
 			t.Errorf("unreachable for %v; want a minute or more", d)
 		}

@@ -1,17 +1,15 @@
 package pagerduty
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/login"
 	"github.com/navcloud/binnacle/agent/secret"
 )
 
@@ -215,19 +213,9 @@ func (c Config) transport() (http.RoundTripper, error) {
 		}
 		t.Proxy = http.ProxyURL(u)
 	}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("ca_file: %w", err)
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file: %s holds no certificate", c.CAFile)
-		}
-		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	var err error
+	if t.TLSClientConfig, err = (login.Options{CAFile: c.CAFile}).TLS(); err != nil {
+		return nil, err
 	}
 	return t, nil
 }

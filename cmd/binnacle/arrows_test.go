@@ -23,17 +23,18 @@ const module = "github.com/navcloud/binnacle/"
 var arrows = map[string][]string{
 	"agent/metric": {}, // the vocabulary
 	"agent/secret": {},
+	"agent/login":  {"agent/secret"},
 	"agent/strict": {},
 
 	"agent": {
-		"agent/inventory", "agent/metric", "agent/planner", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
+		"agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagerduty", "alerting/rules",
 		"alerting/topology", "dashboards",
 	},
 	"agent/inventory": {"alerting/topology"}, // it makes the graph of what agents tell
 	"agent/planner":   {"agent/metric", "agent/store", "dashboards/capacity"},
 	"agent/store":     {"agent/metric"},
-	"agent/sinks":     {"agent/metric", "agent/secret"},
+	"agent/sinks":     {"agent/login", "agent/metric", "agent/secret"},
 
 	"collectors":        {"agent/metric", "agent/secret", "collectors/statsd"},
 	"collectors/statsd": {"agent/metric"},
@@ -43,7 +44,7 @@ var arrows = map[string][]string{
 	"alerting/rules":     {"alerting", "alerting/topology"},
 	"alerting/intake":    {"alerting", "agent/metric"}, // its own figures, and the events of StatsD
 	"alerting/ledger":    {"alerting", "agent/secret"},
-	"alerting/pagerduty": {"alerting", "agent/secret"},
+	"alerting/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/dispatch":  {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
 	"dashboards":          {"alerting", "alerting/topology", "dashboards/capacity"},

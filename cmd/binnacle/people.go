@@ -46,16 +46,15 @@ func (r *remote) history(ctx context.Context, since time.Time, kinds ...ledger.K
 
 // call asks the agent and tells its own words where it refuses; into may be nil.
 func (r *remote) call(ctx context.Context, method, path string, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	if err := r.check(); err != nil {
+	client, err := r.client()
+	if err != nil {
 		return err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.url, "/")+path, nil)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("no agent answers: %w", err)
 	}
@@ -80,12 +79,11 @@ func (r *remote) call(ctx context.Context, method, path string, into any) error 
 
 // post tells the agent something.
 func (r *remote) post(ctx context.Context, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	if err := r.check(); err != nil {
+	client, err := r.client()
+	if err != nil {
 		return err
 	}
-	return intake.Post(ctx, http.DefaultClient, r.url, path, in, out)
+	return intake.Post(ctx, client, r.url, path, in, out)
 }
 
 // whoami names the person at this terminal, behind sudo too; empty when nobody knows.

@@ -1,35 +1,50 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"time"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/login"
 )
 
 // maxAnswer bounds what is read of an agent's answer, in bytes.
 const maxAnswer = 64 << 20
 
-// remote is where the agent is that a command asks.
-type remote struct{ url string }
-
-func (r *remote) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&r.url, "url", "http://127.0.0.1:9600", "of the agent")
+// remote is where the agent is that a command asks, and how to get in there.
+type remote struct {
+	url   string
+	login login.Options
 }
 
-// check refuses what is no URL: the library's error would show it with its password.
-func (r *remote) check() error {
+// flags have their defaults in the environment, where a URL's password is seen by fewer than on a command line.
+func (r *remote) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&r.url, "url", cmp.Or(os.Getenv("BINNACLE_URL"), "http://127.0.0.1:9600"), "of the agent, https://user:password@host:port say; or $BINNACLE_URL")
+	f.Lookup("url").DefValue = r.shown()
+	f.StringVar(&r.login.CAFile, "ca-file", os.Getenv("BINNACLE_CA_FILE"), "`PEM file` of an authority to trust besides the system's; or $BINNACLE_CA_FILE")
+	f.StringVar(&r.login.CertFile, "cert-file", os.Getenv("BINNACLE_CERT_FILE"), "`PEM file` of a client's certificate, where the agent wants one; or $BINNACLE_CERT_FILE")
+	f.StringVar(&r.login.KeyFile, "key-file", os.Getenv("BINNACLE_KEY_FILE"), "`PEM file` of its key; or $BINNACLE_KEY_FILE")
+}
+
+// client makes what asks the agent, and refuses what is no URL: the library's error would show it with its password.
+func (r *remote) client() (*http.Client, error) {
 	if _, err := url.Parse(r.url); err != nil {
-		return errors.New("--url: want http://host:port")
+		return nil, errors.New("--url: want http://host:port")
 	}
-	return nil
+	if err := r.login.Validate(); err != nil {
+		return nil, err
+	}
+	tr, err := r.login.Transport()
+	return &http.Client{Transport: tr, Timeout: askTimeout}, err
 }
 
 // shown is where the agent is, without a password.
@@ -42,10 +57,10 @@ func (r *remote) shown() string {
 }
 
 func (r *remote) get(path string, into any) error {
-	if err := r.check(); err != nil {
+	client, err := r.client()
+	if err != nil {
 		return err
 	}
-	client := &http.Client{Timeout: 10 * time.Second}
 	resp, err := client.Get(r.url + path)
 	if err != nil {
 		return fmt.Errorf("no agent answers at %s: %w", r.shown(), err)

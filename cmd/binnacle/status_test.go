@@ -20,3 +20,14 @@ func TestNoErrorShowsAPassword(t *testing.T) {
 		}
 	}
 }
+
+func TestTheAgentIsNamedByTheEnvironmentAndNotShown(t *testing.T) {
+	t.Setenv("BINNACLE_URL", "https://ann:hunter2@agent:9600")
+	cmd := newStatus()
+	if got := cmd.Flag("url").Value.String(); got != "https://ann:hunter2@agent:9600" {
+		t.Errorf("--url without the flag = %q; want that of the environment", got)
+	}
+	if help := cmd.UsageString(); strings.Contains(help, "hunter2") || !strings.Contains(help, "ann:xxxxx@agent") {
+		t.Errorf("help shows a password, or not the agent:\n%s", help)
+	}
+}

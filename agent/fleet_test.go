@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// selfSigned writes a certificate for loopback, which is its own authority, and its key.
+func selfSigned(t *testing.T, dir string) (cert, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, k.Public(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalECPrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, b []byte) string {
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "EC PRIVATE KEY", raw)
+}
+
+// await waits for what real sockets bring about.
+func await(t *testing.T, holds func() bool) {
+	t.Helper()
+	for range 30_000 {
+		if holds() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("not within 30 s")
+}
+
+// TestANodeReachesAProtectedRouter has a router as it must be set up to listen to other machines: with TLS of a private
+// authority, and passwords.
+func TestANodeReachesAProtectedRouter(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := selfSigned(t, dir)
+	hash, err := bcrypt.GenerateFromPassword([]byte("pw"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := filepath.Join(dir, "web.yml")
+	if err := os.WriteFile(web, fmt.Appendf(nil, "tls_server_config: {cert_file: %s, key_file: %s}\nbasic_auth_users: {node: '%s'}\n", cert, key, hash), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	begin := func(name, more string, h Hooks) *Agent {
+		t.Helper()
+		cfg, err := ParseConfig(name, []byte(fmt.Sprintf("data: %s/%s\nnode: {name: %s}\ncollect: off\nstore: off\n%s", dir, name, name, more)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Log = slog.New(slog.DiscardHandler)
+		a, err := New(cfg, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- a.Run(ctx) }()
+		t.Cleanup(func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		return a
+	}
+	ready, sent := make(chan string, 1), make(chan alerting.Action, 1)
+	begin("router", fmt.Sprintf("listen: 127.0.0.1:0\nweb: {config_file: %s, act: [maria]}\nroute: {order: {wait: {symptom_alone: 0s}}}\n", web), Hooks{
+		Ready: func(addr string) { ready <- addr },
+		Sent:  func(a alerting.Action, _ alerting.Result) { sent <- a },
+	})
+	routers := "listen: 127.0.0.1:0\nroute: off\nrules: {routers: ['https://" + <-ready + "'], login: {username: node, ca_file: " + cert + ", password: "
+	status := func(a *Agent) (string, int) {
+		var b bytes.Buffer
+		code := a.Status().Write(&b)
+		return b.String(), code
+	}
+
+	stranger := begin("stranger", routers+"wrong}}\n", Hooks{})
+	await(t, func() bool { return stranger.client.Routers()[0].Error != "" })
+	if text, code := status(stranger); code != ExitCritical || !strings.Contains(text, "401 Unauthorized") || !strings.Contains(text, "NOT REACHED") {
+		t.Errorf("status of a node with a wrong password, %d:\n%s\nwant critical, and the answer", code, text)
+	}
+
+	node := begin("node", routers+"pw}}\n", Hooks{})
+	node.put([]alerting.Input{alerting.Firing{Alarm: alerting.Alarm{StartsAt: time.Now(), Labels: map[string]string{
+		alerting.LabelRule: "TripsFail", alerting.LabelSeverity: "critical", alerting.LabelKind: "symptom", alerting.LabelEntity: "service:trips",
+	}}}})
+	if a := <-sent; a.Kind != alerting.Trigger || a.Page.Rule != "TripsFail" {
+		t.Errorf("the router sent %+v; want the node's alarm", a)
+	}
+	await(t, func() bool { return !node.client.Routers()[0].Reached.IsZero() })
+	if text, code := status(node); code != ExitOK || !strings.Contains(text, "which answered") {
+		t.Errorf("status of the node, %d:\n%s\nwant well, and that the router answered", code, text)
+	}
+}
