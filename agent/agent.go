@@ -249,7 +249,7 @@ func (a *Agent) loop(ctx, core context.Context) {
 }
 
 // Reload takes a new configuration, or the error of reading it, and returns what became of it. What a
-// reload cannot change (listen, data, store, route) is told.
+// reload cannot change is told.
 func (a *Agent) Reload(ctx context.Context, cfg Config, err error) error {
 	r := reload{cfg: cfg, err: err, done: make(chan error, 1)}
 	select {
@@ -263,8 +263,8 @@ func (a *Agent) Reload(ctx context.Context, cfg Config, err error) error {
 // apply puts a configuration into force: new collectors first, then the old ones end, then new rules.
 func (a *Agent) apply(ctx, core context.Context, cfg Config) error {
 	old := a.config()
-	if cfg.Listen != old.Listen || cfg.Data != old.Data || cfg.Store != old.Store || !reflect.DeepEqual(cfg.Capacity, old.Capacity) {
-		return errors.New("listen, data, store and capacity change only with a restart")
+	if err := reloadable(old, cfg); err != nil {
+		return err
 	}
 	cfg.Node.Tags = a.placed(cfg.Node.Tags)
 	g, err := newGatherer(cfg, env(cfg, a.data, time.Now, a.log, a.self), a.log)
@@ -291,6 +291,34 @@ func (a *Agent) apply(ctx, core context.Context, cfg Config) error {
 		go func() { _ = m.Run(rctx) }() // it only ever returns nil, after cancel
 	}
 	return drainErr
+}
+
+// reloadable refuses what only a restart changes, by name: what is silently not in force is found out at night.
+func reloadable(old, cfg Config) error {
+	var changed []string
+	for _, c := range []struct {
+		name     string
+		old, cfg any
+	}{
+		{"listen", old.Listen, cfg.Listen},
+		{"data", old.Data, cfg.Data},
+		{"log", old.Log, cfg.Log},
+		{"store", old.Store, cfg.Store},
+		{"web", old.Web, cfg.Web},
+		{"capacity", old.Capacity, cfg.Capacity},
+		{"route", old.Route, cfg.Route},
+		{"rules.routers", old.Rules.Routers, cfg.Rules.Routers},
+		{"rules.login", old.Rules.Login, cfg.Rules.Login},
+		{"rules.cut_off", old.Rules.CutOff, cfg.Rules.CutOff},
+	} {
+		if !reflect.DeepEqual(c.old, c.cfg) {
+			changed = append(changed, c.name)
+		}
+	}
+	if len(changed) > 0 {
+		return fmt.Errorf("only a restart changes %s", strings.Join(changed, ", "))
+	}
+	return nil
 }
 
 func (a *Agent) newRules(core context.Context, cfg Config) (*rules.Manager, error) {

@@ -141,6 +141,11 @@ func TestABadReloadKeepsTheOldConfiguration(t *testing.T) {
 	if err := a.Reload(ctx, bad, nil); err == nil || a.Status().Reload == "" {
 		t.Errorf("Reload = %v, status %q; want a refusal that status tells", err, a.Status().Reload)
 	}
+	bad = cfg
+	bad.Route.Order.Wait.SymptomAlone, bad.Rules.Routers, bad.Web.ExternalURL = 0, []string{"http://127.0.0.1:1"}, "http://x"
+	if err := a.Reload(ctx, bad, nil); err == nil || err.Error() != "only a restart changes web, route, rules.routers" {
+		t.Errorf("Reload = %v; want a refusal that names what would not be in force", err)
+	}
 	// What goes on meanwhile reads the configuration, too: the race detector looks on.
 	var meanwhile sync.WaitGroup
 	meanwhile.Go(func() {
