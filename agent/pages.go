@@ -43,7 +43,7 @@ func (a *Agent) pages() *dashboards.Pages {
 		o.Ack = func(ctx context.Context, problem, by string, undo bool) error {
 			return a.dispatch.Acknowledge(ctx, alerting.Acked{Key: problem, By: by, Undo: undo})
 		}
-		o.Silence, o.Unsilence, o.Escalate = a.silence, a.unsilence, a.dispatch.Escalate
+		o.Silence, o.Unsilence, o.Renew, o.Escalate = a.silence, a.unsilence, a.renew, a.dispatch.Escalate
 		o.History = a.pageHistory
 	}
 	return dashboards.New(o)
@@ -85,14 +85,25 @@ func (a *Agent) silence(ctx context.Context, r dashboards.SilenceRequest) (strin
 	return "", fmt.Errorf("problem %s is over", r.Problem)
 }
 
-func (a *Agent) unsilence(ctx context.Context, id, by string) error {
+// unsilence ends a silence and returns it as it was.
+func (a *Agent) unsilence(ctx context.Context, id, by string) (alerting.Silence, error) {
 	for _, s := range a.dispatch.View().Silences {
 		if s.ID == id {
-			s.EndsAt, s.UpdatedAt = time.Now(), time.Now()
-			return a.dispatch.Put(ctx, alerting.Silenced{Silence: s, By: by})
+			over := s
+			over.EndsAt, over.UpdatedAt = time.Now(), time.Now()
+			return s, a.dispatch.Put(ctx, alerting.Silenced{Silence: over, By: by})
 		}
 	}
-	return fmt.Errorf("silence %s is over", id)
+	return alerting.Silence{}, fmt.Errorf("silence %s is over", id)
+}
+
+// renew puts a silence back that was ended, until the end it had.
+func (a *Agent) renew(ctx context.Context, s alerting.Silence, by string) error {
+	s.UpdatedAt = time.Now()
+	if !s.EndsAt.After(s.UpdatedAt) {
+		return fmt.Errorf("the time of silence %s is over", s.ID)
+	}
+	return a.dispatch.Put(ctx, alerting.Silenced{Silence: s, By: by})
 }
 
 // pageHistory is the ledger as the pages show it.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -32,12 +34,12 @@ type doneLine struct {
 
 // doneNote reads what an action left in the address it led to. It is checked against the view, since an
 // address can be sent by anybody.
-func doneNote(q url.Values, v alerting.View) *doneLine {
+func (p *Pages) doneNote(q url.Values, v alerting.View) *doneLine {
 	id := q.Get("problem")
 	sentence := ""
-	for _, p := range v.Problems {
-		if p.ID == id {
-			sentence = p.Page.Sentence
+	for _, pv := range v.Problems {
+		if pv.ID == id {
+			sentence = pv.Page.Sentence
 		}
 	}
 	switch q.Get("done") {
@@ -60,7 +62,11 @@ func doneNote(q url.Values, v alerting.View) *doneLine {
 			}
 		}
 	case "ended":
-		return &doneLine{Text: "The silence was ended."}
+		done := &doneLine{Text: "The silence was ended."}
+		if s, ok := p.ended.find(q.Get("silence")); ok && s.EndsAt.After(p.opts.Now()) {
+			done.Action, done.Undo = "/silences/"+url.PathEscape(s.ID)+"/renew", "Undo: silence again until "+clock(s.EndsAt)
+		}
+		return done
 	}
 	return nil
 }
@@ -141,6 +147,49 @@ func (p *Pages) postSilence(w http.ResponseWriter, r *http.Request) {
 func (p *Pages) postEndSilence(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	p.act(w, r, p.opts.Unsilence != nil, func(ctx context.Context) (url.Values, error) {
-		return url.Values{"done": {"ended"}}, p.opts.Unsilence(ctx, id, person(r))
+		s, err := p.opts.Unsilence(ctx, id, person(r))
+		if err == nil {
+			p.ended.keep(s)
+		}
+		return url.Values{"done": {"ended"}, "silence": {id}}, err
 	})
+}
+
+func (p *Pages) postRenewSilence(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	p.act(w, r, p.opts.Renew != nil, func(ctx context.Context) (url.Values, error) {
+		s, ok := p.ended.find(id)
+		if !ok {
+			return nil, fmt.Errorf("the silence %s was not ended here lately: make a new one at its problem", clip(id, maxName))
+		}
+		return url.Values{"done": {"silenced"}, "silence": {id}}, p.opts.Renew(ctx, s, person(r))
+	})
+}
+
+// maxEnded is how many ended silences are kept for their undo.
+const maxEnded = 32
+
+// ended are the silences that people ended here, as they were, the newest last. Who has lost them makes a new one;
+// what a form or an address brought in place of this could be written by anybody.
+type ended struct {
+	mu       sync.Mutex
+	silences []alerting.Silence
+}
+
+func (e *ended) keep(s alerting.Silence) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.silences = append(e.silences, s)
+	e.silences = e.silences[max(0, len(e.silences)-maxEnded):]
+}
+
+func (e *ended) find(id string) (alerting.Silence, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range slices.Backward(e.silences) {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return alerting.Silence{}, false
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // desk keeps what people did.
@@ -31,8 +33,12 @@ func (d *desk) on(o Options) Options {
 		d.did = append(d.did, fmt.Sprintf("escalate %s by %s", problem, by))
 		return d.err
 	}
-	o.Unsilence = func(_ context.Context, id, by string) error {
+	o.Unsilence = func(_ context.Context, id, by string) (alerting.Silence, error) {
 		d.did = append(d.did, fmt.Sprintf("end %s by %s", id, by))
+		return alerting.Silence{ID: id, EndsAt: noon.Add(time.Hour)}, d.err
+	}
+	o.Renew = func(_ context.Context, s alerting.Silence, by string) error {
+		d.did = append(d.did, fmt.Sprintf("renew %s until %s by %s", s.ID, clock(s.EndsAt), by))
 		return d.err
 	}
 	return o
@@ -86,7 +92,8 @@ func TestActions(t *testing.T) {
 		"a comment that is a novel": {"/problems/x/silence", url.Values{"for": {"2h"}, "comment": {strings.Repeat("ä", 200)}}, maria, nil, 303, "/?done=silenced&problem=x&silence=s1", "silence x for 2h0m0s by maria: " + strings.Repeat("ä", 100)},
 		"escalating it":             {"/problems/x/escalate", nil, maria, nil, 303, "/?done=escalated&problem=x", "escalate x by maria"},
 		"nobody to escalate to":     {"/problems/x/escalate", nil, maria, errors.New("there is no one to call"), 409, "", "escalate x by maria"},
-		"ending a silence":          {"/silences/s1/end", nil, maria, nil, 303, "/?done=ended", "end s1 by maria"},
+		"ending a silence":          {"/silences/s1/end", nil, maria, nil, 303, "/?done=ended&silence=s1", "end s1 by maria"},
+		"a silence never ended":     {"/silences/s1/renew", nil, maria, nil, 409, "", ""},
 		"a router with no room":     {"/problems/x/take", nil, maria, errors.New("the router has no room"), 409, "", "ack x by maria, undo false"},
 		"a form that is too long":   {"/problems/x/silence", url.Values{"comment": {strings.Repeat("x", maxForm)}}, maria, nil, 400, "", ""},
 		"sent by another site": {
@@ -134,7 +141,7 @@ func TestBehindAProxy(t *testing.T) {
 
 func TestActionsNeedARouter(t *testing.T) {
 	h := New(options(incident(), fleet{}, goodStatus()))
-	for _, path := range []string{"/problems/x/take", "/problems/x/silence", "/problems/x/escalate", "/silences/x/end"} {
+	for _, path := range []string{"/problems/x/take", "/problems/x/silence", "/problems/x/escalate", "/silences/x/end", "/silences/x/renew"} {
 		if got := post(h, path, nil, nil).StatusCode; got != http.StatusNotFound {
 			t.Errorf("POST %s where nothing routes: %d, want 404", path, got)
 		}
@@ -182,6 +189,36 @@ func TestAfterAnAction(t *testing.T) {
 		if page := text(t, get(t, h, path).Body); strings.Contains(page, "done-note") {
 			t.Errorf("GET %s says that something was done", path)
 		}
+	}
+}
+
+// TestEndingASilenceIsUndone ends a silence, takes that back within its time, and is offered nothing after it.
+func TestEndingASilenceIsUndone(t *testing.T) {
+	d := &desk{}
+	now := noon
+	o := d.on(options(incident(), fleet{}, goodStatus()))
+	o.Now = func() time.Time { return now }
+	h := New(o)
+	to := post(h, "/silences/s9/end", nil, nil).Header.Get("Location")
+	offer := `<form method="post" action="/silences/s9/renew"><button>Undo: silence again until 13:00:00 UTC, 24 Nov</button>`
+	if page := text(t, get(t, h, to).Body); !strings.Contains(page, offer) {
+		t.Errorf("GET %s lacks %q:\n%s", to, offer, page)
+	}
+	if resp := post(h, "/silences/s9/renew", nil, nil); resp.Header.Get("Location") != "/?done=silenced&silence=s9" {
+		t.Errorf("the undo leads to %q, with status %d", resp.Header.Get("Location"), resp.StatusCode)
+	}
+	if got, want := strings.Join(d.did, "; "), "end s9 by someone at the board; renew s9 until 13:00:00 UTC, 24 Nov by someone at the board"; got != want {
+		t.Errorf("it did %q, want %q", got, want)
+	}
+	now = now.Add(time.Hour)
+	if page := text(t, get(t, h, to).Body); strings.Contains(page, "/renew") {
+		t.Error("the undo is offered when the silence would be over")
+	}
+	for i := range maxEnded {
+		post(h, fmt.Sprintf("/silences/x%d/end", i), nil, nil)
+	}
+	if got := post(h, "/silences/s9/renew", nil, nil).StatusCode; got != http.StatusConflict {
+		t.Errorf("the undo of a silence long forgotten: status %d, want 409", got)
 	}
 }
 

@@ -92,10 +92,7 @@ func (p *Pages) board(r *http.Request) page {
 	pg := page{Name: "board", Title: "Board", Live: livePath("board", r.URL.Query()), Scripts: []string{"board.js"}}
 	if p.opts.View == nil {
 		pg.Live = ""
-		pg.Sections = []section{{ID: "message", Parts: []part{{"note", "message", note{
-			"This node routes no alarms", "Its alarms go to the routers of its configuration (rules.routers). Look at the board there.",
-		}}}}}
-		return pg
+		return pg.saying("This node routes no alarms", "Its alarms go to the routers of its configuration (rules.routers). Look at the board there.")
 	}
 	v := p.opts.View()
 	rows, quiet := p.rows(v, r.URL.Query().Get("problem"))
@@ -105,7 +102,7 @@ func (p *Pages) board(r *http.Request) page {
 	pg.Title = titleOf(rows)
 	f := readFilter(r.URL.Query(), v)
 	rows = f.apply(rows)
-	if done := doneNote(r.URL.Query(), v); done != nil {
+	if done := p.doneNote(r.URL.Query(), v); done != nil {
 		pg.Sections = append(pg.Sections, section{ID: "done", Parts: []part{{"done-note", "done", done}}})
 	}
 	problems := section{ID: "problems", Label: "Problems, worst first", Hush: true}

@@ -69,10 +69,7 @@ type dayAhead struct {
 func (p *Pages) capacity(r *http.Request) page {
 	pg := page{Name: "capacity", Title: "Capacity"}
 	if p.opts.Capacity == nil {
-		pg.Sections = []section{{ID: "message", Parts: []part{{"note", "message", note{
-			"This node does not watch capacity", "Its store is off or its role capacity is (capacity: off in the configuration).",
-		}}}}}
-		return pg
+		return pg.saying("This node does not watch capacity", "Its store is off or its role capacity is (capacity: off in the configuration).")
 	}
 	rep := p.opts.Capacity()
 	q := r.URL.Query()

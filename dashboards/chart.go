@@ -212,16 +212,16 @@ func si(v float64) string {
 		name string
 	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
 		if a >= u.at {
-			return strings.ReplaceAll(strconv.FormatFloat(v/u.at, 'g', 3, 64)+u.name, "-", "\u2212")
+			return minus(strconv.FormatFloat(v/u.at, 'g', 3, 64) + u.name)
 		}
 	}
-	return strings.ReplaceAll(strconv.FormatFloat(v, 'g', 3, 64), "-", "\u2212")
+	return minus(strconv.FormatFloat(v, 'g', 3, 64))
 }
 
 // plainNumber writes a number as exactly as a person wants it who does not know its unit.
 func plainNumber(v float64) string {
 	if a := math.Abs(v); a != 0 && a < 1000 && a != math.Trunc(a) || a >= 1e15 {
-		return strings.ReplaceAll(strconv.FormatFloat(v, 'g', 4, 64), "-", "\u2212")
+		return minus(strconv.FormatFloat(v, 'g', 4, 64))
 	}
 	return number(v)
 }

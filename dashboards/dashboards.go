@@ -55,11 +55,12 @@ type Options struct {
 	Capacity func() capacity.Report
 	History  func(ctx context.Context, q EventQuery) ([]Event, error) // of the ledger, oldest first
 
-	// Ack takes a problem, or with undo gives it back. Silence returns the ID of what it made, which Unsilence
-	// ends. Their errors are shown to the person.
+	// Ack takes a problem, or with undo gives it back. Silence returns the ID of what it made. Unsilence ends one and
+	// returns it as it was, which Renew puts back for what is left of its time. Their errors are shown to the person.
 	Ack       func(ctx context.Context, problem, by string, undo bool) error
 	Silence   func(ctx context.Context, s SilenceRequest) (id string, err error)
-	Unsilence func(ctx context.Context, id, by string) error
+	Unsilence func(ctx context.Context, id, by string) (alerting.Silence, error)
+	Renew     func(ctx context.Context, s alerting.Silence, by string) error
 
 	// Escalate gets another person for a problem that was paged.
 	Escalate func(ctx context.Context, problem, by string) error
@@ -96,6 +97,7 @@ type Pages struct {
 	streaming atomic.Int64 // streams of updates that are open
 
 	answers memo // of the store
+	ended   ended
 }
 
 // lookEvery is how often a live page is looked at for changes. The age that a page shows turns amber after
@@ -148,6 +150,7 @@ func (p *Pages) routes() {
 	p.mux.HandleFunc("POST /problems/{id}/silence", p.postSilence)
 	p.mux.HandleFunc("POST /problems/{id}/escalate", p.postEscalate)
 	p.mux.HandleFunc("POST /silences/{id}/end", p.postEndSilence)
+	p.mux.HandleFunc("POST /silences/{id}/renew", p.postRenewSilence)
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, p.notFound(r)) })
 }
 
@@ -205,7 +208,22 @@ type part struct {
 }
 
 func (p *Pages) message(status int, title, text string) page {
-	return page{Status: status, Title: title, Sections: []section{{ID: "message", Hush: true, Parts: []part{{"note", "message", note{title, text}}}}}}
+	return page{Status: status, Title: title}.saying(title, text)
+}
+
+// saying is the page with nothing on it but a title and a sentence: what it would show is not here.
+func (pg page) saying(title, text string) page {
+	pg.Sections = []section{{ID: "message", Hush: true, Parts: []part{{"note", "message", note{title, text}}}}}
+	return pg
+}
+
+// noStore is what a page says that needs the history where there is none, and noLedger one that needs the router's.
+func noStore(pg page) page {
+	return pg.saying("This node keeps no history", "Its store is off (store: off in the configuration). Look at a node that keeps one.")
+}
+
+func noLedger(pg page) page {
+	return pg.saying("This node routes no alarms", "What was paged and who did what is kept by the routers of its configuration (rules.routers). Look there.")
 }
 
 func (p *Pages) notFound(r *http.Request) page {

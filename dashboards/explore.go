@@ -57,7 +57,7 @@ func (p *Pages) explore(r *http.Request) page {
 	q := r.URL.Query()
 	pg := page{Name: "explore", Title: "Explore", Scripts: []string{"chart.js", "explore.js"}}
 	if p.opts.Query == nil || p.opts.Range == nil {
-		return p.noStore(pg)
+		return noStore(pg)
 	}
 	now := p.opts.Now()
 	e := exploration{
@@ -79,7 +79,7 @@ func (p *Pages) explore(r *http.Request) page {
 	e.Asked = e.Query != ""
 	result := section{ID: "result", Label: "Answer", Hush: true}
 	if e.Asked {
-		if !q.Has("from") && !q.Has("to") {
+		if e.Running {
 			pg.Live = livePath("explore", q)
 		}
 		pg.Title = "Explore: " + clip(e.Query, maxName)
@@ -151,5 +151,5 @@ func seriesName(labels map[string]string) string {
 
 // exact writes a value as it is, for who compares it.
 func exact(v float64) string {
-	return strings.ReplaceAll(strconv.FormatFloat(v, 'g', -1, 64), "-", "\u2212")
+	return minus(strconv.FormatFloat(v, 'g', -1, 64))
 }

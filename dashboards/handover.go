@@ -25,6 +25,7 @@ type period struct {
 	Misread  string // what of the address was not understood
 	Links    []menuEntry
 	Kept     map[string]string // of the address, beside the time
+	Running  bool              // it ends now, and so goes on
 }
 
 // FormFrom and FormTo are the form's values.
@@ -33,7 +34,7 @@ func (p period) FormTo() string   { return p.To.UTC().Format(formTime) }
 
 // readPeriod reads from and to, or last (a duration that ends now); span is what is meant without them.
 func readPeriod(q url.Values, now time.Time, path string, span time.Duration, choices ...time.Duration) period {
-	p := period{From: now.Add(-span), To: now}
+	p := period{From: now.Add(-span), To: now, Running: !q.Has("from") && !q.Has("to")}
 	for _, c := range choices {
 		p.Links = append(p.Links, menuEntry{path + "?last=" + c.String(), short(c), q.Get("last") == c.String()})
 	}
@@ -93,7 +94,7 @@ type handover struct {
 func (p *Pages) handover(r *http.Request) page {
 	pg := page{Name: "timeline", Title: "Handover", Scripts: []string{"print.js"}}
 	if p.opts.History == nil || p.opts.View == nil {
-		return p.noLedger(pg)
+		return noLedger(pg)
 	}
 	now := p.opts.Now()
 	h := handover{period: readPeriod(r.URL.Query(), now, "/handover", defaultShift, 8*time.Hour, 12*time.Hour, 24*time.Hour, 7*24*time.Hour), Node: p.opts.Node, At: now}
@@ -117,12 +118,5 @@ func (p *Pages) handover(r *http.Request) page {
 	}
 	h.Silences = v.Silences
 	pg.Sections = []section{{ID: "handover", Hush: true, Parts: []part{{"handover-sheet", "handover", h}}}}
-	return pg
-}
-
-func (p *Pages) noLedger(pg page) page {
-	pg.Sections = []section{{ID: "message", Hush: true, Parts: []part{{"note", "message", note{
-		"This node routes no alarms", "What was paged and who did what is kept by the routers of its configuration (rules.routers). Look there.",
-	}}}}}
 	return pg
 }

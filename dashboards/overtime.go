@@ -84,11 +84,11 @@ func (p *Pages) overTime(r *http.Request) page {
 	q := r.URL.Query()
 	pg := page{Name: "streams", Title: "Streams over time", Scripts: []string{"chart.js"}}
 	if p.opts.Range == nil {
-		return p.noStore(pg)
+		return noStore(pg)
 	}
 	now := p.opts.Now()
 	span := readPeriod(q, now, "/streams/history", p.kept(defaultRange), time.Hour, 6*time.Hour, 24*time.Hour, 7*24*time.Hour)
-	if !q.Has("from") && !q.Has("to") {
+	if span.Running {
 		pg.Live = livePath("overtime", q)
 	}
 	head := overHead{period: span, Step: stepOf(span.To.Sub(span.From))}
@@ -208,12 +208,4 @@ func (p *Pages) deploys(ctx context.Context, begin, end time.Time) []deed {
 		}
 	}
 	return out[max(0, len(out)-maxMarks):]
-}
-
-// noStore is what a page says that needs the history where there is none.
-func (p *Pages) noStore(pg page) page {
-	pg.Sections = []section{{ID: "message", Hush: true, Parts: []part{{"note", "message", note{
-		"This node keeps no history", "Its store is off (store: off in the configuration). Look at a node that keeps one.",
-	}}}}}
-	return pg
 }

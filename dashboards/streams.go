@@ -173,7 +173,7 @@ func (p *Pages) streams(r *http.Request) page {
 	pg := page{Name: "streams", Title: "Streams", Live: livePath("streams", r.URL.Query())}
 	if p.opts.Query == nil {
 		pg.Live = ""
-		return p.noStore(pg)
+		return noStore(pg)
 	}
 	now := p.opts.Now()
 	a := p.ask(r.Context(), now)

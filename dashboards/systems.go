@@ -67,7 +67,7 @@ type systemsHead struct {
 func (p *Pages) systems(r *http.Request) page {
 	pg := page{Name: "systems", Title: "Systems"}
 	if p.opts.Query == nil {
-		return p.noStore(pg)
+		return noStore(pg)
 	}
 	now := p.opts.Now()
 	h := systemsHead{At: now, Live: true}

@@ -31,11 +31,11 @@ var lanes = []struct{ name, mark string }{{"Pages", "page"}, {"People", "person"
 func (p *Pages) timeline(r *http.Request) page {
 	pg := page{Name: "timeline", Title: "Timeline"}
 	if p.opts.History == nil {
-		return p.noLedger(pg)
+		return noLedger(pg)
 	}
 	q := r.URL.Query()
 	t := timeline{period: readPeriod(q, p.opts.Now(), "/timeline", 24*time.Hour, time.Hour, 8*time.Hour, 24*time.Hour, 7*24*time.Hour)}
-	if !q.Has("from") && !q.Has("to") {
+	if t.Running {
 		pg.Live = livePath("timeline", q)
 	}
 	span := t.To.Sub(t.From)

@@ -117,7 +117,7 @@ func wallQuery(q url.Values) (query, what string) {
 func (p *Pages) wall(r *http.Request) page {
 	pg := page{Name: "streams", Title: "Wall", Scripts: []string{"wall.js"}}
 	if p.opts.Query == nil {
-		return p.noStore(pg)
+		return noStore(pg)
 	}
 	v := wallView{}
 	v.Query, v.What = wallQuery(r.URL.Query())

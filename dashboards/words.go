@@ -56,16 +56,24 @@ func number(v float64) string {
 	}
 	text = strings.Join(append([]string{text}, groups...), "\u202f")
 	if math.Round(v) < 0 {
-		return "\u2212" + text
+		text = minus("-" + text)
 	}
 	return text
 }
+
+// minus puts the sign of mathematics in the place of hyphens.
+func minus(text string) string { return strings.ReplaceAll(text, "-", "\u2212") }
+
+// below says what is below nothing by its opposite, which is made for what is not.
+func below(v float64, say func(float64) string) string { return minus("-") + say(-v) }
 
 // rate says a figure per second with no more digits than it deserves.
 func rate(v float64) string {
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return "unknown"
+	case v < 0:
+		return below(v, rate)
 	case v == 0:
 		return "0/s"
 	case v < 0.01:
@@ -81,6 +89,10 @@ func seconds(v float64) string {
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return "unknown"
+	case v < 0:
+		return below(v, seconds)
+	case v == 0:
+		return "0 s"
 	case v < 0.001:
 		return strconv.FormatFloat(v*1e6, 'f', 0, 64) + " µs"
 	case v < 0.01:
@@ -96,6 +108,8 @@ func percent(v float64) string {
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return "unknown"
+	case v < 0:
+		return below(v, percent)
 	case v == 0:
 		return "0 %"
 	case v < 0.001:
