@@ -61,7 +61,7 @@ func (r *Router) remark() {
 			count[a.Rule()]++
 		}
 		if len(count) > 0 {
-			p.incident.note(fmt.Sprintf("Hidden behind this for over %v: %s", r.set.HiddenFor, counted(count)))
+			p.incident.note("Hidden behind this for over " + plain(r.set.HiddenFor) + ": " + counted(count))
 		}
 	}
 	if !r.storm || !r.passed(r.noted.Add(summaryEvery)) {
@@ -81,7 +81,7 @@ func (r *Router) remark() {
 	}
 	for _, p := range r.problems {
 		if p.told && p.awake && p.incident.rec.Open && p.priority <= P2 {
-			p.incident.note(fmt.Sprintf("Storm: %d alarms began in %v, %d hold now, %d problems are open", len(r.raw), r.set.Storm.Window, firing, open))
+			p.incident.note(fmt.Sprintf("Storm: %d alarms began in %s, %d hold now, %d problems are open", len(r.raw), plain(r.set.Storm.Window), firing, open))
 			return
 		}
 	}

@@ -3,6 +3,7 @@ package alerting
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting/topology"
@@ -68,6 +69,17 @@ func (r *Router) priority(a *alarm) (Priority, string) {
 	return p, why
 }
 
+// plain writes a duration without the zeros behind: 1h and 3m, not 1h0m0s and 3m0s.
+func plain(d time.Duration) string {
+	text := d.String()
+	for _, zeros := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zeros) {
+			text = text[:len(text)-len("0s")]
+		}
+	}
+	return text
+}
+
 func labelled(a *alarm) (Priority, bool) {
 	l := a.Labels[LabelPriority]
 	if len(l) == 2 && l[0] == 'P' && l[1] >= '1' && l[1] <= '5' {
@@ -104,7 +116,7 @@ func (r *Router) table(a *alarm) (Priority, string) {
 	case impact == "data" || impact == "quorum" || a.kind == "quorum":
 		return either(P1, P2), map[bool]string{true: "quorum is at risk", false: "data is at risk"}[impact != "data"]
 	case known && harm <= time.Hour:
-		return P2, fmt.Sprintf("harm in %v", harm)
+		return P2, "harm in " + plain(harm)
 	case a.kind == "partition":
 		return P2, "a partition does not heal by itself"
 	case a.derived() && a.kind == "liveness":
@@ -112,7 +124,7 @@ func (r *Router) table(a *alarm) (Priority, string) {
 	case a.derived():
 		return either(P2, P3), "one rule on most of " + a.entity.ID
 	case r.unreplaced(a):
-		return either(P2, P3), fmt.Sprintf("%s, and nothing replaced it for %v: the next loss hurts", spare, r.set.Wait.Ephemeral)
+		return either(P2, P3), spare + ", and nothing replaced it for " + plain(r.set.Wait.Ephemeral) + ": the next loss hurts"
 	case redundant && critical && a.kind == "saturation" && a.Annotations[AnnotationGuidance] != "":
 		return P2, "it gets worse by itself and a person must act"
 	case redundant && a.foreign() && critical:

@@ -200,7 +200,7 @@ func (r *Router) act(name string, w want) Action {
 		i = r.open(name, w)
 		a.Page = r.page(w.problem, w.more)
 		if n := i.rec.Returns; n > 0 {
-			a.Page.Reason += fmt.Sprintf("; it came back %d times within %v", n, r.set.Resolve.ReturnWithin)
+			a.Page.Reason += fmt.Sprintf("; it came back %d times within %s", n, plain(r.set.Resolve.ReturnWithin))
 		}
 		i.rec.Page = a.Page
 	case Retitle:

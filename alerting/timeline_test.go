@@ -66,7 +66,7 @@ func TestTimelines(t *testing.T) {
 			w.want()
 			w.wait(time.Minute)
 			w.want("3m0s trigger P2 Gone")
-			if v := w.r.View(); !strings.Contains(v.Problems[0].Reason, "nothing replaced it for 3m0s: the next loss hurts") {
+			if v := w.r.View(); !strings.Contains(v.Problems[0].Reason, "nothing replaced it for 3m: the next loss hurts") {
 				w.t.Errorf("the reason is %q", v.Problems[0].Reason)
 			}
 			w.in = append(w.in, Topology{trio(w.t, "b", "c")}) // forgotten, not replaced

@@ -115,7 +115,7 @@ func (p *Pages) board(r *http.Request) page {
 	}
 	switch {
 	case f.All == 0:
-		problems.Parts = []part{{"calm", "calm", v}}
+		problems.Parts = []part{p.calm(v)}
 	case len(rows) == 0:
 		problems.Parts = []part{{"none-match", "none-match", f}}
 	}
@@ -128,6 +128,37 @@ func (p *Pages) board(r *http.Request) page {
 		section{ID: "hidden", Hush: true, Parts: []part{{"hidden-list", "hidden", hidden}}},
 		section{ID: "quiet", Hush: true, Parts: []part{{"quiet-list", "quiet", quietList{v.Silences, quiet, may && p.opts.Unsilence != nil}}}})
 	return pg
+}
+
+// calmNote is what stands where no problem does.
+type calmNote struct {
+	Silences bool
+	Watched  string // by what
+}
+
+// calm says that all is quiet, and by what that is known; where nothing is measured it says that instead.
+func (p *Pages) calm(v alerting.View) part {
+	note := calmNote{Silences: len(v.Silences) > 0}
+	if blind := p.blind(); blind != "" {
+		return part{"blind", "blind", blind}
+	}
+	if p.opts.Status != nil {
+		if st := p.opts.Status(); st.Rules != nil && st.Store != nil {
+			note.Watched = fmt.Sprintf("%s watch %s series.", plural(st.Rules.Rules, "rule"), number(float64(st.Store.Series)))
+		}
+	}
+	return part{"calm", "calm", note}
+}
+
+// blind says why this node's rules see nothing, where that is so: a quiet board would be a lie.
+func (p *Pages) blind() string {
+	if p.opts.Status == nil {
+		return ""
+	}
+	if st := p.opts.Status(); st.Rules != nil && st.Store != nil && st.Store.Series == 0 {
+		return plural(st.Rules.Rules, "rule") + " wait for series, and the store has none. Switch collecting on (collect), or let agents write to this one (ship.remote_write)."
+	}
+	return ""
 }
 
 // permit takes away what who asks may not do.
@@ -277,8 +308,14 @@ func (p *Pages) summarize(v alerting.View, rows []row) boardSummary {
 	}
 	if len(words) == 0 {
 		s.Counts = "No problem."
+		if p.blind() != "" {
+			s.Counts, s.Calm = "No problem is known.", false
+		}
 		return s
 	}
-	s.Counts = plural(len(rows), "problem") + ": " + strings.Join(words, ", ") + ". " + plural(v.Firing, "alarm") + " in all, " + number(float64(hidden)) + " of them explained by another."
+	s.Counts = plural(len(rows), "problem") + ": " + strings.Join(words, ", ") + "."
+	if hidden > 0 {
+		s.Counts += " " + plural(v.Firing, "alarm") + " in all, " + number(float64(hidden)) + " of them explained by another."
+	}
 	return s
 }

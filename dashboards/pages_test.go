@@ -52,6 +52,23 @@ var hashes = regexp.MustCompile(`-[0-9a-f]{12}\.(css|js|svg)`)
 
 var menuLine = regexp.MustCompile(`<nav .*</nav>`)
 
+// TestNothingMeasured reads the board of a node whose rules have no series to judge: it is not called quiet.
+func TestNothingMeasured(t *testing.T) {
+	calm := incident()
+	calm.Problems, calm.Silences = nil, nil
+	for series, want := range map[uint64]struct{ has, lacks string }{
+		0:    {"Nothing is measured: ", "All quiet"},
+		1480: {"watch 1\u202f480 series.", "Nothing is measured"},
+	} {
+		st := goodStatus()
+		st.Store.Series = series
+		page := text(t, get(t, New(options(calm, fleet{}, st)), "/").Body)
+		if !strings.Contains(page, want.has) || strings.Contains(page, want.lacks) {
+			t.Errorf("with %d series the calm board wants %q and not %q:\n%s", series, want.has, want.lacks, page)
+		}
+	}
+}
+
 func TestPages(t *testing.T) {
 	stale := incident()
 	stale.At = noon.Add(-2 * time.Minute)

@@ -1,4 +1,4 @@
-// Keeps a page fresh by one stream of events, and says how old it is. Without it the
+// Keeps a page fresh by one stream of events, where it has one, and says how old it is. Without it the
 // page is whole, as of when it was loaded.
 const body = document.body;
 const heardLine = document.getElementById("heard");
@@ -31,6 +31,7 @@ function tick() {
     const text = t.dataset.kind === "left" ? left(-s) : short(s);
     if (t.textContent !== text) t.textContent = text;
   }
+  if (!body.dataset.live) return;
   const silent = (now - heard) / 1000;
   if (!fresh && silent < amber) return; // the page itself says as of when it is
   const age = silent >= red ? "red" : silent >= amber ? "amber" : "fresh";
@@ -137,7 +138,7 @@ async function apply(news) {
 let applied = Promise.resolve(); // news is applied one after the other
 
 function open() {
-  if (source || document.hidden) return;
+  if (source || document.hidden || !body.dataset.live) return;
   source = new EventSource(body.dataset.live);
   source.addEventListener("news", (e) => { applied = applied.then(() => apply(JSON.parse(e.data))); });
   source.addEventListener("error", () => {
@@ -161,6 +162,10 @@ document.addEventListener("click", async (e) => {
   button.textContent = await copied.then(() => "Copied", () => "Not allowed");
   setTimeout(() => { button.textContent = "Copy"; }, 2000);
 });
+
+// On a phone the menu is wider than the screen: where one is stays in sight.
+const here = document.querySelector("nav [aria-current]"), entries = here?.closest("ul");
+if (entries) entries.scrollLeft = here.offsetLeft - entries.offsetLeft - (entries.clientWidth - here.offsetWidth) / 2;
 
 open();
 tick();
