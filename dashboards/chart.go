@@ -3,6 +3,7 @@ package dashboards
 import (
 	"cmp"
 	"fmt"
+	"hash/fnv"
 	"math"
 	"slices"
 	"strconv"
@@ -50,6 +51,7 @@ type chart struct {
 
 type chartLine struct {
 	Name  string
+	ID    string // of its entry in the legend, the same as long as its name is
 	Class string // l0 to l7
 	Path  string
 	Words string
@@ -134,10 +136,25 @@ func (c *chart) x(t time.Time) float64 {
 }
 func (c *chart) y(v float64) float64 { return plotHeight * (1 - (v-c.Low)/(c.High-c.Low)) }
 
+// paint draws the lines. Their colours go by their names, so that a line which overtakes another keeps its own.
 func (c *chart) paint() {
+	var names []string
+	for _, ln := range c.Lines {
+		names = append(names, ln.Name)
+	}
+	slices.Sort(names)
+	taken := map[int]bool{}
 	for i := range c.Lines {
 		ln := &c.Lines[i]
-		ln.Class = "l" + strconv.Itoa(i)
+		at, _ := slices.BinarySearch(names, ln.Name)
+		for taken[at] {
+			at++ // two of one name
+		}
+		taken[at] = true
+		ln.Class = "l" + strconv.Itoa(at)
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(ln.Name))
+		ln.ID = fmt.Sprintf("%s-%x", c.ID, h.Sum32())
 		var b strings.Builder
 		apart := func(j int) bool { return j <= 0 || j >= len(ln.pts) || ln.pts[j].T.Sub(ln.pts[j-1].T) > 2*c.Step }
 		for j, p := range ln.pts {
@@ -217,6 +234,9 @@ func si(v float64) string {
 	}
 	return minus(strconv.FormatFloat(v, 'g', 3, 64))
 }
+
+// siRate writes a figure per second short, for a scale.
+func siRate(v float64) string { return si(v) + "/s" }
 
 // plainNumber writes a number as exactly as a person wants it who does not know its unit.
 func plainNumber(v float64) string {

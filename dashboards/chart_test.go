@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestChartOfManyLines(t *testing.T) {
 	pl := aPlan(12 * time.Minute)
 	pl.Limit, pl.LimitName = 40, "the limit"
 	c := drawChart(pl, in, func(s Series) string { return plainNumber(s.Points[1].V) })
-	if len(c.Lines) != maxLines || c.More != 22 || c.Lines[0].Name != "29" || c.Lines[7].Class != "l7" {
+	if len(c.Lines) != maxLines || c.More != 22 || c.Lines[0].Name != "29" {
 		t.Errorf("%d lines, %d more, first %q; want the 8 highest of 30", len(c.Lines), c.More, c.Lines[0].Name)
 	}
 	if c.LimitAt != "0" || c.Y[0] != "40" {
@@ -75,5 +76,22 @@ func TestStepOf(t *testing.T) {
 		if got := stepOf(span); got != want {
 			t.Errorf("stepOf(%v) = %v, want %v", span, got, want)
 		}
+	}
+}
+
+// TestLinesKeepTheirColours lets one line overtake the other: the order changes, colour and entry of each do not.
+func TestLinesKeepTheirColours(t *testing.T) {
+	look := func(a, b float64) map[string][2]string {
+		out := map[string][2]string{}
+		pl := plan{ID: "c", Say: number, From: noon.Add(-time.Hour), To: noon, Step: time.Minute}
+		c := drawChart(pl, []Series{{Labels: map[string]string{"": "a"}, Points: []Point{{noon, a}}}, {Labels: map[string]string{"": "b"}, Points: []Point{{noon, b}}}}, func(s Series) string { return s.Labels[""] })
+		for _, ln := range c.Lines {
+			out[ln.Name] = [2]string{ln.Class, ln.ID}
+		}
+		return out
+	}
+	before, after := look(2, 1), look(1, 2)
+	if !maps.Equal(before, after) || before["a"][0] == before["b"][0] || before["a"][1] == before["b"][1] {
+		t.Errorf("colours and entries are %v, and %v when b is the highest; want them apart and the same", before, after)
 	}
 }

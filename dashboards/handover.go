@@ -99,11 +99,15 @@ func (p *Pages) handover(r *http.Request) page {
 	now := p.opts.Now()
 	h := handover{period: readPeriod(r.URL.Query(), now, "/handover", defaultShift, 8*time.Hour, 12*time.Hour, 24*time.Hour, 7*24*time.Hour), Node: p.opts.Node, At: now}
 	events, fault := p.history(r.Context(), EventQuery{Since: h.From, Until: h.To.Add(silencedWithin)})
+	if q := r.URL.Query(); !q.Has("last") && h.Running {
+		h.Links[0].Here = true // the shift that is meant without words
+	}
 	h.Fault, h.Known = fault, fault == "" || len(events) > 0
 	h.Shift = reckon(events, h.From, h.To)
 	if len(h.Shift.Idle) > maxDeeds {
 		h.Shift.Idle = h.Shift.Idle[:maxDeeds]
 	}
+	h.Shift.Idle = linked(h.Shift.Idle)
 	for _, d := range deeds(events) {
 		if d.Mark == "change" && d.At.Before(h.To) {
 			h.Changes = append(h.Changes, d)

@@ -64,7 +64,7 @@ func overQueries(labels string) []overQuery {
 		{id: "latency", title: "Fan-out latency", say: seconds, note: "From publish to the last stream of a node.", lines: []lineQuery{
 			{"50 % below", quantile("0.5")}, {"90 % below", quantile("0.9")}, {"99 % below", quantile("0.99")}, {"99.9 % below", quantile("0.999")},
 		}},
-		{id: "events", title: "Events published, delivered, lost", say: rate, axis: si, lines: []lineQuery{
+		{id: "events", title: "Events published, delivered, lost", say: rate, axis: siRate, lines: []lineQuery{
 			{"published", `sum(rate(navcloud_events_published_total[%s]))`},
 			{"delivered to streams", `sum(rate(navcloud_events_delivered_total[%s]))`},
 			{"lost: ", `sum by (reason) (rate(navcloud_events_dropped_total[%s]))`},

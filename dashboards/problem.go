@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -61,6 +62,7 @@ type deed struct {
 	Event
 	Text string
 	Mark string // page, person, change, end, other: what a glance should tell apart
+	Link string // to all that is known of its incident; empty: none, or it stands there already
 }
 
 func deeds(events []Event) []deed {
@@ -98,19 +100,33 @@ func tell(e Event) (deed, bool) {
 		if e.Kind == "shadowed" {
 			text = "Not sent, since in shadow mode: " + text
 		}
-		return deed{e, text, a.mark}, ok
+		if e.Action == "resolve" {
+			e.Reason = "" // why it was paged is no reason for its end
+		}
+		return deed{Event: e, Text: text, Mark: a.mark}, ok
 	}
 	if e.Kind == "started" && e.Detail != "" {
 		mode := e.Detail
 		e.Detail = ""
-		return deed{e, "This router started, mode " + mode, "other"}, true
+		return deed{Event: e, Text: "This router started, mode " + mode, Mark: "other"}, true
 	}
 	k, ok := kinds[e.Kind]
 	text := k.text
 	if len(text) > 0 && text[len(text)-1] == ' ' {
 		text += cmp.Or(e.By, "somebody")
 	}
-	return deed{e, text, k.mark}, ok
+	return deed{Event: e, Text: text, Mark: k.mark}, ok
+}
+
+// linked are deeds that lead to the pages of their incidents.
+func linked(in []deed) []deed {
+	out := slices.Clone(in)
+	for i, d := range out {
+		if d.Key != "" && d.Priority != 0 {
+			out[i].Link = "/problems/" + url.PathEscape(d.Key)
+		}
+	}
+	return out
 }
 
 type problemHead struct {

@@ -66,6 +66,7 @@ func (p *Pages) templates() *template.Template {
 		"ago":      func(t time.Time) stamp { return p.stamp("ago", t) },
 		"left":     func(t time.Time) stamp { return p.stamp("left", t) },
 		"clock":    clock,
+		"minute":   minute,
 		"prose":    prose,
 		"num":      number,
 		"rate":     rate,

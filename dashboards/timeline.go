@@ -66,7 +66,7 @@ func (p *Pages) timeline(r *http.Request) page {
 	if len(all) > maxDeeds {
 		t.More, all = len(all)-maxDeeds, all[:maxDeeds]
 	}
-	t.Deeds = all
+	t.Deeds = linked(all)
 	pg.Sections = []section{
 		{ID: "timeline", Hush: true, Parts: []part{{"timeline-head", "timeline-head", t}}},
 		{ID: "deeds-list", Hush: true, Parts: []part{{"timeline-deeds", "timeline-deeds", t}}},

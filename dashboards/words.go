@@ -43,6 +43,9 @@ func clock(t time.Time) string {
 	return t.UTC().Format("15:04:05 UTC, 2 Jan")
 }
 
+// minute is a time to the minute, where seconds would be noise.
+func minute(t time.Time) string { return t.UTC().Format("2 Jan 15:04") }
+
 // number groups thousands by a narrow space: 12 345.
 func number(v float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {

@@ -90,7 +90,7 @@ func Runbooks() []string {
 	}
 	var out []string
 	for _, e := range entries {
-		if n, ok := strings.CutSuffix(e.Name(), ".md"); ok {
+		if n, ok := strings.CutSuffix(e.Name(), ".md"); ok && n != "README" {
 			out = append(out, n)
 		}
 	}

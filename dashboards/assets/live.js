@@ -51,6 +51,8 @@ document.addEventListener("toggle", (e) => {
   else opened.delete(e.target.id);
 }, true);
 
+const focusable = "a, button, summary, input, .plot";
+
 // place puts a part's new text in the place of the old one; what was open stays open, what was typed and
 // focused stays.
 function place(old, html) {
@@ -61,19 +63,19 @@ function place(old, html) {
   if (!old) return fresh;
   if (bare(old) === bare(fresh)) return null; // the first news repeats what the page came with
   const focus = old.contains(document.activeElement) ? document.activeElement : null;
-  if (focus && focus.matches("input, select, textarea")) return old; // somebody types here: later
+  if (focus && focus.matches("input:not([type=checkbox]), select, textarea")) return old; // somebody types here: later
   for (const d of fresh.querySelectorAll("details[id]")) {
     const same = old.querySelector(`#${CSS.escape(d.id)}`);
     d.open = same ? same.open : opened.has(d.id);
   }
   for (const field of old.querySelectorAll("input[id], select[id]")) {
     const same = fresh.querySelector(`#${CSS.escape(field.id)}`);
-    if (same) same.value = field.value;
+    if (same) [same.value, same.checked] = [field.value, field.checked];
   }
-  const path = focus && focus !== old ? [...old.querySelectorAll("a, button, summary")].indexOf(focus) : -1;
+  const path = focus && focus !== old ? [...old.querySelectorAll(focusable)].indexOf(focus) : -1;
   old.replaceWith(fresh);
   if (focus === old) fresh.focus({ preventScroll: true });
-  else if (path >= 0) fresh.querySelectorAll("a, button, summary")[path]?.focus({ preventScroll: true });
+  else if (path >= 0) fresh.querySelectorAll(focusable)[path]?.focus({ preventScroll: true });
   return fresh;
 }
 

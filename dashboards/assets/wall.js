@@ -136,7 +136,9 @@ function open() {
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) { source?.close(); source = null; } else open();
 });
-canvas.addEventListener("pointermove", (e) => choose(Math.floor(e.offsetY / size) * columns + Math.min(columns - 1, Math.floor(e.offsetX / size))));
+const under = (e) => choose(Math.floor(e.offsetY / size) * columns + Math.min(columns - 1, Math.floor(e.offsetX / size)));
+canvas.addEventListener("pointermove", under);
+canvas.addEventListener("pointerdown", under); // a finger does not hover
 canvas.addEventListener("keydown", (e) => {
   const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[e.key];
   if (!step) return;
