@@ -105,8 +105,14 @@ func (r *Router) explain() {
 		}
 	}
 	for _, a := range live {
-		if a.always() || a.foreign() && !a.known {
-			continue // hidden by nothing
+		if a.always() {
+			continue
+		}
+		if a.foreign() && !a.known { // hidden by nothing but what tells of it
+			if a.in != nil {
+				a.by, a.why = a.in, "one of many alike"
+			}
+			continue
 		}
 		r.explainOne(a, r.bearing(a, live[:last], near), local)
 	}

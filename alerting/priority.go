@@ -121,6 +121,8 @@ func (r *Router) table(a *alarm) (Priority, string) {
 		return P2, "a partition does not heal by itself"
 	case a.derived() && a.kind == "liveness":
 		return P3, "only heartbeats are missing: we are blind, nothing else says that they are down"
+	case a.derived() && !a.known:
+		return either(P2, P3), fmt.Sprintf("one rule on %d of %s, and nothing else is known of them", len(a.members), a.entity.ID)
 	case a.derived():
 		return either(P2, P3), "one rule on most of " + a.entity.ID
 	case r.unreplaced(a):
@@ -147,14 +149,9 @@ func harmIn(a *alarm) (time.Duration, bool) {
 	return d, err == nil && a.Annotations[AnnotationHarmIn] != ""
 }
 
-// redundant is the graph's own word, kept for this step.
+// redundant is the graph's own word.
 func (r *Router) redundant(id string) (topology.Redundancy, bool) {
-	if s, ok := r.standing[id]; ok {
-		return s, s.Of > 1
-	}
-	s, _ := r.graph.Redundancy(id, r.lost)
-	r.standing[id] = s
-	return s, s.Of > 1
+	return r.graph.Redundancy(id, r.lost, r.standing)
 }
 
 // redundancy says whether something stands in for the machine or node of an alarm, and what.

@@ -12,10 +12,11 @@ import (
 )
 
 // common gathers what may be one fault: the alarms of one rule (or of any rule, where the kind is down) on the
-// machines of one zone, or on the nodes of one whole.
+// machines of one zone, or on the nodes of one whole; or those of one rule and one owner that the graph does not know.
 type common struct {
 	target topology.Entity
-	of     int // machines or nodes there are
+	of     int // machines or nodes there are; 0: nobody knows
+	rule   string
 	need   int
 	on     map[string]bool // where it is, silences apart
 	quiet  map[string]bool // where it is, all told
@@ -57,14 +58,20 @@ func (r *Router) gone(live []*alarm) {
 func (r *Router) rollUp(live []*alarm) {
 	groups := map[string]*common{}
 	for _, a := range live {
-		if !a.holds() || a.derived() || !a.known || a.entity.Kind != topology.KindHost && a.entity.Kind != topology.KindNode {
+		if a.in = nil; !a.holds() || a.derived() || a.never() {
+			continue
+		}
+		if !a.known && r.ordinary(a) {
+			r.strangers(a, groups).add(a, cmp.Or(a.entity.ID, a.fp))
+		}
+		if !a.known || a.entity.Kind != topology.KindHost && a.entity.Kind != topology.KindNode {
 			continue
 		}
 		rule := a.Rule()
 		if a.kind == "down" {
 			rule = "down"
 		}
-		if az := a.entity.AZ; az != "" && ofZone(a.kind) {
+		if az := a.entity.AZ; az != "" && (ofZone(a.kind) || a.foreign() && a.severity == "critical") {
 			r.zoneOf(az, rule, groups).add(a, r.graph.Machine(a.entity.ID))
 		}
 		if w := r.graph.Whole(a.entity.ID); w != "" {
@@ -72,7 +79,7 @@ func (r *Router) rollUp(live []*alarm) {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		r.roll(key, groups[key])
+		r.roll(key, groups[key], groups)
 	}
 	for fp, a := range r.rolled {
 		if groups[fp] == nil && a.holds() {
@@ -84,6 +91,41 @@ func (r *Router) rollUp(live []*alarm) {
 // ofZone says whether a zone itself can be at fault: it takes machines away or cuts them off. Errors that are as common
 // in one zone as in the others speak of what all of them need.
 func ofZone(kind string) bool { return kind == "down" || kind == "liveness" || kind == "network" }
+
+// everywhere says that what is common in one zone is so in another one, too. Of a rule that does not tell its kind only
+// this says whether the zone can be at fault.
+func (c *common) everywhere(groups map[string]*common) bool {
+	for _, o := range groups {
+		if o != c && o.target.Kind == topology.KindAZ && o.rule == c.rule && len(o.quiet) >= o.need {
+			return true
+		}
+	}
+	return false
+}
+
+// ordinary says that nothing in an alarm asks for a page of its own.
+func (r *Router) ordinary(a *alarm) bool {
+	_, harm := harmIn(a)
+	return !a.steadfast() && !harm
+}
+
+// alike is how many strangers make one alarm.
+const alike = 3
+
+// strangers are the alarms of one rule that the graph has no place for and whose labels name one owner. As many pages
+// would say no more than one. Once it is one alarm it stays so until the last of them ended.
+func (r *Router) strangers(a *alarm, groups map[string]*common) *common {
+	owner := cmp.Or(a.Labels[LabelCluster], a.Labels[LabelService], a.Labels["job"])
+	key := "common//" + owner + "/" + a.Rule()
+	if groups[key] == nil {
+		c := &common{target: topology.Entity{ID: cmp.Or(owner, a.Rule())}, need: alike, on: map[string]bool{}, quiet: map[string]bool{}}
+		if was := r.rolled[key]; was != nil && was.holds() {
+			c.need = 1
+		}
+		groups[key] = c
+	}
+	return groups[key]
+}
 
 func (c *common) add(a *alarm, where string) {
 	if c.target.ID == "" {
@@ -100,7 +142,7 @@ func (r *Router) zoneOf(az, rule string, groups map[string]*common) *common {
 	key := "common/az/" + az + "/" + rule
 	if groups[key] == nil {
 		of := len(r.graph.Zone(az))
-		groups[key] = &common{target: r.graph.AZ(az), of: of, need: max(3, r.share(of)), on: map[string]bool{}, quiet: map[string]bool{}}
+		groups[key] = &common{target: r.graph.AZ(az), rule: rule, of: of, need: max(3, r.share(of)), on: map[string]bool{}, quiet: map[string]bool{}}
 	}
 	return groups[key]
 }
@@ -122,9 +164,10 @@ func (r *Router) wholeOf(id, rule string, groups map[string]*common) *common {
 func (r *Router) share(of int) int { return int(math.Ceil(r.set.CommonMode * float64(of))) }
 
 // roll starts, keeps or ends one roll-up.
-func (r *Router) roll(fp string, c *common) {
+func (r *Router) roll(fp string, c *common, groups map[string]*common) {
 	a := r.rolled[fp]
-	if len(c.quiet) < c.need || c.target.ID == "" || c.of < 2 || c.target.Kind == topology.KindAZ && !r.acrossServices(c) {
+	zone := c.target.Kind == topology.KindAZ
+	if len(c.quiet) < c.need || c.target.ID == "" || c.of == 1 || zone && !r.acrossServices(c) || zone && c.alarms[0].foreign() && c.everywhere(groups) {
 		if a != nil && a.holds() {
 			a.ended = r.now
 		}
@@ -141,20 +184,25 @@ func (r *Router) roll(fp string, c *common) {
 	if len(c.on) < c.need {
 		a.silenced = c.alarms[slices.IndexFunc(c.alarms, func(m *alarm) bool { return m.silenced != "" })].silenced
 	}
-	a.members, a.entity, a.known = c.alarms, c.target, true
+	a.members, a.entity, a.known = c.alarms, c.target, c.of > 0
 	slices.SortFunc(a.members, spokesman)
+	for _, m := range a.members {
+		if !m.known {
+			m.in = a
+		}
+	}
 	head := a.members[0]
 	a.kind, a.severity, a.layer = head.kind, head.severity, "cluster"
-	if c.target.Kind == topology.KindAZ {
+	if zone {
 		a.layer = "az"
 	}
 	a.Alarm = Alarm{
 		Labels: map[string]string{
 			LabelRule: head.Rule(), LabelSeverity: head.severity, LabelEntity: c.target.ID, LabelLayer: a.layer, LabelKind: head.kind,
-			LabelService: head.service(), LabelSource: head.Labels[LabelSource],
+			LabelService: head.service(), LabelSource: head.Labels[LabelSource], LabelPriority: head.Labels[LabelPriority],
 		},
 		Annotations: map[string]string{
-			AnnotationSummary: fmt.Sprintf("%d of %d in %s: %s", len(c.quiet), c.of, c.target.ID, plural(head)),
+			AnnotationSummary: fmt.Sprintf("%s in %s: %s", c.count(), c.target.ID, plural(head)),
 		},
 		StartsAt: head.StartsAt,
 	}
@@ -164,6 +212,13 @@ func (r *Router) roll(fp string, c *common) {
 			break
 		}
 	}
+}
+
+func (c *common) count() string {
+	if c.of == 0 {
+		return fmt.Sprint(len(c.quiet))
+	}
+	return fmt.Sprintf("%d of %d", len(c.quiet), c.of)
 }
 
 // acrossServices says whether what is common in a zone is so for more than one service, where the zone has more:

@@ -24,7 +24,7 @@ type Router struct {
 	problems  []*problem // of this step, the worst first
 	byAlarm   map[string]*problem
 	lost      map[string]bool                // entities that are gone, of this step
-	standing  map[string]topology.Redundancy // of the machines and nodes asked about, of this step
+	standing  map[string]topology.Redundancy // of the wholes asked about, of this step
 	incidents []*incident
 	past      map[string]past
 	routes    map[string]*route

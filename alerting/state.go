@@ -20,6 +20,7 @@ type alarm struct {
 	entity   topology.Entity
 	known    bool      // entity is in the graph
 	members  []*alarm  // of a roll-up; none: it was told
+	in       *alarm    // the roll-up of strangers that it is a member of
 	first    time.Time // when it was first heard, this time
 	ended    time.Time // zero while it holds
 	lost     bool      // out of contact

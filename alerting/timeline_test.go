@@ -165,6 +165,70 @@ func TestTimelines(t *testing.T) {
 			w.wait(time.Minute)
 			w.want("20s trigger P2 Theirs")
 		},
+		"strangers of one rule and one owner are one page, which stays until the last is over": func(w *world) {
+			for n := range 12 {
+				w.fire(stranger("Theirs", n), stranger("Others", n%2))
+				w.wait(3 * time.Second)
+			}
+			w.wait(4 * time.Minute)
+			w.want("20s trigger P2 Others", "23s trigger P2 Others", "36s trigger P2 Theirs")
+			if rec := w.ledger["binnacle:Theirs:db:1"]; len(rec.Page.Explained) != 12 || rec.Page.Broken != "12 in db: Theirs on db-0" {
+				w.t.Errorf("the page is %q of %d", rec.Page.Broken, len(rec.Page.Explained))
+			}
+			for n := range 11 {
+				w.end(stranger("Theirs", n))
+			}
+			w.wait(10 * time.Minute)
+			if len(w.open) != 3 || w.high != 3 {
+				w.t.Errorf("open %v after %d pages", w.open, w.high)
+			}
+			w.end(stranger("Theirs", 11))
+			w.wait(3 * time.Minute)
+			if _, open := w.open["binnacle:Theirs:db:1"]; open {
+				w.t.Error("it is open after the last ended")
+			}
+		},
+		"what strangers tell of data or of harm is told by itself": func(w *world) {
+			for n := range 3 {
+				a := stranger("Theirs", n)
+				a.Labels[LabelImpact] = "data"
+				w.fire(a)
+			}
+			w.wait(time.Minute)
+			w.want("20s trigger P1 Theirs", "20s trigger P1 Theirs", "20s trigger P1 Theirs")
+		},
+		"a zone is lost, and only rules that know nothing of us say so": func(w *world) {
+			for n := range 4 {
+				w.fire(foreign("Down", fmt.Sprintf("store-a%d", n)), foreign("Down", fmt.Sprintf("front-a%d", n)))
+			}
+			w.wait(10 * time.Minute)
+			w.want("30s trigger P2 Down")
+		},
+		"what rules that know nothing of us say of all zones alike blames none": func(w *world) {
+			for _, z := range []string{"a", "b", "c"} {
+				for n := range 4 {
+					w.fire(foreign("Hot", fmt.Sprintf("front-%s%d", z, n)), foreign("Hot", fmt.Sprintf("store-%s%d", z, n)))
+				}
+			}
+			w.wait(10 * time.Minute)
+			for _, p := range w.r.View().Problems {
+				if strings.HasPrefix(p.Page.Entity, "zone") {
+					w.t.Errorf("%s is blamed", p.Page.Entity)
+				}
+			}
+		},
+		"what followed from a cause that is over is not told while it may end": func(w *world) {
+			w.fire(tell("Zone critical down az zone-a"))
+			for n := range 4 {
+				w.fire(tell(fmt.Sprintf("Gone critical down node store-a%d", n)))
+			}
+			w.wait(15 * time.Second)
+			w.end(tell("Zone critical down az zone-a"))
+			w.wait(4 * time.Minute)
+			w.want()
+			w.wait(2 * time.Minute)
+			w.want("5m15s trigger P2 Gone")
+		},
 		"an alarm past its end is out of contact and not over": func(w *world) {
 			a := disk
 			a.EndsAt = start.Add(4 * time.Minute)
@@ -259,4 +323,19 @@ func TestRestartNeitherDoublesNorLoses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// foreign is an alarm of a plain rule on a host that the graph knows.
+func foreign(rule, host string) Alarm {
+	return Alarm{
+		Labels:      map[string]string{LabelRule: rule, LabelSeverity: "critical", "instance": host + ":9100", "job": "node"},
+		Annotations: map[string]string{AnnotationSummary: rule + " on " + host},
+	}
+}
+
+// stranger is one on a host that it does not know.
+func stranger(rule string, n int) Alarm {
+	a := foreign(rule, fmt.Sprintf("db-%d", n))
+	a.Labels["job"] = "db"
+	return a
 }

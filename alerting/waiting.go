@@ -126,6 +126,9 @@ func (r *Router) heldUntil(p *problem) (until time.Time, behind *problem) {
 			until, behind = t, o
 		}
 	}
+	if !p.root.holds() && p.incident == nil { // as a rule, what follows from a cause that is over ends soon after it
+		until = later(until, p.root.ended.Add(r.set.Resolve.AfterCause))
+	}
 	if p.priority >= P3 && r.storm {
 		until = later(until, p.ready.Add(r.set.Hold.P3))
 	}

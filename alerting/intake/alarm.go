@@ -17,6 +17,7 @@ import (
 // Bounds of an alarm. What others send is cut, not refused: a cut alarm still pages.
 const (
 	maxLabels      = 64
+	maxName        = 256 // of a label or an annotation
 	maxLabelValue  = 1 << 10
 	maxAnnotation  = 8 << 10
 	maxAnnotations = 64
@@ -32,13 +33,16 @@ var errNoLabels = errors.New("an alarm wants at least one label that is not empt
 // with an end that has passed it is over.
 func input(p *models.PostableAlert, now time.Time) (in alerting.Input, cut bool, err error) {
 	a := alerting.Alarm{Labels: map[string]string{}, Annotations: map[string]string{}, Generator: string(p.GeneratorURL)}
+	if len(a.Generator) > maxAnnotation {
+		a.Generator, cut = "", true
+	}
 	for k, v := range p.Labels {
 		if v == "" || k == "" {
 			continue
 		}
-		short := cutLabel(v)
-		cut = cut || short != v
-		a.Labels[strings.ToValidUTF8(k, "_")] = short
+		name, short := cutName(k), cutLabel(v)
+		cut = cut || short != v || name != k
+		a.Labels[name] = short
 	}
 	if len(a.Labels) == 0 {
 		return nil, false, errNoLabels
@@ -48,15 +52,17 @@ func input(p *models.PostableAlert, now time.Time) (in alerting.Input, cut bool,
 		cut = true
 	}
 	for k, v := range p.Annotations {
+		name := cutName(k)
+		cut = cut || name != k
 		switch {
 		case v == "":
 		case len(a.Annotations) == maxAnnotations:
 			cut = true
 		case len(v) > maxAnnotation:
 			cut = true
-			a.Annotations[k] = strings.ToValidUTF8(v[:maxAnnotation], "")
+			a.Annotations[name] = strings.ToValidUTF8(v[:maxAnnotation], "")
 		default:
-			a.Annotations[k] = strings.ToValidUTF8(v, "�")
+			a.Annotations[name] = strings.ToValidUTF8(v, "�")
 		}
 	}
 	a.StartsAt, a.EndsAt = time.Time(p.StartsAt), time.Time(p.EndsAt)
@@ -74,6 +80,10 @@ func input(p *models.PostableAlert, now time.Time) (in alerting.Input, cut bool,
 
 // unset: strfmt reads an absent time as the zero time or as the epoch.
 func unset(t time.Time) bool { return t.IsZero() || t.Unix() == 0 }
+
+func cutName(k string) string {
+	return strings.ToValidUTF8(k[:min(len(k), maxName)], "_")
+}
 
 // cutLabel keeps long values apart by a hash of the whole: labels are the identity.
 func cutLabel(v string) string {

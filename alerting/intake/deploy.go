@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -88,7 +89,7 @@ func (d Deploy) summary() string {
 	if d.Text != "" {
 		text += ": " + d.Text
 	}
-	return text[:min(len(text), maxAnnotation)]
+	return strings.ToValidUTF8(text[:min(len(text), maxAnnotation)], "")
 }
 
 func (i *Intake) postDeploy(w http.ResponseWriter, r *http.Request) {

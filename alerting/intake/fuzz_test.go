@@ -28,11 +28,11 @@ func FuzzInput(f *testing.F) {
 			return
 		}
 		a := firing.Alarm
-		if len(a.Labels) == 0 || len(a.Labels) > maxLabels || len(a.Annotations) > maxAnnotations || !a.EndsAt.After(now) || a.StartsAt.After(now.Add(resolveTimeout)) {
+		if len(a.Labels) == 0 || len(a.Labels) > maxLabels || len(a.Annotations) > maxAnnotations || len(a.Generator) > maxAnnotation || !a.EndsAt.After(now) || a.StartsAt.After(now.Add(resolveTimeout)) {
 			t.Errorf("alarm %+v is out of bounds", a)
 		}
 		for k, v := range a.Labels {
-			if v == "" || len(v) > maxLabelValue || !utf8.ValidString(v) || !utf8.ValidString(k) {
+			if v == "" || len(k) > maxName || len(v) > maxLabelValue || !utf8.ValidString(v) || !utf8.ValidString(k) {
 				t.Errorf("label %q = %q", k, v)
 			}
 		}

@@ -114,6 +114,11 @@ func TestPostAlerts(t *testing.T) {
 		"rubbish":                       {`{"labels":`, 400, "firing 0, ended 0"},
 		"not a list":                    {`{"labels":{"alertname":"A"}}`, 400, "firing 0, ended 0"},
 		"a long label is cut, not lost": {`[{"labels":{"alertname":"A","path":"` + strings.Repeat("p", 5000) + `"}}]`, 200, "firing 1, ended 0"},
+		"a long name is cut, not lost":  {`[{"labels":{"alertname":"A","` + strings.Repeat("n", 5000) + `":"v"}}]`, 200, "firing 1, ended 0"},
+		"a start after its end":         {`[{"labels":{"alertname":"A"},"startsAt":"` + stamp(time.Hour) + `","endsAt":"` + stamp(time.Minute) + `"}]`, 200, "firing 1, ended 0"},
+		"the year 1 and 9999":           {`[{"labels":{"alertname":"A"},"startsAt":"0001-01-02T00:00:00Z","endsAt":"9999-12-31T23:59:59Z"}]`, 200, "firing 1, ended 0"},
+		"a name told twice":             {`[{"labels":{"alertname":"A","alertname":"B"}}]`, 200, "firing 1, ended 0"},
+		"rubbish in UTF-8":              {`[{"labels":{"alertname":"A` + "\xff" + `","b":"\ud800"}}]`, 200, "firing 1, ended 0"},
 		"too large":                     {`[{"labels":{"alertname":"` + strings.Repeat("p", maxBody) + `"}}]`, 413, "firing 0, ended 0"},
 	} {
 		t.Run(name, func(t *testing.T) {

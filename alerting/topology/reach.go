@@ -1,5 +1,7 @@
 package topology
 
+import "slices"
+
 // Edge says how an entity is bound to another one that fails, the firmest last.
 type Edge uint8
 
@@ -134,10 +136,17 @@ type Redundancy struct {
 func (r Redundancy) Left() bool { return r.Lost <= r.Spare && r.Lost < r.Of }
 
 // Redundancy returns how the wholes stand that id, a machine or a node, is a part of, when all in lost (by ID)
-// are lost and id with them. The one that is worst off is returned; ok is false where it is part of none.
-func (g *Graph) Redundancy(id string, lost map[string]bool) (worst Redundancy, ok bool) {
+// are lost and id with them. The one that is worst off is returned; ok is false where it is part of none. known keeps
+// what Standing says of each whole, for further questions about the same lost; nil: nothing is kept.
+func (g *Graph) Redundancy(id string, lost map[string]bool, known map[string]Redundancy) (worst Redundancy, ok bool) {
 	for _, w := range g.parts(id) {
-		r := g.Standing(w, lost)
+		r, kept := known[w]
+		if !kept {
+			r = g.Standing(w, lost)
+			if known != nil {
+				known[w] = r
+			}
+		}
 		if !g.standsIn(w, id, lost) {
 			r.Lost++
 		}
@@ -150,11 +159,11 @@ func (g *Graph) Redundancy(id string, lost map[string]bool) (worst Redundancy, o
 
 // standsIn says whether id is among what is counted lost of w already.
 func (g *Graph) standsIn(w, id string, lost map[string]bool) bool {
-	if lost[id] {
+	if lost[id] || lost[g.Machine(id)] {
 		return true
 	}
-	for _, p := range g.entities[w].Parents {
-		if lost[p] && g.Machine(p) == id {
+	for _, c := range g.children[id] { // a node on it
+		if lost[c] && slices.Contains(g.children[c], w) {
 			return true
 		}
 	}

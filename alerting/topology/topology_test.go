@@ -68,13 +68,13 @@ func TestReach(t *testing.T) {
 
 func TestRedundancy(t *testing.T) {
 	g := small(t)
-	if r, ok := g.Redundancy("m-a", nil); !ok || !r.Left() || r.Of != 3 {
+	if r, ok := g.Redundancy("m-a", nil, nil); !ok || !r.Left() || r.Of != 3 {
 		t.Errorf("one of three: %+v, %v", r, ok)
 	}
-	if r, ok := g.Redundancy("m-a", map[string]bool{"s-b": true}); !ok || r.Left() {
+	if r, ok := g.Redundancy("m-a", map[string]bool{"s-b": true}, nil); !ok || r.Left() {
 		t.Errorf("with another one lost: %+v, %v", r, ok)
 	}
-	if _, ok := g.Redundancy("edge", nil); ok {
+	if _, ok := g.Redundancy("edge", nil, nil); ok {
 		t.Error("an edge is part of nothing")
 	}
 }
