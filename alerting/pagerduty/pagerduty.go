@@ -8,6 +8,7 @@ package pagerduty
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -128,10 +129,15 @@ func (c *Client) trigger(ctx context.Context, a alerting.Action, key string) ale
 }
 
 func (c *Client) event(ctx context.Context, e *pd.V2Event) alerting.Result {
-	return track(ctx, c.timeout, func(ctx context.Context) error {
+	x := track(ctx, c.timeout, func(ctx context.Context) error {
 		_, err := c.api.ManageEventWithContext(ctx, e)
 		return err
-	}).result()
+	})
+	if r := x.result(); r.Outcome != alerting.Accepted || x.status == http.StatusAccepted || json.Valid(x.body) {
+		return r
+	}
+	// A proxy that asks for a login says 200 as well, in HTML.
+	return alerting.Result{Outcome: alerting.Unknown, Detail: "not PagerDuty's answer: " + x.text()}
 }
 
 // Acknowledge tells PagerDuty that a person took the incident elsewhere: at the board or on the command

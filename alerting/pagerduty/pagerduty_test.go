@@ -3,6 +3,7 @@ package pagerduty
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -107,36 +108,49 @@ func TestSendTellsTheAnswersApart(t *testing.T) {
 	}
 }
 
-// A 202 without a body is an error to the library, and an incident to PagerDuty.
+// What counts is the status, but for a 2xx that cannot be PagerDuty's.
 func TestSendBelievesTheStatus(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		rt, stop := alertingtest.Pipe(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }))
-		defer stop()
-		c, err := New(config(), Options{Transport: rt})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P1)); got.Outcome != alerting.Accepted {
-			t.Errorf("Send = %+v; want accepted", got)
-		}
-	})
-}
-
-func TestSendKeepsTheHintWhenToComeBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		rt, stop := alertingtest.Pipe(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Retry-After", "45")
-			w.WriteHeader(http.StatusTooManyRequests)
-		}))
-		defer stop()
-		c, err := New(config(), Options{Transport: rt})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P1)); got.Outcome != alerting.Throttled || got.After != 45*time.Second {
-			t.Errorf("Send = %+v; want throttled for 45s", got)
-		}
-	})
+	for name, tc := range map[string]struct {
+		status int
+		header string // name: value
+		body   string
+		want   alerting.Outcome
+		after  time.Duration
+	}{
+		"202 without a body":            {202, "", "", alerting.Accepted, 0}, // an error to the library
+		"202 and half a body":           {202, "", `{"status":"succ`, alerting.Accepted, 0},
+		"202 that breaks off":           {202, "Content-Length: 5000", `{"status":"succ`, alerting.Accepted, 0},
+		"202 with another's key":        {202, "", `{"status":"success","dedup_key":"another"}`, alerting.Accepted, 0},
+		"200 in HTML":                   {200, "", "<html>Please log in</html>", alerting.Unknown, 0},
+		"a redirect":                    {302, "Location: http://elsewhere/", "", alerting.Unknown, 0},
+		"429 without a word on when":    {429, "", "", alerting.Throttled, 0},
+		"429 for 45 s":                  {429, "Retry-After: 45", "", alerting.Throttled, 45 * time.Second},
+		"429 for a day":                 {429, "Retry-After: 86400", "", alerting.Throttled, 5 * time.Minute},
+		"429 until a date, not read":    {429, "Retry-After: Fri, 27 Nov 2026 03:00:00 GMT", "", alerting.Throttled, 0},
+		"403 of a proxy, and all plain": {403, "", "<html>", alerting.Refused, 0},
+		"404":                           {404, "", "", alerting.Refused, 0},
+		"503":                           {503, "", "<html>", alerting.Unknown, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rt, stop := alertingtest.Pipe(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					if k, v, ok := strings.Cut(tc.header, ": "); ok {
+						w.Header().Set(k, v)
+					}
+					w.WriteHeader(tc.status)
+					_, _ = io.WriteString(w, tc.body)
+				}))
+				defer stop()
+				c, err := New(config(), Options{Transport: rt})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := c.Send(t.Context(), action(alerting.Trigger, "k", alerting.P1)); got.Outcome != tc.want || got.After != tc.after {
+					t.Errorf("Send = %+v; want %v after %v", got, tc.want, tc.after)
+				}
+			})
+		})
+	}
 }
 
 func TestTriggerSaysEverythingInOrder(t *testing.T) {
