@@ -117,7 +117,7 @@ func (a *Answer) look(x []float64, sign float64) error {
 		if len(x) < minFills {
 			return ErrHistory
 		}
-		a.Fan, r, err = Filling(x[max(0, len(x)-fillsWindow):], limit, ahead)
+		a.Fan, r, err = Filling(x[max(0, len(x)-fillsWindow):], 24, limit, ahead)
 	} else {
 		if len(x) < minDemand {
 			return ErrHistory

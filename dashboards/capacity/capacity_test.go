@@ -75,7 +75,7 @@ func TestForecastOfEveryLength(t *testing.T) {
 					}
 				}
 			}
-			_, r, err := Filling(x, 1000, n)
+			_, r, err := Filling(x, 24, 1000, n)
 			if err == nil && !(r.P10 <= r.P50 && r.P50 <= r.P90 && r.Within <= 1) {
 				t.Errorf("%d values: %+v", n, r)
 			}
@@ -184,111 +184,6 @@ func TestRunwayOfDemand(t *testing.T) {
 	}
 	if r := fan.Runway(0.5*fan.Mean[0], 24); r.P90 > 24 {
 		t.Errorf("a limit that is passed already: %+v", r)
-	}
-}
-
-// disk grows by slope a step with noise.
-func disk(n int, slope, noise float64) []float64 {
-	rnd := rand.New(rand.NewPCG(5, 5))
-	x, level := make([]float64, n), 100.0
-	for i := range x {
-		level += slope * (1 + noise*rnd.NormFloat64())
-		x[i] = level
-	}
-	return x
-}
-
-func TestFilling(t *testing.T) {
-	grown := disk(400, 1, 0.5)
-	now := grown[399]
-	cleaned := disk(400, 1, 0.5)
-	for i := 300; i < 400; i++ {
-		cleaned[i] -= 250
-	}
-	justCleaned := disk(400, 1, 0.5)
-	for i := 396; i < 400; i++ {
-		justCleaned[i] -= 250
-	}
-	for name, tc := range map[string]struct {
-		x      []float64
-		limit  float64
-		lo, hi float64 // of P50
-		err    error
-	}{
-		"it fills in 200 steps":                  {grown, now + 200, 170, 230, nil},
-		"a clean-up a while ago is no slope":     {cleaned, cleaned[399] + 200, 170, 230, nil},
-		"a clean-up just now: the course before": {justCleaned, justCleaned[399] + 200, 170, 230, nil},
-		"it is full":                             {grown, now - 1, 0, 0, nil},
-		"flat":                                   {disk(100, 0, 0), 200, math.Inf(1), math.Inf(1), nil},
-		"it shrinks":                             {disk(50, -1, 0.2), 200, math.Inf(1), math.Inf(1), nil},
-		"one point":                              {[]float64{1}, 2, 0, 0, ErrHistory},
-		"eleven":                                 {disk(11, 1, 0), 300, 0, 0, ErrHistory},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, r, err := Filling(tc.x, tc.limit, 10)
-			if !errors.Is(err, tc.err) {
-				t.Fatalf("error = %v; want %v", err, tc.err)
-			}
-			if err == nil && (r.P50 < tc.lo || r.P50 > tc.hi || r.P10 > r.P50 || r.P50 > r.P90) {
-				t.Errorf("Filling = %+v; want P50 in %v to %v", r, tc.lo, tc.hi)
-			}
-		})
-	}
-}
-
-// TestFillingHoldsWhatItPromises fills many disks in several ways and counts how often the time of the end is in the
-// interval of 80 %, ten days ahead after three weeks.
-func TestFillingHoldsWhatItPromises(t *testing.T) {
-	const past, ahead, seeds = 500, 240, 60
-	for name, tc := range map[string]struct {
-		least float64 // share in the interval
-		step  func(r *rand.Rand, i int, drift float64) (grown, next float64)
-	}{
-		"each day writes more or less": {0.65, func(r *rand.Rand, i int, drift float64) (float64, float64) {
-			if i%24 == 0 {
-				drift = max(0.1, 1+0.5*r.NormFloat64())
-			}
-			return drift * r.ExpFloat64(), drift
-		}},
-		"writes by day": {0.65, func(r *rand.Rand, i int, _ float64) (float64, float64) {
-			return (1 + math.Sin(2*math.Pi*float64(i)/24)) * r.ExpFloat64(), 1
-		}},
-		"cleaned up a bit each day": {0.65, func(r *rand.Rand, i int, _ float64) (float64, float64) {
-			if i%24 == 0 {
-				return r.ExpFloat64() - 12, 1
-			}
-			return r.ExpFloat64(), 1
-		}},
-		// What nobody can know: a speed that goes its own way.
-		"the speed wanders": {0.35, func(r *rand.Rand, _ int, drift float64) (float64, float64) {
-			return drift, max(0.05, drift*math.Exp(0.02*r.NormFloat64()))
-		}},
-	} {
-		in := 0
-		for seed := range uint64(seeds) {
-			rnd := rand.New(rand.NewPCG(seed, 9))
-			x, level, drift := make([]float64, past+2*ahead), 0.0, 1.0
-			for i := range x {
-				var grown float64
-				grown, drift = tc.step(rnd, i, drift)
-				level += grown
-				x[i] = level
-			}
-			limit := x[past+ahead]
-			_, r, err := Filling(x[:past], limit, 10)
-			if err != nil {
-				t.Fatal(err)
-			}
-			end := 1 + float64(slices.IndexFunc(x[past:], func(v float64) bool { return v >= limit }))
-			if end >= r.P10 && end <= r.P90 {
-				in++
-			}
-		}
-		share := float64(in) / seeds
-		t.Logf("%s: in the interval %.2f", name, share)
-		if share < tc.least {
-			t.Errorf("%s: the end is in the 80 %% interval in %.2f of %d; want %.2f at least", name, share, seeds, tc.least)
-		}
 	}
 }
 

@@ -2,7 +2,6 @@ package capacity
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 )
 
@@ -63,39 +62,36 @@ const (
 	jump      = 8    // median absolute deviations of a step that changes the course
 	jumpShare = 0.05 // of the limit that it has to be, at least
 	maxAhead  = 10_000
-	fewBlocks = 1.25 // by which swings are larger than in the past: eight stretches do not show all; chosen on the tests' disks
 )
 
 // Filling says how a resource that only grows, such as a disk, goes on for h steps, and when it reaches limit. x is its
-// use at equal steps, in the unit of limit, missing values NaN.
+// use at equal steps, in the unit of limit, missing values NaN; period is the length of a day in steps.
 //
-// The course is the median slope since the last change point: a clean-up or a jump. Where that is too recent, the course
-// before it goes on from the new level. Many ways on are drawn: half by the slope of all of the course and half by that
-// of its last quarter, so that a bend widens the answer, with swings that are stretches of the past, and as far
-// apart as earlier forecasts of the same course were off. It looks ten times as far ahead as the past is long.
-// ErrHistory where there are fewer than 12 values.
-// Source: bootstrap in blocks: Künsch, Annals of Statistics 17 (1989), 1217-1241.
-func Filling(x []float64, limit float64, h int) (Fan, Runway, error) {
+// The course is what came since the last change point: a clean-up or a jump. Where that is too recent, the course
+// before it goes on from the new level. What the time of day adds is taken out and put back. Many ways on are drawn,
+// those more often that explain the course better: a constant speed, one that wanders, one that returns to the usual;
+// the intervals are theirs. It looks ten times as far ahead as the past is long. ErrHistory where there are fewer than
+// 12 values.
+func Filling(x []float64, period int, limit float64, h int) (Fan, Runway, error) {
 	x, err := fill(x, 0)
 	if err != nil {
 		return Fan{}, Runway{}, err
 	}
+	from, to := lastCourse(x, limit)
+	if to-from < minPoints {
+		return Fan{}, Runway{}, ErrHistory
+	}
 	now := x[len(x)-1]
-	if len(x) < minPoints {
-		return Fan{}, Runway{}, ErrHistory
-	}
-	course := lastCourse(x, limit)
-	if len(course) < minPoints {
-		return Fan{}, Runway{}, ErrHistory
-	}
-	thin := (len(course) + maxPoints - 1) / maxPoints
+	thin := (to - from + maxPoints - 1) / maxPoints
 	horizon := int(min(10*float64(len(x)), maxAhead))
-	drawn := newPaths(thinned(course, thin))
-	if &course[len(course)-1] != &x[len(x)-1] { // it is of before the last change
+	show := (h + thin - 1) / thin
+	flat, season := daily(x[from:to], period)
+	drawn := newPaths(thinned(flat, thin), tops(season, len(x)-to, thin, max(show, horizon/thin)), horizon/thin)
+	if to < len(x) { // it is of before the last change
 		drawn.from = now
 	}
-	shown, reached := drawn.walk(limit, (h+thin-1)/thin, horizon/thin)
-	fan := fanOf(x[len(x)-1], shown, thin, h)
+	shown, reached := drawn.walk(limit, show)
+	fan := fanOf(now, shown, thin, h)
 	if now >= limit {
 		return fan, Runway{Within: 1}, nil
 	}
@@ -114,9 +110,56 @@ func Filling(x []float64, limit float64, h int) (Fan, Runway, error) {
 	return fan, r, nil
 }
 
+// daily parts x into what the time of day adds to a step more or less than others, and the rest, which ends where x
+// ends. The first of the season is of the step after x. Of less than three days, and of what days have not in common,
+// there is no season: each is as large as the days agree on it.
+// Source: James and Stein, Proceedings of the Fourth Berkeley Symposium 1 (1961), 361-379.
+func daily(x []float64, period int) (flat, season []float64) {
+	days := (len(x) - 1) / max(period, 1)
+	if period < 2 || days < 3 {
+		return x, make([]float64, 1)
+	}
+	season = make([]float64, period)
+	last := x[len(x)-1-days*period:]
+	usual := (last[len(last)-1] - last[0]) / float64(days*period)
+	for i := range days * period {
+		season[i%period] += (last[i+1] - last[i] - usual) / float64(days)
+	}
+	between, within := 0.0, 0.0
+	for i := range days * period {
+		s := season[i%period]
+		e := last[i+1] - last[i] - usual - s
+		between, within = between+s*s, within+e*e
+	}
+	keep := max(0, 1-within/max(float64(days-1)*between, 1e-300))
+	flat = slices.Clone(x)
+	for i := range season {
+		season[i] *= keep
+	}
+	sum := 0.0
+	for i := range flat {
+		flat[len(flat)-1-i] += sum
+		sum += season[period-1-i%period]
+	}
+	return flat, season
+}
+
+// tops are the sums of a season over the next n times thin steps, the largest of each thin. skip steps of it have passed.
+func tops(season []float64, skip, thin, n int) []float64 {
+	out, sum := make([]float64, n), 0.0
+	for k := range out {
+		out[k] = math.Inf(-1)
+		for i := range thin {
+			sum += season[(skip+k*thin+i)%len(season)]
+			out[k] = max(out[k], sum)
+		}
+	}
+	return out
+}
+
 // fanOf is the fan of h steps, by the values of all draws at each thin-th step.
 func fanOf(now float64, shown [][]float64, thin, h int) Fan {
-	f := Fan{Method: "slope since the last change, with the swings of the past"}
+	f := Fan{Method: "speed since the last change, as it wandered and swung"}
 	for _, l := range []struct {
 		line *[]float64
 		q    float64
@@ -134,146 +177,37 @@ func fanOf(now float64, shown [][]float64, thin, h int) Fan {
 	return f
 }
 
-// lastCourse returns the part of x since its last change point, else the part before that.
-func lastCourse(x []float64, limit float64) []float64 {
+// lastCourse returns the bounds of the part of x since its last change point, else of the part before that.
+func lastCourse(x []float64, limit float64) (from, to int) {
 	d := make([]float64, len(x)-1)
 	for i := range d {
 		d[i] = x[i+1] - x[i]
 	}
-	middle := median(append([]float64(nil), d...))
+	middle := median(slices.Clone(d))
 	off := make([]float64, len(d))
 	for i, v := range d {
 		off[i] = math.Abs(v - middle)
 	}
-	bound := max(jump*median(append([]float64(nil), off...)), jumpShare*math.Abs(limit))
-	end := len(x)
+	bound := max(jump*median(slices.Clone(off)), jumpShare*math.Abs(limit))
+	to = len(x)
 	for i := len(d) - 1; i >= 0; i-- {
 		if off[i] <= bound {
 			continue
 		}
-		if end-(i+1) >= minPoints {
-			return x[i+1 : end]
+		if to-(i+1) >= minPoints {
+			return i + 1, to
 		}
-		end = i + 1
+		to = i + 1
 	}
-	return x[:end]
+	return 0, to
 }
 
 // thinned takes the largest of each n values, counted from the end.
 func thinned(x []float64, n int) []float64 {
 	var out []float64
 	for end := len(x); end > 0; end -= n {
-		top := math.Inf(-1)
-		for _, v := range x[max(0, end-n):end] {
-			top = max(top, v)
-		}
-		out = append(out, top)
+		out = append(out, slices.Max(x[max(0, end-n):end]))
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	slices.Reverse(out)
 	return out
-}
-
-// paths are ways in which a course may go on.
-type paths struct {
-	from   float64
-	slopes []float64 // by draw, for each step
-	off    []float64 // what the steps of the past were more or less than their mean
-	block  int
-	rnd    *rand.Rand
-}
-
-// newPaths draws from what the course y says: half of the slopes are about the median slope of all of it, and half
-// about that of its last quarter.
-func newPaths(y []float64) paths {
-	p := paths{from: y[len(y)-1], slopes: make([]float64, draws), off: make([]float64, len(y)-1), rnd: rand.New(rand.NewPCG(1, 1))} // the same answer to the same question
-	for i := range p.off {
-		p.off[i] = y[i+1] - y[i]
-	}
-	mean, _ := meanSD(p.off)
-	for i := range p.off {
-		p.off[i] = fewBlocks * (p.off[i] - mean)
-	}
-	p.block = max(1, len(p.off)/8)
-	whole, late := theilSen(y), theilSen(y[len(y)-max(len(y)/4, minPoints/2):])
-	spread := make([]float64, draws)
-	for i := range spread {
-		sum, n := 0.0, 0
-		for n < len(p.off) {
-			for _, v := range p.some() {
-				sum += v
-				n++
-			}
-		}
-		spread[i] = sum / float64(n)
-	}
-	widen := surprise(y)
-	for i := range p.slopes {
-		p.slopes[i] = whole + widen*spread[i]
-		if i%2 == 1 {
-			p.slopes[i] = late + widen*spread[i]
-		}
-	}
-	return p
-}
-
-// some are the swings of some stretch of the past.
-func (p paths) some() []float64 {
-	from := p.rnd.IntN(len(p.off) - p.block + 1)
-	return p.off[from : from+p.block]
-}
-
-// walk goes all ways for most steps or until they reach limit. It returns the values of the first shown steps, and the
-// step in which each reached the limit.
-func (p paths) walk(limit float64, show, most int) (shown [][]float64, reached []float64) {
-	shown = make([][]float64, show)
-	for i := range p.slopes {
-		level, at := p.from, math.Inf(1)
-		var swing []float64
-		for k := range max(show, most) {
-			if len(swing) == 0 {
-				swing = p.some()
-			}
-			before := level
-			level, swing = level+p.slopes[i]+swing[0], swing[1:]
-			if k < show {
-				shown[k] = append(shown[k], level)
-			}
-			if level >= limit && math.IsInf(at, 1) && k < most {
-				at = float64(k) + max(limit-before, 0)/max(level-before, 1e-300)
-			}
-			if k >= show-1 && !math.IsInf(at, 1) {
-				break
-			}
-		}
-		reached = append(reached, at)
-	}
-	return shown, reached
-}
-
-// surprise is how many times further off than by its own spread the course was when it was told from its first parts,
-// root mean square over several of them; 1 to 3.
-func surprise(y []float64) float64 {
-	sum, n := 0.0, 0
-	for o := len(y) / 2; o <= len(y)-max(2, len(y)/8); o += max(1, len(y)/12) {
-		slope, ahead := theilSen(y[:o]), float64(len(y)-o)
-		block := max(1, (o-1)/8)
-		blocks := make([]float64, 0, o)
-		for i := 0; i+block < o; i++ {
-			blocks = append(blocks, y[i+block]-y[i])
-		}
-		_, sd := meanSD(blocks)
-		// The swings ahead, and the slope that is known no better than by as many steps as there were.
-		variance := sd * sd / float64(block) * (ahead + ahead*ahead/float64(o))
-		e := y[len(y)-1] - y[o-1] - slope*ahead
-		if variance > 0 {
-			sum += e * e / variance
-			n++
-		}
-	}
-	if n == 0 {
-		return 1
-	}
-	return min(max(math.Sqrt(sum/float64(n)), 1), 3)
 }
