@@ -32,6 +32,7 @@ type rabbitmqOptions struct {
 	AMQP    string   `yaml:"amqp"`    // address of the local AMQP listener
 	Dist    string   `yaml:"dist"`    // address of the local distribution port
 	Unit    []string `yaml:"unit"`    // what prints ActiveState and Result of its service, to tell a stop in order
+	Config  []string `yaml:"config"`  // files of its configuration, to compare what nodes do in a partition
 	Peers   []string `yaml:"peers"`   // the other nodes: rabbit@b or rabbit@b=10.0.0.2:25672; learnt when empty
 
 	Exchanges []rabbitmqExchange `yaml:"exchanges"`  // to account for, event by event
@@ -96,6 +97,7 @@ var rabbitmqDefaults = rabbitmqOptions{
 	URL: "http://127.0.0.1:15672", MetricsURL: "http://127.0.0.1:15692",
 	AMQP: "127.0.0.1:5672", Dist: "127.0.0.1:25672", TopQueues: 50,
 	Unit:       []string{"systemctl", "show", "--property=LoadState,ActiveState,Result", "rabbitmq-server.service"},
+	Config:     []string{"/etc/rabbitmq/rabbitmq.conf", "/etc/rabbitmq/conf.d/*.conf", "/etc/rabbitmq/advanced.config"},
 	Probe:      rabbitmqProbeDefaults,
 	LocalEvery: 2 * time.Second, ClusterEvery: 2 * time.Second, SlowEvery: 15 * time.Second,
 }

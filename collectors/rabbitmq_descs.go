@@ -29,6 +29,7 @@ var (
 	rabbitmqInOrder   = gaugeOf("rabbitmq_stopped_in_order", metric.Count, "1: the node is down because the service manager stopped it")
 	rabbitmqAppAgain  = counterOf("rabbitmq_app_restarts_total", "Pauses, autoheals and other restarts of the application while the virtual machine kept running")
 	rabbitmqVMAgain   = counterOf("rabbitmq_vm_restarts_total", "Restarts of the virtual machine seen by its uptime")
+	rabbitmqHandling  = gaugeOf("rabbitmq_partition_handling", metric.Count, "1: what the node does in a partition (ignore, pause_minority, autoheal, pause_if_all_down), where its configuration can be read")
 	rabbitmqInfo      = gaugeOf("rabbitmq_node_info", metric.Count, "1: which broker (Erlang name, version) the agent of this node watches")
 
 	rabbitmqExpected   = gaugeOf("rabbitmq_cluster_nodes_expected", metric.Count, "Nodes that belong to the cluster, running or not")
@@ -131,7 +132,7 @@ var rabbitmqAlarms = map[string]string{
 func rabbitmqMetrics() []*metric.Desc {
 	all := []*metric.Desc{
 		rabbitmqFound, rabbitmqUp, rabbitmqStateDesc, rabbitmqEvidence, rabbitmqStateAge, rabbitmqProbeOK, rabbitmqProbeTime,
-		rabbitmqPortOpen, rabbitmqProc, rabbitmqAppAgain, rabbitmqVMAgain, rabbitmqInfo, rabbitmqExpected, rabbitmqSeenUp,
+		rabbitmqPortOpen, rabbitmqProc, rabbitmqAppAgain, rabbitmqVMAgain, rabbitmqInfo, rabbitmqHandling, rabbitmqExpected, rabbitmqSeenUp,
 		rabbitmqReachable, rabbitmqPeerRuns, rabbitmqPeerLink, rabbitmqPeerTCP, rabbitmqPeerSilent, rabbitmqPeerDown,
 		rabbitmqPeerBytes, rabbitmqDistQueue, rabbitmqView, rabbitmqSplit, rabbitmqQuorumCrit, rabbitmqMirrorCrit,
 		rabbitmqNoMajority, rabbitmqQueuesDown, rabbitmqUnsynced, rabbitmqConnState, rabbitmqLag, rabbitmqExIn, rabbitmqExOut,

@@ -172,6 +172,10 @@ func (r *rabbitmq) allLooks() []*rabbitmqLook {
 			name: "unit", every: 2 * o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookUnit,
 			skip: func() bool { return s.state != rabbitmqDown || len(o.Unit) == 0 },
 		},
+		{
+			name: "config", every: 4 * o.SlowEvery, deadline: rabbitmqLocalDeadline, do: r.lookConfig,
+			skip: func() bool { return len(o.Config) == 0 || !r.localHost() },
+		},
 		{name: "queue_metrics", list: true, every: o.SlowEvery, deadline: rabbitmqClusterDeadline, do: r.lookQueues},
 		{
 			name: "queues", list: true, cluster: true, every: 4 * o.SlowEvery, deadline: rabbitmqListDeadline, do: r.lookQueueStates,

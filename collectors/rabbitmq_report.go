@@ -35,6 +35,9 @@ func (r *rabbitmq) report(b *metric.Batch) error {
 	out.add(rabbitmqAppAgain, s.appRestarts)
 	out.add(rabbitmqVMAgain, s.vmRestarts)
 	out.add(rabbitmqInfo, 1, "broker", s.name, "version", s.version)
+	if s.handling != "" {
+		out.add(rabbitmqHandling, 1, "handling", s.handling)
+	}
 	r.reportLooks(out)
 	r.reportPlugin(out, now)
 	r.reportCluster(out, now)

@@ -21,9 +21,10 @@ type rabbitmqSeen struct {
 
 	recalled bool // cluster is known from an earlier life
 
-	process rabbitmqProcess
-	inOrder bool                      // the service manager says that it stopped the service, and it ended well
-	ports   map[string]rabbitmqAnswer // amqp, management, prometheus, distribution
+	process  rabbitmqProcess
+	handling string                    // what the node does in a partition, empty where its configuration can't be read
+	inOrder  bool                      // the service manager says that it stopped the service, and it ended well
+	ports    map[string]rabbitmqAnswer // amqp, management, prometheus, distribution
 
 	peers map[string]*rabbitmqPeer
 
