@@ -37,7 +37,7 @@ var script = []step{
 		p.cut(apis[1])
 		return nil
 	}},
-	{20 * time.Second, "RabbitMQ's own time-out passes: both sides go on alone.", func(p *play) error {
+	{17 * time.Second, "RabbitMQ's own time-out passes: both sides go on alone.", func(p *play) error {
 		p.w.rabbitmq.Play("partition-ignore-cut-noticed")
 		return nil
 	}},
