@@ -97,7 +97,12 @@ func (p *Pages) board(r *http.Request) page {
 	v := p.opts.View()
 	rows, quiet := p.rows(v, r.URL.Query().Get("problem"))
 	may := p.permit(r, rows)
-	summary := section{ID: "summary", Parts: []part{{"counts", "summary", p.summarize(v, rows)}}}
+	counts := p.summarize(v, rows)
+	var calm part
+	if counts.Calm {
+		calm = p.calm(v, &counts)
+	}
+	summary := section{ID: "summary", Parts: []part{{"counts", "summary", counts}}}
 	hidden := hide(rows)
 	pg.Title = titleOf(rows)
 	f := readFilter(r.URL.Query(), v)
@@ -115,7 +120,7 @@ func (p *Pages) board(r *http.Request) page {
 	}
 	switch {
 	case f.All == 0:
-		problems.Parts = []part{p.calm(v)}
+		problems.Parts = []part{calm}
 	case len(rows) == 0:
 		problems.Parts = []part{{"none-match", "none-match", f}}
 	}
@@ -136,29 +141,23 @@ type calmNote struct {
 	Watched  string // by what
 }
 
-// calm says that all is quiet, and by what that is known; where nothing is measured it says that instead.
-func (p *Pages) calm(v alerting.View) part {
+// calm says that all is quiet, and by what that is known. Where nothing is measured it says that instead, here and in the
+// counts: a quiet board would be a lie.
+func (p *Pages) calm(v alerting.View, counts *boardSummary) part {
 	note := calmNote{Silences: len(v.Silences) > 0}
-	if blind := p.blind(); blind != "" {
-		return part{"blind", "blind", blind}
+	if p.opts.Status == nil {
+		return part{"calm", "calm", note}
 	}
-	if p.opts.Status != nil {
-		if st := p.opts.Status(); st.Rules != nil && st.Store != nil {
-			note.Watched = fmt.Sprintf("%s watch %s series.", plural(st.Rules.Rules, "rule"), number(float64(st.Store.Series)))
-		}
+	st := p.opts.Status()
+	switch {
+	case st.Rules == nil || st.Store == nil:
+	case st.Store.Series == 0:
+		counts.Counts, counts.Calm = "No problem is known.", false
+		return part{"blind", "blind", plural(st.Rules.Rules, "rule") + " wait for series, and the store has none. Switch collecting on (collect), or let agents write to this one (ship.remote_write)."}
+	default:
+		note.Watched = fmt.Sprintf("%s watch %s series.", plural(st.Rules.Rules, "rule"), number(float64(st.Store.Series)))
 	}
 	return part{"calm", "calm", note}
-}
-
-// blind says why this node's rules see nothing, where that is so: a quiet board would be a lie.
-func (p *Pages) blind() string {
-	if p.opts.Status == nil {
-		return ""
-	}
-	if st := p.opts.Status(); st.Rules != nil && st.Store != nil && st.Store.Series == 0 {
-		return plural(st.Rules.Rules, "rule") + " wait for series, and the store has none. Switch collecting on (collect), or let agents write to this one (ship.remote_write)."
-	}
-	return ""
 }
 
 // permit takes away what who asks may not do.
@@ -308,9 +307,6 @@ func (p *Pages) summarize(v alerting.View, rows []row) boardSummary {
 	}
 	if len(words) == 0 {
 		s.Counts = "No problem."
-		if p.blind() != "" {
-			s.Counts, s.Calm = "No problem is known.", false
-		}
 		return s
 	}
 	s.Counts = plural(len(rows), "problem") + ": " + strings.Join(words, ", ") + "."
