@@ -2,14 +2,12 @@ package agent
 
 import (
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -21,6 +19,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/alertingtest"
 )
 
 // selfSigned writes a certificate for loopback, which is its own authority, and its key.
@@ -74,52 +73,40 @@ func TestANodeReachesAProtectedRouter(t *testing.T) {
 	if err := os.WriteFile(web, fmt.Appendf(nil, "tls_server_config: {cert_file: %s, key_file: %s}\nbasic_auth_users: {node: '%s'}\n", cert, key, hash), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	begin := func(name, more string, h Hooks) *Agent {
+	begin := func(name, more string) *Agent {
 		t.Helper()
-		cfg, err := ParseConfig(name, []byte(fmt.Sprintf("data: %s/%s\nnode: {name: %s}\ncollect: off\nstore: off\n%s", dir, name, name, more)))
+		cfg, err := ParseConfig(name, []byte(fmt.Sprintf("data: %s/%s\nnode: {name: %s}\nlisten: 127.0.0.1:0\ncollect: off\nstore: off\n%s", dir, name, name, more)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.Log = slog.New(slog.DiscardHandler)
-		a, err := New(cfg, h)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		go func() { done <- a.Run(ctx) }()
-		t.Cleanup(func() {
-			cancel()
-			if err := <-done; err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-		})
+		a, end := run(t, cfg)
+		t.Cleanup(end)
 		return a
 	}
-	ready, sent := make(chan string, 1), make(chan alerting.Action, 1)
-	begin("router", fmt.Sprintf("listen: 127.0.0.1:0\nweb: {config_file: %s, act: [maria]}\nroute: {order: {wait: {symptom_alone: 0s}}}\n", web), Hooks{
-		Ready: func(addr string) { ready <- addr },
-		Sent:  func(a alerting.Action, _ alerting.Result) { sent <- a },
-	})
-	routers := "listen: 127.0.0.1:0\nroute: off\nrules: {routers: ['https://" + <-ready + "'], login: {username: node, ca_file: " + cert + ", password: "
+	pd := alertingtest.NewPagerDuty()
+	t.Cleanup(pd.Close)
+	router := begin("router", fmt.Sprintf("web: {config_file: %s, act: [maria]}\nroute: {pagerduty: {routing_key: %s, events_url: '%s'}, order: {wait: {symptom_alone: 0s}}}\n",
+		web, alertingtest.RoutingKey, pd.URL()))
+	routers := "route: off\nrules: {routers: ['https://" + router.listener.Addr().String() + "'], login: {username: node, ca_file: " + cert + ", password: "
 	status := func(a *Agent) (string, int) {
 		var b bytes.Buffer
 		code := a.Status().Write(&b)
 		return b.String(), code
 	}
 
-	stranger := begin("stranger", routers+"wrong}}\n", Hooks{})
+	stranger := begin("stranger", routers+"wrong}}\n")
 	await(t, func() bool { return stranger.client.Routers()[0].Error != "" })
 	if text, code := status(stranger); code != ExitCritical || !strings.Contains(text, "401 Unauthorized") || !strings.Contains(text, "NOT REACHED") {
 		t.Errorf("status of a node with a wrong password, %d:\n%s\nwant critical, and the answer", code, text)
 	}
 
-	node := begin("node", routers+"pw}}\n", Hooks{})
+	node := begin("node", routers+"pw}}\n")
 	node.put([]alerting.Input{alerting.Firing{Alarm: alerting.Alarm{StartsAt: time.Now(), Labels: map[string]string{
 		alerting.LabelRule: "TripsFail", alerting.LabelSeverity: "critical", alerting.LabelKind: "symptom", alerting.LabelEntity: "service:trips",
 	}}}})
-	if a := <-sent; a.Kind != alerting.Trigger || a.Page.Rule != "TripsFail" {
-		t.Errorf("the router sent %+v; want the node's alarm", a)
+	await(t, func() bool { return len(pd.Pages()) > 0 })
+	if page := pd.Pages()[0]; page.Action != "trigger" || !strings.HasSuffix(page.Summary, "[TripsFail]") {
+		t.Errorf("the router sent %+v; want the node's alarm", page)
 	}
 	await(t, func() bool { return !node.client.Routers()[0].Reached.IsZero() })
 	if text, code := status(node); code != ExitOK || !strings.Contains(text, "which answered") {
