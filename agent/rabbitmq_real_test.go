@@ -31,13 +31,17 @@ type realFleet struct {
 	mu    sync.Mutex
 	state map[int]string
 	side  map[int]string
-	peers map[int]int // that answer at their port
-	trips map[int]int // brokers whose messages of the active probe came
+	peers map[int]int                // that answer at their port
+	trips map[int]int                // brokers whose messages of the active probe came
+	sent  map[int]map[string]float64 // such messages by what became of them
 }
 
 func newRealFleet(t *testing.T, c *rabbitmqrig.Cluster) *realFleet {
 	t.Helper()
-	f := &realFleet{pd: alertingtest.NewPagerDuty(), state: map[int]string{}, side: map[int]string{}, peers: map[int]int{}, trips: map[int]int{}}
+	f := &realFleet{
+		pd: alertingtest.NewPagerDuty(), state: map[int]string{}, side: map[int]string{}, peers: map[int]int{}, trips: map[int]int{},
+		sent: map[int]map[string]float64{},
+	}
 	cfg, err := ParseConfig("test.yaml", []byte(fmt.Sprintf(`
 data: %s
 listen: %s
@@ -115,7 +119,7 @@ func (f *realFleet) feed(ctx context.Context, n int, col collectors.Collector) {
 func (f *realFleet) take(ctx context.Context, n int, b *metric.Batch) {
 	node, az := fmt.Sprintf("n%d", n), string(rune('a'+n-1))
 	f.mu.Lock()
-	f.side[n], f.peers[n], f.trips[n] = "", 0, 0
+	f.side[n], f.peers[n], f.trips[n], f.sent[n] = "", 0, 0, map[string]float64{}
 	for i, s := range b.Samples {
 		switch {
 		case s.Desc.Name == "rabbitmq_state" && s.Value == 1:
@@ -126,6 +130,8 @@ func (f *realFleet) take(ctx context.Context, n int, b *metric.Batch) {
 			f.peers[n]++
 		case s.Desc.Name == "rabbitmq_roundtrip_received_total" && s.Value > 0:
 			f.trips[n]++
+		case s.Desc.Name == "rabbitmq_roundtrip_published_total":
+			f.sent[n][s.Labels.Get("result")] = s.Value
 		}
 		b.Samples[i].Labels = s.Labels.With("node", node).With("az", az)
 	}
@@ -174,7 +180,8 @@ func (f *realFleet) until(t *testing.T, what string, begin time.Time, limit time
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t.Fatalf("%s: not within %s; states %v, sides %v, calls %+v", what, limit, f.state, f.side, f.pd.Calls())
+	t.Fatalf("%s: not within %s; states %v, sides %v, peers %v, trips %v, sent %v, calls %+v",
+		what, limit, f.state, f.side, f.peers, f.trips, f.sent, f.pd.Calls())
 	return time.Time{}
 }
 

@@ -148,7 +148,7 @@ func newRabbitmq(env Env) (Collector, error) {
 	r.recall()
 	r.found = opt.User != ""
 	if opt.Probe.User != "" {
-		r.trips = newRoundtrip(opt.Probe.Every, r.connectTrip, r.brokerName, env.Now)
+		r.trips = newRoundtrip(opt.Probe.Every, r.connectTrip, r.brokerName, env.Now, env.Log)
 	}
 	if r.watched() {
 		r.looks = r.allLooks()

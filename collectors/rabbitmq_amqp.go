@@ -44,7 +44,11 @@ func (r *rabbitmq) connectTrip(ctx context.Context) (tripLink, error) {
 		return nil, fmt.Errorf("probe: %w", err)
 	}
 	t := &amqpTrip{conn: conn, exchange: p.Exchange, in: make(chan []byte), returned: make(chan amqp.Return, 1)}
+	stop := context.AfterFunc(ctx, t.close) // the library's calls on a channel have no time limit of their own
 	got, err := t.declare()
+	if !stop() {
+		err = errors.Join(err, ctx.Err())
+	}
 	if err != nil {
 		t.close()
 		return nil, fmt.Errorf("probe: %w", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -81,6 +82,8 @@ type roundtrip struct {
 	connect func(context.Context) (tripLink, error)
 	name    func() string // of the local broker
 	now     func() time.Time
+	log     *slog.Logger
+	lost    bool // there is no connection, and that is logged; of run alone
 
 	mu      sync.Mutex
 	results map[string]float64
@@ -93,8 +96,8 @@ type tripsIn struct {
 	took time.Duration
 }
 
-func newRoundtrip(every time.Duration, connect func(context.Context) (tripLink, error), name func() string, now func() time.Time) *roundtrip {
-	return &roundtrip{every: every, connect: connect, name: name, now: now, results: map[string]float64{}, in: map[string]*tripsIn{}}
+func newRoundtrip(every time.Duration, connect func(context.Context) (tripLink, error), name func() string, now func() time.Time, log *slog.Logger) *roundtrip {
+	return &roundtrip{every: every, connect: connect, name: name, now: now, log: log, results: map[string]float64{}, in: map[string]*tripsIn{}}
 }
 
 // run connects again and again until ctx ends.
@@ -104,6 +107,7 @@ func (t *roundtrip) run(ctx context.Context) {
 		look, cancel := context.WithTimeout(ctx, rabbitmqClusterDeadline)
 		link, err := t.connect(look)
 		cancel()
+		t.connected(err)
 		if err != nil {
 			t.note(tripUnconnected, 0)
 		} else {
@@ -116,6 +120,17 @@ func (t *roundtrip) run(ctx context.Context) {
 			wait.Stop()
 		}
 	}
+}
+
+// connected logs why there is no connection, once, and when there is one again.
+func (t *roundtrip) connected(err error) {
+	switch {
+	case err != nil && !t.lost:
+		t.log.Warn("rabbitmq: the active probe does not connect", "err", err)
+	case err == nil && t.lost:
+		t.log.Info("rabbitmq: the active probe is connected again")
+	}
+	t.lost = err != nil
 }
 
 // over sends and receives over one connection until that ends.

@@ -3,6 +3,7 @@ package collectors
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -79,7 +80,7 @@ func TestRoundtripThroughACutAndARestart(t *testing.T) {
 		var wg sync.WaitGroup
 		trips := map[string]*roundtrip{}
 		for _, n := range []string{"rabbit@a", "rabbit@b"} {
-			r := newRoundtrip(10*time.Second, f.connect, func() string { return n }, time.Now)
+			r := newRoundtrip(10*time.Second, f.connect, func() string { return n }, time.Now, slog.New(slog.DiscardHandler))
 			trips[n] = r
 			wg.Go(func() { r.run(ctx) })
 		}
@@ -129,7 +130,7 @@ func TestRoundtripThroughACutAndARestart(t *testing.T) {
 }
 
 func TestRoundtripTakesOnlyItsOwn(t *testing.T) {
-	r := newRoundtrip(time.Second, nil, nil, time.Now)
+	r := newRoundtrip(time.Second, nil, nil, time.Now, nil)
 	for _, body := range []string{"", "{}", "null", `{"from":"x"}`, `{"from":"","sent":"2026-11-01T00:00:00Z"}`, `{"from":"` + strings.Repeat("x", 300) + `","sent":"2026-11-01T00:00:00Z"}`} {
 		r.take([]byte(body))
 	}

@@ -74,6 +74,25 @@ func (c *Cluster) api(ctx context.Context, method, path, body string) (err error
 	return nil
 }
 
+// everywhere waits until a vhost runs on all nodes. One that is made while a node still starts is not started there, and
+// nobody tries again: RabbitMQ 3.10 on a busy machine refused all connections to it at one node for good.
+func (c *Cluster) everywhere(ctx context.Context, vhost string) error {
+	for {
+		body, err := c.ask(ctx, 1, http.MethodGet, "vhosts/"+vhost+"?columns=cluster_state", "")
+		if err == nil && strings.Count(body, `"running"`) == Size {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("vhost %s: %w (last answer: %.200s, %w)", vhost, ctx.Err(), body, err)
+		case <-time.After(time.Second):
+		}
+		for n := 1; n <= Size; n++ { // where it runs, nothing happens
+			_, _ = c.ask(ctx, 1, http.MethodPost, fmt.Sprintf("vhosts/%s/start/rabbit@n%d", vhost, n), "")
+		}
+	}
+}
+
 // ask asks node n's management API as administrator.
 func (c *Cluster) ask(ctx context.Context, n int, method, path, body string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)

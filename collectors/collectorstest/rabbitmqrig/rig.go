@@ -144,6 +144,9 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	if err := c.everywhere(ctx, "binnacle"); err != nil {
+		return err
+	}
 	for path, body := range map[string]string{
 		"permissions/%2F/" + user:       `{"configure":"^$","write":"^$","read":".*"}`,
 		"permissions/binnacle/" + Probe: `{"configure":".*","write":".*","read":".*"}`,
