@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"path"
@@ -19,7 +20,7 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-//go:embed assets/*.css assets/*.js assets/*.svg
+//go:embed assets/*.css assets/*.js assets/*.svg assets/vendor/*.css assets/vendor/*.js
 var assetFiles embed.FS
 
 // asset is a file that browsers keep: its path carries its hash, so that it may be kept for ever.
@@ -33,18 +34,21 @@ var assetKinds = map[string]string{".css": "text/css; charset=utf-8", ".js": "te
 // loadAssets returns the assets by file name. The files are built in: an error is one of the build.
 func loadAssets() map[string]asset {
 	out := map[string]asset{}
-	entries, err := assetFiles.ReadDir("assets")
-	if err != nil {
-		panic(fmt.Sprintf("dashboards: assets: %v", err))
-	}
-	for _, e := range entries {
-		body, err := assetFiles.ReadFile("assets/" + e.Name())
-		if err != nil {
-			panic(fmt.Sprintf("dashboards: assets: %v", err))
+	err := fs.WalkDir(assetFiles, "assets", func(file string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
 		}
-		sum, ext := sha256.Sum256(body), path.Ext(e.Name())
+		body, err := assetFiles.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		sum, ext := sha256.Sum256(body), path.Ext(file)
 		name := strings.TrimSuffix(e.Name(), ext) + "-" + hex.EncodeToString(sum[:6]) + ext
 		out[e.Name()] = asset{"/assets/" + name, assetKinds[ext], body}
+		return nil
+	})
+	if err != nil {
+		panic(fmt.Sprintf("dashboards: assets: %v", err))
 	}
 	return out
 }
