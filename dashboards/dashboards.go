@@ -188,6 +188,7 @@ type page struct {
 	Name     string // board, streams, nodes, runbooks: which entry of the menu is this
 	Title    string
 	Live     string   // path of its live updates, empty when it has none
+	Vendored []string // scripts of others, which run before its own
 	Scripts  []string // of its own, beside the one that keeps it fresh
 	Sections []section
 }
