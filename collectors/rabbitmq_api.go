@@ -115,6 +115,30 @@ func (r *rabbitmq) lookCheck(check string, into *bool) func(context.Context) (fu
 	}
 }
 
+// Bounds of the names told of vhosts that are down. The broker allows names of 255 bytes.
+const rabbitmqMaxVHosts, rabbitmqMaxVHostName = 10, 255
+
+// lookVHosts asks which vhosts do not run on this node, though the cluster has them: it lets nobody connect to those. Since
+// 3.8.10. Another's 503, such as a proxy's, says nothing of them.
+func (r *rabbitmq) lookVHosts(ctx context.Context) (func(), error) {
+	var said struct {
+		Status string   `json:"status"`
+		Down   []string `json:"virtual-hosts"`
+	}
+	const path = "health/checks/virtual-hosts"
+	if err := r.getJSON(ctx, path, &said, http.StatusServiceUnavailable); err != nil {
+		return nil, err
+	}
+	want := "ok"
+	if len(said.Down) > 0 {
+		want = "failed"
+	}
+	if said.Status != want {
+		return nil, fmt.Errorf("%s: want status %s with %d names, have %q", path, want, len(said.Down), said.Status)
+	}
+	return func() { r.seen.vhostsDown = said.Down }, nil
+}
+
 // lookConnections counts this node's connections by state: flow control has no metric in the plugin of 3.10. One page
 // is a fair sample where there are more.
 func (r *rabbitmq) lookConnections(ctx context.Context) (func(), error) {

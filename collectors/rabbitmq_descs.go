@@ -47,6 +47,8 @@ var (
 
 	rabbitmqQuorumCrit = gaugeOf("rabbitmq_quorum_critical", metric.Count, "1: without this node some quorum queue loses its majority")
 	rabbitmqMirrorCrit = gaugeOf("rabbitmq_mirror_sync_critical", metric.Count, "1: without this node some mirrored queue has no mirror in step")
+	rabbitmqVHostsDown = gaugeOf("rabbitmq_vhosts_down", metric.Count, "Vhosts of the cluster that do not run on this node: nobody can connect to them here")
+	rabbitmqVHostDown  = gaugeOf("rabbitmq_vhost_down", metric.Count, "1 for a vhost that does not run on this node, of the first 10")
 	rabbitmqNoMajority = gaugeOf("rabbitmq_quorum_queues_without_majority", metric.Count, "Quorum queues with half their members or fewer online, or without a leader")
 	rabbitmqQueuesDown = gaugeOf("rabbitmq_queues_down", metric.Count, "Queues whose home is gone")
 	rabbitmqUnsynced   = gaugeOf("rabbitmq_queues_unsynchronised", metric.Count, "Mirrored queues with a mirror out of step")
@@ -135,6 +137,7 @@ func rabbitmqMetrics() []*metric.Desc {
 		rabbitmqPortOpen, rabbitmqProc, rabbitmqAppAgain, rabbitmqVMAgain, rabbitmqInfo, rabbitmqHandling, rabbitmqExpected, rabbitmqSeenUp,
 		rabbitmqReachable, rabbitmqPeerRuns, rabbitmqPeerLink, rabbitmqPeerTCP, rabbitmqPeerSilent, rabbitmqPeerDown,
 		rabbitmqPeerBytes, rabbitmqDistQueue, rabbitmqView, rabbitmqSplit, rabbitmqQuorumCrit, rabbitmqMirrorCrit,
+		rabbitmqVHostsDown, rabbitmqVHostDown,
 		rabbitmqNoMajority, rabbitmqQueuesDown, rabbitmqUnsynced, rabbitmqConnState, rabbitmqLag, rabbitmqExIn, rabbitmqExOut,
 		rabbitmqExBindings, rabbitmqExExpected, rabbitmqQReady, rabbitmqQUnacked, rabbitmqQConsumers, rabbitmqQRest,
 		rabbitmqQUnread, rabbitmqQIdle, rabbitmqAlarm, rabbitmqInOrder, rabbitmqQWatched,

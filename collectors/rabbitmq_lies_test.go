@@ -41,6 +41,7 @@ func endpointsThatLie(t *testing.T) {
 		connections = "api/connections?page=1&page_size=500&columns=node,state"
 		queues      = "metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
 		local       = "api/health/checks/local-alarms"
+		vhosts      = "api/health/checks/virtual-hosts"
 	)
 	honest := map[string]string{
 		"metrics": "rabbitmq_connections 2\nerlang_vm_dist_node_state{peer=\"rabbit@b\"} 3\n",
@@ -48,10 +49,12 @@ func endpointsThatLie(t *testing.T) {
 		overview:  `{"node":"rabbit@a","cluster_name":"c","statistics_db_event_queue":1}`, local: `{"status":"ok"}`,
 		connections: `{"items":[{"node":"rabbit@a","state":"flow"}]}`,
 		queues:      "rabbitmq_detailed_queue_messages_ready{vhost=\"/\",queue=\"q\"} 3\n",
+		vhosts:      `{"status":"ok"}`,
 	}
 	tells := map[string]string{ // what each endpoint alone tells
 		"metrics": "rabbitmq_connections{}", nodes: "rabbitmq_cluster_nodes_running{}", overview: "rabbitmq_statistics_lag{}",
 		connections: `rabbitmq_connections_state{state="flow"}`, queues: "rabbitmq_queues_without_consumers{}",
+		vhosts: "rabbitmq_vhosts_down{}",
 	}
 	big := map[string][]byte{
 		"metrics": lines("erlang_vm_dist_node_state{peer=\"rabbit@%s\"} 3\n"),

@@ -157,6 +157,7 @@ func (r *rabbitmq) allLooks() []*rabbitmqLook {
 		{name: "metrics", every: o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookMetrics},
 		{name: "local_alarms", every: o.LocalEvery, deadline: rabbitmqLocalDeadline, do: r.lookCheck("local-alarms", nil)},
 		{name: "alarms", every: o.SlowEvery, deadline: rabbitmqLocalDeadline, do: r.lookCheck("alarms", nil)},
+		{name: "vhosts", every: o.SlowEvery, deadline: rabbitmqLocalDeadline, do: r.lookVHosts},
 		{name: "nodes", cluster: true, every: o.ClusterEvery, deadline: rabbitmqClusterDeadline, do: r.lookNodes},
 		{name: "overview", cluster: true, every: o.SlowEvery, deadline: rabbitmqClusterDeadline, do: r.lookOverview},
 		{

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,5 +141,54 @@ func TestFindRabbitmqPassesOverOtherNamespaces(t *testing.T) {
 	got := findRabbitmq(root, time.Time{})
 	if want := (rabbitmqProcess{known: true, there: true, stopped: true, id: "11/40000", age: 100 * time.Second}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestRabbitmqVHosts: bodies as 3.10.8 sent them, but for those of a proxy and of a liar.
+func TestRabbitmqVHosts(t *testing.T) {
+	const check, unknown = "api/health/checks/virtual-hosts", -1
+	names := func(n int, name string) string {
+		return `"` + strings.Join(slices.Repeat([]string{name}, n), `","`) + `"`
+	}
+	failed := func(names string) string {
+		return `{"status":"failed","reason":"Some virtual hosts are down","virtual-hosts":[` + names + `]}`
+	}
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		down   float64
+		told   []string
+	}{
+		"all run":                {200, `{"status":"ok"}`, 0, nil},
+		"one is down":            {503, failed(`"binnacle"`), 1, []string{"binnacle"}},
+		"two are down":           {503, failed(`"binnacle","/"`), 2, []string{"binnacle", "/"}},
+		"many, of long names":    {503, failed(names(3000, strings.Repeat("é", 300))), 3000, slices.Repeat([]string{strings.Repeat("é", 127)}, 10)},
+		"before 3.8.10":          {404, `{"error":"Object Not Found","reason":"Not Found"}`, unknown, nil},
+		"a user without the tag": {401, `{"error":"not_authorised","reason":"Not management user"}`, unknown, nil},
+		"a proxy's":              {503, `<html>no server is available</html>`, unknown, nil},
+		"another's JSON":         {503, `{"error":"unavailable"}`, unknown, nil},
+		"failed, without names":  {503, failed(""), unknown, nil},
+	} {
+		opt := rabbitmqDefaults
+		opt.User = "monitor"
+		h := fixtureHTTP{"metrics": {200, []byte("rabbitmq_connections 2\n")}, check: {c.status, []byte(c.body)}}
+		col, err := newRabbitmq(Env{Options: opt, Root: t.TempDir(), HTTP: h, Dial: dialNothing, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &metric.Batch{Time: time.Now()}
+		_ = col.Collect(t.Context(), b) // blind: nothing else answers
+		down, told := float64(unknown), []string(nil)
+		for _, s := range b.Samples {
+			switch s.Desc {
+			case rabbitmqVHostsDown:
+				down = s.Value
+			case rabbitmqVHostDown:
+				told = append(told, s.Labels.Get("vhost"))
+			}
+		}
+		if down != c.down || !slices.Equal(told, c.told) {
+			t.Errorf("%s: %g down, told of %q; want %g and %q", name, down, told, c.down, c.told)
+		}
 	}
 }

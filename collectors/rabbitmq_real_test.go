@@ -35,6 +35,7 @@ func watchReal(t *testing.T, c *rabbitmqrig.Cluster) *realWatch {
 		opt := rabbitmqDefaults
 		opt.User, opt.Password = "monitor", secret.New("monitor")
 		opt.Name = fmt.Sprintf("rabbit@n%d", n)
+		opt.SlowEvery = 5 * time.Second
 		opt.Exchanges = []rabbitmqExchange{{Name: "nav.events", Consumers: 3}}
 		col, err := newRabbitmq(Env{
 			Options: opt, Root: t.TempDir(), Node: fmt.Sprintf("n%d", n), Dial: c.Dial(n), Now: time.Now,
@@ -148,7 +149,10 @@ func restartsTold(t *testing.T, c *rabbitmqrig.Cluster) func(*realWatch) {
 	}
 }
 
-const appRestarts, authAttempts = "rabbitmq_app_restarts_total{}", "rabbitmq_auth_attempts_total{}"
+const (
+	appRestarts, authAttempts = "rabbitmq_app_restarts_total{}", "rabbitmq_auth_attempts_total{}"
+	vhostsDown                = "rabbitmq_vhosts_down{}"
+)
 
 // is says whether the nodes are in these states; "" is any.
 func (w *realWatch) is(states ...string) func() bool {
@@ -215,6 +219,24 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// vhostStops stops a vhost of one node and starts it again: that node tells, its peer does not, and all run.
+func vhostStops(t *testing.T, c *rabbitmqrig.Cluster, w *realWatch) {
+	t.Helper()
+	down := func(n1, n2 float64) func() bool {
+		return func() bool {
+			v1, told1 := w.value[1][vhostsDown]
+			v2, told2 := w.value[2][vhostsDown]
+			return told1 && told2 && v1 == n1 && v2 == n2 && w.is("running", "running", "running")()
+		}
+	}
+	begin := time.Now()
+	must(t, c.StopVHost(2, "binnacle"))
+	w.until(t, "a vhost is down on one node", begin, 20*time.Second, down(0, 1))
+	begin = time.Now()
+	must(t, c.RestartVHost(2, "binnacle"))
+	w.until(t, "the vhost runs again", begin, 20*time.Second, down(0, 0))
+}
+
 // TestRealPause goes through all that takes a node away, with a short tick time.
 func TestRealPause(t *testing.T) {
 	c, w := realCluster(t, rabbitmqrig.Options{Handling: "pause_minority", Tick: 8 * time.Second})
@@ -244,6 +266,8 @@ func TestRealPause(t *testing.T) {
 	w.until(t, "back from the drop", begin, time.Minute, all)
 	w.until(t, "at rest", begin, 2*time.Minute, func() bool { return all() && time.Since(w.changed) > 10*time.Second })
 	toldOf(w)
+
+	vhostStops(t, c, w)
 
 	begin = time.Now()
 	must(t, c.CutPair(1, 2))

@@ -41,6 +41,7 @@ func (r *rabbitmq) report(b *metric.Batch) error {
 	r.reportLooks(out)
 	r.reportPlugin(out, now)
 	r.reportCluster(out, now)
+	r.reportVHosts(out, now)
 	r.reportPeers(out, now)
 	r.reportQueues(out, now)
 	if r.trips != nil {
@@ -158,6 +159,19 @@ func (r *rabbitmq) reportCluster(out rabbitmqOut, now time.Time) {
 		for state, n := range s.connections {
 			out.add(rabbitmqConnState, float64(n), "state", state)
 		}
+	}
+}
+
+// reportVHosts tells the vhosts that are down on this node. Names are bounded, as all that an answer can make a label of.
+func (r *rabbitmq) reportVHosts(out rabbitmqOut, now time.Time) {
+	if !r.look("vhosts").current(now) {
+		return
+	}
+	down := r.seen.vhostsDown
+	out.add(rabbitmqVHostsDown, float64(len(down)))
+	for _, name := range down[:min(len(down), rabbitmqMaxVHosts)] {
+		name = strings.ToValidUTF8(name[:min(len(name), rabbitmqMaxVHostName)], "")
+		out.add(rabbitmqVHostDown, 1, "vhost", name)
 	}
 }
 

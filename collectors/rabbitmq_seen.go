@@ -36,6 +36,7 @@ type rabbitmqSeen struct {
 	totalQueues    int // of the cluster; -1: not known
 	quorumCritical bool
 	mirrorCritical bool
+	vhostsDown     []string
 	connections    map[string]int // of this node, by state
 	queues         rabbitmqQueues
 	queueStates    rabbitmqQueueStates

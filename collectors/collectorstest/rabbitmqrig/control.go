@@ -173,8 +173,22 @@ func (c *Cluster) Signal(n int, s syscall.Signal) error {
 
 // Drop closes the connection between a and b once, without losing a packet.
 func (c *Cluster) Drop(a, b int) error {
-	cmd := c.command(a, "/usr/lib/rabbitmq/bin/rabbitmqctl", "-n", fmt.Sprintf("rabbit@n%d", a), "eval",
-		fmt.Sprintf("erlang:disconnect_node('rabbit@n%d').", b))
+	return c.ctl(a, "eval", fmt.Sprintf("erlang:disconnect_node('rabbit@n%d').", b))
+}
+
+// StopVHost stops a vhost on node n alone, as one is that was never started there.
+func (c *Cluster) StopVHost(n int, vhost string) error {
+	return c.ctl(n, "eval", fmt.Sprintf("ok = supervisor:terminate_child(rabbit_vhost_sup_sup, element(4, hd(ets:lookup(rabbit_vhost_sup_sup, <<%q>>)))).", vhost))
+}
+
+// RestartVHost undoes StopVHost.
+func (c *Cluster) RestartVHost(n int, vhost string) error {
+	return c.ctl(n, "restart_vhost", "-p", vhost)
+}
+
+// ctl runs rabbitmqctl at node n.
+func (c *Cluster) ctl(n int, args ...string) error {
+	cmd := c.command(n, append([]string{"/usr/lib/rabbitmq/bin/rabbitmqctl", "-n", fmt.Sprintf("rabbit@n%d", n)}, args...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("rabbitmqctl: %w: %.300s", err, out)
 	}
