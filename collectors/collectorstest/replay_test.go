@@ -296,6 +296,11 @@ func TestReplay(t *testing.T) {
 			want:   map[string]time.Duration{"RabbitMQPublishersBlocked cluster:nav-rig": 40 * time.Second},
 			says:   map[string]string{"RabbitMQPublishersBlocked cluster:nav-rig": "disk alarm on n1"},
 		},
+		"a vhost goes down on one node": {
+			scenes: []scene{{"healthy", calm, 10 * time.Second}, {"vhost-down", 2 * time.Minute, 0}, {"healthy", time.Minute, 0}},
+			want:   map[string]time.Duration{"RabbitMQVHostDown node:n2": 50 * time.Second},
+			says:   map[string]string{"RabbitMQVHostDown node:n2": "1 vhost: binnacle"},
+		},
 		"unroutable": {
 			scenes: []scene{{"healthy", calm, 10 * time.Second}, {"unroutable", 2 * time.Minute, 0}},
 			want:   map[string]time.Duration{"RabbitMQUnroutable cluster:nav-rig": 30 * time.Second},
