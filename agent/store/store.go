@@ -46,6 +46,7 @@ const (
 type Store struct {
 	opts   Options
 	db     *tsdb.DB
+	read   whole
 	engine *promql.Engine
 	reg    *prometheus.Registry
 	dir    string
@@ -88,6 +89,7 @@ func Open(dir string, o Options) (*Store, error) {
 	to := tsdb.DefaultOptions()
 	to.RetentionDuration = o.Retention.Milliseconds()
 	to.MaxBytes = o.RetentionSize
+	to.MinBlockDuration, to.MaxBlockDuration = blocks(o)
 	to.StripeSize = stripeSize
 	to.WALCompression = compression.Snappy
 	to.WALSegmentSize = 16 << 20
@@ -102,7 +104,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("store: %s: %w; if it is damaged, move it away: the agent starts a new one", dir, err)
 	}
 	return &Store{
-		opts: o, db: db, reg: reg, dir: dir,
+		opts: o, db: db, reg: reg, dir: dir, read: whole{DB: db},
 		engine: promql.NewEngine(promql.EngineOpts{
 			Logger: o.Log, Reg: reg, MaxSamples: queryMaxSamples, Timeout: queryTimeout,
 			EnableAtModifier: true, EnableNegativeOffset: true, Parser: Parser(),
@@ -111,6 +113,15 @@ func Open(dir string, o Options) (*Store, error) {
 		sources: map[string]*source{},
 		refused: map[string]float64{},
 	}, nil
+}
+
+// blocks are the shortest and the longest time of a block, in ms. The shortest fills a chunk of each series, the longest is
+// a tenth of the retention: two years in blocks of two hours, which is what the library does unless told, are 9000 files
+// to open. Source: cmd/prometheus/main.go, "Time retention settings", and tsdb/db.go, DefaultSamplesPerChunk; read November 2026.
+func blocks(o Options) (shortest, longest int64) {
+	shortest = max(tsdb.DefaultBlockDuration, (tsdb.DefaultSamplesPerChunk * o.Interval).Milliseconds())
+	longest = min(o.Retention/10, 31*24*time.Hour).Milliseconds()
+	return shortest, max(longest, shortest)
 }
 
 // Parser returns the parser of PromQL that all of the agent uses.
@@ -122,6 +133,18 @@ func (s *Store) Close() error {
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
+}
+
+// Newest is the time of the newest sample; zero where there is none.
+func (s *Store) Newest() time.Time {
+	newest := s.db.Head().MaxTime()
+	for _, b := range s.db.Blocks() {
+		newest = max(newest, b.MaxTime()-1) // a block ends before its MaxTime
+	}
+	if newest <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(newest)
 }
 
 // Queryable is what rules read.

@@ -209,3 +209,19 @@ func TestHandlerAnswersAsPrometheusDoes(t *testing.T) {
 		}
 	}
 }
+
+func TestBlocksSuitRetention(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, c := range []struct {
+		retention, interval, shortest, longest time.Duration
+	}{
+		{15 * day, 10 * time.Second, 2 * time.Hour, 36 * time.Hour},
+		{762 * day, 5 * time.Minute, 10 * time.Hour, 31 * day},
+		{time.Hour, 10 * time.Second, 2 * time.Hour, 2 * time.Hour},
+	} {
+		short, long := blocks(Options{Retention: c.retention, Interval: c.interval})
+		if short != c.shortest.Milliseconds() || long != c.longest.Milliseconds() {
+			t.Errorf("%s every %s: blocks of %s to %s", c.retention, c.interval, time.Duration(short)*time.Millisecond, time.Duration(long)*time.Millisecond)
+		}
+	}
+}
