@@ -20,6 +20,7 @@ import (
 	"github.com/navcloud/binnacle/agent/inventory"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/planner"
+	"github.com/navcloud/binnacle/agent/rollup"
 	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
@@ -62,6 +63,8 @@ type Agent struct {
 	reloads  chan reload
 	history  *history
 	kept     *store.Store       // the figures of pools; nil when the role capacity is off
+	long     *store.Store       // samples every five minutes; nil when rollups are off
+	rollup   *rollup.Rollup     // writes them; nil as long is
 	planner  *planner.Planner   // nil likewise
 	cutOff   *pagerduty.CutOff  // nil without a routing key of its own
 	returns  *pagerduty.Returns // the same, where alarms are routed
@@ -182,6 +185,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	if a.planner != nil {
 		part("capacity", a.planner.Run)
+	}
+	if a.rollup != nil {
+		part("rollups", a.rollup.Run)
 	}
 	if a.cutOff != nil {
 		part("cut off", a.cutOff.Run)

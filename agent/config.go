@@ -11,6 +11,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/login"
 	"github.com/navcloud/binnacle/agent/planner"
+	"github.com/navcloud/binnacle/agent/rollup"
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/pagerduty"
@@ -71,6 +72,7 @@ type StoreConfig struct {
 	Off           bool          `yaml:"-"`
 	Retention     time.Duration `yaml:"retention"`      // 1h to 400d
 	RetentionSize int64         `yaml:"retention_size"` // bytes
+	Rollups       rollup.Config `yaml:"rollups"`        // what is kept for longer, a sample every five minutes
 }
 
 // RulesConfig is the role rules.
@@ -116,7 +118,7 @@ func Default() Config {
 		Interval: 10 * time.Second,
 		Drain:    10 * time.Second,
 		Log:      LogConfig{Level: "info", Format: "text"},
-		Store:    StoreConfig{Retention: 15 * 24 * time.Hour, RetentionSize: 2 << 30},
+		Store:    StoreConfig{Retention: 15 * 24 * time.Hour, RetentionSize: 2 << 30, Rollups: rollup.Default()},
 		Rules:    RulesConfig{Interval: 15 * time.Second, Packs: []string{"all"}, CutOff: defaultCutOff()},
 		Route:    defaultRoute(),
 		Capacity: planner.Default(),

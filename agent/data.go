@@ -43,6 +43,7 @@ func (a *Agent) openData() error {
 			"data", a.cfg.Data, "err", a.dataErr, "instead", a.data)
 	}
 	a.openPlanner()
+	a.openRollup()
 	return nil
 }
 
@@ -56,7 +57,7 @@ func (a *Agent) openStore() (*store.Store, error) {
 
 func (a *Agent) closeStore() error {
 	var errs []error
-	for _, s := range []*store.Store{a.store, a.kept} {
+	for _, s := range []*store.Store{a.store, a.kept, a.long} {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}

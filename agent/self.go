@@ -49,6 +49,7 @@ func (a *Agent) self(b *metric.Batch) {
 			b.Add(descRefused, s.Refused[reason], "reason", reason)
 		}
 	}
+	a.selfRollup(b)
 	a.selfRoute(b)
 }
 

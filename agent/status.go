@@ -27,6 +27,7 @@ type Status struct {
 	Collectors []CollectorStatus    `json:"collectors"`
 	Sinks      []SinkStatus         `json:"sinks"`
 	Store      *StoreStatus         `json:"store,omitempty"`
+	Rollups    *RollupStatus        `json:"rollups,omitempty"` // nil where they are off
 	Rules      *RulesStatus         `json:"rules,omitempty"`
 	Routers    []intake.RouterState `json:"routers,omitempty"` // that the alarms of this node go to
 	Route      *dispatch.Status     `json:"route,omitempty"`   // nil where they go to others
@@ -102,6 +103,7 @@ func (a *Agent) Status() Status {
 	if a.store != nil {
 		st := a.store.Stats()
 		s.Store = &StoreStatus{st.Series, st.Bytes, st.OldestAt, st.Refused}
+		s.Rollups = a.rollupStatus()
 	}
 	if m != nil {
 		r := m.Stats(now)
@@ -171,6 +173,9 @@ func (s Status) faults() (faults []string, code int) {
 	}
 	if s.Capacity != "" {
 		bad(ExitWarning, "capacity is not known: %s", s.Capacity)
+	}
+	if s.Rollups != nil && s.Rollups.Error != "" {
+		bad(ExitWarning, "the past is not kept: %s", s.Rollups.Error)
 	}
 	if s.Reload != "" {
 		bad(ExitWarning, "the last reload was refused: %s", s.Reload)
@@ -277,6 +282,9 @@ func (s Status) writeShip(w io.Writer) {
 	}
 	if s.Store != nil {
 		fmt.Fprintf(w, "  %-16s %d series, %s, since %s; %s\n", "store", s.Store.Series, size(s.Store.Bytes), when(s.At, s.Store.Oldest), lost(s.Store.Refused))
+	}
+	if s.Rollups != nil {
+		fmt.Fprintf(w, "  %-16s %s\n", "rollups", s.Rollups.words(s.At))
 	}
 }
 

@@ -41,7 +41,7 @@ const (
 func (s *Store) Handler(version string, current func() Rules) http.Handler {
 	begun := s.opts.Now()
 	cwd, _ := os.Getwd() // only shown
-	api := v1.NewAPI(s.engine, s.db, s.db, s.db, s.db,
+	api := v1.NewAPI(s.reader(), s.read, s.db, s.db, s.db,
 		func(context.Context) v1.ScrapePoolsRetriever { return nobody{} },
 		func(context.Context) v1.TargetRetriever { return nobody{} },
 		func(context.Context) v1.AlertmanagerRetriever { return nobody{} },

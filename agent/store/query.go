@@ -26,7 +26,7 @@ type Series struct {
 // Instant evaluates a PromQL query at one time. A scalar comes as one series without labels. Native
 // histograms are told by their count; ask for histogram_quantile and the like to see into them.
 func (s *Store) Instant(ctx context.Context, query string, at time.Time) ([]Series, error) {
-	q, err := s.engine.NewInstantQuery(ctx, s.db, nil, query, at)
+	q, err := s.reader().NewInstantQuery(ctx, s.read, nil, query, at)
 	if err != nil {
 		return nil, fmt.Errorf("query %q: %w", query, err)
 	}
@@ -35,7 +35,7 @@ func (s *Store) Instant(ctx context.Context, query string, at time.Time) ([]Seri
 
 // Range evaluates a PromQL query from start to end in steps.
 func (s *Store) Range(ctx context.Context, query string, start, end time.Time, step time.Duration) ([]Series, error) {
-	q, err := s.engine.NewRangeQuery(ctx, s.db, nil, query, start, end, step)
+	q, err := s.reader().NewRangeQuery(ctx, s.read, nil, query, start, end, step)
 	if err != nil {
 		return nil, fmt.Errorf("query %q: %w", query, err)
 	}

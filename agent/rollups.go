@@ -1,0 +1,88 @@
+package agent
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/rollup"
+	"github.com/navcloud/binnacle/agent/store"
+)
+
+// openRollup opens the store of what is kept for longer. Where that cannot be, the agent goes on without: the past ends
+// where the store's does.
+func (a *Agent) openRollup() {
+	c := a.cfg.Store.Rollups
+	if c.Off || a.store == nil {
+		return
+	}
+	o := store.Options{Retention: c.Retention, RetentionSize: c.RetentionSize, Interval: rollup.Every, Log: a.log}
+	if a.dataErr != nil {
+		o.RetentionSize = min(o.RetentionSize, standInStore)
+	}
+	var err error
+	if a.long, err = store.Open(filepath.Join(a.data, "rollups"), o); err != nil {
+		a.log.Error("the past is not kept", "err", err)
+		return
+	}
+	a.store.ReadOlder(a.long)
+	a.rollup = rollup.New(rollup.Options{Config: c, From: a.store, To: a.long, Now: time.Now, Log: a.log.With("part", "rollups")})
+}
+
+// RollupStatus is what is known of what is kept for longer.
+type RollupStatus struct {
+	Series  int       `json:"series"`
+	LeftOut int       `json:"left_out"` // series, since there were too many
+	Refused int       `json:"refused"`  // samples, by the database
+	Bytes   int64     `json:"bytes"`
+	Oldest  time.Time `json:"oldest"`
+	Until   time.Time `json:"until"` // of what was copied; zero until the first is
+	Error   string    `json:"error,omitempty"`
+}
+
+func (a *Agent) rollupStatus() *RollupStatus {
+	if a.store == nil || a.config().Store.Rollups.Off {
+		return nil
+	}
+	if a.rollup == nil {
+		return &RollupStatus{Error: "their store could not be opened; the log says why"}
+	}
+	r, st := a.rollup.Stats(), a.long.Stats()
+	s := &RollupStatus{Series: r.Series, LeftOut: r.LeftOut, Refused: r.Refused, Bytes: st.Bytes, Oldest: st.OldestAt, Until: r.Until}
+	if r.Err != nil {
+		s.Error = r.Err.Error()
+	}
+	return s
+}
+
+// words tells the status in words, as of now.
+func (s *RollupStatus) words(now time.Time) string {
+	if s.Until.IsZero() {
+		return "nothing copied yet: that comes ten minutes after the samples do"
+	}
+	text := fmt.Sprintf("%d series a sample every %v, %s, since %s", s.Series, rollup.Every, size(s.Bytes), when(now, s.Oldest))
+	if s.LeftOut > 0 {
+		text += fmt.Sprintf("; %d MORE LEFT OUT (store.rollups.max_series)", s.LeftOut)
+	}
+	return text + "; " + lost(map[string]float64{"refused": float64(s.Refused)})
+}
+
+var (
+	descRollups     = &metric.Desc{Name: "binnacle_rollup_series", Help: "Series of which a sample every five minutes is kept for longer"}
+	descRollupLeft  = &metric.Desc{Name: "binnacle_rollup_series_left_out", Help: "Series that were not kept for longer, since there were too many"}
+	descRollupBytes = &metric.Desc{Name: "binnacle_rollup_bytes", Unit: metric.Bytes, Help: "Size on disk of what is kept for longer"}
+	descRollupUntil = &metric.Desc{Name: "binnacle_rollup_until_timestamp_seconds", Unit: metric.Seconds, Help: "Up to when samples were copied, since 1970"}
+)
+
+// selfRollup appends what the agent says of what is kept for longer.
+func (a *Agent) selfRollup(b *metric.Batch) {
+	s := a.rollupStatus()
+	if s == nil || s.Until.IsZero() {
+		return
+	}
+	b.Add(descRollups, float64(s.Series))
+	b.Add(descRollupLeft, float64(s.LeftOut))
+	b.Add(descRollupBytes, float64(s.Bytes))
+	b.Add(descRollupUntil, float64(s.Until.Unix()))
+}

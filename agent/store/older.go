@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+)
+
+// whole is a database to read from, and older, where it is set, what came before: copies of some of its samples, which
+// are kept for longer. A sample that both have is one.
+type whole struct {
+	*tsdb.DB
+	older *tsdb.DB
+	every time.Duration // between samples of older
+}
+
+// ReadOlder makes the queries of people that begin before this store does read on in older; rules judge by this store
+// alone. It is called before the first query.
+func (s *Store) ReadOlder(older *Store) { s.read.older, s.read.every = older.db, older.opts.Interval }
+
+// before says whether older is wanted for what begins at mint, in ms.
+func (w whole) before(mint int64) bool {
+	if w.older == nil {
+		return false
+	}
+	begin, err := w.StartTime()
+	return err != nil || mint < begin
+}
+
+// reader evaluates queries. Where one begins in older, whose samples stand further apart than the engine looks back,
+// it looks back further.
+type reader struct {
+	engine *promql.Engine
+	read   whole
+}
+
+func (s *Store) reader() reader { return reader{s.engine, s.read} }
+
+// NewInstantQuery implements promql.QueryEngine.
+func (r reader) NewInstantQuery(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, query string, at time.Time) (promql.Query, error) {
+	return r.engine.NewInstantQuery(ctx, q, r.back(opts, at), query, at)
+}
+
+// NewRangeQuery implements promql.QueryEngine.
+func (r reader) NewRangeQuery(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, query string, start, end time.Time, step time.Duration) (promql.Query, error) {
+	return r.engine.NewRangeQuery(ctx, q, r.back(opts, start), query, start, end, step)
+}
+
+func (r reader) back(opts promql.QueryOpts, start time.Time) promql.QueryOpts {
+	if !r.read.before(start.UnixMilli()) || opts != nil && opts.LookbackDelta() > 0 {
+		return opts
+	}
+	return promql.NewPrometheusQueryOpts(opts != nil && opts.EnablePerStepStats(), 2*r.read.every+time.Minute)
+}
+
+// Querier implements storage.Queryable.
+func (w whole) Querier(mint, maxt int64) (storage.Querier, error) {
+	q, err := w.DB.Querier(mint, maxt)
+	if err != nil || !w.before(mint) {
+		return q, err
+	}
+	old, err := w.older.Querier(mint, maxt)
+	if err != nil {
+		return nil, errors.Join(err, q.Close())
+	}
+	return storage.NewMergeQuerier([]storage.Querier{q, old}, nil, storage.ChainedSeriesMerge), nil
+}
+
+// ChunkQuerier implements storage.ChunkQueryable.
+func (w whole) ChunkQuerier(mint, maxt int64) (storage.ChunkQuerier, error) {
+	q, err := w.DB.ChunkQuerier(mint, maxt)
+	if err != nil || !w.before(mint) {
+		return q, err
+	}
+	old, err := w.older.ChunkQuerier(mint, maxt)
+	if err != nil {
+		return nil, errors.Join(err, q.Close())
+	}
+	merge := storage.NewCompactingChunkSeriesMerger(storage.ChainedSeriesMerge)
+	return storage.NewMergeChunkQuerier([]storage.ChunkQuerier{q, old}, nil, merge), nil
+}
