@@ -186,7 +186,7 @@ func TestAfterAnAction(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/?done=taken&problem=made-up", "/?done=silenced&silence=made-up", "/?done=won"} {
-		if page := text(t, get(t, h, path).Body); strings.Contains(page, "done-note") {
+		if page := text(t, get(t, h, path).Body); strings.Contains(page, `id="done-note"`) {
 			t.Errorf("GET %s says that something was done", path)
 		}
 	}

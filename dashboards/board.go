@@ -89,7 +89,7 @@ type quietList struct {
 }
 
 func (p *Pages) board(r *http.Request) page {
-	pg := page{Name: "board", Title: "Board", Live: livePath("board", r.URL.Query()), Scripts: []string{"board.js"}}
+	pg := page{Name: "board", Title: "Board", Live: livePath("board", r.URL.Query()), Forms: true, Scripts: []string{"board.js"}}
 	if p.opts.View == nil {
 		pg.Live = ""
 		return pg.saying("This node routes no alarms", "Its alarms go to the routers of its configuration (rules.routers). Look at the board there.")
@@ -107,9 +107,7 @@ func (p *Pages) board(r *http.Request) page {
 	pg.Title = titleOf(rows)
 	f := readFilter(r.URL.Query(), v)
 	rows = f.apply(rows)
-	if done := p.doneNote(r.URL.Query(), v); done != nil {
-		pg.Sections = append(pg.Sections, section{ID: "done", Parts: []part{{"done-note", "done", done}}})
-	}
+	pg.Done = p.doneNote(r.URL.Query(), v)
 	problems := section{ID: "problems", Label: "Problems, worst first", Hush: true}
 	for i, rw := range rows {
 		if i >= maxRows {

@@ -88,7 +88,7 @@ func outage(t *testing.T, ctx context.Context, srv *httptest.Server, p *Pages) {
 	}
 }
 
-// TestKeys takes, gives back and silences a problem by keyboard alone.
+// TestKeys takes, silences, escalates and undoes by keyboard alone; the focus stays in the row that it is in.
 func TestKeys(t *testing.T) {
 	ctx := browser(t)
 	d := &desk{}
@@ -111,14 +111,14 @@ func TestKeys(t *testing.T) {
 	}
 	value[bool](t, ctx, axe(t)+`; true`)
 	accessible(t, ctx, "help for the keys", "")
-	do(t, ctx, chromedp.KeyEvent("?jjs"), chromedp.KeyEvent("\t"), chromedp.KeyEvent("moved\r"))
+	do(t, ctx, chromedp.KeyEvent("?s"), chromedp.KeyEvent("\t"), chromedp.KeyEvent("moved\r"))
 	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(`#done-note form[action="/silences/s1/end"]`)))
-	want := "ack 00000000000000b2 by someone at the board, undo false; silence 00000000000000b2 for 2h0m0s by someone at the board: moved; escalate 00000000000000a1 by someone at the board"
-	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
-	do(t, ctx, chromedp.KeyEvent("je"))
+	want := "ack 00000000000000b2 by someone at the board, undo false; silence 00000000000000b2 for 2h0m0s by someone at the board: moved; escalate 00000000000000a1 by someone at the board; ack 00000000000000a1 by someone at the board, undo false"
+	do(t, ctx, chromedp.KeyEvent("ke"))
 	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(`#done-note form[action="/problems/00000000000000a1/take"]`)))
-	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
-	do(t, ctx, chromedp.KeyEvent("jjo"))
+	do(t, ctx, chromedp.KeyEvent("u"))
+	await(t, ctx, `document.querySelector("#done-note p").textContent.startsWith("You took: Users hurt")`)
+	do(t, ctx, chromedp.KeyEvent("jo"))
 	await(t, ctx, `location.pathname === "/problems/00000000000000b2" && document.querySelectorAll(".problem").length === 1`)
 	do(t, ctx, chromedp.Navigate(srv.URL+"/"))
 	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)

@@ -147,7 +147,7 @@ type deedList struct {
 // what a page's link opens. One that is over keeps its page as long as the ledger keeps its key.
 func (p *Pages) problem(r *http.Request) page {
 	id := cmp.Or(r.PathValue("id"), r.URL.Query().Get("problem"))
-	pg := page{Name: "board", Title: "Problem", Live: livePath("problem", url.Values{"problem": {id}}), Scripts: []string{"board.js"}}
+	pg := page{Name: "board", Title: "Problem", Live: livePath("problem", url.Values{"problem": {id}}), Forms: true, Scripts: []string{"board.js"}}
 	if p.opts.View == nil {
 		return p.board(r)
 	}

@@ -23,6 +23,7 @@ const keys = {
   a: () => press('form[action$="/take"] button'),
   e: () => press('form[action$="/escalate"] button'),
   o: () => press("h2 a"),
+  u: () => document.querySelector("#answer button")?.click(),
   s: () => {
     const d = row()?.querySelector(".silence");
     if (d) { d.open = true; d.querySelector("select").focus(); }
@@ -53,9 +54,4 @@ document.getElementById("keys-open")?.addEventListener("click", () => keysHelp.s
 document.addEventListener("change", (e) => {
   const form = e.target.closest("#filter-form");
   if (form && e.target.matches("select")) form.requestSubmit();
-});
-// An address says what is chosen, and nothing of what is not.
-document.addEventListener("submit", (e) => {
-  if (e.target.id !== "filter-form") return;
-  for (const field of e.target.querySelectorAll("input, select")) field.disabled = field.value === "";
 });

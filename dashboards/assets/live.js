@@ -41,8 +41,8 @@ function tick() {
   if (heardLine.dataset.age !== age) heardLine.dataset.age = age;
 }
 
-// bare is a part's text without what this script itself changes in it.
-const bare = (el) => el.outerHTML.replace(/(<time [^>]*>|<span class="number">)[^<]*/g, "$1").replaceAll(' open=""', "").replace(" fresh", "");
+// bare is a part's text without what scripts change in it.
+const bare = (el) => el.outerHTML.replace(/(<time [^>]*>|<span class="number">)[^<]*/g, "$1").replaceAll(/ open=""| data-htmx-powered="true"/g, "").replace(" fresh", "");
 
 // opened are the details that a person opened: a row that is shortened for a while comes back as it was.
 const opened = new Set();
@@ -64,6 +64,7 @@ function place(old, html) {
   if (bare(old) === bare(fresh)) return null; // the first news repeats what the page came with
   const focus = old.contains(document.activeElement) ? document.activeElement : null;
   if (focus && focus.matches("input:not([type=checkbox]), select, textarea")) return old; // somebody types here: later
+  if (old.querySelector(".htmx-request")) return old; // somebody's act here has no answer yet: later
   for (const d of fresh.querySelectorAll("details[id]")) {
     const same = old.querySelector(`#${CSS.escape(d.id)}`);
     d.open = same ? same.open : opened.has(d.id);
@@ -74,6 +75,7 @@ function place(old, html) {
   }
   const path = focus && focus !== old ? [...old.querySelectorAll(focusable)].indexOf(focus) : -1;
   old.replaceWith(fresh);
+  window.htmx?.process(fresh);
   if (focus === old) fresh.focus({ preventScroll: true });
   else if (path >= 0) fresh.querySelectorAll(focusable)[path]?.focus({ preventScroll: true });
   return fresh;
@@ -82,7 +84,12 @@ function place(old, html) {
 // arrange makes a section hold the parts in order, and moves only what stands wrong, so that focus is kept.
 async function arrange(section, ids, made) {
   const want = new Set(ids);
-  for (const child of [...section.children]) if (!want.has(child.id)) child.remove();
+  for (const child of [...section.children]) {
+    if (want.has(child.id)) continue;
+    const heir = child.contains(document.activeElement) ? child.nextElementSibling ?? child.previousElementSibling : null;
+    child.remove();
+    heir?.focus({ preventScroll: true });
+  }
   let at = section.firstElementChild;
   for (const id of ids) {
     const el = document.getElementById(id) ?? made.get(id);
@@ -91,6 +98,7 @@ async function arrange(section, ids, made) {
     const focus = el.contains(document.activeElement) ? document.activeElement : null;
     section.insertBefore(el, at);
     focus?.focus({ preventScroll: true });
+    if (made.has(id)) window.htmx?.process(el);
     await rest();
   }
 }
@@ -138,11 +146,13 @@ async function apply(news) {
 }
 
 let applied = Promise.resolve(); // news is applied one after the other
+let path = ""; // where news come from
 
 function open() {
   if (source || document.hidden || !body.dataset.live) return;
-  source = new EventSource(body.dataset.live);
-  source.addEventListener("news", (e) => { applied = applied.then(() => apply(JSON.parse(e.data))); });
+  path = body.dataset.live;
+  source = new EventSource(path);
+  source.addEventListener("news", (e) => { applied = applied.then(() => { if (e.target === source) return apply(JSON.parse(e.data)); }); });
   source.addEventListener("error", () => {
     if (source?.readyState !== EventSource.CLOSED) return; // it comes back by itself
     source = null;
@@ -150,9 +160,22 @@ function open() {
   });
 }
 
+function close() {
+  source?.close();
+  source = null;
+}
+
 // A tab in the background rests: it costs a phone's battery and a place at the server.
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) { source?.close(); source = null; } else open();
+document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else open(); });
+
+// The answer to a form may be another page, which has other news or none.
+document.addEventListener("htmx:after:swap", () => {
+  if ((body.dataset.live ?? "") === path) return;
+  close();
+  waiting.clear();
+  [path, fresh, heard] = ["", false, Date.now()];
+  drift = Number(body.dataset.at) - heard;
+  open();
 });
 
 // Commands are copied where the browser lets a page do so: on localhost and by TLS.
