@@ -133,6 +133,10 @@ func (a *Agent) pageStatus() dashboards.Status {
 		st := dashboards.Store(*s.Store)
 		out.Store = &st
 	}
+	if s.Rollups != nil {
+		ro := dashboards.Rollups(*s.Rollups)
+		out.Rollups = &ro
+	}
 	if s.Rules != nil {
 		r := dashboards.Rules(*s.Rules)
 		out.Rules = &r

@@ -61,9 +61,10 @@ func (p *Pages) explore(r *http.Request) page {
 	}
 	now := p.opts.Now()
 	e := exploration{
-		period: readPeriod(q, now, "/explore", p.kept(time.Hour), time.Hour, 6*time.Hour, 24*time.Hour, 7*24*time.Hour),
+		period: readPeriod(q, now, "/explore", p.kept(time.Hour), maxRange, p.ranges()...),
 		Query:  clip(strings.TrimSpace(q.Get("q")), maxQuery),
 	}
+	e.Sparse, _ = p.sparse(e.From)
 	for _, ex := range examples {
 		e.Try = append(e.Try, menuEntry{Path: "/explore?q=" + url.QueryEscape(ex.query), Label: ex.label})
 	}

@@ -210,14 +210,16 @@ func goodStatus() Status {
 			{Name: "host_load", Up: true, LastRun: noon, LastUp: noon.Add(-4 * time.Second), Took: 800 * time.Microsecond, Series: 3, Interval: 10 * time.Second},
 			{Name: "riak", Absent: true, LastRun: noon, Interval: 10 * time.Second},
 		},
-		Sinks: []Sink{{Name: "cloudwatch", Up: true, LastSuccess: noon.Add(-20 * time.Second), Sent: 123456, Waiting: 12}},
-		Store: &Store{Series: 5123, Bytes: 45 << 20, Oldest: noon.Add(-30 * time.Hour)},
-		Rules: &Rules{Groups: 12, Rules: 96}, Route: &Route{Mode: "on", Pager: "PagerDuty", Durable: true, Open: 2},
+		Sinks:   []Sink{{Name: "cloudwatch", Up: true, LastSuccess: noon.Add(-20 * time.Second), Sent: 123456, Waiting: 12}},
+		Store:   &Store{Series: 5123, Bytes: 45 << 20, Oldest: noon.Add(-30 * time.Hour)},
+		Rollups: &Rollups{Series: 1204, Bytes: 210 << 20, Oldest: noon.Add(-200 * 24 * time.Hour), Until: noon.Add(-12 * time.Minute)},
+		Rules:   &Rules{Groups: 12, Rules: 96}, Route: &Route{Mode: "on", Pager: "PagerDuty", Durable: true, Open: 2},
 	}
 }
 
 func illStatus() Status {
 	s := goodStatus()
+	s.Rollups = &Rollups{Error: "commit: no space left on device"}
 	s.DataError, s.ReloadError = "read-only file system", "binnacle.yaml:3:5: no key intervall, did you mean interval?"
 	s.Collectors[0] = Collector{Name: "rabbitmq", Error: "dial tcp 127.0.0.1:15692: connection refused", LastRun: noon, LastUp: noon.Add(-5 * time.Minute), Overruns: 3}
 	s.Sinks[0] = Sink{Name: "cloudwatch", DownSince: noon.Add(-time.Hour), Error: "503 Service Unavailable", Spooled: 40000, SpoolBytes: 3 << 20, SpoolOldest: noon.Add(-time.Hour), Dropped: map[string]float64{"queue_full": 12, "expired": 0}}

@@ -26,22 +26,24 @@ type period struct {
 	Links    []menuEntry
 	Kept     map[string]string // of the address, beside the time
 	Running  bool              // it ends now, and so goes on
+	Sparse   time.Time         // before it there is a sample every five minutes; zero: nowhere
 }
 
 // FormFrom and FormTo are the form's values.
 func (p period) FormFrom() string { return p.From.UTC().Format(formTime) }
 func (p period) FormTo() string   { return p.To.UTC().Format(formTime) }
 
-// readPeriod reads from and to, or last (a duration that ends now); span is what is meant without them.
-func readPeriod(q url.Values, now time.Time, path string, span time.Duration, choices ...time.Duration) period {
+// readPeriod reads from and to, or last (a duration that ends now); span is what is meant without them, longest
+// the most that is allowed.
+func readPeriod(q url.Values, now time.Time, path string, span, longest time.Duration, choices ...time.Duration) period {
 	p := period{From: now.Add(-span), To: now, Running: !q.Has("from") && !q.Has("to")}
 	for _, c := range choices {
 		p.Links = append(p.Links, menuEntry{path + "?last=" + c.String(), short(c), q.Get("last") == c.String()})
 	}
 	if text := q.Get("last"); text != "" {
 		d, err := time.ParseDuration(text)
-		if err != nil || d < time.Minute || d > maxShift {
-			p.Misread = fmt.Sprintf("last: want between 1m and %s, have %q.", maxShift, clip(text, maxName))
+		if err != nil || d < time.Minute || d > longest {
+			p.Misread = fmt.Sprintf("last: want between 1m and %s, have %q.", longest, clip(text, maxName))
 			return p
 		}
 		p.From = now.Add(-d)
@@ -61,8 +63,8 @@ func readPeriod(q url.Values, now time.Time, path string, span time.Duration, ch
 		}
 		*end.at = t
 	}
-	if !p.To.After(p.From) || p.To.Sub(p.From) > maxShift {
-		p.Misread = "Its end must come after its beginning, by " + short(maxShift) + " at most."
+	if !p.To.After(p.From) || p.To.Sub(p.From) > longest {
+		p.Misread = "Its end must come after its beginning, by " + short(longest) + " at most."
 		p.From, p.To = now.Add(-span), now
 	}
 	return p
@@ -97,7 +99,7 @@ func (p *Pages) handover(r *http.Request) page {
 		return noLedger(pg)
 	}
 	now := p.opts.Now()
-	h := handover{period: readPeriod(r.URL.Query(), now, "/handover", defaultShift, 8*time.Hour, 12*time.Hour, 24*time.Hour, 7*24*time.Hour), Node: p.opts.Node, At: now}
+	h := handover{period: readPeriod(r.URL.Query(), now, "/handover", defaultShift, maxShift, 8*time.Hour, 12*time.Hour, 24*time.Hour, 7*24*time.Hour), Node: p.opts.Node, At: now}
 	events, fault := p.history(r.Context(), EventQuery{Since: h.From, Until: h.To.Add(silencedWithin)})
 	if q := r.URL.Query(); !q.Has("last") && h.Running {
 		h.Links[0].Here = true // the shift that is meant without words

@@ -20,9 +20,10 @@ type Status struct {
 	ReloadError string // of the last change of the configuration
 	Collectors  []Collector
 	Sinks       []Sink
-	Store       *Store // nil: the role is off
-	Rules       *Rules // nil: the role is off
-	Route       *Route // nil: the role is off
+	Store       *Store   // nil: the role is off
+	Rollups     *Rollups // nil: nothing is kept for longer than the store keeps it
+	Rules       *Rules   // nil: the role is off
+	Route       *Route   // nil: the role is off
 }
 
 // Collector is what is known of a collector.
@@ -61,6 +62,17 @@ type Store struct {
 	Bytes   int64
 	Oldest  time.Time
 	Refused map[string]float64 // by reason
+}
+
+// Rollups is what is known of what is kept for longer than the store keeps it, a sample every five minutes.
+type Rollups struct {
+	Series  int
+	LeftOut int // series, since there were too many
+	Refused int // samples, by the database
+	Bytes   int64
+	Oldest  time.Time
+	Until   time.Time // of what was copied
+	Error   string
 }
 
 // Rules is what is known of the rules.
@@ -210,6 +222,24 @@ func losses(lead string, by map[string]float64) string {
 	return lead + strings.Join(words, ", ") + "."
 }
 
+func rollupLine(r Rollups, now time.Time) line {
+	l := line{Name: "history for long", Word: well, Text: "Nothing is copied yet."}
+	switch {
+	case r.Error != "":
+		l.Word, l.Text = ill, r.Error+"."
+	case !r.Until.IsZero():
+		l.Text = fmt.Sprintf("%s series, a value every 5 minutes, %s on disk.", number(float64(r.Series)), byteSize(r.Bytes))
+	}
+	if !r.Oldest.IsZero() {
+		l.Text += " It reaches back " + short(now.Sub(r.Oldest)) + "."
+	}
+	if r.LeftOut > 0 {
+		l.Text += fmt.Sprintf(" %s more are left out (store.rollups.max_series).", number(float64(r.LeftOut)))
+	}
+	l.Text += losses(" Refused: ", map[string]float64{"samples": float64(r.Refused)})
+	return l
+}
+
 // lateRules is from when rules count as late: two of their shortest intervals.
 const lateRules = 30 * time.Second
 
@@ -244,6 +274,9 @@ func roleLines(s Status, now time.Time) []line {
 			out[2].Word = ill
 			out[2].Text += " A page is not delivered since " + short(rt.Undelivered) + "."
 		}
+	}
+	if s.Rollups != nil {
+		out = slices.Insert(out, 1, rollupLine(*s.Rollups, now))
 	}
 	return out
 }

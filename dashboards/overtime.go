@@ -87,10 +87,11 @@ func (p *Pages) overTime(r *http.Request) page {
 		return noStore(pg)
 	}
 	now := p.opts.Now()
-	span := readPeriod(q, now, "/streams/history", p.kept(defaultRange), time.Hour, 6*time.Hour, 24*time.Hour, 7*24*time.Hour)
+	span := readPeriod(q, now, "/streams/history", p.kept(defaultRange), maxRange, p.ranges()...)
 	if span.Running {
 		pg.Live = livePath("overtime", q)
 	}
+	span.Sparse, _ = p.sparse(span.From)
 	head := overHead{period: span, Step: stepOf(span.To.Sub(span.From))}
 	by := groupings[0]
 	for _, g := range groupings {
@@ -122,8 +123,36 @@ func (p *Pages) overTime(r *http.Request) page {
 	return pg
 }
 
-// leastRange is what a chart shows of a store that has just begun.
-const leastRange = 10 * time.Minute
+// leastRange is what a chart shows of a store that has just begun, maxRange is how far back it may go: what rollups may be kept for.
+const (
+	leastRange = 10 * time.Minute
+	maxRange   = 1100 * 24 * time.Hour
+)
+
+// ranges are the spans that a chart offers.
+func (p *Pages) ranges() []time.Duration {
+	const day = 24 * time.Hour
+	all := []time.Duration{time.Hour, 6 * time.Hour, day, 7 * day}
+	if p.opts.Status != nil && p.opts.Status().Rollups != nil {
+		all = append(all, 30*day, 365*day)
+	}
+	return all
+}
+
+// sparse says whether samples from begin on are five minutes apart, and until when.
+func (p *Pages) sparse(begin time.Time) (until time.Time, is bool) {
+	if p.opts.Status == nil {
+		return until, false
+	}
+	st := p.opts.Status()
+	if st.Rollups == nil || st.Store == nil || !begin.Before(st.Store.Oldest) {
+		return until, false
+	}
+	return st.Store.Oldest, true
+}
+
+// sparseWindow is the shortest that has two samples five minutes apart in it for sure.
+const sparseWindow = 15 * time.Minute
 
 // kept is the span that is shown when nobody chose one: no more than the store has.
 func (p *Pages) kept(span time.Duration) time.Duration {
@@ -144,7 +173,11 @@ type overDrawn struct {
 
 // drawOver asks for all lines at once and draws the charts.
 func (p *Pages) drawOver(ctx context.Context, queries []overQuery, begin, end time.Time, step time.Duration) overDrawn {
-	window := short60(max(time.Minute, 4*p.opts.Interval, step))
+	least := max(time.Minute, 4*p.opts.Interval, step)
+	if _, is := p.sparse(begin); is {
+		least = max(least, sparseWindow)
+	}
+	window := short60(least)
 	var wg sync.WaitGroup
 	found := make([][][]Series, len(queries))
 	faults := make([][]error, len(queries))

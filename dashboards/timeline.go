@@ -34,7 +34,7 @@ func (p *Pages) timeline(r *http.Request) page {
 		return noLedger(pg)
 	}
 	q := r.URL.Query()
-	t := timeline{period: readPeriod(q, p.opts.Now(), "/timeline", 24*time.Hour, time.Hour, 8*time.Hour, 24*time.Hour, 7*24*time.Hour)}
+	t := timeline{period: readPeriod(q, p.opts.Now(), "/timeline", 24*time.Hour, maxShift, time.Hour, 8*time.Hour, 24*time.Hour, 7*24*time.Hour)}
 	if t.Running {
 		pg.Live = livePath("timeline", q)
 	}
