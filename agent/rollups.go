@@ -39,17 +39,19 @@ type RollupStatus struct {
 	Oldest  time.Time `json:"oldest"`
 	Until   time.Time `json:"until"` // of what was copied; zero until the first is
 	Error   string    `json:"error,omitempty"`
+	Note    string    `json:"note,omitempty"` // for charts
 }
 
 func (a *Agent) rollupStatus() *RollupStatus {
-	if a.store == nil || a.config().Store.Rollups.Off {
+	c := a.config().Store.Rollups
+	if a.store == nil || c.Off {
 		return nil
 	}
 	if a.rollup == nil {
 		return &RollupStatus{Error: "their store could not be opened; the log says why"}
 	}
 	r, st := a.rollup.Stats(), a.long.Stats()
-	s := &RollupStatus{Series: r.Series, LeftOut: r.LeftOut, Refused: r.Refused, Bytes: st.Bytes, Oldest: st.OldestAt, Until: r.Until}
+	s := &RollupStatus{Series: r.Series, LeftOut: r.LeftOut, Refused: r.Refused, Bytes: st.Bytes, Oldest: st.OldestAt, Until: r.Until, Note: c.Note}
 	if r.Err != nil {
 		s.Error = r.Err.Error()
 	}

@@ -64,7 +64,7 @@ func (p *Pages) explore(r *http.Request) page {
 		period: readPeriod(q, now, "/explore", p.kept(time.Hour), maxRange, p.ranges()...),
 		Query:  clip(strings.TrimSpace(q.Get("q")), maxQuery),
 	}
-	e.Sparse, _ = p.sparse(e.From)
+	e.Sparse = p.sparse(e.From)
 	for _, ex := range examples {
 		e.Try = append(e.Try, menuEntry{Path: "/explore?q=" + url.QueryEscape(ex.query), Label: ex.label})
 	}

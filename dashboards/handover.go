@@ -26,7 +26,7 @@ type period struct {
 	Links    []menuEntry
 	Kept     map[string]string // of the address, beside the time
 	Running  bool              // it ends now, and so goes on
-	Sparse   time.Time         // before it there is a sample every five minutes; zero: nowhere
+	Sparse   *sparse           // nil: samples are as fine as ever
 }
 
 // FormFrom and FormTo are the form's values.

@@ -73,6 +73,7 @@ type Rollups struct {
 	Oldest  time.Time
 	Until   time.Time // of what was copied
 	Error   string
+	Note    string // for charts that reach into it
 }
 
 // Rules is what is known of the rules.

@@ -91,7 +91,7 @@ func (p *Pages) overTime(r *http.Request) page {
 	if span.Running {
 		pg.Live = livePath("overtime", q)
 	}
-	span.Sparse, _ = p.sparse(span.From)
+	span.Sparse = p.sparse(span.From)
 	head := overHead{period: span, Step: stepOf(span.To.Sub(span.From))}
 	by := groupings[0]
 	for _, g := range groupings {
@@ -139,16 +139,22 @@ func (p *Pages) ranges() []time.Duration {
 	return all
 }
 
-// sparse says whether samples from begin on are five minutes apart, and until when.
-func (p *Pages) sparse(begin time.Time) (until time.Time, is bool) {
+// sparse is the part of a chart whose samples are five minutes apart.
+type sparse struct {
+	Until time.Time
+	Note  string
+}
+
+// sparse returns what of a chart that begins at begin is sparse; nil for nothing.
+func (p *Pages) sparse(begin time.Time) *sparse {
 	if p.opts.Status == nil {
-		return until, false
+		return nil
 	}
 	st := p.opts.Status()
 	if st.Rollups == nil || st.Store == nil || !begin.Before(st.Store.Oldest) {
-		return until, false
+		return nil
 	}
-	return st.Store.Oldest, true
+	return &sparse{st.Store.Oldest, st.Rollups.Note}
 }
 
 // sparseWindow is the shortest that has two samples five minutes apart in it for sure.
@@ -174,7 +180,7 @@ type overDrawn struct {
 // drawOver asks for all lines at once and draws the charts.
 func (p *Pages) drawOver(ctx context.Context, queries []overQuery, begin, end time.Time, step time.Duration) overDrawn {
 	least := max(time.Minute, 4*p.opts.Interval, step)
-	if _, is := p.sparse(begin); is {
+	if p.sparse(begin) != nil {
 		least = max(least, sparseWindow)
 	}
 	window := short60(least)

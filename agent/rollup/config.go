@@ -18,6 +18,7 @@ type Config struct {
 	// Series are selectors of PromQL. Where there are more series than MaxSeries, those of the first selectors are kept.
 	Series    []string `yaml:"series"`
 	MaxSeries int      `yaml:"max_series"` // 1 to 200000
+	Note      string   `yaml:"note"`       // shown with charts that reach into it
 }
 
 // Default keeps what NavCloud and the systems below it tell for 25 months: a year, the same time of the year before, and what

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -18,7 +19,13 @@ import (
 // pastDays is how much past is made up for the page capacity, whose note says so.
 const (
 	pastDays = 14
-	pastNote = "The two weeks before the demo began were made up for this page; from its start on it shows what the demo does."
+	pastNote = "The two weeks before the demo began were made up; from its start on the page shows what the demo does."
+)
+
+// The streams of the same past, for charts.
+var (
+	descOpen   = &metric.Desc{Name: "navcloud_streams_open", Kind: metric.Gauge}
+	descOpened = &metric.Desc{Name: "navcloud_streams_opened_total", Kind: metric.Counter}
 )
 
 // invented is a pool whose past is made up. use is of each zone, and ends at what the demo begins with.
@@ -33,13 +40,41 @@ type invented struct {
 // inventPast writes the past of a service that grows: streams that swing with the day and rest on weekends, and a disk of
 // RabbitMQ that fills. It holds past forecasts too, made by the real thing from what lay before each.
 func inventPast(ctx context.Context, w *world, now time.Time) error {
-	s, err := store.Open(filepath.Join(w.dir, "station", "capacity"), store.Options{
+	pools := inventions(now)
+	return errors.Join(
+		inventInto(w, "capacity", func(s *store.Store) error { return inventPools(ctx, s, pools, now) }),
+		inventInto(w, "rollups", func(s *store.Store) error { return inventStreams(ctx, s, inventions(now)[0], now) }))
+}
+
+func inventInto(w *world, folder string, write func(*store.Store) error) error {
+	s, err := store.Open(filepath.Join(w.dir, "station", folder), store.Options{
 		Retention: planner.Default().History, RetentionSize: 1 << 30, Interval: planner.Every, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err
 	}
-	pools := inventions(now)
+	return errors.Join(write(s), s.Close())
+}
+
+// inventStreams writes how many streams nodes held and opened: each stream lasts a quarter of an hour.
+func inventStreams(ctx context.Context, s *store.Store, p *invented, now time.Time) error {
+	total := 0.0
+	for at := now.Add(-pastDays * 24 * time.Hour).Truncate(time.Hour); at.Before(now); at = at.Add(planner.Every) {
+		b := &metric.Batch{Time: at}
+		open := math.Round(p.use(now.Sub(at)))
+		total += open / 3
+		for i, node := range apis {
+			b.Add(descOpen, open, "stack", stack, "az", zones[i], "node", node)
+			b.Add(descOpened, math.Round(total), "stack", stack, "az", zones[i], "node", node)
+		}
+		if err := s.Append(ctx, "streams", at, b.Samples); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func inventPools(ctx context.Context, s *store.Store, pools []*invented, now time.Time) (err error) {
 	for at := now.Add(-pastDays * 24 * time.Hour).Truncate(time.Hour); at.Before(now) && err == nil; at = at.Add(planner.Every) {
 		b := &metric.Batch{Time: at}
 		for _, p := range pools {
@@ -52,9 +87,6 @@ func inventPast(ctx context.Context, w *world, now time.Time) error {
 		if err = s.Append(ctx, "capacity", at, b.Samples); err == nil && at.Equal(at.Truncate(time.Hour)) {
 			err = inventHour(ctx, s, pools, at)
 		}
-	}
-	if closed := s.Close(); err == nil {
-		err = closed
 	}
 	return err
 }

@@ -100,6 +100,7 @@ ship:
     access_key_id: demo
     secret_access_key: demo
     queue: {every: 10s, deadline: 9s}
+store: {rollups: {note: %q}}
 capacity:
   note: %q
   limits: {streams_per_node: 400, riak_operations: 20, riak_processes: 262144}
@@ -116,7 +117,7 @@ route:
     from: demo@example.org
     ack_poll: 5s
     webhook_secrets: [%q]
-`, filepath.Join(w.dir, "station"), w.listen, zones[0], w.statsd, w.cloudwatch.URL(), pastNote, filepath.Join(w.dir, "topology.json"),
+`, filepath.Join(w.dir, "station"), w.listen, zones[0], w.statsd, w.cloudwatch.URL(), pastNote, pastNote, filepath.Join(w.dir, "topology.json"),
 		alertingtest.RoutingKey, w.pagerduty.URL(), w.pagerduty.URL(), webhook))
 }
 
