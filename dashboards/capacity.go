@@ -67,7 +67,7 @@ type dayAhead struct {
 }
 
 func (p *Pages) capacity(r *http.Request) page {
-	pg := page{Name: "capacity", Title: "Capacity"}
+	pg := page{Name: "capacity", Title: "Capacity", Forms: true}
 	if p.opts.Capacity == nil {
 		return pg.saying("This node does not watch capacity", "Its store is off or its role capacity is (capacity: off in the configuration).")
 	}

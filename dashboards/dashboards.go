@@ -188,7 +188,6 @@ type page struct {
 	Name     string // board, streams, nodes, runbooks: which entry of the menu is this
 	Title    string
 	Live     string    // path of its live updates, empty when it has none
-	Vendored []string  // scripts of others, which run before its own
 	Scripts  []string  // of its own, beside the one that keeps it fresh
 	Forms    bool      // are sent by htmx, which puts the answers in place
 	Done     *doneLine // what a person just did; nil: nothing
@@ -216,7 +215,7 @@ func (p *Pages) message(status int, title, text string) page {
 
 // saying is the page with nothing on it but a title and a sentence: what it would show is not here.
 func (pg page) saying(title, text string) page {
-	pg.Forms, pg.Vendored, pg.Scripts = false, nil, nil
+	pg.Forms, pg.Scripts = false, nil
 	pg.Sections = []section{{ID: "message", Hush: true, Parts: []part{{"note", "message", note{title, text}}}}}
 	return pg
 }

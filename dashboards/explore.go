@@ -55,7 +55,7 @@ type explored struct {
 
 func (p *Pages) explore(r *http.Request) page {
 	q := r.URL.Query()
-	pg := page{Name: "explore", Title: "Explore", Scripts: []string{"chart.js", "explore.js"}}
+	pg := page{Name: "explore", Title: "Explore", Forms: true, Scripts: []string{"chart.js", "explore.js"}}
 	if p.opts.Query == nil || p.opts.Range == nil {
 		return noStore(pg)
 	}

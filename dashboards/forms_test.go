@@ -129,3 +129,82 @@ func TestPressedTwice(t *testing.T) {
 		t.Errorf("pressed three times before the answer it was done %d times, want once", got)
 	}
 }
+
+// opened opens a page and marks it, so that answered knows whether it is still the same.
+func opened(t *testing.T, ctx context.Context, url string) {
+	t.Helper()
+	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(url))
+	await(t, ctx, `document.querySelector("form[data-htmx-powered]")`)
+	value[bool](t, ctx, `window.kept = true`)
+}
+
+// answered awaits an answer on the page that is there; where is the address which it has.
+func answered(t *testing.T, ctx context.Context, script, where string) {
+	t.Helper()
+	await(t, ctx, script)
+	if got := value[string](t, ctx, `location.pathname + location.search + location.hash`); got != where {
+		t.Errorf("with %s the address is %s, want %s", script, got, where)
+	}
+	if !value[bool](t, ctx, `window.kept === true`) {
+		t.Errorf("%s was loaded anew", where)
+	}
+}
+
+// TestWhatIfInPlace asks twice what if: the answers come on the same page, each with its address, and back leads to the
+// question before.
+func TestWhatIfInPlace(t *testing.T) {
+	ctx := browser(t)
+	srv := httptest.NewServer(New(planning(planned())))
+	defer srv.Close()
+	const pool = "/capacity?pool=streams_per_node+prod"
+	opened(t, ctx, srv.URL+pool)
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#w-growth"), "20"), chromedp.Click(chromedp.CSS(".whatif button")))
+	answered(t, ctx, `document.querySelector(".then h3")?.textContent === "If so"`, pool+"&growth=20#chosen")
+	picture(t, ctx, "capacity-if-in-place-390x844")
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#w-growth"), "0\r"))
+	answered(t, ctx, `document.getElementById("w-growth").value === "200" && location.search.endsWith("200")`, pool+"&growth=200#chosen")
+	if got := value[string](t, ctx, `document.activeElement.id`); got != "w-growth" {
+		t.Errorf("after asking by Enter the focus is on %q", got)
+	}
+	value[bool](t, ctx, `history.back(); true`)
+	await(t, ctx, `location.search.endsWith("growth=20") && document.getElementById("w-growth")?.value === "20"`)
+}
+
+// TestAnotherTimeInPlace goes from a time that goes on to one that is over: what was opened stays, and the page no longer
+// says that it is live.
+func TestAnotherTimeInPlace(t *testing.T) {
+	ctx := browser(t)
+	p := New(options(incident(), fleet{nodes: 3}, goodStatus()))
+	p.live = 100 * time.Millisecond
+	srv := httptest.NewServer(p)
+	defer srv.Close()
+	defer srv.CloseClientConnections()
+	opened(t, ctx, srv.URL+"/timeline?last=8h0m0s")
+	value[bool](t, ctx, `document.getElementById("period-choice").open = true`)
+	do(t, ctx, chromedp.Click(chromedp.CSS(".choices li:first-child a")))
+	answered(t, ctx, `document.querySelector(".counts").textContent.endsWith("in 1 h")`, "/timeline?last=1h0m0s")
+	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	value[bool](t, ctx, `document.getElementById("from").value = "2026-11-24T09:00"; document.getElementById("to").value = "2026-11-24T11:00"; true`)
+	do(t, ctx, chromedp.Click(chromedp.CSS(".period button")))
+	answered(t, ctx, `document.querySelector(".counts").textContent.endsWith("in 2 h")`, "/timeline?from=2026-11-24T09%3A00&to=2026-11-24T11%3A00")
+	if got := value[string](t, ctx, `[document.getElementById("period-choice").open, document.getElementById("heard").textContent].join()`); got != "true,As of 12:00:00 UTC, 24 Nov" {
+		t.Errorf("of a time that is over it says %q, want the choice still open and no word of being live", got)
+	}
+}
+
+// TestQueryInPlace asks another query, and once more when nobody answers.
+func TestQueryInPlace(t *testing.T) {
+	ctx := browser(t)
+	srv := httptest.NewServer(New(options(incident(), fleet{nodes: 3}, goodStatus())))
+	defer srv.Close()
+	opened(t, ctx, srv.URL+"/explore?q=navcloud_streams_open")
+	do(t, ctx, chromedp.Focus(chromedp.CSS("#query")), chromedp.KeyEvent("1 + \r"))
+	answered(t, ctx, `document.title.startsWith("Explore: 1 + navcloud_streams_open")`, "/explore?q=1+%2B+navcloud_streams_open")
+	if got := value[string](t, ctx, `[document.activeElement.id, document.querySelectorAll("#explore-chart").length].join()`); got != "query,1" {
+		t.Errorf("after the answer focus and charts are %s", got)
+	}
+	srv.Listener.Close()
+	srv.CloseClientConnections()
+	do(t, ctx, chromedp.KeyEvent("\r"))
+	await(t, ctx, `document.getElementById("answer").textContent === "No answer came: what stands here is as it was." && document.getElementById("explore-chart")`)
+}

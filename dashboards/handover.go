@@ -94,7 +94,7 @@ type handover struct {
 }
 
 func (p *Pages) handover(r *http.Request) page {
-	pg := page{Name: "timeline", Title: "Handover", Scripts: []string{"print.js"}}
+	pg := page{Name: "timeline", Title: "Handover", Forms: true, Scripts: []string{"print.js"}}
 	if p.opts.History == nil || p.opts.View == nil {
 		return noLedger(pg)
 	}

@@ -82,7 +82,7 @@ type overHead struct {
 
 func (p *Pages) overTime(r *http.Request) page {
 	q := r.URL.Query()
-	pg := page{Name: "streams", Title: "Streams over time", Scripts: []string{"chart.js"}}
+	pg := page{Name: "streams", Title: "Streams over time", Forms: true, Scripts: []string{"chart.js"}}
 	if p.opts.Range == nil {
 		return noStore(pg)
 	}

@@ -65,7 +65,7 @@ type systemsHead struct {
 }
 
 func (p *Pages) systems(r *http.Request) page {
-	pg := page{Name: "systems", Title: "Systems"}
+	pg := page{Name: "systems", Title: "Systems", Forms: true}
 	if p.opts.Query == nil {
 		return noStore(pg)
 	}

@@ -29,7 +29,7 @@ type lane struct {
 var lanes = []struct{ name, mark string }{{"Pages", "page"}, {"People", "person"}, {"Deploys", "change"}, {"Resolved", "end"}}
 
 func (p *Pages) timeline(r *http.Request) page {
-	pg := page{Name: "timeline", Title: "Timeline"}
+	pg := page{Name: "timeline", Title: "Timeline", Forms: true}
 	if p.opts.History == nil {
 		return noLedger(pg)
 	}

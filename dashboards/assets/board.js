@@ -47,7 +47,6 @@ document.addEventListener("keydown", (e) => {
   act();
 });
 
-for (const el of document.querySelectorAll(".scripted")) el.hidden = false;
 document.getElementById("keys-open")?.addEventListener("click", () => keysHelp.showModal());
 
 // A choice in the filter holds at once; words do when Enter is pressed.

@@ -1,5 +1,4 @@
 // Completes PromQL as it is typed: names of metrics, functions, labels and their values, as the store knows them.
-const field = document.getElementById("query");
 const functions = "sum avg min max count topk bottomk quantile stddev group count_values rate irate increase delta deriv predict_linear histogram_quantile histogram_avg histogram_count histogram_sum histogram_fraction avg_over_time min_over_time max_over_time sum_over_time count_over_time quantile_over_time last_over_time present_over_time changes resets abs absent ceil floor round clamp clamp_min clamp_max label_replace label_join sort sort_desc time timestamp vector scalar day_of_week hour".split(" ");
 const words = ["by", "without", "offset", "on", "ignoring", "group_left", "group_right", "and", "or", "unless", "bool"];
 const most = 10;
@@ -12,8 +11,15 @@ box.hidden = true;
 const told = document.createElement("p"); // what a screen reader says of the list: a field of many lines cannot be a combobox
 told.className = "unseen";
 told.setAttribute("role", "status");
-field.after(box, told);
-for (const [k, v] of Object.entries({ "aria-autocomplete": "list", "aria-haspopup": "listbox", "aria-controls": "completions" })) field.setAttribute(k, v);
+let field = null;
+
+// adopt puts the completions beside the field: an answer or an update brings one that has none.
+function adopt(el) {
+  if (el === field && box.isConnected) return;
+  field = el;
+  field.after(box, told);
+  for (const [k, v] of Object.entries({ "aria-autocomplete": "list", "aria-haspopup": "listbox", "aria-controls": "completions" })) field.setAttribute(k, v);
+}
 
 const known = new Map(); // address to its answer
 async function ask(path) {
@@ -90,9 +96,16 @@ function take(i) {
   hide();
 }
 
-field.addEventListener("input", suggest);
-field.addEventListener("blur", hide);
-field.addEventListener("keydown", (e) => {
+adopt(document.getElementById("query"));
+document.addEventListener("input", (e) => {
+  if (e.target.id !== "query") return;
+  adopt(e.target);
+  suggest();
+});
+document.addEventListener("focusout", (e) => { if (e.target === field) hide(); });
+document.addEventListener("keydown", (e) => {
+  if (e.target.id !== "query") return;
+  adopt(e.target);
   if (!box.hidden && (e.key === "ArrowDown" || e.key === "ArrowUp")) {
     e.preventDefault();
     mark(e.key === "ArrowDown" ? (at + 1) % shown.length : (at <= 0 ? shown.length : at) - 1);

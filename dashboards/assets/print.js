@@ -1,3 +1,2 @@
 // A button that prints, for who does not know the browser's own way.
-for (const el of document.querySelectorAll(".scripted")) el.hidden = false;
-document.getElementById("print")?.addEventListener("click", () => window.print());
+document.addEventListener("click", (e) => { if (e.target.id === "print") window.print(); });

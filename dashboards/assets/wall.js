@@ -8,7 +8,6 @@ const heard = document.getElementById("heard");
 const levels = 10;
 let names = [], values = [], drawn = [], low = 0, high = 1, columns = 1, size = 8, chosen = -1;
 let lastNews = 0, source = null, paint = null;
-for (const el of document.querySelectorAll(".scripted")) el.hidden = false;
 const pen = canvas.getContext("2d", { alpha: false });
 
 // shades are the colours of the levels, mixed once: to change the pen for each cell costs more than to draw it.
