@@ -78,6 +78,9 @@ func TestScreens(t *testing.T) {
 			if wide := value[int64](t, ctx, `document.documentElement.scrollWidth`); wide > width {
 				t.Errorf("%s: %d px wide on a screen of %d", name, wide, width)
 			}
+			if value[bool](t, ctx, `[...document.querySelectorAll(".stacked")].some(e => e.scrollWidth > e.parentElement.clientWidth)`) {
+				t.Errorf("%s: the table of nodes scrolls sideways on a screen of %d", name, width)
+			}
 			if width == 390 || width == 1440 && !many {
 				accessible(t, ctx, fmt.Sprintf("%s at %d, light", name, width), "")
 				if many {
