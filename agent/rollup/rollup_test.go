@@ -2,8 +2,12 @@ package rollup
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -262,4 +266,81 @@ func BenchmarkCopy(b *testing.B) {
 	if err := from.Close(); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// BenchmarkSize reports what a kept sample costs on disk: sixty days of a hundred series, a fifth each of counters, seconds of
+// a processor, bytes in pages, states that stand still, and what changes once in eight hours.
+func BenchmarkSize(b *testing.B) {
+	const series, days = 100, 60
+	for b.Loop() {
+		dir, rnd := b.TempDir(), rand.New(rand.NewPCG(1, 1))
+		long, err := store.Open(dir, store.Options{Retention: 762 * 24 * time.Hour, RetentionSize: 1 << 30, Interval: Every, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		v := make([]float64, series)
+		for at := begin; at.Before(begin.Add(days * 24 * time.Hour)); at = at.Add(Every) {
+			batch := &metric.Batch{Time: at.Add(time.Duration(rnd.IntN(6)) * time.Millisecond)}
+			for i := range v {
+				v[i] = next(rnd, i%5, v[i])
+				batch.Add(load, v[i], "i", strconv.Itoa(i))
+			}
+			if err := long.Append(b.Context(), "x", batch.Time, batch.Samples); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := long.Close(); err != nil {
+			b.Fatal(err)
+		}
+		bytes, samples := blocksIn(b, dir)
+		b.ReportMetric(float64(bytes)/float64(samples), "B/sample")
+	}
+}
+
+func next(rnd *rand.Rand, kind int, v float64) float64 {
+	switch kind {
+	case 0:
+		return v + float64(rnd.IntN(1000))
+	case 1:
+		return math.Round((v+rnd.Float64()*300)*100) / 100
+	case 2:
+		return 4096 * float64(1_000_000+rnd.IntN(1000))
+	case 3:
+		return 1
+	}
+	return v + float64((99-rnd.IntN(100))/99)
+}
+
+// blocksIn is the size of the blocks in a database, and how many samples are in them.
+func blocksIn(b *testing.B, dir string) (bytes, samples int64) {
+	b.Helper()
+	metas, err := filepath.Glob(filepath.Join(dir, "*", "meta.json"))
+	if err != nil || len(metas) == 0 {
+		b.Fatal("no block", err)
+	}
+	for _, path := range metas {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var meta struct{ Stats struct{ NumSamples int64 } }
+		if err := json.Unmarshal(text, &meta); err != nil {
+			b.Fatal(err)
+		}
+		samples += meta.Stats.NumSamples
+		err = filepath.WalkDir(filepath.Dir(path), func(_ string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			in, err := d.Info()
+			if err == nil {
+				bytes += in.Size()
+			}
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	return bytes, samples
 }
