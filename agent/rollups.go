@@ -63,7 +63,11 @@ func (s *RollupStatus) words(now time.Time) string {
 	if s.Until.IsZero() {
 		return "nothing copied yet: that comes ten minutes after the samples do"
 	}
-	text := fmt.Sprintf("%d series, a sample every %v, %s, since %s", s.Series, rollup.Every, size(s.Bytes), when(now, s.Oldest))
+	text := fmt.Sprintf("%d series, a sample every %v", s.Series, rollup.Every)
+	if s.Series == 0 {
+		text = "none copied since the start"
+	}
+	text += fmt.Sprintf(", %s, since %s", size(s.Bytes), when(now, s.Oldest))
 	if s.LeftOut > 0 {
 		text += fmt.Sprintf("; %d MORE LEFT OUT (store.rollups.max_series)", s.LeftOut)
 	}

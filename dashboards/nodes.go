@@ -224,11 +224,11 @@ func losses(lead string, by map[string]float64) string {
 }
 
 func rollupLine(r Rollups, now time.Time) line {
-	l := line{Name: "history for long", Word: well, Text: "Nothing is copied yet."}
+	l := line{Name: "history for long", Word: well, Text: "Nothing was copied since the start: that comes ten minutes after the samples do."}
 	switch {
 	case r.Error != "":
 		l.Word, l.Text = ill, r.Error+"."
-	case !r.Until.IsZero():
+	case r.Series > 0:
 		l.Text = fmt.Sprintf("%s series, a value every 5 minutes, %s on disk.", number(float64(r.Series)), byteSize(r.Bytes))
 	}
 	if !r.Oldest.IsZero() {

@@ -60,7 +60,8 @@ type Rollup struct {
 
 // New makes a Rollup. Its Config must be valid.
 func New(o Options) *Rollup {
-	return &Rollup{o: o, until: o.To.Newest(), seen: map[uint64]time.Time{}}
+	until := o.To.Newest()
+	return &Rollup{o: o, until: until, seen: map[uint64]time.Time{}, stats: Stats{Until: until}}
 }
 
 // Stats returns what was last copied.
