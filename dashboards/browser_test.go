@@ -132,31 +132,6 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestChartByKeyboard hides a line by its entry in the legend and reads the others with the arrow keys.
-func TestChartByKeyboard(t *testing.T) {
-	ctx := browser(t)
-	srv := httptest.NewServer(New(options(incident(), fleet{nodes: 3}, goodStatus())))
-	defer srv.Close()
-	defer srv.CloseClientConnections()
-	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/streams/history?by=node"))
-	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
-	do(t, ctx, chromedp.Focus(chromedp.CSS("#chart-open .legend li:nth-child(2) input")), chromedp.KeyEvent(" "))
-	shown := `[...document.querySelectorAll("#chart-open .plot .line")].map(e => getComputedStyle(e).display !== "none").join()`
-	if got := value[string](t, ctx, shown); got != "true,false,true" {
-		t.Errorf("with the second line unchosen those shown are %s", got)
-	}
-	do(t, ctx, chromedp.Focus(chromedp.CSS("#chart-open .plot")), chromedp.KeyEvent(kb.End))
-	said := value[string](t, ctx, `document.querySelector("#chart-open .readout")?.textContent ?? ""`)
-	hidden := value[string](t, ctx, `document.querySelector("#chart-open .legend li:nth-child(2) .of-line").textContent`)
-	if strings.Contains(said, hidden) || strings.Count(said, "navcloud-") != 2 {
-		t.Errorf("the key End says %q, want the two lines that are shown, and not %s", said, hidden)
-	}
-	do(t, ctx, chromedp.KeyEvent(kb.ArrowLeft))
-	if again := value[string](t, ctx, `document.querySelector("#chart-open .readout").textContent`); again == said {
-		t.Errorf("the key for left says the same: %q", again)
-	}
-}
-
 // TestPrintedHandover looks at the handover on paper, printed from a dark screen: black on white, and without what only
 // a screen can use.
 func TestPrintedHandover(t *testing.T) {

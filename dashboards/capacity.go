@@ -50,7 +50,7 @@ type capacityNow struct {
 // chosen is the pool that is drawn, and what was asked of it.
 type chosenPool struct {
 	runway
-	Chart    fanChart
+	Chart    chart
 	Days     []dayAhead
 	Ask      asked
 	If       *runway
@@ -67,7 +67,7 @@ type dayAhead struct {
 }
 
 func (p *Pages) capacity(r *http.Request) page {
-	pg := page{Name: "capacity", Title: "Capacity", Forms: true}
+	pg := page{Name: "capacity", Title: "Capacity", Forms: true, Charts: true}
 	if p.opts.Capacity == nil {
 		return pg.saying("This node does not watch capacity", "Its store is off or its role capacity is (capacity: off in the configuration).")
 	}

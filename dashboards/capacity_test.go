@@ -96,7 +96,7 @@ func TestCapacityPage(t *testing.T) {
 	got := capacityPage(t, planned(), "/capacity")
 	for _, want := range []string{
 		"2 pools of 3: order room now", "Made up for a test.", `riak-&lt;1&gt; /`, "full in 1", "not enough history: 0 hours",
-		"After losing eu-1a", `<b class="mark">too little</b>`, "Without eu-1a it does not fit.", `<path class="past" d="M`, `<path class="limit" d="M0 `,
+		"After losing eu-1a", `<b class="mark">too little</b>`, "Without eu-1a it does not fit.", `<path class="line past" transform="matrix(`, `<path class="limit" d="M0 `,
 		`aria-current="page">Capacity`, "Universal scalability law", `<path class="points" d="M`,
 	} {
 		if !strings.Contains(got, want) {
@@ -105,7 +105,7 @@ func TestCapacityPage(t *testing.T) {
 	}
 	streams := "/capacity?pool=" + url.QueryEscape("streams_per_node prod")
 	got = capacityPage(t, planned(), streams)
-	for _, want := range []string{`values lay in the 80 % interval forecast a day before`, `name="nodes"`, `name="zone"`, `<path class="said" d="M`, "<th scope=\"row\">25 Nov 12:00</th>"} {
+	for _, want := range []string{`values lay in the 80 % interval forecast a day before`, `name="nodes"`, `name="zone"`, `<path class="line said" transform="matrix(`, "<th scope=\"row\">25 Nov 12:00</th>"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}

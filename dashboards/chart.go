@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -20,51 +19,77 @@ const (
 	tableRows  = 13 // of the table beside a chart
 )
 
+// unit is how values are said. assets/chart.js says them alike under the same name.
+type unit struct {
+	Name   string
+	say    func(float64) string // in words
+	axis   func(float64) string // at the scale
+	binary bool                 // its round numbers are those of 1024
+}
+
+var (
+	inNumber  = unit{Name: "number", say: number, axis: si}
+	inRate    = unit{Name: "rate", say: rate, axis: siRate}
+	inSeconds = unit{Name: "seconds", say: seconds, axis: seconds}
+	inPercent = unit{Name: "percent", say: percent, axis: percent}
+	inExact   = unit{Name: "exact", say: plainNumber, axis: si}
+	inBytes   = unit{Name: "bytes", say: bytesOf, axis: bytesOf, binary: true}
+)
+
+func bytesOf(v float64) string { return byteSize(int64(v)) }
+
 // plan is what a chart is to show.
 type plan struct {
 	ID, Title string
-	Say       func(float64) string // of a value in words
-	Axis      func(float64) string // of a value at the scale; Say when nil
-	Limit     float64              // a line that must not be reached; 0: none
+	Unit      unit
+	Limit     float64 // a line that must not be reached; 0: none
 	LimitName string
 	From, To  time.Time
-	Step      time.Duration
-	Marks     []deed // deploys
+	Step      time.Duration // between points, which lie at whole ones after From
+	Marks     []deed        // deploys
 	Note      string
 }
 
-// chart is a drawn chart: the picture, its words and its table say the same.
+// chart is a drawn chart: the picture, its words and its table say the same. The paths are the values themselves, in
+// whole steps and decimal units, and a transformation puts them into the plot: so a script reads them from there.
 type chart struct {
 	plan
-	Lines        []chartLine
-	More         int // lines that are left out
-	Y            []string
-	X            []string
-	Low, High    float64 // of the scale
-	LimitAt      string  // y of the limit's line; empty: none
-	MarksAt      []string
-	Head         []string
-	Rows         [][]string
-	Fault        string // why there is nothing
-	FromMs, ToMs int64
+	Lines     []chartLine
+	Bands     []chartBand
+	Alike     string // labels that all lines have
+	More      int    // lines that are left out
+	Y         []string
+	X         []tick
+	Low, High float64 // of the scale
+	LimitAt   string  // y of the limit's line; empty: none
+	MarksAt   []string
+	NowAt     string // x of now, where the future is shown as well; empty: at the end
+	Head      []string
+	Rows      [][]string
+	Words     string // what the picture shows, where it is not told from the lines
+	Fault     string // why there is nothing
 }
 
 type chartLine struct {
 	Name  string
 	ID    string // of its entry in the legend, the same as long as its name is
 	Class string // l0 to l7
-	Path  string
 	Words string
-	last  float64
-	pts   []Point
+	trace
+	last float64
+	pts  []Point
+}
+
+// chartBand is what lies between two lines of the same times.
+type chartBand struct {
+	Name, Class string
+	trace
+	lo, hi []Point
 }
 
 // drawChart draws series, at most maxLines of them, the greatest last value first.
 func drawChart(pl plan, series []Series, name func(Series) string) chart {
-	c := chart{plan: pl, FromMs: pl.From.UnixMilli(), ToMs: pl.To.UnixMilli()}
-	if c.Axis == nil {
-		c.Axis = c.Say
-	}
+	c := chart{plan: pl}
 	low, high := 0.0, math.Inf(-1)
 	for _, s := range series {
 		ln := chartLine{Name: name(s), last: math.Inf(-1)}
@@ -79,9 +104,9 @@ func drawChart(pl plan, series []Series, name func(Series) string) chart {
 		if len(ln.pts) == 0 {
 			continue
 		}
-		ln.Words = fmt.Sprintf("%s to %s, last %s", c.Say(lo), c.Say(hi), c.Say(ln.last))
+		ln.Words = fmt.Sprintf("%s to %s, last %s", c.Unit.say(lo), c.Unit.say(hi), c.Unit.say(ln.last))
 		if lo == hi {
-			ln.Words = "always " + c.Say(lo)
+			ln.Words = "always " + c.Unit.say(lo)
 		}
 		low, high = min(low, lo), max(high, hi)
 		c.Lines = append(c.Lines, ln)
@@ -93,28 +118,38 @@ func drawChart(pl plan, series []Series, name func(Series) string) chart {
 	if c.More = max(0, len(c.Lines)-maxLines); c.More > 0 {
 		c.Lines = c.Lines[:maxLines]
 	}
-	if c.Limit > 0 && high > c.Limit/4 {
-		high = max(high, c.Limit) // far below it the limit would flatten all else
-	}
 	c.scale(low, high)
-	c.paint()
+	c.colour()
+	c.draw()
 	c.tabulate()
 	return c
 }
 
-// scale sets the round numbers that the plot reaches from and to.
+// scale sets the round numbers that the plot reaches from and to, and the times below it.
 func (c *chart) scale(low, high float64) {
-	step := niceStep((high - low) / plotSteps)
+	if c.Limit > 0 && high > c.Limit/4 {
+		high = max(high, c.Limit) // far below it the limit would flatten all else
+	}
+	step := c.Unit.niceStep((high - low) / plotSteps)
 	c.Low = math.Floor(low/step+1e-9) * step
 	for c.Low+plotSteps*step < high-step*1e-9 {
-		step = niceStep(step * 1.01)
+		step = c.Unit.niceStep(step * 1.01)
 		c.Low = math.Floor(low/step+1e-9) * step
 	}
 	c.High = c.Low + plotSteps*step
 	for i := plotSteps; i >= 0; i-- {
-		c.Y = append(c.Y, c.Axis(c.Low+float64(i)*step))
+		c.Y = append(c.Y, c.Unit.axis(c.Low+float64(i)*step))
 	}
-	c.X = ticks(c.From, c.To, 5)
+	c.X = ticks(c.From, c.To)
+}
+
+// niceStep is the least round number that is not below v.
+func (u unit) niceStep(v float64) float64 {
+	k := 1.0
+	for u.binary && v >= 1024*k {
+		k *= 1024
+	}
+	return k * niceStep(v/k)
 }
 
 // niceStep is the least of 1, 2, 2.5 and 5 times a power of ten that is not below v.
@@ -136,8 +171,8 @@ func (c *chart) x(t time.Time) float64 {
 }
 func (c *chart) y(v float64) float64 { return plotHeight * (1 - (v-c.Low)/(c.High-c.Low)) }
 
-// paint draws the lines. Their colours go by their names, so that a line which overtakes another keeps its own.
-func (c *chart) paint() {
+// colour gives the lines colours by their names, so that a line which overtakes another keeps its own.
+func (c *chart) colour() {
 	var names []string
 	for _, ln := range c.Lines {
 		names = append(names, ln.Name)
@@ -155,20 +190,16 @@ func (c *chart) paint() {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(ln.Name))
 		ln.ID = fmt.Sprintf("%s-%x", c.ID, h.Sum32())
-		var b strings.Builder
-		apart := func(j int) bool { return j <= 0 || j >= len(ln.pts) || ln.pts[j].T.Sub(ln.pts[j-1].T) > 2*c.Step }
-		for j, p := range ln.pts {
-			to := byte('L')
-			if apart(j) {
-				to = 'M' // a gap: absent is not zero
-			}
-			b.WriteByte(to)
-			b.WriteString(coordinate(c.x(p.T)) + " " + coordinate(c.y(p.V)))
-			if apart(j) && apart(j+1) {
-				b.WriteString("h0") // a dot, by the line's round end
-			}
-		}
-		ln.Path = b.String()
+	}
+}
+
+// draw makes the paths.
+func (c *chart) draw() {
+	for i := range c.Lines {
+		c.Lines[i].trace = c.line(c.Lines[i].pts)
+	}
+	for i := range c.Bands {
+		c.Bands[i].trace = c.area(c.Bands[i].lo, c.Bands[i].hi)
 	}
 	if c.Limit > 0 && c.Limit <= c.High {
 		c.LimitAt = coordinate(c.y(c.Limit))
@@ -200,7 +231,7 @@ func (c *chart) near(pts []Point, t time.Time) string {
 	if i == 0 || t.Sub(pts[i-1].T) > 2*c.Step {
 		return "\u2013"
 	}
-	return c.Say(pts[i-1].V)
+	return c.Unit.say(pts[i-1].V)
 }
 
 // Summary says what the picture shows.
@@ -209,6 +240,8 @@ func (c chart) Summary() string {
 	switch {
 	case c.Fault != "":
 		return c.Fault
+	case c.Words != "":
+		return c.Words
 	case len(c.Lines) == 0:
 		return "Nothing was reported " + span + "."
 	case len(c.Lines) == 1:

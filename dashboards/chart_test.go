@@ -9,7 +9,7 @@ import (
 )
 
 func aPlan(span time.Duration) plan {
-	return plan{ID: "c", Title: "T", Say: plainNumber, From: noon.Add(-span), To: noon, Step: time.Minute}
+	return plan{ID: "c", Title: "T", Unit: inExact, From: noon.Add(-span), To: noon, Step: time.Minute}
 }
 
 func series(values ...float64) Series {
@@ -25,19 +25,19 @@ func TestDrawChart(t *testing.T) {
 	for name, tc := range map[string]struct {
 		in      []Series
 		scale   string
-		path    string
+		path    string // in minutes, and in units
 		summary string
 	}{
 		"nothing":       {nil, "", "", "Nothing was reported in 4 min."},
 		"only gaps":     {[]Series{series(nan, nan)}, "", "", "Nothing was reported in 4 min."},
-		"a constant":    {[]Series{series(7, 7, 7, 7, 7)}, "8 6 4 2 0", "M0 30L250 30L500 30L750 30L1000 30", "a: always 7, in 4 min."},
-		"zero":          {[]Series{series(0, 0)}, "1 0.75 0.5 0.25 0", "M750 240L1000 240", "a: always 0, in 4 min."},
-		"one point":     {[]Series{series(3)}, "4 3 2 1 0", "M1000 60h0", "a: always 3, in 4 min."},
-		"it jumps":      {[]Series{series(1, 1000)}, "1\u202f000 750 500 250 0", "M750 239.8L1000 0", "a: 1 to 1\u202f000, last 1\u202f000, in 4 min."},
-		"negative":      {[]Series{series(-3, 5)}, "5 2.5 0 \u22122.5 \u22125", "M750 192L1000 0", "a: \u22123 to 5, last 5, in 4 min."},
-		"a gap":         {[]Series{series(2, nan, nan, nan, 4)}, "4 3 2 1 0", "M0 120h0M1000 0h0", "a: 2 to 4, last 4, in 4 min."},
-		"it ends early": {[]Series{series(2, 2, nan, nan, nan)}, "2 1.5 1 0.5 0", "M0 0L250 0", "a: always 2, in 4 min."},
-		"infinite":      {[]Series{series(2, math.Inf(1))}, "2 1.5 1 0.5 0", "M750 0h0", "a: always 2, in 4 min."},
+		"a constant":    {[]Series{series(7, 7, 7, 7, 7)}, "8 6 4 2 0", "m0 7 1 0 1 0 1 0 1 0", "a: always 7, in 4 min."},
+		"zero":          {[]Series{series(0, 0)}, "1 0.75 0.5 0.25 0", "m3 0 1 0", "a: always 0, in 4 min."},
+		"one point":     {[]Series{series(3)}, "4 3 2 1 0", "m4 3h0", "a: always 3, in 4 min."},
+		"it jumps":      {[]Series{series(1, 1000)}, "1k 750 500 250 0", "m3 1 1 999", "a: 1 to 1\u202f000, last 1\u202f000, in 4 min."},
+		"negative":      {[]Series{series(-3, 5)}, "5 2.5 0 \u22122.5 \u22125", "m3-3 1 8", "a: \u22123 to 5, last 5, in 4 min."},
+		"a gap":         {[]Series{series(2, nan, nan, nan, 4)}, "4 3 2 1 0", "m0 2h0m4 2h0", "a: 2 to 4, last 4, in 4 min."},
+		"it ends early": {[]Series{series(2, 2, nan, nan, nan)}, "2 1.5 1 0.5 0", "m0 2 1 0", "a: always 2, in 4 min."},
+		"infinite":      {[]Series{series(2, math.Inf(1))}, "2 1.5 1 0.5 0", "m3 2h0", "a: always 2, in 4 min."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := drawChart(aPlan(4*time.Minute), tc.in, func(s Series) string { return s.Labels["node"] })
@@ -47,6 +47,53 @@ func TestDrawChart(t *testing.T) {
 			}
 			if got := strings.Join(c.Y, " "); got != tc.scale || path != tc.path || c.Summary() != tc.summary {
 				t.Errorf("scale %q, path %q, %q; want %q, %q, %q", got, path, c.Summary(), tc.scale, tc.path, tc.summary)
+			}
+		})
+	}
+}
+
+// TestTrace holds what a path keeps of values, and where it is put.
+func TestTrace(t *testing.T) {
+	for name, tc := range map[string]struct {
+		in    Series
+		exp   int
+		path  string
+		place string
+	}{
+		"whole numbers":       {series(1000, 1001), 0, "m3 1000 1 1", "matrix(250 0 0 -0.12 0 240)"},
+		"six digits of parts": {series(0.5, 1.2345678), -5, "m3 50000 1 73457", "matrix(250 0 0 -0.0012 0 240)"},
+		"what is very large":  {series(3e12, 1e12), 7, "m3 300000 1-200000", "matrix(250 0 0 -0.0006 0 240)"},
+		"what is very small":  {series(0.00002, 0), -10, "m3 200000 1-200000", "matrix(250 0 0 -0.0012 0 240)"},
+		"below nothing":       {series(-2, 2), 0, "m3-2 1 4", "matrix(250 0 0 -60 0 120)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ln := drawChart(aPlan(4*time.Minute), []Series{tc.in}, func(Series) string { return "" }).Lines[0]
+			if ln.Exp != tc.exp || ln.Path != tc.path || ln.Place != tc.place {
+				t.Errorf("%q in units of 1e%d, at %s; want %q, 1e%d, %s", ln.Path, ln.Exp, ln.Place, tc.path, tc.exp, tc.place)
+			}
+		})
+	}
+}
+
+func TestTicks(t *testing.T) {
+	for name, tc := range map[string]struct {
+		span time.Duration
+		want string
+	}{
+		"ten minutes":                 {10 * time.Minute, "11:56 at 10 11:58 at 30 12:00 at 50 12:02 at 70 12:04 at 90"},
+		"half a minute, with seconds": {30 * time.Second, "12:04:30 at 0 12:04:40 at 33.3 12:04:50 at 66.7"},
+		"an hour":                     {time.Hour, "11:15 at 16.7 11:30 at 41.7 11:45 at 66.7 12:00 at 91.7"},
+		"a day":                       {day, "18:00 at 24.7 24 Nov at 49.7 06:00 at 74.7"},
+		"four weeks begin on Mondays": {4 * week, "2 Nov at 19.6 9 Nov at 44.6 16 Nov at 69.6 23 Nov at 94.6"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to := noon.Add(5 * time.Minute)
+			var got []string
+			for _, k := range ticks(to.Add(-tc.span), to) {
+				got = append(got, k.Text+" at "+k.At)
+			}
+			if got := strings.Join(got, " "); got != tc.want {
+				t.Errorf("ticks are %s, want %s", got, tc.want)
 			}
 		})
 	}
@@ -83,7 +130,7 @@ func TestStepOf(t *testing.T) {
 func TestLinesKeepTheirColours(t *testing.T) {
 	look := func(a, b float64) map[string][2]string {
 		out := map[string][2]string{}
-		pl := plan{ID: "c", Say: number, From: noon.Add(-time.Hour), To: noon, Step: time.Minute}
+		pl := plan{ID: "c", Unit: inNumber, From: noon.Add(-time.Hour), To: noon, Step: time.Minute}
 		c := drawChart(pl, []Series{{Labels: map[string]string{"": "a"}, Points: []Point{{noon, a}}}, {Labels: map[string]string{"": "b"}, Points: []Point{{noon, b}}}}, func(s Series) string { return s.Labels[""] })
 		for _, ln := range c.Lines {
 			out[ln.Name] = [2]string{ln.Class, ln.ID}

@@ -191,6 +191,7 @@ type page struct {
 	Scripts  []string  // of its own, beside the one that keeps it fresh
 	Forms    bool      // are sent by htmx, which puts the answers in place
 	Done     *doneLine // what a person just did; nil: nothing
+	Charts   bool      // drawn again by uPlot, where there is script
 	Sections []section
 }
 

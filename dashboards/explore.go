@@ -55,7 +55,7 @@ type explored struct {
 
 func (p *Pages) explore(r *http.Request) page {
 	q := r.URL.Query()
-	pg := page{Name: "explore", Title: "Explore", Forms: true, Scripts: []string{"chart.js", "explore.js"}}
+	pg := page{Name: "explore", Title: "Explore", Forms: true, Charts: true, Scripts: []string{"explore.js"}}
 	if p.opts.Query == nil || p.opts.Range == nil {
 		return noStore(pg)
 	}
@@ -105,14 +105,18 @@ func (p *Pages) look(ctx context.Context, query string, begin, end time.Time, st
 		x.fault = err.Error()
 		return x
 	}
-	pl := plan{ID: "explore-chart", Title: "Over time", Say: plainNumber, Axis: si, From: begin, To: end, Step: step, Marks: p.deploys(ctx, begin, end)}
+	pl := plan{ID: "explore-chart", Title: "Over time", Unit: inExact, From: begin, To: end, Step: step, Marks: p.deploys(ctx, begin, end)}
 	asked := query
 	if len(x.now) > maxExplore {
 		asked = fmt.Sprintf("topk(%d, %s)", maxLines, query)
 		pl.Note = fmt.Sprintf("Of %s, the highest at each time.", number(float64(len(x.now))))
 	}
 	over, err := p.opts.Range(ctx, asked, begin, end, step)
-	x.over = drawChart(pl, over, func(s Series) string { return seriesName(s.Labels) })
+	alike := alikeOf(over)
+	x.over = drawChart(pl, over, func(s Series) string { return seriesName(without(s.Labels, alike)) })
+	if len(alike) > 0 {
+		x.over.Alike = seriesName(alike)
+	}
 	if err != nil {
 		x.over.Fault = "Not drawn: " + err.Error()
 	}
@@ -130,6 +134,24 @@ func (e *exploration) tell(x explored, at time.Time) {
 	for _, s := range series[:len(series)-e.More] {
 		e.Rows = append(e.Rows, exploreRow{seriesName(s.Labels), exact(last(s))})
 	}
+}
+
+// alikeOf are the labels that all of several series have, by which they are not told apart.
+func alikeOf(series []Series) map[string]string {
+	if len(series) < 2 {
+		return nil
+	}
+	alike := maps.Clone(series[0].Labels)
+	for _, s := range series[1:] {
+		maps.DeleteFunc(alike, func(k, v string) bool { w, ok := s.Labels[k]; return !ok || w != v })
+	}
+	return alike
+}
+
+func without(labels, those map[string]string) map[string]string {
+	left := maps.Clone(labels)
+	maps.DeleteFunc(left, func(k, _ string) bool { _, ok := those[k]; return ok })
+	return left
 }
 
 // seriesName writes labels as PromQL does.

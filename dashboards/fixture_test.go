@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -194,6 +195,19 @@ func (f fleet) ranged(_ context.Context, q string, start, end time.Time, step ti
 		return f.perNode(line), nil
 	}
 	return []Series{{nil, line(0)}}, nil
+}
+
+// noise is the fleet's lines with as many different values as a real fleet's.
+func noise(f fleet) func(context.Context, string, time.Time, time.Time, time.Duration) ([]Series, error) {
+	return func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]Series, error) {
+		all, err := f.ranged(ctx, q, start, end, step)
+		for _, s := range all {
+			for i := range s.Points {
+				s.Points[i].V *= 1 + 0.1*rand.NormFloat64()
+			}
+		}
+		return all, err
+	}
 }
 
 func (f fleet) perNode(points func(i int) []Point) (out []Series) {

@@ -35,7 +35,7 @@ var groupings = []struct{ by, label, labels string }{
 // overQuery is one chart of the page: the queries of its lines, by what they are called; "" takes the labels as names.
 type overQuery struct {
 	id, title string
-	say, axis func(float64) string
+	unit      unit
 	lines     []lineQuery
 	limit     float64
 	limitName string
@@ -56,20 +56,20 @@ func overQueries(labels string) []overQuery {
 		return `histogram_quantile(` + q + `, sum(rate(navcloud_fanout_latency_seconds[%s])))`
 	}
 	return []overQuery{
-		{id: "open", title: "Open streams", say: number, axis: si, lines: []lineQuery{{"", open}}},
-		{id: "turnover", title: "Streams opened, and closed by reason", say: rate, lines: []lineQuery{
+		{id: "open", title: "Open streams", unit: inNumber, lines: []lineQuery{{"", open}}},
+		{id: "turnover", title: "Streams opened, and closed by reason", unit: inRate, lines: []lineQuery{
 			{"opened", `sum(rate(navcloud_streams_opened_total[%s]))`}, {"closed: ", `sum by (reason) (rate(navcloud_streams_closed_total[%s]))`},
 		}},
-		{id: "late", title: "Heartbeats late", say: percent, lines: []lineQuery{{"of those sent", `sum(rate(navcloud_heartbeats_late_total[%s])) / (sum(rate(navcloud_heartbeats_sent_total[%s])) > 0)`}}},
-		{id: "latency", title: "Fan-out latency", say: seconds, note: "From publish to the last stream of a node.", lines: []lineQuery{
+		{id: "late", title: "Heartbeats late", unit: inPercent, lines: []lineQuery{{"of those sent", `sum(rate(navcloud_heartbeats_late_total[%s])) / (sum(rate(navcloud_heartbeats_sent_total[%s])) > 0)`}}},
+		{id: "latency", title: "Fan-out latency", unit: inSeconds, note: "From publish to the last stream of a node.", lines: []lineQuery{
 			{"50 % below", quantile("0.5")}, {"90 % below", quantile("0.9")}, {"99 % below", quantile("0.99")}, {"99.9 % below", quantile("0.999")},
 		}},
-		{id: "events", title: "Events published, delivered, lost", say: rate, axis: siRate, lines: []lineQuery{
+		{id: "events", title: "Events published, delivered, lost", unit: inRate, lines: []lineQuery{
 			{"published", `sum(rate(navcloud_events_published_total[%s]))`},
 			{"delivered to streams", `sum(rate(navcloud_events_delivered_total[%s]))`},
 			{"lost: ", `sum by (reason) (rate(navcloud_events_dropped_total[%s]))`},
 		}},
-		{id: "limit", title: "Nearness to the balancer's limit", say: percent, limit: 1, limitName: "the limit", lines: []lineQuery{{"", balancerShare}}},
+		{id: "limit", title: "Nearness to the balancer's limit", unit: inPercent, limit: 1, limitName: "the limit", lines: []lineQuery{{"", balancerShare}}},
 	}
 }
 
@@ -82,7 +82,7 @@ type overHead struct {
 
 func (p *Pages) overTime(r *http.Request) page {
 	q := r.URL.Query()
-	pg := page{Name: "streams", Title: "Streams over time", Forms: true, Scripts: []string{"chart.js"}}
+	pg := page{Name: "streams", Title: "Streams over time", Forms: true, Charts: true}
 	if p.opts.Range == nil {
 		return noStore(pg)
 	}
@@ -199,7 +199,7 @@ func (p *Pages) drawOver(ctx context.Context, queries []overQuery, begin, end ti
 	wg.Wait()
 	var out overDrawn
 	for i, q := range queries {
-		pl := plan{ID: "chart-" + q.id, Title: q.title, Say: q.say, Axis: q.axis, Limit: q.limit, LimitName: q.limitName, From: begin, To: end, Step: step, Marks: marks, Note: q.note}
+		pl := plan{ID: "chart-" + q.id, Title: q.title, Unit: q.unit, Limit: q.limit, LimitName: q.limitName, From: begin, To: end, Step: step, Marks: marks, Note: q.note}
 		var all []Series
 		fault := ""
 		for j, l := range q.lines {

@@ -11,7 +11,7 @@ import (
 type timeline struct {
 	period
 	Lanes  []lane
-	Ticks  []string
+	Ticks  []tick
 	Deeds  []deed // newest first
 	More   int
 	Fault  string
@@ -57,7 +57,7 @@ func (p *Pages) timeline(r *http.Request) page {
 		}
 		t.Lanes = append(t.Lanes, ln)
 	}
-	t.Ticks = ticks(t.From, t.To, 5)
+	t.Ticks = ticks(t.From, t.To)
 	t.Counts = plural(t.Lanes[0].Count, "page") + ", " + plural(t.Lanes[1].Count, "act") + " of people, " + plural(t.Lanes[2].Count, "deploy") + " in " + short(span)
 	if fault != "" && len(events) == 0 {
 		t.Counts, t.Lanes = "What happened is not known", nil
@@ -72,22 +72,4 @@ func (p *Pages) timeline(r *http.Request) page {
 		{ID: "deeds-list", Hush: true, Parts: []part{{"timeline-deeds", "timeline-deeds", t}}},
 	}
 	return pg
-}
-
-// ticks are n times, evenly from the first to the last, as short as tells them apart.
-func ticks(from, to time.Time, n int) []string {
-	layout := "15:04"
-	switch span := to.Sub(from); {
-	case span > 3*24*time.Hour:
-		layout = "2 Jan"
-	case span > 20*time.Hour:
-		layout = "2 Jan 15:04"
-	case span < 10*time.Minute:
-		layout = "15:04:05"
-	}
-	out := make([]string, n)
-	for i := range out {
-		out[i] = from.Add(to.Sub(from) * time.Duration(i) / time.Duration(n-1)).UTC().Format(layout)
-	}
-	return out
 }
