@@ -110,6 +110,7 @@ func (p *Pages) act(w http.ResponseWriter, r *http.Request, have bool, do func(c
 		p.serve(w, r, p.message(http.StatusConflict, "Not done", "It was not done: "+err.Error()+". Nothing was changed."))
 		return
 	}
+	p.acted.ring()
 	to := url.URL{Path: "/", RawQuery: q.Encode()}
 	http.Redirect(w, r, to.String(), http.StatusSeeOther)
 }

@@ -95,6 +95,7 @@ type Pages struct {
 	live   time.Duration // between looks of a live page
 
 	streaming atomic.Int64 // streams of updates that are open
+	acted     bell         // rings for them
 
 	answers memo // of the store
 	ended   ended

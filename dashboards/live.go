@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"regexp"
+	"sync"
 	"time"
 )
 
@@ -16,6 +17,33 @@ const maxLive = 15 * time.Minute
 
 // maxStreams bounds the streams of updates that are open at once: each looks at its page every two seconds.
 const maxStreams = 200
+
+// afterAct is how long after an act the streams look once more: the router takes a moment.
+const afterAct = 250 * time.Millisecond
+
+// bell wakes all who wait for it.
+type bell struct {
+	mu sync.Mutex
+	c  chan struct{}
+}
+
+func (b *bell) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c == nil {
+		b.c = make(chan struct{})
+	}
+	return b.c
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c != nil {
+		close(b.c)
+		b.c = nil
+	}
+}
 
 // news is what changed since the browser was last told: the order of the parts of each section whose order
 // changed, and the parts that are new or different.
@@ -86,7 +114,8 @@ func (p *Pages) serveLive(build func(*http.Request) page) http.HandlerFunc {
 	}
 }
 
-// stream sends what look returns, at once and then every so often, until the browser goes or the stream is old.
+// stream sends what look returns, at once, every so often and when somebody acted, until the browser goes or the stream
+// is old.
 func (p *Pages) stream(w http.ResponseWriter, r *http.Request, every time.Duration, event string, look func() ([]byte, error)) {
 	if p.streaming.Add(1) > maxStreams {
 		p.streaming.Add(-1)
@@ -104,6 +133,7 @@ func (p *Pages) stream(w http.ResponseWriter, r *http.Request, every time.Durati
 	end := time.NewTimer(maxLive)
 	defer end.Stop()
 	for {
+		acted := p.acted.next()
 		body, err := look()
 		if err != nil {
 			p.opts.Log.Error("live page not made", "path", r.URL.Path, "err", err)
@@ -122,7 +152,10 @@ func (p *Pages) stream(w http.ResponseWriter, r *http.Request, every time.Durati
 			return
 		case <-end.C:
 			return
+		case <-acted:
+			ticks.Reset(afterAct)
 		case <-ticks.C:
+			ticks.Reset(every)
 		}
 	}
 }

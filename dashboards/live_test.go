@@ -2,12 +2,14 @@ package dashboards
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,6 +110,47 @@ func TestLiveStream(t *testing.T) {
 	if got := n.Order["problems"]; len(got) != 1 || got[0] != "calm" {
 		t.Errorf("after all is over the rows are %v, want calm", got)
 	}
+}
+
+// TestAnActIsNewsAtOnce lets a person act long before the next look: all who look at the board are told at once.
+func TestAnActIsNewsAtOnce(t *testing.T) {
+	var now atomic.Pointer[alerting.View]
+	first := incident()
+	now.Store(&first)
+	o := options(first, fleet{}, goodStatus())
+	o.View = func() alerting.View { return *now.Load() }
+	o.Ack = func(_ context.Context, _, by string, _ bool) error {
+		after := incident()
+		after.Problems[1].State, after.Problems[1].AckedBy = alerting.AckedState, by
+		now.Store(&after)
+		return nil
+	}
+	p := New(o)
+	p.live = time.Hour
+	srv := httptest.NewServer(p)
+	defer srv.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL+"/live/board", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		switch text := lines.Text(); {
+		case strings.Contains(text, `Taken by someone at the board`):
+			return
+		case strings.HasPrefix(text, "data: "):
+			post(p, "/problems/00000000000000b2/take", nil, nil)
+		}
+	}
+	t.Errorf("the stream ended without the act: %v", lines.Err())
 }
 
 func TestLiveEndsWithItsBrowser(t *testing.T) {
