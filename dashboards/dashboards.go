@@ -217,7 +217,7 @@ func (p *Pages) message(status int, title, text string) page {
 
 // saying is the page with nothing on it but a title and a sentence: what it would show is not here.
 func (pg page) saying(title, text string) page {
-	pg.Forms, pg.Scripts = false, nil
+	pg.Forms, pg.Charts, pg.Scripts = false, false, nil
 	pg.Sections = []section{{ID: "message", Hush: true, Parts: []part{{"note", "message", note{title, text}}}}}
 	return pg
 }

@@ -66,6 +66,9 @@ func TestActInPlace(t *testing.T) {
 	if got := value[string](t, ctx, `location.pathname + location.search`); got != "/" {
 		t.Errorf("acts led to %s", got)
 	}
+	if got := value[[]string](t, ctx, blocked); len(got) > 0 {
+		t.Errorf("acts wanted what the policy forbids: %q", got)
+	}
 }
 
 // TestActThatFails presses a button whose act is refused, whose way is cut, and whose proxy answers in place of the agent: each

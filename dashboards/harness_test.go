@@ -106,6 +106,13 @@ func accessible(t *testing.T, ctx context.Context, what, rules string) {
 	}
 }
 
+// blocked is what the page's content security policy did not let it do, since it was opened.
+const blocked = `(() => {
+	const o = new ReportingObserver(() => {}, {types: ["csp-violation"], buffered: true});
+	o.observe();
+	return o.takeRecords().map(r => r.body.effectiveDirective + " " + r.body.blockedURL + " at " + r.body.sourceFile);
+})()`
+
 // picture writes what the screen shows into the folder of BINNACLE_SCREENS, if there is one.
 func picture(t *testing.T, ctx context.Context, name string) {
 	t.Helper()

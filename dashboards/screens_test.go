@@ -90,6 +90,9 @@ func TestScreens(t *testing.T) {
 				accessible(t, ctx, fmt.Sprintf("%s at %d, dark", name, width), `{runOnly: ["color-contrast", "link-in-text-block"]}`)
 			}
 		}
+		for _, what := range value[[]string](t, ctx, blocked) {
+			t.Errorf("%s wants what its policy forbids: %s", name, what)
+		}
 		do(t, ctx, chromedp.Navigate("about:blank"))
 		srv.CloseClientConnections()
 		srv.Close()
