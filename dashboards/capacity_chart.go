@@ -39,8 +39,8 @@ func drawFan(a capacity.Answer) chart {
 			{Name: "expected", Class: "mean", pts: f.points(a.Fan.Mean, n, slices.Max[[]float64])},
 		},
 		Bands: []chartBand{
-			{Name: "19 times of 20", Class: "wide", lo: f.points(a.Fan.Lo95, n, slices.Min[[]float64]), hi: f.points(a.Fan.Hi95, n, slices.Max[[]float64])},
-			{Name: "8 times of 10", Class: "narrow", lo: f.points(a.Fan.Lo80, n, slices.Min[[]float64]), hi: f.points(a.Fan.Hi80, n, slices.Max[[]float64])},
+			{Name: "95 % within", Class: "wide", lo: f.points(a.Fan.Lo95, n, slices.Min[[]float64]), hi: f.points(a.Fan.Hi95, n, slices.Max[[]float64])},
+			{Name: "80 % within", Class: "narrow", lo: f.points(a.Fan.Lo80, n, slices.Min[[]float64]), hi: f.points(a.Fan.Hi80, n, slices.Max[[]float64])},
 		},
 	}
 	if a.Pool.Unit == "bytes" {

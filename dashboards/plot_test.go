@@ -23,6 +23,8 @@ import (
 const watchPlots = `(() => {
 	let real;
 	window.plots = [];
+	window.violations = [];
+	document.addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.sourceFile));
 	Object.defineProperty(window, "uPlot", {
 		set(made) {
 			real = function (...a) { const u = new made(...a); plots.push(new WeakRef(u)); return u; };
@@ -114,6 +116,14 @@ func TestPlots(t *testing.T) {
 	value[bool](t, ctx, `window.redrawn = 0; plot("chart-open").hooks.drawAxes.push(() => redrawn++); true`)
 	do(t, ctx, scheme("dark"))
 	await(t, ctx, `redrawn > 0 && `+colour+` !== "`+light+`"`)
+	if got := value[[]string](t, ctx, `violations`); len(got) > 0 {
+		t.Errorf("the policy is broken: %v", got)
+	}
+	do(t, ctx, onPaper())
+	if got := value[string](t, ctx, `[...document.querySelectorAll(".plot")].map(p => p.querySelector("svg").checkVisibility() + " " + p.shadowRoot.querySelector("canvas").checkVisibility()).filter((s) => s !== "true false").join()`); got != "" {
+		t.Errorf("on paper the server's drawings and the canvases are seen: %s; want the drawings alone", got)
+	}
+	picture(t, ctx, "history-print")
 }
 
 // hideALine unchooses a line that is far above the others: what is left has the whole height.
@@ -150,9 +160,13 @@ func TestPlotZoom(t *testing.T) {
 	srv := chartServer(t, options(incident(), fleet{nodes: 3}, goodStatus()))
 	do(t, ctx, chromedp.EmulateViewport(1440, 900))
 	charted(t, ctx, srv.URL+"/streams/history?by=node&last=6h0m0s")
+	value[bool](t, ctx, `window.kept = true`)
 	mouse(t, ctx, "chart-turnover", true, 0.5, 0.6, 0.75)
 	await(t, ctx, `location.search.includes("from=2026-11-24T09%3A00%3A00") && location.search.includes("to=2026-11-24T10%3A30%3A00") && location.search.includes("by=node") && !location.search.includes("last")`)
-	await(t, ctx, allDrawn+` && document.querySelector(".plot").dataset.step === "30"`)
+	await(t, ctx, allDrawn+` && plot("chart-turnover").data[0][1] - plot("chart-turnover").data[0][0] === 30 && plot("chart-turnover").scales.x.max - plot("chart-turnover").scales.x.min === 5400`)
+	if !value[bool](t, ctx, `window.kept === true && plots.length === 6`) {
+		t.Error("the page or its plots were made anew")
+	}
 
 	planned := chartServer(t, planning(planned()))
 	charted(t, ctx, planned.URL+"/capacity")

@@ -61,7 +61,7 @@ export const units = {
 };
 
 const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
-const day = 86400, week = 7 * day, monday = 4 * day; // the first of 1970
+const day = 86400, week = 7 * day, yearOne = -719162 * day; // from which Go counts; it began on a Monday
 
 const dateOf = (s) => { const d = new Date(s * 1000); return `${d.getUTCDate()} ${months[d.getUTCMonth()]}`; };
 const timeOf = (s, step) => new Date(s * 1000).toISOString().slice(11, step < 60 ? 19 : 16);
@@ -93,9 +93,8 @@ const steps = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 2160
 // ticks are round times of UTC that leave each label 70 px.
 function ticks(u, from, to) {
   const most = Math.max(1, u.bbox.width / devicePixelRatio / 70);
-  const step = steps.find((s) => to - from <= most * s) ?? steps.at(-1), first = step >= week ? monday : 0;
-  const out = [];
-  for (let t = Math.ceil((from - first) / step) * step + first; t <= to; t += step) out.push(t);
+  const step = steps.find((s) => to - from <= most * s) ?? steps.at(-1), out = [];
+  for (let t = Math.ceil((from - yearOne) / step) * step + yearOne; t <= to; t += step) out.push(t);
   return out;
 }
 
