@@ -125,8 +125,13 @@ func TestKeys(t *testing.T) {
 	do(t, ctx, chromedp.KeyEvent("/"))
 	await(t, ctx, `document.activeElement.id === "f-q"`)
 	value[string](t, ctx, `document.activeElement.value = ""`) // the driver's keys write although they were taken
+	value[bool](t, ctx, `window.kept = true`)
 	do(t, ctx, chromedp.KeyEvent("riak\r"))
-	await(t, ctx, `location.search === "?q=riak" && document.querySelectorAll(".problem").length === 1`)
+	await(t, ctx, `location.search === "?q=riak" && document.querySelectorAll(".problem").length === 1 && document.body.dataset.live === "/live/board?q=riak"`)
+	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	if !value[bool](t, ctx, `window.kept === true && document.activeElement.id === "f-q"`) {
+		t.Error("the filter loaded the page anew, or took the focus")
+	}
 	if got := strings.Join(d.did, "; "); got != want {
 		t.Errorf("the keys did %q, want %q", got, want)
 	}

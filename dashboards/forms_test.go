@@ -3,6 +3,7 @@ package dashboards
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // place is what a person who acts in the middle of a long board must not lose: how far they have scrolled, what they
@@ -58,6 +61,10 @@ func TestActInPlace(t *testing.T) {
 	value[bool](t, ctx, axe(t)+`; true`)
 	accessible(t, ctx, "board after an act", "")
 	press(`#done-note button`, "The silence was ended.")
+	do(t, ctx, chromedp.Click(chromedp.CSS("#close")))
+	if got := value[int](t, ctx, `document.getElementById("answer").childElementCount`); got != 0 {
+		t.Errorf("closed, the note still has %d parts", got)
+	}
 	const by = " by someone at the board"
 	want := "ack 0000000000000008" + by + ", undo false; ack 0000000000000008" + by + ", undo true; silence 0000000000000008 for 2h0m0s" + by + ": moved; end s1" + by
 	if got := strings.Join(d.did, "; "); got != want {
@@ -108,28 +115,42 @@ func TestActThatFails(t *testing.T) {
 	fails("No answer came, so whether it was done is not known.")
 }
 
-// TestPressedTwice presses a button twice while its act has no answer: it is done once.
+// TestPressedTwice presses a button again and again while its act has no answer, though news of its row come meanwhile: it is
+// done once, and then the row is as the news say.
 func TestPressedTwice(t *testing.T) {
 	ctx := browser(t)
 	answer := make(chan struct{})
 	var acts atomic.Int64
-	o := (&desk{}).on(options(incident(), fleet{}, goodStatus()))
+	var now atomic.Pointer[alerting.View]
+	first, second := incident(), incident()
+	for i := range second.Problems {
+		second.Problems[i].Page.Impact = "Everybody."
+	}
+	now.Store(&first)
+	o := (&desk{}).on(options(first, fleet{}, goodStatus()))
+	o.View = func() alerting.View { return *now.Load() }
 	o.Ack = func(context.Context, string, string, bool) error {
 		acts.Add(1)
+		now.Store(&second)
 		<-answer
 		return nil
 	}
-	srv := httptest.NewServer(New(o))
+	p := New(o)
+	p.live = 50 * time.Millisecond
+	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()
 	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/"))
 	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh" && window.htmx`)
-	value[bool](t, ctx, `for (let i = 0; i < 3; i++) document.querySelector('form[action="/problems/00000000000000b2/take"] button').click(); true`)
-	await(t, ctx, `document.querySelector(".htmx-request") !== null`)
+	const press = `for (let i = 0; i < 3; i++) document.querySelector('form[action="/problems/00000000000000b2/take"] button').click(); true`
+	const says = `document.querySelector("#p-00000000000000%s .hurt").textContent.includes("Everybody")`
+	value[bool](t, ctx, press)
+	await(t, ctx, fmt.Sprintf(says, "a1"))
+	value[bool](t, ctx, press)
 	close(answer)
-	await(t, ctx, `document.getElementById("done-note")?.textContent.includes("You took") && !document.querySelector(".htmx-request")`)
+	await(t, ctx, `document.getElementById("done-note")?.textContent.includes("You took") && `+fmt.Sprintf(says, "b2"))
 	if got := acts.Load(); got != 1 {
-		t.Errorf("pressed three times before the answer it was done %d times, want once", got)
+		t.Errorf("pressed six times before the answer it was done %d times, want once", got)
 	}
 }
 
@@ -203,8 +224,8 @@ func TestQueryInPlace(t *testing.T) {
 	opened(t, ctx, srv.URL+"/explore?q=navcloud_streams_open")
 	do(t, ctx, chromedp.Focus(chromedp.CSS("#query")), chromedp.KeyEvent("1 + \r"))
 	answered(t, ctx, `document.title.startsWith("Explore: 1 + navcloud_streams_open")`, "/explore?q=1+%2B+navcloud_streams_open")
-	if got := value[string](t, ctx, `[document.activeElement.id, document.querySelectorAll("#explore-chart").length].join()`); got != "query,1" {
-		t.Errorf("after the answer focus and charts are %s", got)
+	if got := value[string](t, ctx, `[document.activeElement.id, document.querySelectorAll("#explore-chart").length, document.getElementById("told").textContent].join()`); got != "query,1,Explore: 1 + navcloud_streams_open · binnacle" {
+		t.Errorf("after the answer focus, charts and what is told are %s", got)
 	}
 	srv.Listener.Close()
 	srv.CloseClientConnections()

@@ -25,7 +25,10 @@ document.addEventListener("htmx:before:swap", (e) => {
 
 document.addEventListener("htmx:after:swap", (e) => {
   const { ctx } = e.detail, box = e.target.closest?.(".silence");
-  if (asks(ctx)) return;
+  if (asks(ctx)) { // who does not see it is told that another page is here
+    document.getElementById("told").textContent = ctx.title;
+    return;
+  }
   if (box && ctx.response.status < 400) {
     box.firstElementChild.focus({ preventScroll: true });
     box.open = false;
