@@ -142,7 +142,7 @@ const wide = (el) => parseFloat(look(el).strokeWidth);
 const sheet = new CSSStyleSheet();
 sheet.replaceSync([...document.getElementById("plot-style").sheet.cssRules].map((r) => r.cssText).join("\n") + `
 slot { display: none; }
-.uplot { margin: -8px -12px 0 0; font: inherit; }
+.uplot { width: auto; overflow: clip; margin: -8px -12px 0 0; font: inherit; }
 .u-over { cursor: crosshair; touch-action: pan-y pinch-zoom; }
 .u-hz .u-cursor-x { border-right: 1px solid var(--soft); }
 .u-select { background: var(--focus); opacity: .25; }
