@@ -180,7 +180,14 @@ func TestPlotZoom(t *testing.T) {
 	if again := value[float64](t, ctx, `plot("fan").scales.x.min`); again != shown {
 		t.Errorf("the link opens the time from %v on, want that from %v", again, shown)
 	}
-	do(t, ctx, chromedp.Focus(chromedp.CSS("#fan .plot")), chromedp.KeyEvent(kb.Escape))
+	do(t, ctx, chromedp.Focus(chromedp.CSS("#fan .plot")), chromedp.KeyEvent(kb.Home), chromedp.KeyEvent(kb.ArrowRight, chromedp.KeyModifiers(chromedp.ModifierShift)))
+	marked := value[float64](t, ctx, `plot("fan").select.width`)
+	picture(t, ctx, "fan-keys")
+	do(t, ctx, chromedp.KeyEvent(kb.Enter))
+	if after := value[float64](t, ctx, `plot("fan").scales.x.max - plot("fan").scales.x.min`); marked <= 0 || after > 86400 {
+		t.Errorf("Shift and an arrow mark %v px, and Enter opens %v s; want an hour or a few", marked, after)
+	}
+	do(t, ctx, chromedp.KeyEvent(kb.Escape))
 	await(t, ctx, `location.search === "" && plot("fan").scales.x.min === Number(document.querySelector("#fan .plot").dataset.from)`)
 }
 

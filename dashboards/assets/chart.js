@@ -147,6 +147,8 @@ slot { display: none; }
 .u-hz .u-cursor-x { border-right: 1px solid var(--soft); }
 .u-select { background: var(--focus); opacity: .25; }
 .time { position: absolute; top: 100%; left: 0; padding: 0 .35rem; border-radius: 3px; background: var(--ink); color: var(--card); white-space: nowrap; pointer-events: none; z-index: 1; }
+.hint { display: none; position: absolute; bottom: 2px; right: 2px; padding: 0 .35rem; border-radius: 3px; background: var(--card); pointer-events: none; }
+:host(:focus-visible) .hint { display: block; }
 @media print { slot { display: contents; } .uplot { display: none; } }`);
 
 // stroke draws a straight line as its element is drawn.
@@ -252,7 +254,10 @@ function take(host) {
     c.time = document.createElement("div");
     c.time.className = "time";
     c.time.hidden = true;
-    c.u.over.append(c.time);
+    const hint = document.createElement("div");
+    hint.className = "hint";
+    hint.textContent = "\u2190 \u2192 say values, with Shift mark a stretch, Enter opens it";
+    c.u.over.append(c.time, hint);
     c.u.over.addEventListener("pointerdown", touch);
     c.u.over.addEventListener("pointermove", touch);
     charts.set(c.figure.id, c);
@@ -300,7 +305,7 @@ function chosen(c, u) {
   const { left, width } = u.select;
   if (!width) return;
   const stretch = [left, left + width].map((x) => Math.round(u.posToVal(x, "x") / c.step) * c.step);
-  u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+  mark(c, 0, 0);
   if (stretch[1] - stretch[0] >= shortest) show(stretch);
 }
 
@@ -319,7 +324,15 @@ function show(stretch) {
   link.click();
 }
 
-// The arrow keys go along the time, a sixtieth of it at a step, and begin where the newest value is.
+// mark chooses a stretch of time; one of no length is none.
+function mark(c, from, to) {
+  const [left, right] = [from, to].sort((a, b) => a - b).map((t) => c.u.valToPos(t, "x"));
+  c.u.setSelect({ left, width: right - left, top: 0, height: c.u.over.clientHeight }, false);
+  if (from === to) c.start = null;
+}
+
+// The arrow keys go along the time, a sixtieth of it at a step, and begin where the newest value is. With Shift they
+// mark what Enter opens.
 const readout = document.createElement("p");
 readout.className = "unseen";
 readout.id = "readout";
@@ -328,13 +341,16 @@ readout.setAttribute("role", "status");
 document.addEventListener("keydown", (e) => {
   const c = charts.get(e.target.closest?.(".chart")?.id);
   if (!c || e.target !== c.host || e.ctrlKey || e.metaKey || e.altKey) return;
-  if (e.key === "Escape") { show(null); c.u.setCursor({ left: -10, top: -10 }, true, true); return; }
+  if (e.key === "Escape") { show(null); c.u.setCursor({ left: -10, top: -10 }, true, true); mark(c, 0, 0); return; }
+  if (e.key === "Enter" && c.u.select.width) { chosen(c, c.u); return; }
   const [first, last] = c.u.series[0].idxs, step = Math.max(1, Math.round((last - first) / 60));
   const here = at === null ? last : c.u.valToIdx(at);
   const i = { ArrowLeft: here - step, ArrowRight: here + step, Home: first, End: last }[e.key];
   if (i === undefined) return;
   e.preventDefault();
+  c.start ??= at ?? c.u.data[0][last];
   point(c, Math.min(Math.max(i, first), last));
+  mark(c, c.start, e.shiftKey ? at : c.start);
   if (!readout.isConnected) document.body.append(readout);
   const said = c.names.map((name, k) => c.said[k] && `${name} ${c.said[k]}`).filter(Boolean);
   readout.textContent = `${dateOf(at)} ${timeOf(at, c.step)} UTC: ${said.join(", ") || "nothing"}`;
