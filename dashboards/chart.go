@@ -31,7 +31,7 @@ var (
 	inNumber  = unit{Name: "number", say: number, axis: si}
 	inRate    = unit{Name: "rate", say: rate, axis: siRate}
 	inSeconds = unit{Name: "seconds", say: seconds, axis: seconds}
-	inPercent = unit{Name: "percent", say: percent, axis: percent}
+	inPercent = unit{Name: "percent", say: percent, axis: siPercent}
 	inExact   = unit{Name: "exact", say: plainNumber, axis: si}
 	inBytes   = unit{Name: "bytes", say: bytesOf, axis: bytesOf, binary: true}
 )
@@ -152,13 +152,13 @@ func (u unit) niceStep(v float64) float64 {
 	return k * niceStep(v/k)
 }
 
-// niceStep is the least of 1, 2, 2.5 and 5 times a power of ten that is not below v.
+// niceStep is the least of a few digits times a power of ten that is not below v.
 func niceStep(v float64) float64 {
 	if v <= 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return 1.0 / plotSteps
 	}
 	base := math.Pow(10, math.Floor(math.Log10(v)))
-	for _, m := range []float64{1, 2, 2.5, 5} {
+	for _, m := range []float64{1, 1.5, 2, 2.5, 3, 4, 5} {
 		if m*base >= v*(1-1e-9) {
 			return m * base
 		}
@@ -267,6 +267,9 @@ func si(v float64) string {
 	}
 	return minus(strconv.FormatFloat(v, 'g', 3, 64))
 }
+
+// siPercent writes a ratio of 1 as it is, for a scale: round numbers are short by themselves.
+func siPercent(v float64) string { return minus(strconv.FormatFloat(v*100, 'g', 3, 64)) + " %" }
 
 // siRate writes a figure per second short, for a scale.
 func siRate(v float64) string { return si(v) + "/s" }

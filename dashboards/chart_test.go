@@ -60,8 +60,8 @@ func TestTrace(t *testing.T) {
 		path  string
 		place string
 	}{
-		"whole numbers":       {series(1000, 1001), 0, "m3 1000 1 1", "matrix(250 0 0 -0.12 0 240)"},
-		"six digits of parts": {series(0.5, 1.2345678), -5, "m3 50000 1 73457", "matrix(250 0 0 -0.0012 0 240)"},
+		"whole numbers":       {series(1000, 1001), 0, "m3 1000 1 1", "matrix(250 0 0 -0.2 0 240)"},
+		"six digits of parts": {series(0.5, 1.2345678), -5, "m3 50000 1 73457", "matrix(250 0 0 -0.0015 0 240)"},
 		"what is very large":  {series(3e12, 1e12), 7, "m3 300000 1-200000", "matrix(250 0 0 -0.0006 0 240)"},
 		"what is very small":  {series(0.00002, 0), -10, "m3 200000 1-200000", "matrix(250 0 0 -0.0012 0 240)"},
 		"below nothing":       {series(-2, 2), 0, "m3-2 1 4", "matrix(250 0 0 -60 0 120)"},

@@ -136,7 +136,7 @@ func hideALine(t *testing.T, ctx context.Context) {
 	top := `plot("chart-open").scales.y.max`
 	await(t, ctx, top+` >= 1e6`)
 	do(t, ctx, chromedp.Click(chromedp.CSS("#chart-open .legend li:nth-child(1) input")))
-	await(t, ctx, top+` === 2000 && !plot("chart-open").series[1].show`)
+	await(t, ctx, top+` === 1600 && !plot("chart-open").series[1].show`)
 }
 
 // keys reads a chart of which a line is hidden by keyboard alone.
@@ -334,9 +334,9 @@ func TestChartWithoutScript(t *testing.T) {
 	do(t, ctx, withoutScript(), chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/streams/history?by=node"))
 	await(t, ctx, `document.querySelectorAll(".plot svg .line").length === 18`)
 	line := value[[]float64](t, ctx, `(() => { const b = document.querySelector("#chart-open .line").getBoundingClientRect(), p = document.querySelector("#chart-open .drawing > svg").getBoundingClientRect(); return [(b.left - p.left) / p.width, b.width / p.width, (p.bottom - b.bottom) / p.height, b.height / p.height]; })()`)
-	for i, want := range []float64{0, 1, 0.5, 0.136} { // 1000 to 1273 of 2000, over the whole width
+	for i, want := range []float64{0, 1, 0.625, 0.171} { // 1000 to 1273 of 1600, over the whole width
 		if math.Abs(line[i]-want) > 0.02 {
-			t.Errorf("the line lies at %.3f of the plot, want 0, 1, 0.5 and 0.136", line)
+			t.Errorf("the line lies at %.3f of the plot, want 0, 1, 0.625 and 0.171", line)
 			break
 		}
 	}

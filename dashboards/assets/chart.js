@@ -57,7 +57,7 @@ function bytes(v) {
 
 export const units = {
   number: { say: grouped, axis: si }, rate: { say: rate, axis: (v) => si(v) + "/s" }, seconds: { say: seconds, axis: seconds },
-  percent: { say: percent, axis: percent }, exact: { say: exact, axis: si }, bytes: { say: bytes, axis: bytes, binary: true },
+  percent: { say: percent, axis: (v) => general(v * 100, 3) + " %" }, exact: { say: exact, axis: si }, bytes: { say: bytes, axis: bytes, binary: true },
 };
 
 const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
@@ -73,7 +73,7 @@ function niceStep(unit, v) {
   let k = 1;
   while (unit.binary && v >= 1024 * k) k *= 1024;
   const base = 10 ** Math.floor(Math.log10(v / k));
-  return k * base * ([1, 2, 2.5, 5].find((m) => m * base >= v / k * (1 - 1e-9)) ?? 10);
+  return k * base * ([1, 1.5, 2, 2.5, 3, 4, 5].find((m) => m * base >= v / k * (1 - 1e-9)) ?? 10);
 }
 
 function scale(c, low, high) {
@@ -90,9 +90,9 @@ function scale(c, low, high) {
 
 const steps = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, day, 2 * day, week, 2 * week, 4 * week, 13 * week];
 
-// ticks are round times of UTC that leave each label 70 px.
+// ticks are round times of UTC that leave each label 80 px.
 function ticks(u, from, to) {
-  const most = Math.max(1, u.bbox.width / devicePixelRatio / 70);
+  const most = Math.max(1, u.bbox.width / devicePixelRatio / 80);
   const step = steps.find((s) => to - from <= most * s) ?? steps.at(-1), out = [];
   for (let t = Math.ceil((from - yearOne) / step) * step + yearOne; t <= to; t += step) out.push(t);
   return out;
