@@ -146,6 +146,16 @@ func value[T any](t *testing.T, ctx context.Context, script string) T {
 	return v
 }
 
+// drawn evaluates a script when what follows a change of the screen was drawn: charts take their new size with a frame of their own.
+func drawn[T any](t *testing.T, ctx context.Context, script string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(`+script+`))))`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("in the browser: %s: %v", script, err)
+	}
+	return v
+}
+
 func await(t *testing.T, ctx context.Context, script string) {
 	t.Helper()
 	// A page that is just being left answers with an error: the next one is asked.

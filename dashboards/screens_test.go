@@ -75,7 +75,7 @@ func TestScreens(t *testing.T) {
 		many := value[bool](t, ctx, script+`; const all = document.querySelectorAll("details"); if (all.length < 40) all.forEach(d => d.open = true); all.length >= 40`)
 		for _, width := range []int64{320, 390, 768, 1440, 2560} {
 			do(t, ctx, scheme("light"), chromedp.EmulateViewport(width, 800))
-			if wide := value[int64](t, ctx, `document.documentElement.scrollWidth`); wide > width {
+			if wide := drawn[int64](t, ctx, `document.documentElement.scrollWidth`); wide > width {
 				t.Errorf("%s: %d px wide on a screen of %d", name, wide, width)
 			}
 			if value[bool](t, ctx, `[...document.querySelectorAll(".stacked")].some(e => e.scrollWidth > e.parentElement.clientWidth)`) {
