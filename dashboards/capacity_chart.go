@@ -28,15 +28,19 @@ func drawFan(a capacity.Answer) chart {
 	past, said = past[cut:], said[min(cut, len(said)):]
 	n, ahead := len(past), len(a.Fan.Mean)
 	f := fan{from: a.History.End.Add(-time.Duration(n-1) * time.Hour), every: (n + ahead + maxDrawn - 1) / maxDrawn}
+	worst := slices.Max[[]float64]
+	if a.Pool.Floor {
+		worst = slices.Min[[]float64]
+	}
 	c := chart{
 		plan: plan{
 			ID: "fan", Unit: inExact, Limit: a.Limit, LimitName: "the limit",
 			From: f.from, To: a.History.End.Add(time.Duration(max(ahead, 1)) * time.Hour), Step: time.Duration(f.every) * time.Hour,
 		},
 		Lines: []chartLine{
-			{Name: "forecast a day before", Class: "said", pts: f.points(said, 0, slices.Max[[]float64])},
-			{Name: "used", Class: "past", pts: f.points(past, 0, slices.Max[[]float64])},
-			{Name: "expected", Class: "mean", pts: f.points(a.Fan.Mean, n, slices.Max[[]float64])},
+			{Name: "forecast a day before", Class: "said", pts: f.points(said, 0, worst)},
+			{Name: "used", Class: "past", pts: f.points(past, 0, worst)},
+			{Name: "expected", Class: "mean", pts: f.points(a.Fan.Mean, n, worst)},
 		},
 		Bands: []chartBand{
 			{Name: "95 % within", Class: "wide", lo: f.points(a.Fan.Lo95, n, slices.Min[[]float64]), hi: f.points(a.Fan.Hi95, n, slices.Max[[]float64])},
@@ -62,11 +66,11 @@ type fan struct {
 }
 
 // points takes one value of each few hours; at is the hour of the first.
-func (f fan) points(values []float64, at int, worst func([]float64) float64) (out []Point) {
+func (f fan) points(values []float64, at int, of func([]float64) float64) (out []Point) {
 	for i := 0; i < len(values); i += f.every {
 		few := slices.DeleteFunc(slices.Clone(values[i:min(i+f.every, len(values))]), math.IsNaN)
 		if len(few) > 0 {
-			out = append(out, Point{f.from.Add(time.Duration(at+i) * time.Hour), max(worst(few), 0)})
+			out = append(out, Point{f.from.Add(time.Duration(at+i) * time.Hour), max(of(few), 0)})
 		}
 	}
 	return out

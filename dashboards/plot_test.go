@@ -191,6 +191,19 @@ func TestPlotZoom(t *testing.T) {
 	await(t, ctx, `location.search === "" && plot("fan").scales.x.min === Number(document.querySelector("#fan .plot").dataset.from)`)
 }
 
+// TestPlotOfAnotherQuery asks for more lines in place: the chart that stays has a new plot.
+func TestPlotOfAnotherQuery(t *testing.T) {
+	ctx := browser(t)
+	srv := chartServer(t, options(incident(), fleet{nodes: 3}, goodStatus()))
+	do(t, ctx, chromedp.EmulateViewport(1440, 900))
+	charted(t, ctx, srv.URL+"/explore?q=sum(navcloud_streams_open)")
+	value[bool](t, ctx, `document.getElementById("query").value = "sum by (node) (navcloud_streams_open)"; document.getElementById("explore-form").requestSubmit(); window.kept = true`)
+	await(t, ctx, `document.querySelectorAll("#explore-chart .line").length === 6 && plot("explore-chart")?.series.length === 4`)
+	if !value[bool](t, ctx, `window.kept === true && plots.length === 2 && document.querySelector("#explore-chart .plot").shadowRoot.querySelectorAll("canvas").length === 1`) {
+		t.Error("the page was made anew, or the chart has not one new plot")
+	}
+}
+
 // TestPlotByTouch draws a finger over a chart on a phone.
 func TestPlotByTouch(t *testing.T) {
 	ctx := browser(t)
@@ -307,13 +320,14 @@ func TestPlotsOfALivePage(t *testing.T) {
 	await(t, ctx, `replaced > 60`)
 	before := heap(t, ctx)
 	value[bool](t, ctx, watchTasks)
+	await(t, ctx, `replaced > 240`)
 	await(t, ctx, `replaced > 420`)
 	after := heap(t, ctx)
 	t.Logf("heap %.2f MB after 60 replacements, %.2f MB after 420", before, after)
 	if after > before+1 {
 		t.Errorf("the heap grew from %.2f to %.2f MB", before, after)
 	}
-	tasks(t, ctx, 100, 60, 15)
+	tasks(t, ctx, 100, 60, 20)
 	if n := value[int](t, ctx, `bare`); n > 0 {
 		t.Errorf("%d times a chart that was replaced was seen without its plot", n)
 	}

@@ -123,13 +123,13 @@ function read(host) {
   const d = host.dataset, figure = host.closest("figure"), [from, to, step] = [d.from, d.to, d.step].map(Number);
   const n = Math.floor((to - from) / step + 1e-6) + 1, all = (selector) => [...host.querySelectorAll(selector)];
   const bands = all(".band"), lines = all(".line");
-  const read = lines.map((p) => column(p, n)), areas = bands.map((p) => column(p, n));
+  const columns = lines.map((p) => column(p, n)), areas = bands.map((p) => column(p, n));
   return {
-    host, figure, from, to, step, limit: Number(d.limit ?? 0), unit: units[d.unit], bands, lines, dots: read.map((r) => r.dots),
+    host, figure, from, to, step, limit: Number(d.limit ?? 0), unit: units[d.unit], bands, lines, dots: columns.map((r) => r.dots),
     marks: all(".deploy, .now"), limitLine: host.querySelector(".limit"), grid: host.querySelector(".grid"),
     values: [...figure.querySelectorAll(".legend .value")], inputs: [...figure.querySelectorAll(".legend input")],
     names: [...figure.querySelectorAll(".of-line")].map((e) => e.textContent),
-    data: [Array.from({ length: n }, (_, i) => from + i * step), ...areas.flatMap((a) => [a.there, a.back]), ...read.map((r) => r.there)],
+    data: [Array.from({ length: n }, (_, i) => from + i * step), ...areas.flatMap((a) => [a.there, a.back]), ...columns.map((r) => r.there)],
   };
 }
 
@@ -242,9 +242,9 @@ const resized = new ResizeObserver((entries) => {
 // take draws a chart that is new, or new again: then it goes on with what there is, so that nothing flickers.
 function take(host) {
   const c = read(host), old = charts.get(c.figure.id);
+  if (old && choice() && (c.from !== old.from || c.to !== old.to)) zoom = null; // what was asked for came
   if (old && old.lines.length === c.lines.length && old.bands.length === c.bands.length) {
     if (old.host !== host) resized.unobserve(old.host);
-    if (choice() && (c.from !== old.from || c.to !== old.to)) zoom = null; // it came
     Object.assign(old, c);
     dress(old);
     old.u.setData(old.data);
@@ -263,11 +263,13 @@ function take(host) {
     charts.set(c.figure.id, c);
     dress(c);
   }
-  const now = charts.get(c.figure.id);
-  if (!host.shadowRoot) {
-    const shadow = host.attachShadow({ mode: "open" });
+  const now = charts.get(c.figure.id), shadow = host.shadowRoot ?? host.attachShadow({ mode: "open" });
+  if (!shadow.firstChild) {
     shadow.adoptedStyleSheets = [sheet];
-    shadow.append(document.createElement("slot"), now.u.root);
+    shadow.append(document.createElement("slot"));
+  }
+  if (now.u.root.parentNode !== shadow) {
+    shadow.append(now.u.root);
     resized.observe(host);
   }
   if (at !== null) queueMicrotask(() => now.u.setCursor({ left: now.u.valToPos(at, "x"), top: 0 }));
