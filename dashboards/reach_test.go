@@ -93,7 +93,7 @@ func TestBoardOfManyAlarms(t *testing.T) {
 	var now atomic.Pointer[alerting.View]
 	first := flood(200)
 	now.Store(&first)
-	o := options(first, fleet{}, goodStatus())
+	o := (&desk{}).on(options(first, fleet{}, goodStatus()))
 	o.View = func() alerting.View { return *now.Load() }
 	p := New(o)
 	p.live = 250 * time.Millisecond
