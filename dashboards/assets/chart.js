@@ -321,6 +321,7 @@ function show(stretch) {
   if (!choice()) { history.replaceState(null, "", to); return; }
   const link = document.createElement("a"); // as the others there: answered in place, or by a page
   link.href = to;
+  link.hidden = true;
   choice().append(link);
   window.htmx?.process(link);
   link.click();
