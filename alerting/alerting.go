@@ -90,7 +90,8 @@ type Firing struct{ Alarm Alarm }
 // Ended says that an alarm, told by its fingerprint, does not hold any more.
 type Ended struct{ Fingerprint string }
 
-// Acked says that a person took the incident with this dedup key or this problem ID; Undo takes it back.
+// Acked says that a person took the incident with this dedup key or this problem ID; Undo takes it back. Where nobody was
+// paged yet, the page will be acknowledged as it is sent.
 type Acked struct {
 	Key  string
 	By   string

@@ -33,6 +33,8 @@ func (r *Router) viewOf(p *problem) ProblemView {
 	}
 	if i := p.incident; i != nil {
 		pv.Key, pv.AckedBy = i.rec.Key, i.rec.AckedBy
+	} else if c, ok := r.claimed(p); ok {
+		pv.AckedBy = c.by
 	}
 	if s := r.silences[p.root.silenced]; s != nil {
 		pv.SilencedBy = s.CreatedBy

@@ -184,7 +184,11 @@ func (r *Router) close(i *incident) {
 func (r *Router) acked(in Acked) {
 	key := in.Key
 	for _, p := range r.problems {
-		if p.id == key && p.incident != nil {
+		switch {
+		case p.id != key:
+		case p.incident == nil:
+			r.claim(p, in)
+		default:
 			key = p.incident.rec.Key
 		}
 	}

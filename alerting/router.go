@@ -28,6 +28,7 @@ type Router struct {
 	incidents []*incident
 	past      map[string]past
 	routes    map[string]*route
+	claims    map[string]claim // by the fingerprint of a root
 
 	raw     []time.Time // starts within the storm's window
 	storm   bool
@@ -49,7 +50,7 @@ func New(s Settings) *Router {
 	return &Router{
 		set: s, reach: map[string]map[string]topology.Edge{}, needs: map[string]map[string]bool{}, born: map[string]time.Time{},
 		alarms: map[string]*alarm{}, rolled: map[string]*alarm{}, silences: map[string]*Silence{},
-		senders: map[string]time.Time{}, rules: map[string]time.Time{}, past: map[string]past{}, routes: map[string]*route{},
+		claims: map[string]claim{}, senders: map[string]time.Time{}, rules: map[string]time.Time{}, past: map[string]past{}, routes: map[string]*route{},
 	}
 }
 
@@ -78,6 +79,7 @@ func (r *Router) Step(now time.Time, in []Input) (out []Action, next time.Time) 
 	r.explain()
 	r.group()
 	r.match()
+	r.forgetClaims()
 	r.schedule()
 	r.remark()
 	if !r.standby {

@@ -242,6 +242,9 @@ func (r *Router) open(name string, w want) *incident {
 		Key: fmt.Sprintf("%s:%d", base, generation), Base: base, Generation: generation, Route: name, OpenedAt: r.now,
 		Returns: returns, Page: Page{Priority: p.priority},
 	}
+	if c, ok := r.claimed(p); ok && !i.digest {
+		i.rec.AckedBy, i.rec.AckedAt = c.by, c.at
+	}
 	p.incident = i
 	for _, m := range w.more {
 		m.incident = i

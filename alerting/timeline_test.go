@@ -109,6 +109,47 @@ func TestTimelines(t *testing.T) {
 			w.wait(time.Minute)
 			w.want("20s trigger P2 Split", "33s trigger P1 Split")
 		},
+		"what a person takes before its page is theirs when it is sent": func(w *world) {
+			w.fire(split)
+			w.wait(5 * time.Second)
+			p := w.r.View().Problems[0]
+			w.in = append(w.in, Acked{Key: p.ID, By: "ann"})
+			w.wait(5 * time.Second)
+			if p := w.r.View().Problems[0]; p.State != Waiting || p.AckedBy != "ann" {
+				w.t.Errorf("before its page: %s, taken by %q", p.State, p.AckedBy)
+			}
+			w.fire(burn) // and gets worse: its page is of that
+			w.wait(time.Minute)
+			w.want("13s trigger P1 Split")
+			if p := w.r.View().Problems[0]; p.State != AckedState || p.AckedBy != "ann" {
+				w.t.Errorf("after its page: %s, taken by %q", p.State, p.AckedBy)
+			}
+		},
+		"what is given back before its page is nobody's": func(w *world) {
+			w.fire(split)
+			w.wait(5 * time.Second)
+			id := w.r.View().Problems[0].ID
+			w.in = append(w.in, Acked{Key: id, By: "ann"}, Acked{Key: id, By: "ann", Undo: true})
+			w.wait(time.Minute)
+			w.want("20s trigger P2 Split")
+			if p := w.r.View().Problems[0]; p.State != Paged || p.AckedBy != "" {
+				w.t.Errorf("%s, taken by %q", p.State, p.AckedBy)
+			}
+		},
+		"a claim ends with its problem": func(w *world) {
+			w.fire(split)
+			w.wait(5 * time.Second)
+			w.in = append(w.in, Acked{Key: w.r.View().Problems[0].ID, By: "ann"})
+			w.wait(time.Second)
+			w.end(split)
+			w.wait(30 * time.Minute)
+			w.fire(split)
+			w.wait(time.Minute)
+			w.want("30m26s trigger P2 Split")
+			if p := w.r.View().Problems[0]; p.AckedBy != "" {
+				w.t.Errorf("taken by %q half an hour before it came", p.AckedBy)
+			}
+		},
 		"an unrelated P2 waits behind a P1, a minute at most": func(w *world) {
 			w.fire(split, burn, tell("Cert critical config edge edge"))
 			w.wait(2 * time.Minute)

@@ -80,11 +80,17 @@ func (v View) Why(alarm string) string {
 	return strings.Join(out, "\n")
 }
 
+// Claimed says whether a person took it before anybody was paged.
+func (p ProblemView) Claimed() bool { return p.AckedBy != "" && p.Key == "" }
+
 // words says where a problem stands.
 func (p ProblemView) words(now time.Time) string {
 	left := ""
 	if !p.Until.IsZero() {
 		left = " for at most " + p.Until.Sub(now).Round(time.Second).String() + " more"
+	}
+	if p.Claimed() {
+		left += ", taken by " + p.AckedBy
 	}
 	switch p.State {
 	case Waiting:
@@ -100,5 +106,5 @@ func (p ProblemView) words(now time.Time) string {
 	case Quiet:
 		return "silenced by " + p.SilencedBy + left
 	}
-	return "on the board only"
+	return "on the board only" + left
 }

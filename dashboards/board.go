@@ -217,6 +217,11 @@ func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
 
 // standing says where a problem is on its way; the deadline stands apart, since it changes each second.
 func standing(pv alerting.ProblemView) string {
+	if by := pv.AckedBy; pv.Claimed() {
+		pv.AckedBy = ""
+		words := standing(pv)
+		return "Taken by " + by + "; " + strings.ToLower(words[:1]) + words[1:]
+	}
 	switch pv.State {
 	case alerting.Waiting:
 		return "Not paged yet: it waits for its cause or its effects to show"
@@ -238,7 +243,7 @@ func standing(pv alerting.ProblemView) string {
 }
 
 // Taken says whether a person has it.
-func (r row) Taken() bool { return r.State == alerting.AckedState }
+func (r row) Taken() bool { return r.State == alerting.AckedState || r.Claimed() }
 
 // Count is how many alarms the problem explains.
 func (r row) Count() int { return len(r.Explained) + r.More }

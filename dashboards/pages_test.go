@@ -290,3 +290,18 @@ func TestFilter(t *testing.T) {
 		}
 	}
 }
+
+// TestTakenBeforeItsPage: who takes a problem that waits finds it taken, and may give it back.
+func TestTakenBeforeItsPage(t *testing.T) {
+	v := incident()
+	for i := range v.Problems {
+		v.Problems[i].State, v.Problems[i].Key, v.Problems[i].AckedBy = alerting.Waiting, "", ""
+	}
+	for by, want := range map[string]string{"maria": "Taken by maria; not paged yet: it waits", "": "Not paged yet"} {
+		v.Problems[0].AckedBy = by
+		page := text(t, get(t, New(options(v, fleet{}, goodStatus())), "/problems/"+v.Problems[0].ID).Body)
+		if !strings.Contains(page, want) || strings.Contains(page, `class="problem P1 taken"`) != (by != "") {
+			t.Errorf("taken by %q: want %q in\n%s", by, want, page)
+		}
+	}
+}

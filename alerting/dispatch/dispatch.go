@@ -127,12 +127,12 @@ func (d *Dispatcher) Acknowledge(ctx context.Context, a alerting.Acked) error {
 	if err := d.Put(ctx, a); err != nil {
 		return err
 	}
-	if _, ok := d.opts.Pager.(Acknowledger); !ok || a.Undo || d.cfg.Mode == Shadow || d.cfg.Mode == Off {
+	if a.Undo || !d.acknowledges() {
 		return nil
 	}
 	rec, ok := d.book.record(d.keyOf(a.Key))
 	if !ok || !rec.Open {
-		return nil
+		return nil // not paged yet: the pager is told when it is
 	}
 	select {
 	case d.extra <- job{ack: &rec}:

@@ -53,13 +53,24 @@ func (d *Dispatcher) keyOf(key string) string {
 	return key
 }
 
+// sentence is what the problem with this ID says; empty where there is none.
+func (d *Dispatcher) sentence(id string) string {
+	for _, p := range d.View().Problems {
+		if p.ID == id {
+			return p.Page.Sentence
+		}
+	}
+	return ""
+}
+
 func (d *Dispatcher) acked(a alerting.Acked, now time.Time) {
 	e := ledger.Event{At: now, Kind: ledger.Acked, Key: d.keyOf(a.Key), By: a.By}
 	if a.Undo {
 		e.Kind = ledger.Unacked
 	}
 	rec, ok := d.book.record(e.Key)
-	if !ok {
+	if !ok { // nobody was paged for it yet
+		e.Title = d.sentence(e.Key)
 		d.book.put(nil, e)
 		return
 	}
@@ -124,11 +135,32 @@ func (d *Dispatcher) settled(a answer) []alerting.Input {
 	}
 	if a.result.Outcome == alerting.Accepted {
 		d.stats.delivered(a)
+		if a.action.Kind == alerting.Trigger && a.action.Record.AckedBy != "" { // taken before its page
+			d.tellTaken(a.action.Record)
+		}
 	}
 	if a.result.Outcome == alerting.Refused || a.result.Outcome == alerting.Accepted && a.result.Detail != "" {
 		d.watch.refused(a)
 	}
 	return []alerting.Input{a.result}
+}
+
+// tellTaken acknowledges at the pager what a person took before it was sent. The router has it in any case.
+func (d *Dispatcher) tellTaken(rec alerting.Record) {
+	if !d.acknowledges() {
+		return
+	}
+	select {
+	case d.extra <- job{ack: &rec}:
+	default: // this goroutine empties it
+		d.stats.ackDropped()
+	}
+}
+
+// acknowledges says whether the pager can be told that a person has it.
+func (d *Dispatcher) acknowledges() bool {
+	_, can := d.opts.Pager.(Acknowledger)
+	return can && d.cfg.Mode != Shadow && d.cfg.Mode != Off
 }
 
 // look is what happens at every tick: alarms about ourselves rise and end, and what nobody took delivery

@@ -126,6 +126,36 @@ func TestWholeAnIncidentOfAnEarlierLifeEnds(t *testing.T) {
 	})
 }
 
+// TestWholeAProblemIsTakenBeforeItsPage: whoever took it is not asked again, nor is who comes next.
+func TestWholeAProblemIsTakenBeforeItsPage(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.restartWhole()
+		r.put(alerting.Firing{Alarm: vital("StreamsFailing")})
+		r.pass(2 * time.Second)
+		p := r.d.View().Problems[0]
+		if err := r.d.Acknowledge(t.Context(), alerting.Acked{Key: p.ID, By: "ann"}); err != nil || len(r.pd.Incidents()) > 0 {
+			t.Fatal(err, r.pd.Incidents())
+		}
+		r.pass(time.Minute)
+		if in := r.pd.Incidents(); len(in) != 1 || in[0].Status != "acknowledged" {
+			t.Errorf("incidents %+v; want one, acknowledged", in)
+		}
+		if p := r.d.View().Problems[0]; p.State != alerting.AckedState || p.AckedBy != "ann" {
+			t.Errorf("problem %s, taken by %q; want it taken by ann", p.State, p.AckedBy)
+		}
+		if e := r.history(ledger.Acked); len(e) != 1 || e[0].By != "ann" || e[0].Title == "" {
+			t.Errorf("history %+v; want the acknowledgement of ann, and of what", e)
+		}
+		r.restartWhole() // and it is known in the next life
+		r.put(alerting.Firing{Alarm: vital("StreamsFailing")})
+		r.pass(time.Minute)
+		if p := r.d.View().Problems[0]; p.State != alerting.AckedState || p.AckedBy != "ann" {
+			t.Errorf("problem %s, taken by %q after a restart", p.State, p.AckedBy)
+		}
+		r.stop()
+	})
+}
+
 func TestWholeAnAcknowledgementIsTold(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		hook := pagerduty.NewWebhook(nil, nil, r.opts.Log) // refuses all: the board's word is what counts here

@@ -181,7 +181,7 @@ func TestPeople(t *testing.T) {
 		{"/api/v1/ack", `{"problem":"key:A","by":"ann","undo":true}`, 200, `"key:A"`, alerting.Acked{Key: "key:A", By: "ann", Undo: true}},
 		{"/api/v1/ack", `{"problem":"B","by":"ann"}`, 404, "2 problems are headed by B", nil},
 		{"/api/v1/ack", `{"problem":"C","by":"ann"}`, 404, "no problem", nil},
-		{"/api/v1/ack", `{"problem":"Ticket","by":"ann"}`, 409, "nobody was paged yet", nil},
+		{"/api/v1/ack", `{"problem":"Ticket","by":"ann"}`, 200, "Ticket", alerting.Acked{Key: "p-48e4fd34cfa75586", By: "ann"}},
 		{"/api/v1/ack", `{"by":"ann"}`, 404, "want a problem", nil},
 		{"/api/v1/silence", `{"problem":"A","for":"2h","by":"ann"}`, 200, `"id"`, alerting.Silenced{}},
 		{"/api/v1/silence", `{"matchers":["service=~\"a.*\"","x!=y"],"until":"` + stamp(time.Hour) + `"}`, 200, `"id"`, alerting.Silenced{}},

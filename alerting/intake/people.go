@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,11 +41,7 @@ func (i *Intake) postAck(w http.ResponseWriter, r *http.Request) {
 		i.fail(w, http.StatusNotFound, err)
 		return
 	}
-	ack := alerting.Acked{Key: p.Key, By: person(r, req.By), Undo: req.Undo}
-	if ack.Key == "" {
-		i.fail(w, http.StatusConflict, fmt.Errorf("nobody was paged yet, so there is nothing to take: %s", p.Page.Sentence))
-		return
-	}
+	ack := alerting.Acked{Key: cmp.Or(p.Key, p.ID), By: person(r, req.By), Undo: req.Undo} // nobody was paged yet: its page will say so
 	ctx, cancel := context.WithTimeout(r.Context(), putDeadline)
 	defer cancel()
 	if err := i.opts.Acknowledge(ctx, ack); err != nil {

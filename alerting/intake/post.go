@@ -11,14 +11,6 @@ import (
 	"strings"
 )
 
-// ErrConflict is in the chain of an error that says that what was asked for does not apply now.
-var ErrConflict = errors.New("does not apply now")
-
-type conflictError string
-
-func (e conflictError) Error() string      { return string(e) }
-func (conflictError) Is(target error) bool { return target == ErrConflict }
-
 // Post is how the command line speaks to a router: it posts in to one of the paths above and decodes the
 // answer into out, which may be nil. The error has the router's own words.
 func Post(ctx context.Context, client *http.Client, base, path string, in, out any) error {
@@ -44,9 +36,6 @@ func Post(ctx context.Context, client *http.Client, base, path string, in, out a
 		var text string
 		if json.Unmarshal(data, &text) != nil {
 			text = resp.Status + " " + string(bytes.TrimSpace(data))
-		}
-		if resp.StatusCode == http.StatusConflict {
-			return conflictError(text)
 		}
 		return errors.New(text)
 	}

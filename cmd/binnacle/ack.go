@@ -1,12 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/alerting/intake"
 )
 
@@ -14,24 +12,23 @@ func newAck() *cobra.Command {
 	var r remote
 	var req intake.AckRequest
 	cmd := &cobra.Command{
-		Use: "ack PROBLEM", Short: "Take a problem, so that nobody else is called for it: by its ID, its dedup key, a fingerprint or the rule that heads it; exits 1 when nobody was paged for it",
+		Use: "ack PROBLEM", Short: "Take a problem, so that nobody else is called for it: by its ID, its dedup key, a fingerprint or the rule that heads it",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Problem = args[0]
 			var a intake.AckAnswer
 			out := cmd.OutOrStdout()
-			err := r.post(cmd.Context(), intake.PathAck, req, &a)
-			switch {
-			case errors.Is(err, intake.ErrConflict):
-				fmt.Fprintln(out, plain(err.Error()))
-				return exitError(agent.ExitWarning)
-			case err != nil:
+			if err := r.post(cmd.Context(), intake.PathAck, req, &a); err != nil {
 				return err
-			case req.Undo:
-				fmt.Fprintf(out, "Given back: %s\n", plain(a.Title))
-			default:
-				fmt.Fprintf(out, "Taken%s: %s\nTo give it back: binnacle ack --undo %s\n", byWhom(req.By), plain(a.Title), a.Problem)
 			}
+			if req.Undo {
+				fmt.Fprintf(out, "Given back: %s\n", plain(a.Title))
+				return nil
+			}
+			if a.Key == "" {
+				fmt.Fprintln(out, "Nobody was paged for it yet. Should it come to that, the page goes out as taken.")
+			}
+			fmt.Fprintf(out, "Taken%s: %s\nTo give it back: binnacle ack --undo %s\n", byWhom(req.By), plain(a.Title), a.Problem)
 			return nil
 		},
 	}

@@ -243,6 +243,9 @@ func standsAt(p alerting.ProblemView, v alerting.View, now time.Time) string {
 	if p.Until.After(now) {
 		left = " until " + clock(p.Until, now)
 	}
+	if p.Claimed() {
+		left += ", taken by " + plain(p.AckedBy)
+	}
 	switch p.State {
 	case alerting.AckedState:
 		return "taken by " + plain(p.AckedBy)
@@ -256,7 +259,7 @@ func standsAt(p alerting.ProblemView, v alerting.View, now time.Time) string {
 		}
 		return "held" + left
 	case alerting.Board:
-		return "on the board only"
+		return "on the board only" + left
 	case alerting.Waiting:
 		return "about to page" + left
 	case alerting.Recovering:
