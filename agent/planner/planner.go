@@ -33,7 +33,8 @@ const (
 	hoursKept  = 5 * 7 * 24
 	daysKept   = 400
 	tellEvery  = time.Minute      // for the series: rules look five minutes back
-	firstEvery = 10 * time.Second // until the first pool is seen
+	firstEvery = 10 * time.Second // in the first minutes, in which collectors come one after the other
+	first      = 5 * time.Minute
 )
 
 // Options are what a Planner works with.
@@ -74,13 +75,18 @@ func (p *Planner) Report() capacity.Report {
 func (p *Planner) Run(ctx context.Context) error {
 	p.note("backfill", p.backfill(ctx))
 	var assessed, rolled time.Time
+	begun := p.o.Now()
 	for {
 		now := p.o.Now()
-		if at := now.Truncate(Every); at.After(rolled) || len(p.Report().Answers) == 0 {
-			rolled = at
+		young := now.Sub(begun) < first
+		if at := now.Truncate(Every); at.After(rolled) || young {
 			readings, err := p.read(ctx, now)
 			p.undeclared(readings)
-			p.note("reading", errors.Join(err, p.keep(ctx, at, readings)))
+			if at.After(rolled) {
+				err = errors.Join(err, p.keep(ctx, at, readings))
+				rolled = at
+			}
+			p.note("reading", err)
 			if hourly := now.Truncate(hour); hourly.After(assessed) || !p.refresh(now, readings) {
 				assessed = hourly
 				err := p.assess(ctx, now, readings)
@@ -89,7 +95,7 @@ func (p *Planner) Run(ctx context.Context) error {
 		}
 		p.o.Publish(ctx, p.series(now))
 		wait := tellEvery
-		if len(p.Report().Answers) == 0 {
+		if young {
 			wait = firstEvery
 		}
 		select {
