@@ -44,15 +44,14 @@ type Stats struct {
 	Series  int       // of the last batch
 	LeftOut int       // of them, since there were too many
 	Refused int       // samples, since the start, by the database
-	Until   time.Time // of what was copied
+	Until   time.Time // copied up to and with; zero: nothing yet
 	Err     error     // why nothing is copied
 }
 
 // Rollup copies. Run is called once; Stats by anybody.
 type Rollup struct {
-	o     Options
-	until time.Time            // copied up to and with; of the goroutine in Run alone, as is seen
-	seen  map[uint64]time.Time // by hash of labels, when it was last copied
+	o    Options
+	seen map[uint64]time.Time // by hash of labels, when it was last copied; of the goroutine in Run alone
 
 	mu    sync.Mutex
 	stats Stats
@@ -60,8 +59,7 @@ type Rollup struct {
 
 // New makes a Rollup. Its Config must be valid.
 func New(o Options) *Rollup {
-	until := o.To.Newest()
-	return &Rollup{o: o, until: until, seen: map[uint64]time.Time{}, stats: Stats{Until: until}}
+	return &Rollup{o: o, seen: map[uint64]time.Time{}, stats: Stats{Until: o.To.Newest()}}
 }
 
 // Stats returns what was last copied.
@@ -108,7 +106,7 @@ func (r *Rollup) copy(ctx context.Context, end time.Time) error {
 	if oldest.IsZero() {
 		return nil // there is nothing yet
 	}
-	begin := ceil(r.until)
+	begin := r.Stats().Until.Add(Every - 1).Truncate(Every) // those five minutes are copied
 	if begin.Before(oldest) {
 		begin = oldest.Truncate(Every)
 	}
@@ -120,17 +118,9 @@ func (r *Rollup) copy(ctx context.Context, end time.Time) error {
 		if err := r.copyBatch(ctx, begin, to); err != nil {
 			return err
 		}
-		begin, r.until = to, to
+		begin = to
 	}
 	return nil
-}
-
-// ceil is the end of the five minutes that t is in.
-func ceil(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.Add(Every - 1).Truncate(Every)
 }
 
 // sample is one that is kept; either v or h.

@@ -148,10 +148,10 @@ func TestGoesOnWhereItEnded(t *testing.T) {
 	fill(t, from, begin, begin.Add(3*time.Hour))
 	must(t, newRollup(from, long, nil).copy(t.Context(), begin.Add(95*time.Minute)))
 	again := newRollup(from, long, nil) // the agent was started again
-	if !again.until.After(begin.Add(94 * time.Minute)) {
-		t.Errorf("goes on at %s", again.until)
+	if !again.stats.Until.After(begin.Add(94 * time.Minute)) {
+		t.Errorf("goes on at %s", again.stats.Until)
 	}
-	again.until = again.until.Add(-10 * time.Minute) // as after a crash in between
+	again.stats.Until = again.stats.Until.Add(-10 * time.Minute) // as after a crash in between
 	must(t, again.copy(t.Context(), begin.Add(3*time.Hour)))
 	if s := again.Stats(); s.Refused != 0 {
 		t.Errorf("stats = %+v", s)
