@@ -45,22 +45,17 @@ func (d *Dispatcher) keyOf(key string) string {
 	if _, ok := d.book.record(key); ok {
 		return key
 	}
-	for _, p := range d.View().Problems {
-		if p.ID == key && p.Key != "" {
-			return p.Key
-		}
-	}
-	return key
+	return cmp.Or(d.problem(key).Key, key)
 }
 
-// sentence is what the problem with this ID says; empty where there is none.
-func (d *Dispatcher) sentence(id string) string {
+// problem returns the problem with this ID; the zero one where there is none.
+func (d *Dispatcher) problem(id string) alerting.ProblemView {
 	for _, p := range d.View().Problems {
 		if p.ID == id {
-			return p.Page.Sentence
+			return p
 		}
 	}
-	return ""
+	return alerting.ProblemView{}
 }
 
 func (d *Dispatcher) acked(a alerting.Acked, now time.Time) {
@@ -70,7 +65,7 @@ func (d *Dispatcher) acked(a alerting.Acked, now time.Time) {
 	}
 	rec, ok := d.book.record(e.Key)
 	if !ok { // nobody was paged for it yet
-		e.Title = d.sentence(e.Key)
+		e.Title = d.problem(e.Key).Page.Sentence
 		d.book.put(nil, e)
 		return
 	}
