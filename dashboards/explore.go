@@ -60,11 +60,12 @@ func (p *Pages) explore(r *http.Request) page {
 		return noStore(pg)
 	}
 	now := p.opts.Now()
+	st := p.status()
 	e := exploration{
-		period: readPeriod(q, now, "/explore", p.kept(time.Hour), maxRange, p.ranges()...),
+		period: readPeriod(q, now, "/explore", st.kept(time.Hour, now), maxRange, st.ranges()...),
 		Query:  clip(strings.TrimSpace(q.Get("q")), maxQuery),
 	}
-	e.Sparse = p.sparse(e.From)
+	e.Sparse = st.sparse(e.From)
 	for _, ex := range examples {
 		e.Try = append(e.Try, menuEntry{Path: "/explore?q=" + url.QueryEscape(ex.query), Label: ex.label})
 	}

@@ -87,11 +87,12 @@ func (p *Pages) overTime(r *http.Request) page {
 		return noStore(pg)
 	}
 	now := p.opts.Now()
-	span := readPeriod(q, now, "/streams/history", p.kept(defaultRange), maxRange, p.ranges()...)
+	st := p.status()
+	span := readPeriod(q, now, "/streams/history", st.kept(defaultRange, now), maxRange, st.ranges()...)
 	if span.Running {
 		pg.Live = livePath("overtime", q)
 	}
-	span.Sparse = p.sparse(span.From)
+	span.Sparse = st.sparse(span.From)
 	head := overHead{period: span, Step: stepOf(span.To.Sub(span.From))}
 	by := groupings[0]
 	for _, g := range groupings {
@@ -112,7 +113,9 @@ func (p *Pages) overTime(r *http.Request) page {
 	end := span.To.Truncate(head.Step) // so that a chart changes with its step and not with each look
 	begin := end.Add(-span.To.Sub(span.From))
 	key := strings.Join([]string{"overtime", by.by, begin.String(), end.String()}, "\xff")
-	drawn := p.answers.get(r.Context(), key, now, head.Step, queryTime, func(ctx context.Context) any { return p.drawOver(ctx, overQueries(by.labels), begin, end, head.Step) }).(overDrawn)
+	drawn := p.answers.get(r.Context(), key, now, head.Step, queryTime, func(ctx context.Context) any {
+		return p.drawOver(ctx, overQueries(by.labels), begin, end, head.Step, st.sparse(begin))
+	}).(overDrawn)
 	head.Errors = drawn.errs
 	pg.Sections = []section{{ID: "summary", Hush: true, Parts: []part{{"over-head", "over-head", head}}}}
 	charts := section{ID: "charts", Label: "Charts", Hush: true}
@@ -129,11 +132,19 @@ const (
 	maxRange   = 1100 * 24 * time.Hour
 )
 
+// status is what is known of this node; nothing where nobody says. It costs a look at the database: once a page.
+func (p *Pages) status() Status {
+	if p.opts.Status == nil {
+		return Status{}
+	}
+	return p.opts.Status()
+}
+
 // ranges are the spans that a chart offers.
-func (p *Pages) ranges() []time.Duration {
+func (s Status) ranges() []time.Duration {
 	const day = 24 * time.Hour
 	all := []time.Duration{time.Hour, 6 * time.Hour, day, 7 * day}
-	if p.opts.Status != nil && p.opts.Status().Rollups != nil {
+	if s.Rollups != nil {
 		all = append(all, 30*day, 365*day)
 	}
 	return all
@@ -146,27 +157,20 @@ type sparse struct {
 }
 
 // sparse returns what of a chart that begins at begin is sparse; nil for nothing.
-func (p *Pages) sparse(begin time.Time) *sparse {
-	if p.opts.Status == nil {
+func (s Status) sparse(begin time.Time) *sparse {
+	if s.Rollups == nil || s.Store == nil || !begin.Before(s.Store.Oldest) {
 		return nil
 	}
-	st := p.opts.Status()
-	if st.Rollups == nil || st.Store == nil || !begin.Before(st.Store.Oldest) {
-		return nil
-	}
-	return &sparse{st.Store.Oldest, st.Rollups.Note}
+	return &sparse{s.Store.Oldest, s.Rollups.Note}
 }
 
 // sparseWindow is the shortest that has two samples five minutes apart in it for sure.
 const sparseWindow = 15 * time.Minute
 
 // kept is the span that is shown when nobody chose one: no more than the store has.
-func (p *Pages) kept(span time.Duration) time.Duration {
-	if p.opts.Status == nil {
-		return span
-	}
-	if st := p.opts.Status().Store; st != nil && !st.Oldest.IsZero() {
-		age := (p.opts.Now().Sub(st.Oldest) / leastRange) * leastRange // in steps, so that charts do not stretch with each look
+func (s Status) kept(span time.Duration, now time.Time) time.Duration {
+	if st := s.Store; st != nil && !st.Oldest.IsZero() {
+		age := (now.Sub(st.Oldest) / leastRange) * leastRange // in steps, so that charts do not stretch with each look
 		span = min(span, max(age+leastRange, leastRange))
 	}
 	return span
@@ -178,9 +182,9 @@ type overDrawn struct {
 }
 
 // drawOver asks for all lines at once and draws the charts.
-func (p *Pages) drawOver(ctx context.Context, queries []overQuery, begin, end time.Time, step time.Duration) overDrawn {
+func (p *Pages) drawOver(ctx context.Context, queries []overQuery, begin, end time.Time, step time.Duration, few *sparse) overDrawn {
 	least := max(time.Minute, 4*p.opts.Interval, step)
-	if p.sparse(begin) != nil {
+	if few != nil {
 		least = max(least, sparseWindow)
 	}
 	window := short60(least)
