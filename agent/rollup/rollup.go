@@ -216,15 +216,10 @@ func last(s storage.Series, begin time.Time, windows [][]sample) error {
 
 // write writes the samples of five minutes, and returns how many the database refused. One that it has already, which
 // is read once more after a crash, it takes for what it is.
-func write(ctx context.Context, to storage.Appendable, all []sample) (refused int, err error) {
-	app := to.Appender(ctx)
+func write(ctx context.Context, to storage.AppendableV2, all []sample) (refused int, err error) {
+	app := to.AppenderV2(ctx)
 	for _, s := range all {
-		if s.h != nil {
-			_, err = app.AppendHistogram(0, s.labels, s.t, nil, s.h)
-		} else {
-			_, err = app.Append(0, s.labels, s.t, s.v)
-		}
-		if err != nil {
+		if _, err := app.Append(0, s.labels, 0, s.t, s.v, nil, s.h, storage.AOptions{}); err != nil {
 			refused++
 		}
 	}

@@ -32,13 +32,13 @@ func TestPrometheusTakesWhatWeSend(t *testing.T) {
 	}{
 		"remote-write 2": {
 			func(s *teststorage.TestStorage) http.Handler {
-				return remote.NewWriteHandler(log, prometheus.NewRegistry(), s, v2, false, false, false)
+				return remote.NewWriteHandler(log, prometheus.NewRegistry(), s, v2, false, false)
 			},
 			remoteTo, metric.Schema,
 		},
 		"remote-write 1, after a refusal of 2": {
 			func(s *teststorage.TestStorage) http.Handler {
-				return remote.NewWriteHandler(log, prometheus.NewRegistry(), s, v1, false, false, false)
+				return remote.NewWriteHandler(log, prometheus.NewRegistry(), s, v1, false, false)
 			},
 			remoteTo, metric.Schema,
 		},

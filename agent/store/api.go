@@ -41,7 +41,7 @@ const (
 func (s *Store) Handler(version string, current func() Rules) http.Handler {
 	begun := s.opts.Now()
 	cwd, _ := os.Getwd() // only shown
-	api := v1.NewAPI(s.reader(), s.read, s.db, s.db, s.db,
+	api := v1.NewAPI(s.reader(), s.read, s.db, s.db,
 		func(context.Context) v1.ScrapePoolsRetriever { return nobody{} },
 		func(context.Context) v1.TargetRetriever { return nobody{} },
 		func(context.Context) v1.AlertmanagerRetriever { return nobody{} },
@@ -67,7 +67,7 @@ func (s *Store) Handler(version string, current func() Rules) http.Handler {
 		func() (<-chan notifications.Notification, func(), bool) { return nil, func() {}, false },
 		s.reg, s.reg, nil,
 		true, remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType},
-		true, true, false, true, 0, false, false, nil, features.NewRegistry(), v1.OpenAPIOptions{}, Parser(),
+		true, true, false, 0, false, false, nil, features.NewRegistry(), v1.OpenAPIOptions{}, Parser(), false, queryTimeout,
 	)
 	router := route.New().WithPrefix("/api/v1")
 	api.Register(router)

@@ -54,7 +54,11 @@ func (r reader) back(opts promql.QueryOpts, start time.Time) promql.QueryOpts {
 	if !r.read.before(start.UnixMilli()) || opts != nil && opts.LookbackDelta() > 0 {
 		return opts
 	}
-	return promql.NewPrometheusQueryOpts(opts != nil && opts.EnablePerStepStats(), 2*r.read.every+time.Minute)
+	wide := 2*r.read.every + time.Minute
+	if opts == nil {
+		return promql.NewPrometheusQueryOpts(false, wide, nil)
+	}
+	return promql.NewPrometheusQueryOpts(opts.EnablePerStepStats(), wide, opts.UseStartTimestamps())
 }
 
 // Querier implements storage.Queryable.

@@ -151,7 +151,7 @@ func (s *Store) Newest() time.Time {
 func (s *Store) Queryable() storage.Queryable { return s.db }
 
 // Appendable is where rules write.
-func (s *Store) Appendable() storage.Appendable { return s.db }
+func (s *Store) Appendable() storage.AppendableV2 { return s.db }
 
 // Engine is what rules query with.
 func (s *Store) Engine() *promql.Engine { return s.engine }

@@ -45,7 +45,7 @@ type Options struct {
 	Dir         string        // where the packs are laid out for the manager, emptied first
 	ExternalURL string
 	Queryable   storage.Queryable
-	Appendable  storage.Appendable
+	Appendable  storage.AppendableV2
 	Engine      *promql.Engine
 	Notify      func([]alerting.Input) // must not block for long
 	Log         *slog.Logger
@@ -76,7 +76,7 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 		QueryFunc:            promrules.EngineQueryFunc(o.Engine, o.Queryable),
 		NotifyFunc:           m.teller.notify,
 		Context:              ctx,
-		Appendable:           o.Appendable,
+		AppendableV2:         o.Appendable,
 		Queryable:            o.Queryable,
 		Logger:               o.Log.With("part", "rules"),
 		Registerer:           prometheus.NewRegistry(),

@@ -187,7 +187,7 @@ func (r *run) load(u *unitFile, files []string) []error {
 		NameValidationScheme: model.UTF8Validation,
 		ExternalURL:          external,
 		QueryFunc:            promrules.EngineQueryFunc(r.engine, r.db),
-		Appendable:           r.db,
+		AppendableV2:         r.db,
 		Queryable:            r.db,
 		Context:              context.Background(),
 		NotifyFunc:           notify,

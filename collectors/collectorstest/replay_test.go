@@ -126,7 +126,7 @@ func judge(t *testing.T, pack string, all []taken) map[string]fired {
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e7, Timeout: time.Minute})
 	m := promrules.NewManager(&promrules.ManagerOptions{
 		NameValidationScheme: model.UTF8Validation, QueryFunc: promrules.EngineQueryFunc(engine, db),
-		NotifyFunc: func(context.Context, string, ...*promrules.Alert) {}, Context: t.Context(), Appendable: db, Queryable: db,
+		NotifyFunc: func(context.Context, string, ...*promrules.Alert) {}, Context: t.Context(), AppendableV2: db, Queryable: db,
 		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Parser: parser.NewParser(parser.Options{}),
 	})
 	groups, errs := m.LoadGroups(10*time.Second, labels.EmptyLabels(), "", nil, false, "../../alerting/rules/packs/"+pack+".yaml")
