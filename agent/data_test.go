@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/health"
 )
 
 // unwritableDir returns a path that no folder can be made at, nor root write into, and removes what stood in.
@@ -103,7 +105,7 @@ func TestEveryPartUsesTheStandIn(t *testing.T) {
 		t.Errorf("status: data %q, error %q; want the stand-in and why", s.Data, s.DataError)
 	}
 	var words strings.Builder
-	if code := a.Status().Write(&words); code != ExitCritical || !strings.Contains(words.String(), "history, ledger and spools are in "+a.data) {
+	if code := a.Status().Write(&words); code != health.ExitCritical || !strings.Contains(words.String(), "history, ledger and spools are in "+a.data) {
 		t.Errorf("status is %d, in words:\n%s", code, words.String())
 	}
 	done()

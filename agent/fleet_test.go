@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 )
@@ -96,7 +97,7 @@ func TestANodeReachesAProtectedRouter(t *testing.T) {
 
 	stranger := begin("stranger", routers+"wrong}}\n")
 	await(t, func() bool { return stranger.client.Routers()[0].Error != "" })
-	if text, code := status(stranger); code != ExitCritical || !strings.Contains(text, "401 Unauthorized") || !strings.Contains(text, "NOT REACHED") {
+	if text, code := status(stranger); code != health.ExitCritical || !strings.Contains(text, "401 Unauthorized") || !strings.Contains(text, "NOT REACHED") {
 		t.Errorf("status of a node with a wrong password, %d:\n%s\nwant critical, and the answer", code, text)
 	}
 
@@ -109,7 +110,7 @@ func TestANodeReachesAProtectedRouter(t *testing.T) {
 		t.Errorf("the router sent %+v; want the node's alarm", page)
 	}
 	await(t, func() bool { return !node.client.Routers()[0].Reached.IsZero() })
-	if text, code := status(node); code != ExitOK || !strings.Contains(text, "which answered") {
+	if text, code := status(node); code != health.ExitOK || !strings.Contains(text, "which answered") {
 		t.Errorf("status of the node, %d:\n%s\nwant well, and that the router answered", code, text)
 	}
 }

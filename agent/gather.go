@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/sinks"
 	"github.com/navcloud/binnacle/collectors"
@@ -52,7 +53,7 @@ func newGatherer(cfg Config, e collectors.Env, log *slog.Logger) (*gatherer, err
 			continue
 		}
 		j := &job{plan: p, collector: c, now: e.Now, log: log, errs: map[string]float64{}}
-		j.state = CollectorStatus{Name: p.spec.Name, Interval: p.interval}
+		j.state = health.Collector{Name: p.spec.Name, Interval: p.interval}
 		j.deliver = func(b *metric.Batch) { g.deliver(p.spec.Name, b) }
 		g.jobs = append(g.jobs, j)
 	}
@@ -145,8 +146,8 @@ func (g *gatherer) sinkStats() []sinks.Stats {
 	return out
 }
 
-func (g *gatherer) collectorStats() []CollectorStatus {
-	out := make([]CollectorStatus, 0, len(g.jobs))
+func (g *gatherer) collectorStats() []health.Collector {
+	out := make([]health.Collector, 0, len(g.jobs))
 	for _, j := range g.jobs {
 		out = append(out, j.status())
 	}

@@ -1,10 +1,10 @@
 package agent
 
 import (
-	"fmt"
 	"path/filepath"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/rollup"
 	"github.com/navcloud/binnacle/agent/store"
@@ -30,48 +30,20 @@ func (a *Agent) openRollup() {
 	a.rollup = rollup.New(rollup.Options{Config: c, From: a.store, To: a.long, Now: time.Now, Log: a.log.With("part", "rollups")})
 }
 
-// RollupStatus is what is known of what is kept for longer.
-type RollupStatus struct {
-	Series  int       `json:"series"`
-	LeftOut int       `json:"left_out"` // series, since there were too many
-	Refused int       `json:"refused"`  // samples, by the database
-	Bytes   int64     `json:"bytes"`
-	Oldest  time.Time `json:"oldest"`
-	Until   time.Time `json:"until"` // of what was copied; zero until the first is
-	Error   string    `json:"error,omitempty"`
-	Note    string    `json:"note,omitempty"` // for charts
-}
-
-func (a *Agent) rollupStatus() *RollupStatus {
+func (a *Agent) rollupStatus() *health.Rollups {
 	c := a.config().Store.Rollups
 	if a.store == nil || c.Off {
 		return nil
 	}
 	if a.rollup == nil {
-		return &RollupStatus{Error: "their store could not be opened; the log says why"}
+		return &health.Rollups{Error: "their store could not be opened; the log says why"}
 	}
 	r, st := a.rollup.Stats(), a.long.Stats()
-	s := &RollupStatus{Series: r.Series, LeftOut: r.LeftOut, Refused: r.Refused, Bytes: st.Bytes, Oldest: st.OldestAt, Until: r.Until, Note: c.Note}
+	s := &health.Rollups{Series: r.Series, LeftOut: r.LeftOut, Refused: r.Refused, Bytes: st.Bytes, Oldest: st.OldestAt, Until: r.Until, Note: c.Note}
 	if r.Err != nil {
 		s.Error = r.Err.Error()
 	}
 	return s
-}
-
-// words tells the status in words, as of now.
-func (s *RollupStatus) words(now time.Time) string {
-	if s.Until.IsZero() {
-		return "nothing copied yet: that comes ten minutes after the samples do"
-	}
-	text := fmt.Sprintf("%d series, a sample every %v", s.Series, rollup.Every)
-	if s.Series == 0 {
-		text = "none copied since the start"
-	}
-	text += fmt.Sprintf(", %s, since %s", size(s.Bytes), when(now, s.Oldest))
-	if s.LeftOut > 0 {
-		text += fmt.Sprintf("; %d MORE LEFT OUT (store.rollups.max_series)", s.LeftOut)
-	}
-	return text + "; " + lost(map[string]float64{"refused": float64(s.Refused)})
 }
 
 var (

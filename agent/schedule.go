@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/collectors"
 )
@@ -30,27 +31,12 @@ type job struct {
 	deliver   func(*metric.Batch)
 
 	mu      sync.Mutex
-	state   CollectorStatus
+	state   health.Collector
 	errs    map[string]float64 // by reason
 	busy    bool               // a collection is under way
 	pause   time.Duration      // after a panic, doubled each time
 	seen    bool               // it saw what it looks for at least once
 	overrun float64            // collections left out since the one before had not ended
-}
-
-// CollectorStatus is what is known of a collector, for status and the nodes page.
-type CollectorStatus struct {
-	Name     string        `json:"name"`
-	Up       bool          `json:"up"`
-	Absent   bool          `json:"absent"`
-	Reason   string        `json:"reason,omitempty"`
-	Error    string        `json:"error,omitempty"`
-	LastRun  time.Time     `json:"last_run"`
-	LastUp   time.Time     `json:"last_up"`
-	Took     time.Duration `json:"took_ns"`
-	Series   int           `json:"series"`
-	Interval time.Duration `json:"interval_ns"`
-	Overruns float64       `json:"overruns"`
 }
 
 // run collects until ctx ends, then once more for a Runner, whose last window would be lost otherwise.
@@ -218,7 +204,7 @@ func reasonOf(err error) string {
 	return "error"
 }
 
-func (j *job) status() CollectorStatus {
+func (j *job) status() health.Collector {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.state

@@ -25,9 +25,10 @@ var arrows = map[string][]string{
 	"agent/secret": {},
 	"agent/login":  {"agent/secret"},
 	"agent/strict": {},
+	"agent/health": {}, // one status, for all who show it
 
 	"agent": {
-		"agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
+		"agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagerduty", "alerting/rules",
 		"alerting/topology", "dashboards",
 	},
@@ -48,7 +49,7 @@ var arrows = map[string][]string{
 	"alerting/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/dispatch":  {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
-	"dashboards":          {"alerting", "alerting/topology", "dashboards/capacity"},
+	"dashboards":          {"agent/health", "alerting", "alerting/topology", "dashboards/capacity"},
 	"dashboards/export":   {"agent/metric"},
 	"dashboards/capacity": {}, // pure functions of numbers
 

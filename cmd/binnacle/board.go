@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
 )
@@ -92,7 +92,7 @@ func (o *boardOptions) once(ctx context.Context, w io.Writer) error {
 	if _, err := io.WriteString(w, o.text(n, time.Now())); err != nil {
 		return err
 	}
-	if code := boardCode(n.View); code != agent.ExitOK {
+	if code := boardCode(n.View); code != health.ExitOK {
 		return exitError(code)
 	}
 	return nil
@@ -131,14 +131,14 @@ func (o *boardOptions) keepWatch(ctx context.Context, w io.Writer) error {
 
 // boardCode is the exit code of a Nagios plugin.
 func boardCode(v alerting.View) int {
-	code := agent.ExitOK
+	code := health.ExitOK
 	for _, p := range v.Problems {
 		switch {
 		case p.State == alerting.Quiet || p.State == alerting.Recovering || p.Priority > alerting.P3:
 		case p.Priority == alerting.P1 && p.State != alerting.AckedState:
-			return agent.ExitCritical
+			return health.ExitCritical
 		default:
-			code = agent.ExitWarning
+			code = health.ExitWarning
 		}
 	}
 	return code

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
@@ -24,7 +24,7 @@ func newCapacity() *cobra.Command {
 			var rep capacity.Report
 			if err := r.get("/-/capacity", &rep); err != nil {
 				fmt.Fprintln(cmd.OutOrStdout(), "UNKNOWN -", err)
-				return exitError(agent.ExitUnknown)
+				return exitError(health.ExitUnknown)
 			}
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())
@@ -32,7 +32,7 @@ func newCapacity() *cobra.Command {
 				return enc.Encode(rep)
 			}
 			out := cmd.OutOrStdout()
-			if code := writeCapacity(out, rep, columns(width), isTerminal(out), time.Now()); code != agent.ExitOK {
+			if code := writeCapacity(out, rep, columns(width), isTerminal(out), time.Now()); code != health.ExitOK {
 				return exitError(code)
 			}
 			return nil
@@ -63,7 +63,7 @@ func writeCapacity(w io.Writer, rep capacity.Report, width int, bars bool, now t
 	}
 	_, _ = io.WriteString(w, b.String())
 	if len(rep.Answers) == 0 {
-		return agent.ExitOK
+		return health.ExitOK
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	head := "\npool\twhere\tuse\tlimit\tnow\tat peak\tzone lost\tforecast"
@@ -99,9 +99,9 @@ func writeCapacity(w io.Writer, rep capacity.Report, width int, bars bool, now t
 		_, _ = io.WriteString(w, "\n"+b.String())
 	}
 	if len(urgent) > 0 {
-		return agent.ExitWarning
+		return health.ExitWarning
 	}
-	return agent.ExitOK
+	return health.ExitOK
 }
 
 // bar draws how full a pool is whose limit is buffer times its use.

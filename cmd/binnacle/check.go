@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting/pagerduty"
 	"github.com/navcloud/binnacle/alerting/rules"
 )
@@ -23,12 +24,12 @@ func newCheck() *cobra.Command {
 			cfg, err := o.load()
 			if err != nil {
 				fmt.Fprintln(out, err)
-				return exitError(agent.ExitCritical)
+				return exitError(health.ExitCritical)
 			}
 			advice, err := adviseFiles(cfg)
 			if err != nil {
 				fmt.Fprintln(out, err)
-				return exitError(agent.ExitCritical)
+				return exitError(health.ExitCritical)
 			}
 			if live || send {
 				return checkLive(cmd, cfg, send)
@@ -58,7 +59,7 @@ func checkLive(cmd *cobra.Command, cfg agent.Config, send bool) error {
 	found, err := agent.CheckLive(cmd.Context(), cfg, send)
 	if err != nil {
 		fmt.Fprintln(cmd.OutOrStdout(), err)
-		return exitError(agent.ExitCritical)
+		return exitError(health.ExitCritical)
 	}
 	slices.SortStableFunc(found, func(a, b pagerduty.Finding) int { return cmp.Compare(b.Level, a.Level) })
 	for _, f := range found {

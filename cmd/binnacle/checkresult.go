@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting/intake"
 )
 
@@ -112,11 +112,11 @@ func runPlugin(ctx context.Context, timeout time.Duration, command []string) (ex
 	ended, _ := errors.AsType[*exec.ExitError](err)
 	switch {
 	case ctx.Err() != nil:
-		return agent.ExitUnknown, fmt.Sprintf("UNKNOWN - %s took longer than %v\n%s", command[0], timeout, output)
+		return health.ExitUnknown, fmt.Sprintf("UNKNOWN - %s took longer than %v\n%s", command[0], timeout, output)
 	case ended != nil && ended.ExitCode() >= 0 && ended.ExitCode() <= 3:
 		exit = ended.ExitCode()
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
-		return agent.ExitUnknown, strings.TrimSpace(fmt.Sprintf("UNKNOWN - %s: %v\n%s", command[0], err, output))
+		return health.ExitUnknown, strings.TrimSpace(fmt.Sprintf("UNKNOWN - %s: %v\n%s", command[0], err, output))
 	}
 	if output == "" {
 		output = states[exit] + " - " + command[0] + " said nothing"

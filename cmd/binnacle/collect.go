@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/collectors"
 )
@@ -37,7 +38,7 @@ func newCollect() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			code := agent.ExitOK
+			code := health.ExitOK
 			err = agent.CollectOnce(cmd.Context(), cfg, args, newLog(cfg.Log), func(name string, b *metric.Batch, err error) {
 				fmt.Fprintf(out, "# %s: %d series\n", name, len(b.Samples))
 				for _, s := range b.Samples {
@@ -45,13 +46,13 @@ func newCollect() *cobra.Command {
 				}
 				if err != nil {
 					fmt.Fprintf(out, "# %s: %v\n", name, err)
-					code = agent.ExitWarning
+					code = health.ExitWarning
 				}
 			})
 			if err != nil {
 				return err
 			}
-			if code != agent.ExitOK {
+			if code != health.ExitOK {
 				return exitError(code)
 			}
 			return nil

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
@@ -31,7 +31,7 @@ hi95, then one value for each step ahead. Exits 1 when a series has not enough h
 			}
 			skipped, err := forecast(cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), period, horizon)
 			if err == nil && skipped > 0 {
-				return exitError(agent.ExitWarning)
+				return exitError(health.ExitWarning)
 			}
 			return err
 		},

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/health"
 )
 
 // version is set by the linker; a build without it tells the revision.
@@ -42,7 +43,7 @@ func execute(ctx context.Context, args []string) int {
 		return int(code)
 	}
 	fmt.Fprintln(root.ErrOrStderr(), "binnacle:", err)
-	return agent.ExitUnknown
+	return health.ExitUnknown
 }
 
 func newRoot() *cobra.Command {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/dashboards"
 )
 
@@ -40,9 +40,9 @@ func newNodes() *cobra.Command {
 			if len(nodes) > 0 { // the worst first
 				switch nodes[0].Word() {
 				case "silent":
-					return exitError(agent.ExitCritical)
+					return exitError(health.ExitCritical)
 				case "ill":
-					return exitError(agent.ExitWarning)
+					return exitError(health.ExitWarning)
 				}
 			}
 			return nil

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting/rules"
 )
 
@@ -43,14 +43,14 @@ func newRules() *cobra.Command {
 		&cobra.Command{
 			Use: "test FILE...", Short: "Run unit tests of rules, in promtool's format; a sibling NAME.pages.yaml tests the pages and their order", Args: cobra.MinimumNArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				code := agent.ExitOK
+				code := health.ExitOK
 				for _, v := range rules.Test(args...) {
 					if len(v.Faults) > 0 {
-						code = agent.ExitWarning
+						code = health.ExitWarning
 					}
 					tellVerdict(cmd.OutOrStdout(), v)
 				}
-				if code != agent.ExitOK {
+				if code != health.ExitOK {
 					return exitError(code)
 				}
 				return nil

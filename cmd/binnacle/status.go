@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/login"
 )
 
@@ -78,17 +78,17 @@ func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "Tell the truth about an agent; exit codes as a Nagios plugin's", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var s agent.Status
+			var s health.Status
 			if err := r.get("/-/status", &s); err != nil {
 				fmt.Fprintln(cmd.OutOrStdout(), "CRITICAL -", err)
-				return exitError(agent.ExitCritical)
+				return exitError(health.ExitCritical)
 			}
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())
 				enc.SetIndent("", "  ")
 				return enc.Encode(s)
 			}
-			if code := s.Write(cmd.OutOrStdout()); code != agent.ExitOK {
+			if code := s.Write(cmd.OutOrStdout()); code != health.ExitOK {
 				return exitError(code)
 			}
 			return nil

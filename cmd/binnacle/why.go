@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/ledger"
 )
@@ -39,7 +39,7 @@ func newWhy() *cobra.Command {
 			}
 			if story.empty() {
 				fmt.Fprintf(cmd.OutOrStdout(), "Nothing is known of %s, neither now nor in the last %s.\n", plain(args[0]), brief(back))
-				return exitError(agent.ExitWarning)
+				return exitError(health.ExitWarning)
 			}
 			return nil
 		},

@@ -1,0 +1,107 @@
+// Package health says how a node and a fleet are: one status and one set of limits for the command line, the pages and the
+// metrics.
+//
+// It knows what a figure means and asks nobody for one: the agent fills a Status, a store answers for a fleet. It imports
+// nothing of ours. All of it are values.
+package health
+
+import "time"
+
+// Status is the truth about a node: what it collects, ships, judges and routes.
+type Status struct {
+	At         time.Time      `json:"at"`
+	Version    string         `json:"version"`
+	Node       string         `json:"node"`
+	Begun      time.Time      `json:"begun"`
+	Listen     string         `json:"listen"`
+	Data       string         `json:"data"`
+	DataError  string         `json:"data_error,omitempty"`
+	StoreError string         `json:"store_error,omitempty"`    // of the last write, while none succeeds
+	Capacity   string         `json:"capacity_error,omitempty"` // why capacity is not known
+	Reload     string         `json:"reload_error,omitempty"`
+	Collectors []Collector    `json:"collectors"`
+	Sinks      []Sink         `json:"sinks"`
+	Store      *Store         `json:"store,omitempty"`
+	Rollups    *Rollups       `json:"rollups,omitempty"` // nil where they are off
+	Rules      *Rules         `json:"rules,omitempty"`
+	Routers    []Router       `json:"routers,omitempty"` // that the alarms of this node go to
+	Route      *Route         `json:"route,omitempty"`   // nil where they go to others
+	Pager      string         `json:"pager,omitempty"`
+	Problems   map[string]int `json:"problems,omitempty"` // by priority
+	Firing     int            `json:"firing"`
+}
+
+// Collector is what is known of a collector.
+type Collector struct {
+	Name     string        `json:"name"`
+	Up       bool          `json:"up"`
+	Absent   bool          `json:"absent"` // what it looks for was never here
+	Reason   string        `json:"reason,omitempty"`
+	Error    string        `json:"error,omitempty"`
+	LastRun  time.Time     `json:"last_run"`
+	LastUp   time.Time     `json:"last_up"`
+	Took     time.Duration `json:"took_ns"`
+	Series   int           `json:"series"`
+	Interval time.Duration `json:"interval_ns"`
+	Overruns float64       `json:"overruns"`
+}
+
+// Sink is what is known of a destination. Counts run since the start of the process.
+type Sink struct {
+	Name        string             `json:"name"`
+	Up          bool               `json:"up"`
+	DownSince   time.Time          `json:"down_since"`
+	LastSuccess time.Time          `json:"last_success"`
+	Error       string             `json:"error,omitempty"`
+	Sent        float64            `json:"sent"`
+	Waiting     int                `json:"waiting"` // samples in memory
+	Spooled     int                `json:"spooled"` // samples on disk
+	SpoolBytes  int64              `json:"spool_bytes"`
+	SpoolOldest time.Time          `json:"spool_oldest"`
+	Dropped     map[string]float64 `json:"dropped,omitempty"` // samples by reason
+}
+
+// Store is what is known of the history.
+type Store struct {
+	Series  uint64             `json:"series"`
+	Bytes   int64              `json:"bytes"`
+	Oldest  time.Time          `json:"oldest"`
+	Refused map[string]float64 `json:"refused,omitempty"` // samples by reason
+}
+
+// Rollups is what is known of what is kept for longer than the store keeps it, a sample every five minutes.
+type Rollups struct {
+	Series  int       `json:"series"`
+	LeftOut int       `json:"left_out"` // series, since there were too many
+	Refused int       `json:"refused"`  // samples, by the database
+	Bytes   int64     `json:"bytes"`
+	Oldest  time.Time `json:"oldest"`
+	Until   time.Time `json:"until"` // of what was copied; zero until the first is
+	Error   string    `json:"error,omitempty"`
+	Note    string    `json:"note,omitempty"` // for charts
+}
+
+// Rules is what is known of the rules.
+type Rules struct {
+	Groups  int           `json:"groups"`
+	Rules   int           `json:"rules"`
+	Late    time.Duration `json:"late_ns"` // behind their interval
+	Failing []string      `json:"failing,omitempty"`
+}
+
+// Router is what is known of a router that takes the alarms of this node.
+type Router struct {
+	URL     string    `json:"url"`
+	Reached time.Time `json:"reached"`         // when it last answered; zero while it never did
+	Error   string    `json:"error,omitempty"` // of the last post
+}
+
+// Route is what is known of paging.
+type Route struct {
+	Mode        string        `json:"mode"`
+	Durable     bool          `json:"durable"`     // decisions are on disk before the call
+	Since       time.Time     `json:"since"`       // of Durable
+	Undelivered time.Duration `json:"undelivered"` // age of the oldest page that no pager accepted
+	Open        int           `json:"open"`        // incidents
+	Standby     bool          `json:"standby"`     // another router of the fleet sends
+}

@@ -1,0 +1,175 @@
+package health
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Write tells the status in words and returns the exit code of a Nagios plugin: first a line that is
+// the whole truth in short, then the parts.
+func (s Status) Write(w io.Writer) int {
+	faults, code := s.faults()
+	word := [...]string{"OK", "WARNING", "CRITICAL"}[code]
+	if len(faults) == 0 {
+		fmt.Fprintf(w, "%s - %s is well, up %v\n", word, s.Node, s.At.Sub(s.Begun).Round(time.Second))
+	} else {
+		fmt.Fprintf(w, "%s - %s: %s\n", word, s.Node, faults[0])
+		for _, f := range faults[1:] {
+			fmt.Fprintf(w, "  also: %s\n", f)
+		}
+	}
+	s.writeCollect(w)
+	s.writeShip(w)
+	s.writeJudge(w)
+	return code
+}
+
+func (s Status) writeCollect(w io.Writer) {
+	fmt.Fprintln(w, "\ncollect")
+	var absent []string
+	for _, c := range s.Collectors {
+		switch {
+		case c.Absent:
+			absent = append(absent, c.Name)
+		case c.LastRun.IsZero():
+			fmt.Fprintf(w, "  %-16s has not looked yet\n", c.Name)
+		case c.Up:
+			fmt.Fprintf(w, "  %-16s %4d series %v ago, in %v, every %v\n", c.Name, c.Series, ago(s.At, c.LastRun), c.Took.Round(100*time.Microsecond), c.Interval)
+		default:
+			seen := "never seen well"
+			if !c.LastUp.IsZero() {
+				seen = "last well " + ago(s.At, c.LastUp) + " ago"
+			}
+			fmt.Fprintf(w, "  %-16s BLIND (%s), %s: %s\n", c.Name, c.Reason, seen, c.Error)
+		}
+	}
+	if len(absent) > 0 {
+		fmt.Fprintf(w, "  not on this machine: %s\n", strings.Join(absent, ", "))
+	}
+}
+
+func (s Status) writeShip(w io.Writer) {
+	fmt.Fprintln(w, "\nship")
+	if len(s.Sinks) == 0 {
+		fmt.Fprintln(w, "  nothing is configured")
+	}
+	for _, k := range s.Sinks {
+		state := "delivering, last " + ago(s.At, k.LastSuccess) + " ago"
+		if k.LastSuccess.IsZero() {
+			state = "nothing delivered yet"
+		}
+		if !k.Up {
+			state = "UNREACHABLE for " + ago(s.At, k.DownSince) + ": " + k.Error
+		}
+		fmt.Fprintf(w, "  %-16s %s; %.0f sent, %d in memory", k.Name, state, k.Sent, k.Waiting)
+		if k.Spooled > 0 {
+			fmt.Fprintf(w, ", %d on disk (%s, oldest %s)", k.Spooled, size(k.SpoolBytes), ago(s.At, k.SpoolOldest))
+		}
+		fmt.Fprintf(w, ", %s\n", lost(k.Dropped))
+	}
+	if s.Store != nil {
+		fmt.Fprintf(w, "  %-16s %d series, %s, since %s; %s\n", "store", s.Store.Series, size(s.Store.Bytes), when(s.At, s.Store.Oldest), lost(s.Store.Refused))
+	}
+	if s.Rollups != nil {
+		fmt.Fprintf(w, "  %-16s %s\n", "rollups", s.Rollups.words(s.At))
+	}
+}
+
+func (s Status) writeJudge(w io.Writer) {
+	fmt.Fprintln(w, "\njudge")
+	if s.Rules == nil {
+		fmt.Fprintln(w, "  rules are off")
+	} else {
+		fmt.Fprintf(w, "  %d rules in %d groups, %d failing\n", s.Rules.Rules, s.Rules.Groups, len(s.Rules.Failing))
+	}
+	for _, r := range s.Routers {
+		state := "which has not answered yet"
+		switch {
+		case r.Error != "":
+			state = "NOT REACHED for " + s.sinceReached(r)
+		case !r.Reached.IsZero():
+			state = "which answered " + ago(s.At, r.Reached) + " ago"
+		}
+		fmt.Fprintf(w, "  alarms go to %s, %s\n", r.URL, state)
+	}
+	if s.Route == nil && len(s.Routers) == 0 {
+		fmt.Fprintln(w, "  alarms go nowhere: route is off, and rules.routers names no router")
+	}
+	if s.Route == nil {
+		return
+	}
+	var counts []string
+	for p, n := range s.Problems {
+		counts = append(counts, fmt.Sprintf("%d %s", n, p))
+	}
+	slices.SortFunc(counts, func(a, b string) int { return cmp.Compare(a[len(a)-2:], b[len(b)-2:]) })
+	if len(counts) == 0 {
+		counts = []string{"none"}
+	}
+	fmt.Fprintf(w, "  %d alarms hold; problems: %s; %d incidents open; mode %s; %s\n", s.Firing, strings.Join(counts, ", "), s.Route.Open, s.Route.Mode, s.Pager)
+	if s.Route.Standby {
+		fmt.Fprintln(w, "  another router of the fleet sends; this one is ready to")
+	}
+}
+
+func ago(now, t time.Time) string {
+	d := now.Sub(t)
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
+
+func when(now, t time.Time) string {
+	if t.IsZero() {
+		return "now"
+	}
+	return ago(now, t) + " ago"
+}
+
+func size(b int64) string {
+	switch {
+	case b >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(b)/(1<<30))
+	case b >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(b)/(1<<20))
+	}
+	return fmt.Sprintf("%.0f KiB", float64(b)/(1<<10))
+}
+
+func lost(by map[string]float64) string {
+	var parts []string
+	for reason, n := range by {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%.0f %s", n, reason))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing lost"
+	}
+	slices.Sort(parts)
+	return "LOST " + strings.Join(parts, ", ")
+}
+
+// rollupEvery is the time between two of the samples that are kept for long.
+const rollupEvery = 5 * time.Minute
+
+// words tells the status in words, as of now.
+func (s *Rollups) words(now time.Time) string {
+	if s.Until.IsZero() {
+		return "nothing copied yet: that comes ten minutes after the samples do"
+	}
+	text := fmt.Sprintf("%d series, a sample every %v", s.Series, rollupEvery)
+	if s.Series == 0 {
+		text = "none copied since the start"
+	}
+	text += fmt.Sprintf(", %s, since %s", size(s.Bytes), when(now, s.Oldest))
+	if s.LeftOut > 0 {
+		text += fmt.Sprintf("; %d MORE LEFT OUT (store.rollups.max_series)", s.LeftOut)
+	}
+	return text + "; " + lost(map[string]float64{"refused": float64(s.Refused)})
+}
