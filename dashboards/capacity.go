@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/navcloud/binnacle/dashboards/capacity"
+	"github.com/navcloud/binnacle/agent/capacity"
 )
 
 // staleCapacity is the age from which the page says that nobody reads the figures any more.

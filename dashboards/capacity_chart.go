@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/navcloud/binnacle/dashboards/capacity"
+	"github.com/navcloud/binnacle/agent/capacity"
 )
 
 // Bounds of a chart of capacity.

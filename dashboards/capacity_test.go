@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/alerting"
-	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
 // planned is a report of noon: a disk that fills, streams that do not fit without a zone, a pool too young to be told

@@ -19,8 +19,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/alerting"
-	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
 // Point is a value at a time.

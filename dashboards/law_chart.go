@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/navcloud/binnacle/dashboards/capacity"
+	"github.com/navcloud/binnacle/agent/capacity"
 )
 
 // maxDots bounds the measurements that are drawn.

@@ -7,8 +7,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/metric"
-	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
 // assess forecasts all pools anew and keeps what it says of the same hour tomorrow.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/store"
-	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
 // Config is the section capacity.

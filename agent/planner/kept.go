@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/metric"
-	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
 // The series of the second store. A day ahead is what a forecast is held against.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/store"
-	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
 // The law that is looked for: how many streams a node serves for each second that an event takes to all of them. By

@@ -6,7 +6,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/navcloud/binnacle/dashboards/capacity"
+	"github.com/navcloud/binnacle/agent/capacity"
 )
 
 // past is what is known of the instances of a pool, by their keys. It is kept in memory and goes on with each hour: to

@@ -16,9 +16,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/store"
-	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
 // Every is how often the figures of pools are read.

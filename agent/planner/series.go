@@ -3,8 +3,8 @@ package planner
 import (
 	"time"
 
+	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/metric"
-	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
 // What the planner publishes into the agent's store, for rules and for Grafana.

@@ -21,11 +21,12 @@ const module = "github.com/navcloud/binnacle/"
 // don't ship, and the core of alerting sees its types alone. A package that is not here may import nothing
 // of ours. A name with a star stands for every package below.
 var arrows = map[string][]string{
-	"agent/metric": {}, // the vocabulary
-	"agent/secret": {},
-	"agent/login":  {"agent/secret"},
-	"agent/strict": {},
-	"agent/health": {}, // one status, for all who show it
+	"agent/metric":   {}, // the vocabulary
+	"agent/secret":   {},
+	"agent/login":    {"agent/secret"},
+	"agent/strict":   {},
+	"agent/health":   {}, // one status, for all who show it
+	"agent/capacity": {}, // pure functions of numbers
 
 	"agent": {
 		"agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
@@ -33,7 +34,7 @@ var arrows = map[string][]string{
 		"alerting/topology", "dashboards",
 	},
 	"agent/inventory": {"alerting/topology"}, // it makes the graph of what agents tell
-	"agent/planner":   {"agent/metric", "agent/store", "dashboards/capacity"},
+	"agent/planner":   {"agent/metric", "agent/store", "agent/capacity"},
 	"agent/rollup":    {"agent/store"}, // from one to another
 	"agent/store":     {"agent/metric"},
 	"agent/sinks":     {"agent/login", "agent/metric", "agent/secret"},
@@ -49,9 +50,8 @@ var arrows = map[string][]string{
 	"alerting/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/dispatch":  {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
-	"dashboards":          {"agent/health", "alerting", "alerting/topology", "dashboards/capacity"},
-	"dashboards/export":   {"agent/metric"},
-	"dashboards/capacity": {}, // pure functions of numbers
+	"dashboards":        {"agent/capacity", "agent/health", "alerting", "alerting/topology"},
+	"dashboards/export": {"agent/metric"},
 
 	"cmd/binnacle":     {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "cmd/binnacle/*", "cmd/navcloud/*"},
 	"cmd/binnacle/*":   {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "cmd/binnacle/*", "cmd/navcloud/*"},
@@ -83,8 +83,8 @@ var core = map[string][]string{
 	"alerting":     {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
 	"agent/metric": {"net", "net/http", "os", "log/slog"},
 
-	"dashboards/export":   {"net", "net/http", "os", "log/slog", "context"},
-	"dashboards/capacity": {"net", "net/http", "os", "log/slog", "context"},
+	"dashboards/export": {"net", "net/http", "os", "log/slog", "context"},
+	"agent/capacity":    {"net", "net/http", "os", "log/slog", "context"},
 }
 
 type listed struct {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/health"
-	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
 func newCapacity() *cobra.Command {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/navcloud/binnacle/dashboards/capacity"
+	"github.com/navcloud/binnacle/agent/capacity"
 )
 
 // plan is a report of two pools, one of them urgent.

@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/planner"
 	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/collectors/collectorstest"
-	"github.com/navcloud/binnacle/dashboards/capacity"
 )
 
 // pastDays is how much past is made up for the page capacity, whose note says so.
