@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/ledger"
@@ -28,10 +29,10 @@ func (a *Agent) pages() *dashboards.Pages {
 		o.Hosts, o.Origin = []string{u.Hostname()}, u.Scheme+"://"+u.Host
 	}
 	if a.store != nil {
-		o.Query = func(ctx context.Context, q string, at time.Time) ([]dashboards.Series, error) {
+		o.Query = func(ctx context.Context, q string, at time.Time) ([]query.Series, error) {
 			return pageSeries(a.store.Instant(ctx, q, at))
 		}
-		o.Range = func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]dashboards.Series, error) {
+		o.Range = func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]query.Series, error) {
 			return pageSeries(a.store.Range(ctx, q, start, end, step))
 		}
 	}
@@ -49,18 +50,18 @@ func (a *Agent) pages() *dashboards.Pages {
 	return dashboards.New(o)
 }
 
-func pageSeries(in []store.Series, err error) ([]dashboards.Series, error) {
+func pageSeries(in []store.Series, err error) ([]query.Series, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]dashboards.Series, len(in))
+	out := make([]query.Series, len(in))
 	for i, s := range in {
 		out[i].Labels = s.Labels.Map()
 		if s.Name != "" {
 			out[i].Labels["__name__"] = s.Name
 		}
 		for _, p := range s.Points {
-			out[i].Points = append(out[i].Points, dashboards.Point(p))
+			out[i].Points = append(out[i].Points, query.Point(p))
 		}
 	}
 	return out, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -58,13 +59,13 @@ func (p *Pages) doneNote(q url.Values, v alerting.View) *doneLine {
 	case "silenced":
 		for _, s := range v.Silences {
 			if s.ID == q.Get("silence") {
-				return &doneLine{"Silenced until " + clock(s.EndsAt) + ".", "/silences/" + url.PathEscape(s.ID) + "/end", "Undo: end the silence", false}
+				return &doneLine{"Silenced until " + words.Clock(s.EndsAt) + ".", "/silences/" + url.PathEscape(s.ID) + "/end", "Undo: end the silence", false}
 			}
 		}
 	case "ended":
 		done := &doneLine{Text: "The silence was ended."}
 		if s, ok := p.ended.find(q.Get("silence")); ok && s.EndsAt.After(p.opts.Now()) {
-			done.Action, done.Undo = "/silences/"+url.PathEscape(s.ID)+"/renew", "Undo: silence again until "+clock(s.EndsAt)
+			done.Action, done.Undo = "/silences/"+url.PathEscape(s.ID)+"/renew", "Undo: silence again until "+words.Clock(s.EndsAt)
 		}
 		return done
 	}
@@ -138,7 +139,7 @@ func (p *Pages) postSilence(w http.ResponseWriter, r *http.Request) {
 	p.act(w, r, p.opts.Silence != nil, func(ctx context.Context) (url.Values, error) {
 		d, err := time.ParseDuration(r.PostForm.Get("for"))
 		if err != nil || d < minSilence || d > maxSilence {
-			return nil, fmt.Errorf("for how long: want between %s and %s, have %q", short(minSilence), short(maxSilence), clip(r.PostForm.Get("for"), maxName))
+			return nil, fmt.Errorf("for how long: want between %s and %s, have %q", words.Duration(minSilence), words.Duration(maxSilence), clip(r.PostForm.Get("for"), maxName))
 		}
 		made, err := p.opts.Silence(ctx, SilenceRequest{Problem: id, For: d, By: person(r), Comment: clip(r.PostForm.Get("comment"), maxComment)})
 		return url.Values{"problem": {id}, "done": {"silenced"}, "silence": {made}}, err

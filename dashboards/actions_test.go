@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -38,7 +40,7 @@ func (d *desk) on(o Options) Options {
 		return alerting.Silence{ID: id, EndsAt: noon.Add(time.Hour)}, d.err
 	}
 	o.Renew = func(_ context.Context, s alerting.Silence, by string) error {
-		d.did = append(d.did, fmt.Sprintf("renew %s until %s by %s", s.ID, clock(s.EndsAt), by))
+		d.did = append(d.did, fmt.Sprintf("renew %s until %s by %s", s.ID, words.Clock(s.EndsAt), by))
 		return d.err
 	}
 	return o
@@ -228,11 +230,11 @@ func TestQueriesAreShared(t *testing.T) {
 	o := options(incident(), fleet{nodes: 3}, goodStatus())
 	o.Now = func() time.Time { return now }
 	o.Range = nil
-	query := o.Query
+	promql := o.Query
 	calls := make(chan struct{}, 1000)
-	o.Query = func(ctx context.Context, q string, at time.Time) ([]Series, error) {
+	o.Query = func(ctx context.Context, q string, at time.Time) ([]query.Series, error) {
 		calls <- struct{}{}
-		return query(ctx, q, at)
+		return promql(ctx, q, at)
 	}
 	h := New(o)
 	for range 5 {

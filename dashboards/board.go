@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -151,9 +152,9 @@ func (p *Pages) calm(v alerting.View, counts *boardSummary) part {
 	case st.Rules == nil || st.Store == nil:
 	case st.Store.Series == 0:
 		counts.Counts, counts.Calm = "No problem is known.", false
-		return part{"blind", "blind", plural(st.Rules.Rules, "rule") + " wait for series, and the store has none. Switch collecting on (collect), or let agents write to this one (ship.remote_write)."}
+		return part{"blind", "blind", words.Plural(st.Rules.Rules, "rule") + " wait for series, and the store has none. Switch collecting on (collect), or let agents write to this one (ship.remote_write)."}
 	default:
-		note.Watched = fmt.Sprintf("%s watch %s series.", plural(st.Rules.Rules, "rule"), number(float64(st.Store.Series)))
+		note.Watched = fmt.Sprintf("%s watch %s series.", words.Plural(st.Rules.Rules, "rule"), words.Number(float64(st.Store.Series)))
 	}
 	return part{"calm", "calm", note}
 }
@@ -219,8 +220,8 @@ func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
 func standing(pv alerting.ProblemView) string {
 	if by := pv.AckedBy; pv.Claimed() {
 		pv.AckedBy = ""
-		words := standing(pv)
-		return "Taken by " + by + "; " + strings.ToLower(words[:1]) + words[1:]
+		saying := standing(pv)
+		return "Taken by " + by + "; " + strings.ToLower(saying[:1]) + saying[1:]
 	}
 	switch pv.State {
 	case alerting.Waiting:
@@ -302,19 +303,19 @@ func (p *Pages) summarize(v alerting.View, rows []row) boardSummary {
 		by[rw.Priority]++
 		hidden += rw.Count()
 	}
-	var words []string
+	var saying []string
 	for _, pr := range []alerting.Priority{alerting.P1, alerting.P2, alerting.P3, alerting.P4, alerting.P5} {
 		if by[pr] > 0 {
-			words = append(words, fmt.Sprintf("%d %s %s", by[pr], pr, strings.ToLower(priorityWords[pr])))
+			saying = append(saying, fmt.Sprintf("%d %s %s", by[pr], pr, strings.ToLower(priorityWords[pr])))
 		}
 	}
-	if len(words) == 0 {
+	if len(saying) == 0 {
 		s.Counts = "No problem."
 		return s
 	}
-	s.Counts = plural(len(rows), "problem") + ": " + strings.Join(words, ", ") + "."
+	s.Counts = words.Plural(len(rows), "problem") + ": " + strings.Join(saying, ", ") + "."
 	if hidden > 0 {
-		s.Counts += " " + plural(v.Firing, "alarm") + " in all, " + number(float64(hidden)) + " of them explained by another."
+		s.Counts += " " + words.Plural(v.Firing, "alarm") + " in all, " + words.Number(float64(hidden)) + " of them explained by another."
 	}
 	return s
 }

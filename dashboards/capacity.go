@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/capacity"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // staleCapacity is the age from which the page says that nobody reads the figures any more.
@@ -73,9 +74,9 @@ func (p *Pages) capacity(r *http.Request) page {
 	}
 	rep := p.opts.Capacity()
 	q := r.URL.Query()
-	head := capacityNow{Report: rep, Lead: short(rep.Lead)}
+	head := capacityNow{Report: rep, Lead: words.Duration(rep.Lead)}
 	if age := p.opts.Now().Sub(rep.At); !rep.At.IsZero() && age > staleCapacity {
-		head.Old = short(age)
+		head.Old = words.Duration(age)
 	}
 	var list []runway
 	at := 0

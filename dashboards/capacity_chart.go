@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/capacity"
+	"github.com/navcloud/binnacle/agent/query"
 )
 
 // Bounds of a chart of capacity.
@@ -66,11 +67,11 @@ type fan struct {
 }
 
 // points takes one value of each few hours; at is the hour of the first.
-func (f fan) points(values []float64, at int, of func([]float64) float64) (out []Point) {
+func (f fan) points(values []float64, at int, of func([]float64) float64) (out []query.Point) {
 	for i := 0; i < len(values); i += f.every {
 		few := slices.DeleteFunc(slices.Clone(values[i:min(i+f.every, len(values))]), math.IsNaN)
 		if len(few) > 0 {
-			out = append(out, Point{f.from.Add(time.Duration(at+i) * time.Hour), max(of(few), 0)})
+			out = append(out, query.Point{T: f.from.Add(time.Duration(at+i) * time.Hour), V: max(of(few), 0)})
 		}
 	}
 	return out
@@ -78,14 +79,14 @@ func (f fan) points(values []float64, at int, of func([]float64) float64) (out [
 
 func fanWords(a capacity.Answer, past []float64, c chart) string {
 	date := func(t time.Time) string { return t.UTC().Format("2 Jan") }
-	words := "From " + date(c.From) + " to now " + a.Pool.Say(least(past)) + " to " + a.Pool.Say(slices.MaxFunc(past, missingFirst)) + "; limit " + a.Pool.Say(a.Limit) + "."
+	saying := "From " + date(c.From) + " to now " + a.Pool.Say(least(past)) + " to " + a.Pool.Say(slices.MaxFunc(past, missingFirst)) + "; limit " + a.Pool.Say(a.Limit) + "."
 	if end := len(a.Fan.Mean) - 1; end >= 0 {
-		words += " By " + date(c.To) + " " + a.Pool.Say(a.Fan.Mean[end]) + " is expected, 8 times of 10 within " + a.Pool.Short(a.Fan.Lo80[end]) + " and " + a.Pool.Short(a.Fan.Hi80[end]) + "."
+		saying += " By " + date(c.To) + " " + a.Pool.Say(a.Fan.Mean[end]) + " is expected, 8 times of 10 within " + a.Pool.Short(a.Fan.Lo80[end]) + " and " + a.Pool.Short(a.Fan.Hi80[end]) + "."
 	}
 	if c.LimitAt == "" {
-		words += " The limit lies above this chart."
+		saying += " The limit lies above this chart."
 	}
-	return words
+	return saying
 }
 
 func missingFirst(a, b float64) int {

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // The plot of a chart, in units of its own view box, which the page stretches.
@@ -28,15 +31,13 @@ type unit struct {
 }
 
 var (
-	inNumber  = unit{Name: "number", say: number, axis: si}
-	inRate    = unit{Name: "rate", say: rate, axis: siRate}
-	inSeconds = unit{Name: "seconds", say: seconds, axis: seconds}
-	inPercent = unit{Name: "percent", say: percent, axis: siPercent}
-	inExact   = unit{Name: "exact", say: plainNumber, axis: si}
-	inBytes   = unit{Name: "bytes", say: bytesOf, axis: bytesOf, binary: true}
+	inNumber  = unit{Name: "number", say: words.Number, axis: words.SI}
+	inRate    = unit{Name: "rate", say: words.Rate, axis: words.SIRate}
+	inSeconds = unit{Name: "seconds", say: words.Seconds, axis: words.Seconds}
+	inPercent = unit{Name: "percent", say: words.Percent, axis: words.SIPercent}
+	inExact   = unit{Name: "exact", say: words.Plain, axis: words.SI}
+	inBytes   = unit{Name: "bytes", say: words.BytesOf, axis: words.BytesOf, binary: true}
 )
-
-func bytesOf(v float64) string { return byteSize(int64(v)) }
 
 // plan is what a chart is to show.
 type plan struct {
@@ -77,18 +78,18 @@ type chartLine struct {
 	Words string
 	trace
 	last float64
-	pts  []Point
+	pts  []query.Point
 }
 
 // chartBand is what lies between two lines of the same times.
 type chartBand struct {
 	Name, Class string
 	trace
-	lo, hi []Point
+	lo, hi []query.Point
 }
 
 // drawChart draws series, at most maxLines of them, the greatest last value first.
-func drawChart(pl plan, series []Series, name func(Series) string) chart {
+func drawChart(pl plan, series []query.Series, name func(query.Series) string) chart {
 	c := chart{plan: pl}
 	low, high := 0.0, math.Inf(-1)
 	for _, s := range series {
@@ -226,8 +227,8 @@ func (c *chart) tabulate() {
 }
 
 // near is the value at t: the last one that is not older than two steps.
-func (c *chart) near(pts []Point, t time.Time) string {
-	i, _ := slices.BinarySearchFunc(pts, t.Add(time.Millisecond), func(p Point, t time.Time) int { return p.T.Compare(t) })
+func (c *chart) near(pts []query.Point, t time.Time) string {
+	i, _ := slices.BinarySearchFunc(pts, t.Add(time.Millisecond), func(p query.Point, t time.Time) int { return p.T.Compare(t) })
 	if i == 0 || t.Sub(pts[i-1].T) > 2*c.Step {
 		return "\u2013"
 	}
@@ -236,7 +237,7 @@ func (c *chart) near(pts []Point, t time.Time) string {
 
 // Summary says what the picture shows.
 func (c chart) Summary() string {
-	span := "in " + short(c.To.Sub(c.From))
+	span := "in " + words.Duration(c.To.Sub(c.From))
 	switch {
 	case c.Fault != "":
 		return c.Fault
@@ -247,37 +248,9 @@ func (c chart) Summary() string {
 	case len(c.Lines) == 1:
 		return c.Lines[0].Name + ": " + c.Lines[0].Words + ", " + span + "."
 	}
-	text := fmt.Sprintf("%s %s; the highest now is %s: %s.", plural(len(c.Lines)+c.More, "line"), span, c.Lines[0].Name, c.Lines[0].Words)
+	text := fmt.Sprintf("%s %s; the highest now is %s: %s.", words.Plural(len(c.Lines)+c.More, "line"), span, c.Lines[0].Name, c.Lines[0].Words)
 	if c.More > 0 {
 		text += fmt.Sprintf(" The %d highest are drawn.", maxLines)
 	}
 	return text
-}
-
-// si writes a number short, for a scale: 12k, 3.4M.
-func si(v float64) string {
-	a := math.Abs(v)
-	for _, u := range []struct {
-		at   float64
-		name string
-	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
-		if a >= u.at {
-			return minus(strconv.FormatFloat(v/u.at, 'g', 3, 64) + u.name)
-		}
-	}
-	return minus(strconv.FormatFloat(v, 'g', 3, 64))
-}
-
-// siPercent writes a ratio of 1 as it is, for a scale: round numbers are short by themselves.
-func siPercent(v float64) string { return minus(strconv.FormatFloat(v*100, 'g', 3, 64)) + " %" }
-
-// siRate writes a figure per second short, for a scale.
-func siRate(v float64) string { return si(v) + "/s" }
-
-// plainNumber writes a number as exactly as a person wants it who does not know its unit.
-func plainNumber(v float64) string {
-	if a := math.Abs(v); a != 0 && a < 1000 && a != math.Trunc(a) || a >= 1e15 {
-		return minus(strconv.FormatFloat(v, 'g', 4, 64))
-	}
-	return number(v)
 }

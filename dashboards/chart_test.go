@@ -6,16 +6,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 func aPlan(span time.Duration) plan {
 	return plan{ID: "c", Title: "T", Unit: inExact, From: noon.Add(-span), To: noon, Step: time.Minute}
 }
 
-func series(values ...float64) Series {
-	s := Series{Labels: map[string]string{"node": "a"}}
+func series(values ...float64) query.Series {
+	s := query.Series{Labels: map[string]string{"node": "a"}}
 	for i, v := range values {
-		s.Points = append(s.Points, Point{noon.Add(time.Duration(i-len(values)+1) * time.Minute), v})
+		s.Points = append(s.Points, query.Point{T: noon.Add(time.Duration(i-len(values)+1) * time.Minute), V: v})
 	}
 	return s
 }
@@ -23,24 +26,24 @@ func series(values ...float64) Series {
 func TestDrawChart(t *testing.T) {
 	nan := math.NaN()
 	for name, tc := range map[string]struct {
-		in      []Series
+		in      []query.Series
 		scale   string
 		path    string // in minutes, and in units
 		summary string
 	}{
 		"nothing":       {nil, "", "", "Nothing was reported in 4 min."},
-		"only gaps":     {[]Series{series(nan, nan)}, "", "", "Nothing was reported in 4 min."},
-		"a constant":    {[]Series{series(7, 7, 7, 7, 7)}, "8 6 4 2 0", "m0 7 1 0 1 0 1 0 1 0", "a: always 7, in 4 min."},
-		"zero":          {[]Series{series(0, 0)}, "1 0.75 0.5 0.25 0", "m3 0 1 0", "a: always 0, in 4 min."},
-		"one point":     {[]Series{series(3)}, "4 3 2 1 0", "m4 3h0", "a: always 3, in 4 min."},
-		"it jumps":      {[]Series{series(1, 1000)}, "1k 750 500 250 0", "m3 1 1 999", "a: 1 to 1\u202f000, last 1\u202f000, in 4 min."},
-		"negative":      {[]Series{series(-3, 5)}, "5 2.5 0 \u22122.5 \u22125", "m3-3 1 8", "a: \u22123 to 5, last 5, in 4 min."},
-		"a gap":         {[]Series{series(2, nan, nan, nan, 4)}, "4 3 2 1 0", "m0 2h0m4 2h0", "a: 2 to 4, last 4, in 4 min."},
-		"it ends early": {[]Series{series(2, 2, nan, nan, nan)}, "2 1.5 1 0.5 0", "m0 2 1 0", "a: always 2, in 4 min."},
-		"infinite":      {[]Series{series(2, math.Inf(1))}, "2 1.5 1 0.5 0", "m3 2h0", "a: always 2, in 4 min."},
+		"only gaps":     {[]query.Series{series(nan, nan)}, "", "", "Nothing was reported in 4 min."},
+		"a constant":    {[]query.Series{series(7, 7, 7, 7, 7)}, "8 6 4 2 0", "m0 7 1 0 1 0 1 0 1 0", "a: always 7, in 4 min."},
+		"zero":          {[]query.Series{series(0, 0)}, "1 0.75 0.5 0.25 0", "m3 0 1 0", "a: always 0, in 4 min."},
+		"one point":     {[]query.Series{series(3)}, "4 3 2 1 0", "m4 3h0", "a: always 3, in 4 min."},
+		"it jumps":      {[]query.Series{series(1, 1000)}, "1k 750 500 250 0", "m3 1 1 999", "a: 1 to 1\u202f000, last 1\u202f000, in 4 min."},
+		"negative":      {[]query.Series{series(-3, 5)}, "5 2.5 0 \u22122.5 \u22125", "m3-3 1 8", "a: \u22123 to 5, last 5, in 4 min."},
+		"a gap":         {[]query.Series{series(2, nan, nan, nan, 4)}, "4 3 2 1 0", "m0 2h0m4 2h0", "a: 2 to 4, last 4, in 4 min."},
+		"it ends early": {[]query.Series{series(2, 2, nan, nan, nan)}, "2 1.5 1 0.5 0", "m0 2 1 0", "a: always 2, in 4 min."},
+		"infinite":      {[]query.Series{series(2, math.Inf(1))}, "2 1.5 1 0.5 0", "m3 2h0", "a: always 2, in 4 min."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := drawChart(aPlan(4*time.Minute), tc.in, func(s Series) string { return s.Labels["node"] })
+			c := drawChart(aPlan(4*time.Minute), tc.in, func(s query.Series) string { return s.Labels["node"] })
 			path := ""
 			if len(c.Lines) > 0 {
 				path = c.Lines[0].Path
@@ -55,7 +58,7 @@ func TestDrawChart(t *testing.T) {
 // TestTrace holds what a path keeps of values, and where it is put.
 func TestTrace(t *testing.T) {
 	for name, tc := range map[string]struct {
-		in    Series
+		in    query.Series
 		exp   int
 		path  string
 		place string
@@ -67,7 +70,7 @@ func TestTrace(t *testing.T) {
 		"below nothing":       {series(-2, 2), 0, "m3-2 1 4", "matrix(250 0 0 -60 0 120)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ln := drawChart(aPlan(4*time.Minute), []Series{tc.in}, func(Series) string { return "" }).Lines[0]
+			ln := drawChart(aPlan(4*time.Minute), []query.Series{tc.in}, func(query.Series) string { return "" }).Lines[0]
 			if ln.Exp != tc.exp || ln.Path != tc.path || ln.Place != tc.place {
 				t.Errorf("%q in units of 1e%d, at %s; want %q, 1e%d, %s", ln.Path, ln.Exp, ln.Place, tc.path, tc.exp, tc.place)
 			}
@@ -100,13 +103,13 @@ func TestTicks(t *testing.T) {
 }
 
 func TestChartOfManyLines(t *testing.T) {
-	var in []Series
+	var in []query.Series
 	for i := range 30 {
 		in = append(in, series(0, float64(i)))
 	}
 	pl := aPlan(12 * time.Minute)
 	pl.Limit, pl.LimitName = 40, "the limit"
-	c := drawChart(pl, in, func(s Series) string { return plainNumber(s.Points[1].V) })
+	c := drawChart(pl, in, func(s query.Series) string { return words.Plain(s.Points[1].V) })
 	if len(c.Lines) != maxLines || c.More != 22 || c.Lines[0].Name != "29" {
 		t.Errorf("%d lines, %d more, first %q; want the 8 highest of 30", len(c.Lines), c.More, c.Lines[0].Name)
 	}
@@ -131,7 +134,7 @@ func TestLinesKeepTheirColours(t *testing.T) {
 	look := func(a, b float64) map[string][2]string {
 		out := map[string][2]string{}
 		pl := plan{ID: "c", Unit: inNumber, From: noon.Add(-time.Hour), To: noon, Step: time.Minute}
-		c := drawChart(pl, []Series{{Labels: map[string]string{"": "a"}, Points: []Point{{noon, a}}}, {Labels: map[string]string{"": "b"}, Points: []Point{{noon, b}}}}, func(s Series) string { return s.Labels[""] })
+		c := drawChart(pl, []query.Series{{Labels: map[string]string{"": "a"}, Points: []query.Point{{T: noon, V: a}}}, {Labels: map[string]string{"": "b"}, Points: []query.Point{{T: noon, V: b}}}}, func(s query.Series) string { return s.Labels[""] })
 		for _, ln := range c.Lines {
 			out[ln.Name] = [2]string{ln.Class, ln.ID}
 		}

@@ -20,20 +20,9 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/capacity"
+	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/alerting"
 )
-
-// Point is a value at a time.
-type Point struct {
-	T time.Time
-	V float64
-}
-
-// Series is one series of an answer, points in order of time.
-type Series struct {
-	Labels map[string]string
-	Points []Point
-}
 
 // SilenceRequest is what a person asks for at the board: no page from this problem's rule on its entity.
 type SilenceRequest struct {
@@ -47,8 +36,8 @@ type SilenceRequest struct {
 // role behind it, and its page says so. All may be called by many goroutines at once.
 type Options struct {
 	View     func() alerting.View
-	Query    func(ctx context.Context, promql string, at time.Time) ([]Series, error)
-	Range    func(ctx context.Context, promql string, start, end time.Time, step time.Duration) ([]Series, error)
+	Query    func(ctx context.Context, promql string, at time.Time) ([]query.Series, error)
+	Range    func(ctx context.Context, promql string, start, end time.Time, step time.Duration) ([]query.Series, error)
 	Runbook  func(rule string) ([]byte, bool) // Markdown
 	Runbooks func() []string                  // names of rules, sorted
 	Status   func() Status

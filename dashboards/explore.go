@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // Bounds of what a person asks for.
@@ -38,7 +41,7 @@ type exploration struct {
 type exploreRow struct{ Name, Value string }
 
 // examples are what a person who comes with an empty mind may start from.
-var examples = []struct{ label, query string }{
+var examples = []struct{ label, promql string }{
 	{"Open streams by node", `sum by (node) (navcloud_streams_open)`},
 	{"Processor by node", `1 - sum by (node) (rate(host_cpu_seconds_total{mode="idle"}[5m])) / sum by (node) (rate(host_cpu_seconds_total[5m]))`},
 	{"Disk used, by mount", `1 - host_filesystem_available_bytes / host_filesystem_size_bytes`},
@@ -47,7 +50,7 @@ var examples = []struct{ label, query string }{
 }
 
 type explored struct {
-	now   []Series
+	now   []query.Series
 	over  chart
 	fault string
 	took  time.Duration
@@ -67,7 +70,7 @@ func (p *Pages) explore(r *http.Request) page {
 	}
 	e.Sparse = st.sparse(e.From)
 	for _, ex := range examples {
-		e.Try = append(e.Try, menuEntry{Path: "/explore?q=" + url.QueryEscape(ex.query), Label: ex.label})
+		e.Try = append(e.Try, menuEntry{Path: "/explore?q=" + url.QueryEscape(ex.promql), Label: ex.label})
 	}
 	for i := range e.Links {
 		e.Links[i].Path += "&q=" + url.QueryEscape(e.Query)
@@ -99,22 +102,22 @@ func (p *Pages) explore(r *http.Request) page {
 }
 
 // look asks for the values at the end, and for their way there.
-func (p *Pages) look(ctx context.Context, query string, begin, end time.Time, step time.Duration) explored {
+func (p *Pages) look(ctx context.Context, promql string, begin, end time.Time, step time.Duration) explored {
 	x, started := explored{}, time.Now()
 	var err error
-	if x.now, err = p.opts.Query(ctx, query, end); err != nil {
+	if x.now, err = p.opts.Query(ctx, promql, end); err != nil {
 		x.fault = err.Error()
 		return x
 	}
 	pl := plan{ID: "explore-chart", Title: "Over time", Unit: inExact, From: begin, To: end, Step: step, Marks: p.deploys(ctx, begin, end)}
-	asked := query
+	asked := promql
 	if len(x.now) > maxExplore {
-		asked = fmt.Sprintf("topk(%d, %s)", maxLines, query)
-		pl.Note = fmt.Sprintf("Of %s, the highest at each time.", number(float64(len(x.now))))
+		asked = fmt.Sprintf("topk(%d, %s)", maxLines, promql)
+		pl.Note = fmt.Sprintf("Of %s, the highest at each time.", words.Number(float64(len(x.now))))
 	}
 	over, err := p.opts.Range(ctx, asked, begin, end, step)
 	alike := alikeOf(over)
-	x.over = drawChart(pl, over, func(s Series) string { return seriesName(without(s.Labels, alike)) })
+	x.over = drawChart(pl, over, func(s query.Series) string { return seriesName(without(s.Labels, alike)) })
 	if len(alike) > 0 {
 		x.over.Alike = seriesName(alike)
 	}
@@ -126,19 +129,19 @@ func (p *Pages) look(ctx context.Context, query string, begin, end time.Time, st
 }
 
 func (e *exploration) tell(x explored, at time.Time) {
-	e.Fault, e.At, e.Count, e.Took = x.fault, at, len(x.now), seconds(x.took.Seconds())
+	e.Fault, e.At, e.Count, e.Took = x.fault, at, len(x.now), words.Seconds(x.took.Seconds())
 	series := slices.Clone(x.now)
-	slices.SortFunc(series, func(a, b Series) int {
-		return cmp.Or(cmp.Compare(last(b), last(a)), cmp.Compare(seriesName(a.Labels), seriesName(b.Labels)))
+	slices.SortFunc(series, func(a, b query.Series) int {
+		return cmp.Or(cmp.Compare(query.Last(b), query.Last(a)), cmp.Compare(seriesName(a.Labels), seriesName(b.Labels)))
 	})
 	e.More = max(0, len(series)-maxTable)
 	for _, s := range series[:len(series)-e.More] {
-		e.Rows = append(e.Rows, exploreRow{seriesName(s.Labels), exact(last(s))})
+		e.Rows = append(e.Rows, exploreRow{seriesName(s.Labels), words.Exact(query.Last(s))})
 	}
 }
 
 // alikeOf are the labels that all of several series have, by which they are not told apart.
-func alikeOf(series []Series) map[string]string {
+func alikeOf(series []query.Series) map[string]string {
 	if len(series) < 2 {
 		return nil
 	}
@@ -171,9 +174,4 @@ func seriesName(labels map[string]string) string {
 		b.WriteByte('}')
 	}
 	return cmp.Or(b.String(), "value")
-}
-
-// exact writes a value as it is, for who compares it.
-func exact(v float64) string {
-	return minus(strconv.FormatFloat(v, 'g', -1, 64))
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // Shares from which a figure is marked. They are those of the NavCloud alarms, November 2026.
@@ -17,10 +20,10 @@ const (
 // figures are the page's numbers that are not counts of streams. What no node reports is said to be unknown.
 func (p *Pages) figures(a *answers, now time.Time) []figure {
 	var out []figure
-	add := func(name, query string, note func(v float64) (string, bool)) {
-		f := figure{Name: name, Value: unknown(a, query)}
-		if v, ok := a.one(query); ok {
-			f.Value = rate(v)
+	add := func(name, promql string, note func(v float64) (string, bool)) {
+		f := figure{Name: name, Value: unknown(a, promql)}
+		if v, ok := a.one(promql); ok {
+			f.Value = words.Rate(v)
 			if note != nil {
 				f.Note, f.Bad = note(v)
 			}
@@ -35,7 +38,7 @@ func (p *Pages) figures(a *answers, now time.Time) []figure {
 		if sent == 0 {
 			return "", v > 0
 		}
-		return percent(v/sent) + " of those sent", v/sent > lateShare
+		return words.Percent(v/sent) + " of those sent", v/sent > lateShare
 	})
 	add("Events published", "published", nil)
 	add("Events delivered to streams", "delivered", func(v float64) (string, bool) {
@@ -43,7 +46,7 @@ func (p *Pages) figures(a *answers, now time.Time) []figure {
 		if !ok || want == 0 {
 			return "no stream waits for any", false
 		}
-		return percent(min(v/want, 1)) + " of those that streams wait for", v/want < deliveredShare
+		return words.Percent(min(v/want, 1)) + " of those that streams wait for", v/want < deliveredShare
 	})
 	dropped := byReason("Events dropped", "dropped", a)
 	dropped.Bad = dropped.Note != ""
@@ -54,7 +57,7 @@ func (p *Pages) figures(a *answers, now time.Time) []figure {
 			v = math.NaN() // which is not drawn
 		}
 		points, end := upTo(line[0].Points, now, sparkStep, v)
-		s := drawSpark(points, end, sparkStep, seconds)
+		s := drawSpark(points, end, sparkStep, words.Seconds)
 		out[len(out)-1].Line = &s
 	}
 	return out
@@ -62,41 +65,41 @@ func (p *Pages) figures(a *answers, now time.Time) []figure {
 
 // unknown says why a figure is not there. A count that no node ever sent is of something that did not happen:
 // they send each with its first event.
-func unknown(a *answers, query string) string {
-	if a.failed[query] {
+func unknown(a *answers, promql string) string {
+	if a.failed[promql] {
 		return "not known, its query failed"
 	}
 	return "none seen"
 }
 
-func latency(name, query string, a *answers) figure {
-	v, ok := a.one(query)
-	if a.failed[query] {
-		return figure{Name: name, Value: unknown(a, query)}
+func latency(name, promql string, a *answers) figure {
+	v, ok := a.one(promql)
+	if a.failed[promql] {
+		return figure{Name: name, Value: unknown(a, promql)}
 	}
 	if !ok || math.IsNaN(v) {
 		return figure{Name: name, Value: "not known", Note: "no event came in the last minute"}
 	}
-	return figure{Name: name, Value: seconds(v), Note: "from publish to the last stream of a node"}
+	return figure{Name: name, Value: words.Seconds(v), Note: "from publish to the last stream of a node"}
 }
 
 // byReason adds the rates up and names their reasons, the most frequent first.
-func byReason(name, query string, a *answers) figure {
-	f := figure{Name: name, Value: unknown(a, query)}
-	if len(a.by[query]) == 0 {
+func byReason(name, promql string, a *answers) figure {
+	f := figure{Name: name, Value: unknown(a, promql)}
+	if len(a.by[promql]) == 0 {
 		return f
 	}
-	series := slices.Clone(a.by[query])
-	slices.SortFunc(series, func(x, y Series) int {
-		return cmp.Or(cmp.Compare(last(y), last(x)), cmp.Compare(x.Labels["reason"], y.Labels["reason"]))
+	series := slices.Clone(a.by[promql])
+	slices.SortFunc(series, func(x, y query.Series) int {
+		return cmp.Or(cmp.Compare(query.Last(y), query.Last(x)), cmp.Compare(x.Labels["reason"], y.Labels["reason"]))
 	})
-	sum, words := 0.0, []string{}
+	sum, saying := 0.0, []string{}
 	for _, s := range series {
-		if v := last(s); v > 0 {
+		if v := query.Last(s); v > 0 {
 			sum += v
-			words = append(words, cmp.Or(s.Labels["reason"], "no reason")+" "+rate(v))
+			saying = append(saying, cmp.Or(s.Labels["reason"], "no reason")+" "+words.Rate(v))
 		}
 	}
-	f.Value, f.Note = rate(sum), strings.Join(words, ", ")
+	f.Value, f.Note = words.Rate(sum), strings.Join(saying, ", ")
 	return f
 }

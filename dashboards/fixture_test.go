@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -100,7 +101,7 @@ func flood(n int) alerting.View {
 	return v
 }
 
-func at(t time.Time, v float64) []Point { return []Point{{t, v}} }
+func at(t time.Time, v float64) []query.Point { return []query.Point{{T: t, V: v}} }
 
 // fleet answers the queries of the streams page for nodes in three zones, by what the query asks for.
 type fleet struct {
@@ -111,7 +112,7 @@ type fleet struct {
 
 var errStore = errors.New("query timed out in expression evaluation")
 
-func (f fleet) query(_ context.Context, q string, now time.Time) (many []Series, err error) {
+func (f fleet) promql(_ context.Context, q string, now time.Time) (many []query.Series, err error) {
 	if f.fail != "" && strings.Contains(q, f.fail) {
 		return nil, errStore
 	}
@@ -123,27 +124,27 @@ func (f fleet) query(_ context.Context, q string, now time.Time) (many []Series,
 	}
 	if q == "many" {
 		for i := range 300 {
-			many = append(many, Series{map[string]string{"__name__": "many", "i": fmt.Sprint(i)}, at(now, float64(i))})
+			many = append(many, query.Series{Labels: map[string]string{"__name__": "many", "i": fmt.Sprint(i)}, Points: at(now, float64(i))})
 		}
 		return many, nil
 	}
 	if s, ok := clusterAnswers(q, now); ok {
 		return s, nil
 	}
-	one := func(v float64) ([]Series, error) { return []Series{{Points: at(now, v)}}, nil }
-	reasons := func(by map[string]float64) (out []Series, err error) {
+	one := func(v float64) ([]query.Series, error) { return []query.Series{{Points: at(now, v)}}, nil }
+	reasons := func(by map[string]float64) (out []query.Series, err error) {
 		for r, v := range by {
-			out = append(out, Series{map[string]string{"reason": r}, at(now, v)})
+			out = append(out, query.Series{Labels: map[string]string{"reason": r}, Points: at(now, v)})
 		}
 		return out, nil
 	}
 	switch {
 	case strings.Contains(q, "timestamp("):
-		return f.perNode(func(int) []Point { return at(now, f.age) }), nil
+		return f.perNode(func(int) []query.Point { return at(now, f.age) }), nil
 	case strings.Contains(q, "streams_open)"):
-		return f.perNode(func(i int) []Point { return at(now, float64(900+i*2700%9100)) }), nil
+		return f.perNode(func(i int) []query.Point { return at(now, float64(900+i*2700%9100)) }), nil
 	case strings.Contains(q, "streams_limit"):
-		return []Series{{map[string]string{"stack": "navcloud-prod"}, at(now, 10000)}}, nil
+		return []query.Series{{Labels: map[string]string{"stack": "navcloud-prod"}, Points: at(now, 10000)}}, nil
 	case strings.Contains(q, "closed_total"):
 		return reasons(map[string]float64{"client": 4.2, "slow": 0.2, "timeout": 0})
 	case strings.Contains(q, "dropped_total"):
@@ -162,14 +163,14 @@ func (f fleet) query(_ context.Context, q string, now time.Time) (many []Series,
 	return one(30)
 }
 
-func (f fleet) ranged(_ context.Context, q string, start, end time.Time, step time.Duration) ([]Series, error) {
+func (f fleet) ranged(_ context.Context, q string, start, end time.Time, step time.Duration) ([]query.Series, error) {
 	if f.fail != "" && strings.Contains(q, f.fail) {
 		return nil, errStore
 	}
 	if f.nodes == 0 {
 		return nil, nil
 	}
-	line := func(i int) (out []Point) {
+	line := func(i int) (out []query.Point) {
 		for t := start; !t.After(end); t = t.Add(step) {
 			n := int(t.Sub(start) / step)
 			if n > 40 && n < 50 && i == 0 {
@@ -184,22 +185,22 @@ func (f fleet) ranged(_ context.Context, q string, start, end time.Time, step ti
 			case strings.Contains(q, "streams_limit"):
 				v /= 1400
 			}
-			out = append(out, Point{t, v})
+			out = append(out, query.Point{T: t, V: v})
 		}
 		return out
 	}
 	if strings.Contains(q, "by (reason)") {
-		return []Series{{map[string]string{"reason": "client"}, line(1)}, {map[string]string{"reason": "slow"}, line(2)}}, nil
+		return []query.Series{{Labels: map[string]string{"reason": "client"}, Points: line(1)}, {Labels: map[string]string{"reason": "slow"}, Points: line(2)}}, nil
 	}
 	if strings.Contains(q, "by (") {
 		return f.perNode(line), nil
 	}
-	return []Series{{nil, line(0)}}, nil
+	return []query.Series{{Labels: nil, Points: line(0)}}, nil
 }
 
 // noise is the fleet's lines with as many different values as a real fleet's.
-func noise(f fleet) func(context.Context, string, time.Time, time.Time, time.Duration) ([]Series, error) {
-	return func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]Series, error) {
+func noise(f fleet) func(context.Context, string, time.Time, time.Time, time.Duration) ([]query.Series, error) {
+	return func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]query.Series, error) {
 		all, err := f.ranged(ctx, q, start, end, step)
 		for _, s := range all {
 			for i := range s.Points {
@@ -210,9 +211,9 @@ func noise(f fleet) func(context.Context, string, time.Time, time.Time, time.Dur
 	}
 }
 
-func (f fleet) perNode(points func(i int) []Point) (out []Series) {
+func (f fleet) perNode(points func(i int) []query.Point) (out []query.Series) {
 	for i := range f.nodes {
-		out = append(out, Series{map[string]string{"stack": "navcloud-prod", "az": "eu-west-1" + string("abc"[i%3]), "node": fmt.Sprintf("navcloud-%d", i+1)}, points(i)})
+		out = append(out, query.Series{Labels: map[string]string{"stack": "navcloud-prod", "az": "eu-west-1" + string("abc"[i%3]), "node": fmt.Sprintf("navcloud-%d", i+1)}, Points: points(i)})
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -38,7 +39,7 @@ func (p period) FormTo() string   { return p.To.UTC().Format(formTime) }
 func readPeriod(q url.Values, now time.Time, path string, span, longest time.Duration, choices ...time.Duration) period {
 	p := period{From: now.Add(-span), To: now, Running: !q.Has("from") && !q.Has("to")}
 	for _, c := range choices {
-		p.Links = append(p.Links, menuEntry{path + "?last=" + c.String(), short(c), q.Get("last") == c.String()})
+		p.Links = append(p.Links, menuEntry{path + "?last=" + c.String(), words.Duration(c), q.Get("last") == c.String()})
 	}
 	if text := q.Get("last"); text != "" {
 		d, err := time.ParseDuration(text)
@@ -64,7 +65,7 @@ func readPeriod(q url.Values, now time.Time, path string, span, longest time.Dur
 		*end.at = t
 	}
 	if !p.To.After(p.From) || p.To.Sub(p.From) > longest {
-		p.Misread = "Its end must come after its beginning, by " + short(longest) + " at most."
+		p.Misread = "Its end must come after its beginning, by " + words.Duration(longest) + " at most."
 		p.From, p.To = now.Add(-span), now
 	}
 	return p

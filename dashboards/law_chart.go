@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/navcloud/binnacle/agent/capacity"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // maxDots bounds the measurements that are drawn.
@@ -61,7 +62,7 @@ func drawLaw(s capacity.Scaling) lawChart {
 	c.Points, c.Mean, c.Band, c.Reach = dots.String(), line.String(), band.String()+"Z", coordinate(x(reach))
 	step := niceStep(right / maxTicks)
 	for v := 0.0; v <= lastTick*right; v += step {
-		c.X = append(c.X, tick{coordinate(100 * v / right), coordinate(x(v)), si(v)})
+		c.X = append(c.X, tick{coordinate(100 * v / right), coordinate(x(v)), words.SI(v)})
 	}
 	return c
 }

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // Status is what this node knows of itself. Counts run since the start of the process.
@@ -117,13 +120,6 @@ type nodeHead struct {
 	Faults                      []string
 }
 
-// The words for how a thing is.
-const (
-	well   = "well"
-	ill    = "ill"
-	absent = "absent"
-)
-
 func (p *Pages) nodes(r *http.Request) page {
 	pg := page{Name: "nodes", Title: "Node", Live: livePath("nodes", r.URL.Query())}
 	if p.opts.Status == nil {
@@ -139,7 +135,7 @@ func (p *Pages) nodes(r *http.Request) page {
 	sick := 0
 	for _, l := range lists {
 		for _, x := range l.Lines {
-			if x.Word == ill {
+			if x.Word == health.Ill {
 				sick++
 			}
 		}
@@ -152,7 +148,7 @@ func (p *Pages) nodes(r *http.Request) page {
 	}
 	head.Verdict, head.Bad = "All is well.", sick+len(head.Faults) > 0
 	if head.Bad {
-		head.Verdict = plural(sick+len(head.Faults), "thing") + " to look at."
+		head.Verdict = words.Plural(sick+len(head.Faults), "thing") + " to look at."
 	}
 	pg.Title = "Nodes: " + strings.ToLower(strings.TrimSuffix(head.Verdict, "."))
 	pg.Sections = []section{{ID: "summary", Parts: []part{{"node-head", "node-head", head}}}}
@@ -168,20 +164,20 @@ func (p *Pages) nodes(r *http.Request) page {
 func collectorLines(in []Collector) []line {
 	var out []line
 	for _, c := range in {
-		l := line{Name: c.Name, Word: well, Since: c.LastUp, Label: "Last looked"}
+		l := line{Name: c.Name, Word: health.Well, Since: c.LastUp, Label: "Last looked"}
 		switch {
 		case c.Up:
-			l.Text = fmt.Sprintf("%s every %s, in %s.", plural(c.Series, "value"), short(c.Interval), seconds(c.Took.Seconds()))
+			l.Text = fmt.Sprintf("%s every %s, in %s.", words.Plural(c.Series, "value"), words.Duration(c.Interval), words.Seconds(c.Took.Seconds()))
 		case c.LastRun.IsZero():
-			l.Word, l.Text = absent, "Not looked yet."
+			l.Word, l.Text = health.Absent, "Not looked yet."
 		case c.Absent:
-			l.Word, l.Since, l.Text = absent, time.Time{}, "Not on this machine; looked for again each minute."
+			l.Word, l.Since, l.Text = health.Absent, time.Time{}, "Not on this machine; looked for again each minute."
 		default:
-			l.Word, l.Label = ill, "Last seen"
+			l.Word, l.Label = health.Ill, "Last seen"
 			l.Text = "Cannot look: " + cmp.Or(c.Error, c.Reason, "no reason given") + "."
 		}
 		if c.Overruns > 0 {
-			l.Text += " " + number(c.Overruns) + " left out since the one before had not ended."
+			l.Text += " " + words.Number(c.Overruns) + " left out since the one before had not ended."
 		}
 		out = append(out, l)
 	}
@@ -191,18 +187,18 @@ func collectorLines(in []Collector) []line {
 func sinkLines(in []Sink, now time.Time) []line {
 	var out []line
 	for _, s := range in {
-		l := line{Name: s.Name, Word: well, Since: s.LastSuccess, Label: "Last delivered", Text: number(s.Sent) + " samples delivered"}
+		l := line{Name: s.Name, Word: health.Well, Since: s.LastSuccess, Label: "Last delivered", Text: words.Number(s.Sent) + " samples delivered"}
 		if s.LastSuccess.IsZero() {
 			l.Text = "Nothing delivered yet"
 		}
-		l.Text += ", " + number(float64(s.Waiting)) + " wait in memory"
+		l.Text += ", " + words.Number(float64(s.Waiting)) + " wait in memory"
 		if s.Spooled > 0 {
-			l.Text += fmt.Sprintf(", %s on disk (%s, the oldest %s old)", number(float64(s.Spooled)), byteSize(s.SpoolBytes), short(now.Sub(s.SpoolOldest)))
+			l.Text += fmt.Sprintf(", %s on disk (%s, the oldest %s old)", words.Number(float64(s.Spooled)), words.Bytes(s.SpoolBytes), words.Duration(now.Sub(s.SpoolOldest)))
 		}
 		l.Text += "." + losses(" Lost: ", s.Dropped)
 		if !s.Up {
-			l.Word = ill
-			l.Text = fmt.Sprintf("Cannot be reached for %s: %s. %s", short(now.Sub(s.DownSince)), cmp.Or(s.Error, "no reason given"), l.Text)
+			l.Word = health.Ill
+			l.Text = fmt.Sprintf("Cannot be reached for %s: %s. %s", words.Duration(now.Sub(s.DownSince)), cmp.Or(s.Error, "no reason given"), l.Text)
 		}
 		out = append(out, l)
 	}
@@ -211,31 +207,31 @@ func sinkLines(in []Sink, now time.Time) []line {
 
 // losses names counts by reason; what is 0 is left out.
 func losses(lead string, by map[string]float64) string {
-	var words []string
+	var saying []string
 	for _, reason := range slices.Sorted(maps.Keys(by)) {
 		if by[reason] > 0 {
-			words = append(words, number(by[reason])+" ("+strings.ReplaceAll(reason, "_", " ")+")")
+			saying = append(saying, words.Number(by[reason])+" ("+strings.ReplaceAll(reason, "_", " ")+")")
 		}
 	}
-	if len(words) == 0 {
+	if len(saying) == 0 {
 		return ""
 	}
-	return lead + strings.Join(words, ", ") + "."
+	return lead + strings.Join(saying, ", ") + "."
 }
 
 func rollupLine(r Rollups, now time.Time) line {
-	l := line{Name: "history for long", Word: well, Text: "Nothing was copied since the start: that comes ten minutes after the samples do."}
+	l := line{Name: "history for long", Word: health.Well, Text: "Nothing was copied since the start: that comes ten minutes after the samples do."}
 	switch {
 	case r.Error != "":
-		l.Word, l.Text = ill, r.Error+"."
+		l.Word, l.Text = health.Ill, r.Error+"."
 	case r.Series > 0:
-		l.Text = fmt.Sprintf("%s series, a value every 5 minutes, %s on disk.", number(float64(r.Series)), byteSize(r.Bytes))
+		l.Text = fmt.Sprintf("%s series, a value every 5 minutes, %s on disk.", words.Number(float64(r.Series)), words.Bytes(r.Bytes))
 	}
 	if !r.Oldest.IsZero() {
-		l.Text += " It reaches back " + short(now.Sub(r.Oldest)) + "."
+		l.Text += " It reaches back " + words.Duration(now.Sub(r.Oldest)) + "."
 	}
 	if r.LeftOut > 0 {
-		l.Text += fmt.Sprintf(" %s more are left out (store.rollups.max_series).", number(float64(r.LeftOut)))
+		l.Text += fmt.Sprintf(" %s more are left out (store.rollups.max_series).", words.Number(float64(r.LeftOut)))
 	}
 	l.Text += losses(" Refused: ", map[string]float64{"samples": float64(r.Refused)})
 	return l
@@ -245,35 +241,35 @@ func rollupLine(r Rollups, now time.Time) line {
 const lateRules = 30 * time.Second
 
 func roleLines(s Status, now time.Time) []line {
-	out := []line{{Name: "history", Word: absent, Text: "Off."}, {Name: "rules", Word: absent, Text: "Off."}, {Name: "paging", Word: absent, Text: "Off: its alarms go to the routers."}}
+	out := []line{{Name: "history", Word: health.Absent, Text: "Off."}, {Name: "rules", Word: health.Absent, Text: "Off."}, {Name: "paging", Word: health.Absent, Text: "Off: its alarms go to the routers."}}
 	if st := s.Store; st != nil {
-		out[0].Word, out[0].Text = well, fmt.Sprintf("%s series, %s on disk.", number(float64(st.Series)), byteSize(st.Bytes))
+		out[0].Word, out[0].Text = health.Well, fmt.Sprintf("%s series, %s on disk.", words.Number(float64(st.Series)), words.Bytes(st.Bytes))
 		if !st.Oldest.IsZero() {
-			out[0].Text += " It reaches back " + short(now.Sub(st.Oldest)) + "."
+			out[0].Text += " It reaches back " + words.Duration(now.Sub(st.Oldest)) + "."
 		}
 		out[0].Text += losses(" Refused: ", st.Refused)
 	}
 	if ru := s.Rules; ru != nil {
-		out[1].Word, out[1].Text = well, fmt.Sprintf("%s in %s.", plural(ru.Rules, "rule"), plural(ru.Groups, "group"))
+		out[1].Word, out[1].Text = health.Well, fmt.Sprintf("%s in %s.", words.Plural(ru.Rules, "rule"), words.Plural(ru.Groups, "group"))
 		if len(ru.Failing) > 0 {
-			out[1].Word = ill
+			out[1].Word = health.Ill
 			out[1].Text += " Failing: " + strings.Join(ru.Failing, "; ") + "."
 		}
 		if ru.Late > lateRules {
-			out[1].Word = ill
-			out[1].Text += " They are " + short(ru.Late) + " late."
+			out[1].Word = health.Ill
+			out[1].Text += " They are " + words.Duration(ru.Late) + " late."
 		}
 	}
 	if rt := s.Route; rt != nil {
-		out[2].Word, out[2].Text = well, fmt.Sprintf("%s, mode %s, %s open.", cmp.Or(rt.Pager, "No pager"), rt.Mode, plural(rt.Open, "incident"))
+		out[2].Word, out[2].Text = health.Well, fmt.Sprintf("%s, mode %s, %s open.", cmp.Or(rt.Pager, "No pager"), rt.Mode, words.Plural(rt.Open, "incident"))
 		if !rt.Durable {
-			out[2].Word = ill
+			out[2].Word = health.Ill
 			out[2].Text += " Decisions are in memory alone: the ledger cannot be written."
 			out[2].Since, out[2].Label = rt.DurableAt, "Since"
 		}
 		if rt.Undelivered > time.Minute {
-			out[2].Word = ill
-			out[2].Text += " A page is not delivered since " + short(rt.Undelivered) + "."
+			out[2].Word = health.Ill
+			out[2].Text += " A page is not delivered since " + words.Duration(rt.Undelivered) + "."
 		}
 	}
 	if s.Rollups != nil {
@@ -284,7 +280,7 @@ func roleLines(s Status, now time.Time) []line {
 
 // fleetList is all nodes that this node's store has heard of.
 type fleetList struct {
-	Nodes    []FleetNode
+	Nodes    []health.Node
 	More     int
 	Words    string
 	Versions string // who runs what, where they differ
@@ -293,8 +289,8 @@ type fleetList struct {
 
 func (p *Pages) fleet(ctx context.Context, now time.Time) fleetList {
 	return p.answers.get(ctx, "fleet", now, p.opts.Interval, queryTime, func(ctx context.Context) any {
-		nodes, err := Fleet(ctx, p.opts.Query, now)
-		f := fleetList{Nodes: nodes, Words: FleetWords(nodes)}
+		nodes, err := health.Fleet(ctx, p.opts.Query, now)
+		f := fleetList{Nodes: nodes, Words: health.Words(nodes)}
 		if err != nil {
 			f.Fault = "The store did not answer all that was asked, so what is missing is not known: " + err.Error() + "."
 		}
@@ -303,11 +299,11 @@ func (p *Pages) fleet(ctx context.Context, now time.Time) fleetList {
 			by[cmp.Or(n.Version, "an unknown version")]++
 		}
 		if len(by) > 1 {
-			var words []string
+			var saying []string
 			for _, v := range slices.Sorted(maps.Keys(by)) {
-				words = append(words, v+" on "+number(float64(by[v])))
+				saying = append(saying, v+" on "+words.Number(float64(by[v])))
 			}
-			f.Versions = "Their agents differ: " + strings.Join(words, ", ") + "."
+			f.Versions = "Their agents differ: " + strings.Join(saying, ", ") + "."
 		} else if len(by) == 1 {
 			f.Versions = "All run the same version of the agent."
 		}
@@ -316,19 +312,4 @@ func (p *Pages) fleet(ctx context.Context, now time.Time) fleetList {
 		}
 		return f
 	}).(fleetList)
-}
-
-// FleetWords counts nodes by how they are.
-func FleetWords(nodes []FleetNode) string {
-	by := map[string]int{}
-	for _, n := range nodes {
-		by[n.Word()]++
-	}
-	var words []string
-	for _, w := range []string{"silent", ill, well} {
-		if by[w] > 0 {
-			words = append(words, number(float64(by[w]))+" "+w)
-		}
-	}
-	return cmp.Or(strings.Join(words, ", "), "none")
 }

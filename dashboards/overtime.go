@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
 )
 
 // How a chart over time is asked for.
@@ -189,10 +191,10 @@ func (p *Pages) drawOver(ctx context.Context, queries []overQuery, begin, end ti
 	}
 	window := short60(least)
 	var wg sync.WaitGroup
-	found := make([][][]Series, len(queries))
+	found := make([][][]query.Series, len(queries))
 	faults := make([][]error, len(queries))
 	for i, q := range queries {
-		found[i], faults[i] = make([][]Series, len(q.lines)), make([]error, len(q.lines))
+		found[i], faults[i] = make([][]query.Series, len(q.lines)), make([]error, len(q.lines))
 		for j, l := range q.lines {
 			wg.Go(func() {
 				found[i][j], faults[i][j] = p.opts.Range(ctx, strings.ReplaceAll(l.promql, "%s", window), begin, end, step)
@@ -204,7 +206,7 @@ func (p *Pages) drawOver(ctx context.Context, queries []overQuery, begin, end ti
 	var out overDrawn
 	for i, q := range queries {
 		pl := plan{ID: "chart-" + q.id, Title: q.title, Unit: q.unit, Limit: q.limit, LimitName: q.limitName, From: begin, To: end, Step: step, Marks: marks, Note: q.note}
-		var all []Series
+		var all []query.Series
 		fault := ""
 		for j, l := range q.lines {
 			if err := faults[i][j]; err != nil {
@@ -212,10 +214,10 @@ func (p *Pages) drawOver(ctx context.Context, queries []overQuery, begin, end ti
 				out.errs = append(out.errs, err.Error())
 			}
 			for _, s := range found[i][j] {
-				all = append(all, Series{Labels: map[string]string{"": l.name + named(s.Labels, found[i][j])}, Points: s.Points})
+				all = append(all, query.Series{Labels: map[string]string{"": l.name + named(s.Labels, found[i][j])}, Points: s.Points})
 			}
 		}
-		c := drawChart(pl, all, func(s Series) string { return cmp.Or(s.Labels[""], "all") })
+		c := drawChart(pl, all, func(s query.Series) string { return cmp.Or(s.Labels[""], "all") })
 		if len(c.Lines) == 0 {
 			c.Fault = fault
 		}
@@ -227,15 +229,15 @@ func (p *Pages) drawOver(ctx context.Context, queries []overQuery, begin, end ti
 }
 
 // named is a series' labels as a name, without theirs; what all have alike is left out.
-func named(labels map[string]string, all []Series) string {
-	var words []string
+func named(labels map[string]string, all []query.Series) string {
+	var saying []string
 	for _, k := range []string{"stack", "az", "node", "reason"} {
-		alike := len(all) > 1 && !slices.ContainsFunc(all, func(s Series) bool { return s.Labels[k] != labels[k] })
+		alike := len(all) > 1 && !slices.ContainsFunc(all, func(s query.Series) bool { return s.Labels[k] != labels[k] })
 		if v := labels[k]; v != "" && !alike {
-			words = append(words, v)
+			saying = append(saying, v)
 		}
 	}
-	return strings.Join(words, " ")
+	return strings.Join(saying, " ")
 }
 
 // maxMarks bounds the deploys on one chart: more are no marks but a pattern.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
 )
 
 // TestChartsReachBeyondTheStore: where samples are five minutes apart, a window of one minute would find nothing.
@@ -22,7 +24,7 @@ func TestChartsReachBeyondTheStore(t *testing.T) {
 		var mu sync.Mutex
 		var asked []string
 		ranged := o.Range
-		o.Range = func(ctx context.Context, q string, from, to time.Time, step time.Duration) ([]Series, error) {
+		o.Range = func(ctx context.Context, q string, from, to time.Time, step time.Duration) ([]query.Series, error) {
 			mu.Lock()
 			asked = append(asked, q)
 			mu.Unlock()

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden pages")
 // options are those of a node with all roles, in the state that the parts tell.
 func options(v alerting.View, f fleet, s Status) Options {
 	return Options{
-		View: func() alerting.View { return v }, Query: f.query, Range: f.ranged, Status: func() Status { return s },
+		View: func() alerting.View { return v }, Query: f.promql, Range: f.ranged, Status: func() Status { return s },
 		History: happened,
 		Runbook: func(rule string) ([]byte, bool) {
 			return []byte("# " + rule + "\n\nIt is **split**. See `rabbitmqctl`.\n\n1. One\n2. Two <script>\n\n* [here](/streams)\n"), rule == "RabbitMQSplitBrain"
@@ -266,7 +266,7 @@ func TestNamesWithASlash(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	h := New(options(incident(), fleet{}, goodStatus()))
-	for query, want := range map[string]string{
+	for promql, want := range map[string]string{
 		"":                                     "a1 b2 c4",
 		"q=NAVCLOUD-2":                         "a1", // which it explains
 		"q=riak+full":                          "b2",
@@ -277,16 +277,16 @@ func TestFilter(t *testing.T) {
 		"q=riak&problem=RiakThing":             "b2",
 		"q=riak&problem=" + "00000000000000a1": "a1 b2", // what a link chose is shown
 	} {
-		page := text(t, get(t, h, "/?"+query).Body)
+		page := text(t, get(t, h, "/?"+promql).Body)
 		var got []string
 		for _, m := range regexp.MustCompile(`<article id="p-0{14}(..)"`).FindAllStringSubmatch(page, -1) {
 			got = append(got, m[1])
 		}
 		if strings.Join(got, " ") != want {
-			t.Errorf("the board with %q shows %v, want %s", query, got, want)
+			t.Errorf("the board with %q shows %v, want %s", promql, got, want)
 		}
 		if !strings.Contains(page, "3 problems: 1 P1 critical") {
-			t.Errorf("the board with %q does not say what there is in all", query)
+			t.Errorf("the board with %q does not say what there is in all", promql)
 		}
 	}
 }

@@ -17,6 +17,8 @@ import (
 	pages "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/navcloud/binnacle/agent/query"
 )
 
 // watchPlots keeps weak references to all plots that uPlot makes, the newest last.
@@ -229,15 +231,17 @@ func TestPlotCases(t *testing.T) {
 	ctx := browser(t)
 	o := options(incident(), fleet{}, goodStatus())
 	var values atomic.Pointer[[]float64]
-	o.Query = func(context.Context, string, time.Time) ([]Series, error) { return []Series{series(1)}, nil }
-	o.Range = func(_ context.Context, _ string, begin, _ time.Time, step time.Duration) ([]Series, error) {
-		s := Series{Labels: map[string]string{"a": "b"}}
+	o.Query = func(context.Context, string, time.Time) ([]query.Series, error) {
+		return []query.Series{series(1)}, nil
+	}
+	o.Range = func(_ context.Context, _ string, begin, _ time.Time, step time.Duration) ([]query.Series, error) {
+		s := query.Series{Labels: map[string]string{"a": "b"}}
 		for i, v := range *values.Load() {
 			if !math.IsNaN(v) {
-				s.Points = append(s.Points, Point{begin.Add(time.Duration(i) * step), v})
+				s.Points = append(s.Points, query.Point{T: begin.Add(time.Duration(i) * step), V: v})
 			}
 		}
-		return []Series{s}, nil
+		return []query.Series{s}, nil
 	}
 	srv := chartServer(t, o)
 	do(t, ctx, chromedp.EmulateViewport(800, 600))
@@ -305,7 +309,7 @@ func TestPlotsOfALivePage(t *testing.T) {
 	nodes.Store(3)
 	o := options(incident(), fleet{nodes: 3}, goodStatus())
 	o.Now = func() time.Time { return noon.Add(66 * time.Since(begun)).Truncate(time.Second) } // a step of 10 s is one of 150 ms
-	o.Range = func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]Series, error) {
+	o.Range = func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]query.Series, error) {
 		return fleet{nodes: int(nodes.Load())}.ranged(ctx, q, start, end, step)
 	}
 	p := New(o)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -52,7 +53,7 @@ func (p *Pages) history(ctx context.Context, q EventQuery) ([]Event, string) {
 	case err != nil:
 		return nil, "The ledger did not answer: " + err.Error() + "."
 	case len(events) >= maxEvents:
-		return events, "So much happened that only the newest " + number(maxEvents) + " events are looked at: choose a shorter time."
+		return events, "So much happened that only the newest " + words.Number(maxEvents) + " events are looked at: choose a shorter time."
 	}
 	return events, ""
 }

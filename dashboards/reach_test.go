@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -44,10 +45,10 @@ func TestWallOfManySeries(t *testing.T) {
 	var looks atomic.Int64
 	o := options(incident(), fleet{}, goodStatus())
 	o.Now = func() time.Time { return noon.Add(time.Duration(looks.Add(1)) * time.Second) }
-	o.Query = func(_ context.Context, _ string, at time.Time) ([]Series, error) {
-		out := make([]Series, maxWall)
+	o.Query = func(_ context.Context, _ string, at time.Time) ([]query.Series, error) {
+		out := make([]query.Series, maxWall)
 		for i := range out {
-			out[i] = Series{map[string]string{"node": fmt.Sprintf("navcloud-%04d", i)}, []Point{{at, float64(rand.IntN(100))}}}
+			out[i] = query.Series{Labels: map[string]string{"node": fmt.Sprintf("navcloud-%04d", i)}, Points: []query.Point{{T: at, V: float64(rand.IntN(100))}}}
 		}
 		return out, nil
 	}

@@ -15,6 +15,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 //go:embed templates/*.html
@@ -69,16 +71,16 @@ func (p *Pages) templates() *template.Template {
 		"asset":    func(name string) string { return p.assets[name].path },
 		"ago":      func(t time.Time) stamp { return p.stamp("ago", t) },
 		"left":     func(t time.Time) stamp { return p.stamp("left", t) },
-		"clock":    clock,
-		"minute":   minute,
+		"clock":    words.Clock,
+		"minute":   words.Minute,
 		"prose":    prose,
-		"num":      number,
-		"rate":     rate,
-		"seconds":  seconds,
-		"percent":  percent,
-		"plural":   plural,
-		"bytes":    byteSize,
-		"duration": short,
+		"num":      words.Number,
+		"rate":     words.Rate,
+		"seconds":  words.Seconds,
+		"percent":  words.Percent,
+		"plural":   words.Plural,
+		"bytes":    words.Bytes,
+		"duration": words.Duration,
 		"segment":  url.PathEscape, // of a path: names from outside may hold a slash
 		"add":      func(a, b int) int { return a + b },
 	})
@@ -94,9 +96,9 @@ type stamp struct {
 
 func (p *Pages) stamp(kind string, t time.Time) stamp {
 	if kind == "left" {
-		return stamp{kind, t, until(t.Sub(p.opts.Now()))}
+		return stamp{kind, t, words.Left(t.Sub(p.opts.Now()))}
 	}
-	return stamp{kind, t, short(p.opts.Now().Sub(t))}
+	return stamp{kind, t, words.Duration(p.opts.Now().Sub(t))}
 }
 
 // layout is what the outermost template is given.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -175,7 +176,7 @@ func silencedAfter(silences []Event, p Event) bool {
 func (s shift) TooMany() bool     { return s.PerHour > isaPerHour }
 func (s shift) Flooded() bool     { return s.FloodShare() > isaFloodShare }
 func (s shift) TopHeavy() bool    { return s.RuleCount > isaTopRules && s.TopShare > isaTopShare }
-func (s shift) IdleShare() string { return percent(share(len(s.Idle), s.Pages)) }
+func (s shift) IdleShare() string { return words.Percent(share(len(s.Idle), s.Pages)) }
 
 // FloodShare is the share of ten-minute periods with more pages than a person can take in.
 func (s shift) FloodShare() float64 { return share(s.Floods, s.Periods) }

@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // The size of a small line, in units of its own view box.
@@ -28,9 +31,9 @@ const minSpark = 2 * time.Minute
 // drawSpark draws points as a line that ends at end and begins at the first of them; say writes a value. Where
 // more than two steps are missing the line has a gap: absent is not zero. The scale starts at 0, so that a
 // small wobble does not look like a fall.
-func drawSpark(points []Point, end time.Time, step time.Duration, say func(float64) string) spark {
+func drawSpark(points []query.Point, end time.Time, step time.Duration, say func(float64) string) spark {
 	s := spark{Min: math.Inf(1), Max: math.Inf(-1)}
-	var kept []Point
+	var kept []query.Point
 	for _, pt := range points {
 		if math.IsNaN(pt.V) || math.IsInf(pt.V, 0) {
 			continue
@@ -42,9 +45,9 @@ func drawSpark(points []Point, end time.Time, step time.Duration, say func(float
 		return spark{}
 	}
 	window := max(end.Sub(kept[0].T), minSpark)
-	s.Words = "Between " + say(s.Min) + " and " + say(s.Max) + " in the last " + short(end.Sub(kept[0].T))
+	s.Words = "Between " + say(s.Min) + " and " + say(s.Max) + " in the last " + words.Duration(end.Sub(kept[0].T))
 	if s.Min == s.Max {
-		s.Words = "Always " + say(s.Max) + " in the last " + short(end.Sub(kept[0].T))
+		s.Words = "Always " + say(s.Max) + " in the last " + words.Duration(end.Sub(kept[0].T))
 	}
 	top := s.Max
 	if top <= 0 {
@@ -72,9 +75,9 @@ func drawSpark(points []Point, end time.Time, step time.Duration, say func(float
 
 // upTo is a range's points and the value that is there now, at the end of the step that runs: a line changes with
 // its values and its steps, and not with each look.
-func upTo(points []Point, now time.Time, step time.Duration, v float64) ([]Point, time.Time) {
+func upTo(points []query.Point, now time.Time, step time.Duration, v float64) ([]query.Point, time.Time) {
 	end := now.Truncate(step).Add(step)
-	return append(slices.Clone(points), Point{end, v}), end
+	return append(slices.Clone(points), query.Point{T: end, V: v}), end
 }
 
 func coordinate(v float64) string {

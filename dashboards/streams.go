@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // Bounds of the page of streams.
@@ -29,12 +32,12 @@ const balancerLimit = 10000
 // answers are the results of the page's queries by their name.
 type answers struct {
 	mu     sync.Mutex
-	by     map[string][]Series
+	by     map[string][]query.Series
 	failed map[string]bool
 	errs   []string // sorted, each once
 }
 
-func (a *answers) put(name string, s []Series, err error) {
+func (a *answers) put(name string, s []query.Series, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {
@@ -73,8 +76,8 @@ var instants = map[string]string{
 
 // ranges are the queries that are drawn.
 var ranges = map[string]struct {
-	query string
-	step  time.Duration
+	promql string
+	step   time.Duration
 }{
 	"open line": {`sum(navcloud_streams_open)`, sparkStep},
 	"p99 line":  {`histogram_quantile(0.99, sum(rate(navcloud_fanout_latency_seconds[%s])))`, sparkStep},
@@ -87,7 +90,7 @@ func (p *Pages) ask(ctx context.Context, now time.Time) *answers {
 }
 
 func (p *Pages) askAll(ctx context.Context, now time.Time) *answers {
-	a := &answers{by: map[string][]Series{}, failed: map[string]bool{}}
+	a := &answers{by: map[string][]query.Series{}, failed: map[string]bool{}}
 	window := short60(max(time.Minute, 4*p.opts.Interval))
 	var wg sync.WaitGroup
 	for name, q := range instants {
@@ -100,7 +103,7 @@ func (p *Pages) askAll(ctx context.Context, now time.Time) *answers {
 		end := now.Truncate(sparkStep) // so that a line changes with its step and not with each look
 		for name, q := range ranges {
 			wg.Go(func() {
-				s, err := p.opts.Range(ctx, strings.ReplaceAll(q.query, "%s", window), end.Add(-sparkWindow), end, q.step)
+				s, err := p.opts.Range(ctx, strings.ReplaceAll(q.promql, "%s", window), end.Add(-sparkWindow), end, q.step)
 				a.put(name, s, err)
 			})
 		}
@@ -191,13 +194,13 @@ func (p *Pages) streams(r *http.Request) page {
 	head.Zones, head.Stale = len(zones), head.Oldest > staleStreams
 	if line := a.by["open line"]; len(line) > 0 {
 		points, end := upTo(line[0].Points, now, sparkStep, head.Total)
-		head.Line = drawSpark(points, end, sparkStep, number)
+		head.Line = drawSpark(points, end, sparkStep, words.Number)
 	}
 	pg.Sections = []section{{ID: "summary", Parts: []part{{"streams-now", "streams-now", head}}}}
 	if head.Missing {
 		return pg
 	}
-	pg.Title = "Streams: " + number(head.Total)
+	pg.Title = "Streams: " + words.Number(head.Total)
 	stacks, azs := fold(nodes, func(g gauge) gauge { return gauge{Stack: g.Stack} }), fold(nodes, func(g gauge) gauge { return gauge{Stack: g.Stack, AZ: g.AZ} })
 	pg.Sections = append(pg.Sections,
 		section{ID: "stacks", Hush: true, Parts: []part{{"stacks-table", "streams-table", table("By stack: what the balancer holds", "stack", stacks)}}},
@@ -209,27 +212,29 @@ func (p *Pages) streams(r *http.Request) page {
 
 // perNode joins the answers that are by node, in order of stack, zone and node.
 func perNode(a *answers, now time.Time) []gauge {
-	key := func(s Series) string { return s.Labels["stack"] + "\xff" + s.Labels["az"] + "\xff" + s.Labels["node"] }
-	limits, ages, lines := map[string]float64{}, map[string]time.Duration{}, map[string][]Point{}
+	key := func(s query.Series) string {
+		return s.Labels["stack"] + "\xff" + s.Labels["az"] + "\xff" + s.Labels["node"]
+	}
+	limits, ages, lines := map[string]float64{}, map[string]time.Duration{}, map[string][]query.Point{}
 	for _, s := range a.by["limit"] {
-		limits[s.Labels["stack"]] = last(s)
+		limits[s.Labels["stack"]] = query.Last(s)
 	}
 	for _, s := range a.by["age"] {
-		ages[key(s)] = time.Duration(last(s) * float64(time.Second))
+		ages[key(s)] = time.Duration(query.Last(s) * float64(time.Second))
 	}
 	for _, s := range a.by["node line"] {
 		lines[key(s)] = s.Points
 	}
 	var out []gauge
 	for _, s := range a.by["open"] {
-		g := gauge{Stack: s.Labels["stack"], AZ: s.Labels["az"], Node: s.Labels["node"], Open: last(s), Limit: limits[s.Labels["stack"]], Age: ages[key(s)]}
+		g := gauge{Stack: s.Labels["stack"], AZ: s.Labels["az"], Node: s.Labels["node"], Open: query.Last(s), Limit: limits[s.Labels["stack"]], Age: ages[key(s)]}
 		if g.Limit <= 0 {
 			g.Limit = balancerLimit
 		}
 		g.Share, g.Stale = g.Open/g.Limit, g.Age > staleStreams
 		if line := lines[key(s)]; len(line) > 0 {
 			points, end := upTo(line, now, nodeStep, g.Open)
-			g.Line = drawSpark(points, end, nodeStep, number)
+			g.Line = drawSpark(points, end, nodeStep, words.Number)
 		}
 		out = append(out, g)
 	}
@@ -237,13 +242,6 @@ func perNode(a *answers, now time.Time) []gauge {
 		return cmp.Or(cmp.Compare(x.Stack, y.Stack), cmp.Compare(x.AZ, y.AZ), cmp.Compare(x.Node, y.Node))
 	})
 	return out
-}
-
-func last(s Series) float64 {
-	if len(s.Points) == 0 {
-		return 0
-	}
-	return s.Points[len(s.Points)-1].V
 }
 
 // fold adds gauges up that have the same key, in order of first appearance.

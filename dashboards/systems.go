@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
 )
 
 // system is a cluster as its own nodes see it at one time.
@@ -120,8 +122,8 @@ func (p *Pages) systems(r *http.Request) page {
 }
 
 // systemsAt reads the views of all clusters.
-func systemsAt(ctx context.Context, ask Query, at time.Time) ([]system, error) {
-	got, err := askAll(ctx, ask, systemQueries, at)
+func systemsAt(ctx context.Context, ask query.Func, at time.Time) ([]system, error) {
+	got, err := query.All(ctx, ask, systemQueries, at)
 	out := append(rabbits(got), riaks(got)...)
 	for i := range out {
 		out[i].ID = fmt.Sprintf("system-%d", i)
@@ -130,7 +132,7 @@ func systemsAt(ctx context.Context, ask Query, at time.Time) ([]system, error) {
 }
 
 // clusters groups series by cluster, in order of name.
-func clusters(series ...[]Series) []string {
+func clusters(series ...[]query.Series) []string {
 	var out []string
 	for _, list := range series {
 		for _, s := range list {
@@ -141,11 +143,11 @@ func clusters(series ...[]Series) []string {
 	return slices.Compact(out)
 }
 
-func of(cluster string, list []Series) []Series {
-	return slices.DeleteFunc(slices.Clone(list), func(s Series) bool { return s.Labels["cluster"] != cluster })
+func of(cluster string, list []query.Series) []query.Series {
+	return slices.DeleteFunc(slices.Clone(list), func(s query.Series) bool { return s.Labels["cluster"] != cluster })
 }
 
-func rabbits(got map[string][]Series) (out []system) {
+func rabbits(got map[string][]query.Series) (out []system) {
 	for _, c := range clusters(got["rabbit self"], got["rabbit state"]) {
 		s := system{Kind: "RabbitMQ", Cluster: c}
 		broker, see := map[string]string{}, map[[2]string]string{} // of an agent's node; from, to
@@ -161,14 +163,14 @@ func rabbits(got map[string][]Series) (out []system) {
 			s.add(member{Name: cmp.Or(x.Labels["broker"], broker[x.Labels["node"]]), Side: x.Labels["side"]})
 		}
 		for _, x := range of(c, got["rabbit link"]) {
-			if last(x) > 0 {
+			if query.Last(x) > 0 {
 				see[[2]string{x.Labels["broker"], x.Labels["peer"]}] = "link"
 			}
 		}
 		for _, x := range of(c, got["rabbit runs"]) {
 			s.add(member{Name: x.Labels["peer"]})
 			k := [2]string{x.Labels["broker"], x.Labels["peer"]}
-			if last(x) > 0 {
+			if query.Last(x) > 0 {
 				see[k] = "yes"
 			} else if see[k] == "" {
 				see[k] = "no"
@@ -180,7 +182,7 @@ func rabbits(got map[string][]Series) (out []system) {
 	return out
 }
 
-func riaks(got map[string][]Series) (out []system) {
+func riaks(got map[string][]query.Series) (out []system) {
 	for _, c := range clusters(got["riak self"], got["riak up"]) {
 		s := system{Kind: "Riak", Cluster: c}
 		name, see := map[string]string{}, map[[2]string]string{}
@@ -190,16 +192,16 @@ func riaks(got map[string][]Series) (out []system) {
 		}
 		for _, x := range of(c, got["riak up"]) {
 			state := "not answering"
-			if last(x) > 0 {
+			if query.Last(x) > 0 {
 				state = "answering"
 			}
 			s.add(member{Name: cmp.Or(name[x.Labels["node"]], x.Labels["node"]), Node: x.Labels["node"], State: state})
 		}
 		for _, x := range of(c, got["riak view"]) {
-			s.add(member{Name: cmp.Or(name[x.Labels["node"]], x.Labels["node"]), Side: fmt.Sprintf("ring %.0f", last(x))})
+			s.add(member{Name: cmp.Or(name[x.Labels["node"]], x.Labels["node"]), Side: fmt.Sprintf("ring %.0f", query.Last(x))})
 		}
 		for _, x := range of(c, got["riak owned"]) {
-			s.add(member{Name: x.Labels["owner"], Owned: last(x)})
+			s.add(member{Name: x.Labels["owner"], Owned: query.Last(x)})
 		}
 		for _, x := range of(c, got["riak status"]) {
 			if st := x.Labels["status"]; st != "valid" {
@@ -210,12 +212,12 @@ func riaks(got map[string][]Series) (out []system) {
 			s.add(member{Name: x.Labels["member"]})
 			k := [2]string{name[x.Labels["node"]], x.Labels["member"]}
 			see[k] = "no"
-			if last(x) > 0 {
+			if query.Last(x) > 0 {
 				see[k] = "yes"
 			}
 		}
 		for _, x := range of(c, got["riak ring"]) {
-			s.Partitions = last(x)
+			s.Partitions = query.Last(x)
 		}
 		s.finish(see)
 		s.ring()
@@ -267,19 +269,19 @@ func (s *system) finish(see map[[2]string]string) {
 			sides[m.Side] = true
 		}
 	}
-	var words []string
+	var saying []string
 	if len(sides) > 1 {
-		words = append(words, fmt.Sprintf("They do not agree: there are %d views of who belongs together", len(sides)))
+		saying = append(saying, fmt.Sprintf("They do not agree: there are %d views of who belongs together", len(sides)))
 	}
 	if unseen > 0 {
-		words = append(words, fmt.Sprintf("%d of the views between them are missing", unseen))
+		saying = append(saying, fmt.Sprintf("%d of the views between them are missing", unseen))
 	}
-	words = append(words, sick...)
+	saying = append(saying, sick...)
 	if len(mute) > 0 {
-		words = append(words, "no word from "+strings.Join(mute, ", "))
+		saying = append(saying, "no word from "+strings.Join(mute, ", "))
 	}
-	s.Bad = len(words) > 0
-	s.Verdict = strings.Join(words, ". ") + "."
+	s.Bad = len(saying) > 0
+	s.Verdict = strings.Join(saying, ". ") + "."
 	if !s.Bad {
 		s.Verdict = fmt.Sprintf("All %d see each other.", len(s.Members))
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // timeline is a day of pages, what people did, and changes.
@@ -58,7 +60,7 @@ func (p *Pages) timeline(r *http.Request) page {
 		t.Lanes = append(t.Lanes, ln)
 	}
 	t.Ticks = ticks(t.From, t.To)
-	t.Counts = plural(t.Lanes[0].Count, "page") + ", " + plural(t.Lanes[1].Count, "act") + " of people, " + plural(t.Lanes[2].Count, "deploy") + " in " + short(span)
+	t.Counts = words.Plural(t.Lanes[0].Count, "page") + ", " + words.Plural(t.Lanes[1].Count, "act") + " of people, " + words.Plural(t.Lanes[2].Count, "deploy") + " in " + words.Duration(span)
 	if fault != "" && len(events) == 0 {
 		t.Counts, t.Lanes = "What happened is not known", nil
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/navcloud/binnacle/agent/query"
 )
 
 // What a path keeps of the values.
@@ -21,7 +23,7 @@ type trace struct {
 }
 
 // line is the path through points: relative, so that most of it is small numbers.
-func (c *chart) line(pts []Point) trace {
+func (c *chart) line(pts []query.Point) trace {
 	var b strings.Builder
 	t := c.trace(pts)
 	apart := func(j int) bool { return j <= 0 || j >= len(pts) || pts[j].T.Sub(pts[j-1].T) > 2*c.Step }
@@ -42,7 +44,7 @@ func (c *chart) line(pts []Point) trace {
 }
 
 // area is the path around what lies between lo and hi: along hi, and back along lo.
-func (c *chart) area(lo, hi []Point) trace {
+func (c *chart) area(lo, hi []query.Point) trace {
 	var b strings.Builder
 	t := c.trace(hi)
 	b.WriteByte('m')
@@ -60,7 +62,7 @@ func (c *chart) area(lo, hi []Point) trace {
 }
 
 // trace finds the unit of points: 1 for whole numbers, else the one that leaves as many digits as are kept.
-func (c *chart) trace(pts []Point) trace {
+func (c *chart) trace(pts []query.Point) trace {
 	top, whole := 0.0, true
 	for _, p := range pts {
 		top, whole = max(top, math.Abs(p.V)), whole && p.V == math.Trunc(p.V)
@@ -74,8 +76,8 @@ func (c *chart) trace(pts []Point) trace {
 	return t
 }
 
-func (t trace) units(p Point) int { return int(math.Round(p.V / math.Pow10(t.Exp))) }
-func (c *chart) steps(p Point) int {
+func (t trace) units(p query.Point) int { return int(math.Round(p.V / math.Pow10(t.Exp))) }
+func (c *chart) steps(p query.Point) int {
 	return int(math.Round(float64(p.T.Sub(c.From)) / float64(c.Step)))
 }
 

@@ -12,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // Bounds of the wall.
@@ -23,7 +26,7 @@ const (
 )
 
 // walls are what there is to look at; the first is shown when nothing is asked for.
-var walls = []struct{ label, query, what string }{
+var walls = []struct{ label, promql, what string }{
 	{"Open streams", `sum by (stack, az, node) (navcloud_streams_open)`, "streams of a node"},
 	{"Collectors", `min by (node, collector) (binnacle_collector_up)`, "1 sees, 0 does not"},
 	{"Processor", `1 - sum by (node) (rate(host_cpu_seconds_total{mode="idle"}[1m])) / sum by (node) (rate(host_cpu_seconds_total[1m]))`, "share in use"},
@@ -41,10 +44,10 @@ type glance struct {
 	at     time.Time
 }
 
-func (p *Pages) glance(ctx context.Context, query string) *glance {
+func (p *Pages) glance(ctx context.Context, promql string) *glance {
 	now := p.opts.Now()
-	return p.answers.get(ctx, "wall\xff"+query, now, wallEvery-wallEvery/10, wallTime, func(ctx context.Context) any {
-		series, err := p.opts.Query(ctx, query, now)
+	return p.answers.get(ctx, "wall\xff"+promql, now, wallEvery-wallEvery/10, wallTime, func(ctx context.Context) any {
+		series, err := p.opts.Query(ctx, promql, now)
 		g := &glance{at: now, high: math.Inf(-1)}
 		if err != nil {
 			g.fault = err.Error()
@@ -53,7 +56,7 @@ func (p *Pages) glance(ctx context.Context, query string) *glance {
 		named := make(map[string]float64, len(series))
 		for _, s := range series {
 			n := seriesName(s.Labels)
-			named[n] = last(s)
+			named[n] = query.Last(s)
 			g.names = append(g.names, n)
 		}
 		slices.Sort(g.names)
@@ -84,9 +87,9 @@ func (g *glance) Words() string {
 	case len(g.names) == 0:
 		return "No series is there now."
 	}
-	text := fmt.Sprintf("%s series, the greatest %s.", number(float64(len(g.names)+g.more)), plainNumber(slices.MaxFunc(g.values, cmp.Compare)))
+	text := fmt.Sprintf("%s series, the greatest %s.", words.Number(float64(len(g.names)+g.more)), words.Plain(slices.MaxFunc(g.values, cmp.Compare)))
 	if g.more > 0 {
-		text += fmt.Sprintf(" The first %s by name are shown.", number(maxWall))
+		text += fmt.Sprintf(" The first %s by name are shown.", words.Number(maxWall))
 	}
 	return text
 }
@@ -101,17 +104,17 @@ type wallView struct {
 	More        int
 }
 
-func wallQuery(q url.Values) (query, what string) {
-	query = clip(strings.TrimSpace(q.Get("q")), maxQuery)
-	if query == "" {
-		query = walls[0].query
+func wallQuery(q url.Values) (promql, what string) {
+	promql = clip(strings.TrimSpace(q.Get("q")), maxQuery)
+	if promql == "" {
+		promql = walls[0].promql
 	}
 	for _, w := range walls {
-		if w.query == query {
+		if w.promql == promql {
 			what = w.what
 		}
 	}
-	return query, what
+	return promql, what
 }
 
 func (p *Pages) wall(r *http.Request) page {
@@ -123,7 +126,7 @@ func (p *Pages) wall(r *http.Request) page {
 	v.Query, v.What = wallQuery(r.URL.Query())
 	v.Live = livePath("wall", url.Values{"q": {v.Query}})
 	for _, w := range walls {
-		v.Choices = append(v.Choices, menuEntry{"/wall?q=" + url.QueryEscape(w.query), w.label, w.query == v.Query})
+		v.Choices = append(v.Choices, menuEntry{"/wall?q=" + url.QueryEscape(w.promql), w.label, w.promql == v.Query})
 	}
 	g := p.glance(r.Context(), v.Query)
 	v.Words, v.Fault = g.Words(), g.fault != ""
@@ -134,7 +137,7 @@ func (p *Pages) wall(r *http.Request) page {
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(g.values[b], g.values[a]) })
 	v.More = max(0, len(order)-wallTable)
 	for _, i := range order[:len(order)-v.More] {
-		v.Rows = append(v.Rows, exploreRow{g.names[i], plainNumber(g.values[i])})
+		v.Rows = append(v.Rows, exploreRow{g.names[i], words.Plain(g.values[i])})
 	}
 	pg.Sections = []section{{ID: "wall", Hush: true, Parts: []part{{"wall-part", "wall", v}}}}
 	return pg
@@ -193,10 +196,10 @@ func (p *Pages) liveWall(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This node keeps no history.", http.StatusNotFound)
 		return
 	}
-	query, _ := wallQuery(r.URL.Query())
+	promql, _ := wallQuery(r.URL.Query())
 	var old *glance
 	p.stream(w, r, min(wallEvery, p.live), "wall", func() ([]byte, error) {
-		g := p.glance(r.Context(), query)
+		g := p.glance(r.Context(), promql)
 		n := wallDiff(old, g)
 		if g.fault == "" {
 			old = g

@@ -25,11 +25,13 @@ var arrows = map[string][]string{
 	"agent/secret":   {},
 	"agent/login":    {"agent/secret"},
 	"agent/strict":   {},
-	"agent/health":   {}, // one status, for all who show it
 	"agent/capacity": {}, // pure functions of numbers
+	"agent/query":    {},
+	"agent/words":    {},
+	"agent/health":   {"agent/query", "agent/words"}, // one status, for all who show it
 
 	"agent": {
-		"agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
+		"agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagerduty", "alerting/rules",
 		"alerting/topology", "dashboards",
 	},
@@ -50,7 +52,7 @@ var arrows = map[string][]string{
 	"alerting/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/dispatch":  {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
-	"dashboards":        {"agent/capacity", "agent/health", "alerting", "alerting/topology"},
+	"dashboards":        {"agent/capacity", "agent/health", "agent/query", "agent/words", "alerting", "alerting/topology"},
 	"dashboards/export": {"agent/metric"},
 
 	"cmd/binnacle":     {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "cmd/binnacle/*", "cmd/navcloud/*"},
@@ -59,6 +61,7 @@ var arrows = map[string][]string{
 	"cmd/navcloud/api": {}, // a service as others write it, which speaks StatsD
 
 	// The fakes stand outside of what they are fakes of.
+	"agent/health/healthtest":               {"agent/health", "agent/query"},
 	"agent/sinks/sinkstest":                 {"agent/metric", "agent/sinks"},
 	"alerting/alertingtest":                 {"alerting"},
 	"collectors/collectorstest":             {"agent/metric", "collectors"},

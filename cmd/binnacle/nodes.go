@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/navcloud/binnacle/agent/health"
-	"github.com/navcloud/binnacle/dashboards"
+	"github.com/navcloud/binnacle/agent/query"
 )
 
 func newNodes() *cobra.Command {
@@ -25,7 +25,7 @@ func newNodes() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "nodes", Short: "List all nodes that an agent's store has heard of, the worst first; exits 2 while one is silent, 1 while one is ill", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			nodes, err := dashboards.Fleet(cmd.Context(), o.query, time.Now())
+			nodes, err := health.Fleet(cmd.Context(), o.query, time.Now())
 			if err != nil && len(nodes) == 0 {
 				return err
 			}
@@ -53,7 +53,7 @@ func newNodes() *cobra.Command {
 	return cmd
 }
 
-func printNodes(out io.Writer, nodes []dashboards.FleetNode) error {
+func printNodes(out io.Writer, nodes []health.Node) error {
 	if len(nodes) == 0 {
 		_, err := fmt.Fprintln(out, "No agent has told this store of itself in the last hour. Agents do so by ship.remote_write.")
 		return err
@@ -63,7 +63,7 @@ func printNodes(out io.Writer, nodes []dashboards.FleetNode) error {
 	for _, n := range nodes {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", plain(n.Node), or(n.AZ), or(n.Group), n.Word(), or(n.Version), plain(n.Health()+" Ships "+n.Ships()+"."))
 	}
-	fmt.Fprintf(w, "\n%s: %s\n", count(len(nodes), "node"), dashboards.FleetWords(nodes))
+	fmt.Fprintf(w, "\n%s: %s\n", count(len(nodes), "node"), health.Words(nodes))
 	return w.Flush()
 }
 
@@ -76,7 +76,7 @@ func or(s string) string {
 }
 
 // query asks the Prometheus API of the agent.
-func (r *remote) query(ctx context.Context, promql string, at time.Time) ([]dashboards.Series, error) {
+func (r *remote) query(ctx context.Context, promql string, at time.Time) ([]query.Series, error) {
 	q := url.Values{"query": {promql}, "time": {strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)}}
 	var answer struct {
 		Data struct {
@@ -93,7 +93,7 @@ func (r *remote) query(ctx context.Context, promql string, at time.Time) ([]dash
 		}
 		return nil, err
 	}
-	out := make([]dashboards.Series, 0, len(answer.Data.Result))
+	out := make([]query.Series, 0, len(answer.Data.Result))
 	for _, s := range answer.Data.Result {
 		text := ""
 		if err := json.Unmarshal(s.Value[1], &text); err != nil {
@@ -103,7 +103,7 @@ func (r *remote) query(ctx context.Context, promql string, at time.Time) ([]dash
 		if err != nil {
 			return nil, fmt.Errorf("answer to %q: %w", promql, err)
 		}
-		out = append(out, dashboards.Series{Labels: s.Metric, Points: []dashboards.Point{{T: at, V: v}}})
+		out = append(out, query.Series{Labels: s.Metric, Points: []query.Point{{T: at, V: v}}})
 	}
 	return out, nil
 }

@@ -1,4 +1,4 @@
-package dashboards
+package health
 
 import (
 	"cmp"
@@ -6,27 +6,26 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
-// Query evaluates PromQL at one time.
-type Query func(ctx context.Context, promql string, at time.Time) ([]Series, error)
-
-// FleetNode is a node as its agent tells of it.
-type FleetNode struct {
+// Node is a node as its agent tells of it.
+type Node struct {
 	Node, AZ, Group, Service, Version string
 	Software                          []string      // versions of what it runs beside the agent
 	Age                               time.Duration // of its last word; negative: none for the time that a query looks back
 	Begun                             time.Time
 	Collectors                        int      // that see what they look for
 	Blind                             []string // those that do not, and why
-	Sinks                             []FleetSink
+	Sinks                             []NodeSink
 	Streams                           float64 // of NavCloud; negative: none
 }
 
-// FleetSink is a destination of a node.
-type FleetSink struct {
+// NodeSink is a destination of a node.
+type NodeSink struct {
 	Name     string
 	Up       bool
 	Success  time.Duration // since the last delivery
@@ -40,64 +39,64 @@ type FleetSink struct {
 const silentAfter = time.Minute
 
 // Word is how the node is: well, ill, or silent.
-func (n FleetNode) Word() string {
+func (n Node) Word() string {
 	switch {
 	case n.Age < 0 || n.Age > silentAfter:
 		return "silent"
 	case len(n.Faults()) > 0:
-		return ill
+		return Ill
 	}
-	return well
+	return Well
 }
 
 // Faults are what is wrong, in words.
-func (n FleetNode) Faults() []string {
+func (n Node) Faults() []string {
 	var out []string
 	switch {
 	case n.Age < 0:
 		out = append(out, "no word for 5 min and more")
 	case n.Age > silentAfter:
-		out = append(out, "no word for "+short(n.Age))
+		out = append(out, "no word for "+words.Duration(n.Age))
 	}
 	for _, b := range n.Blind {
 		out = append(out, "cannot see "+b)
 	}
 	for _, s := range n.Sinks {
 		if !s.Up {
-			out = append(out, "cannot reach "+s.Name+" for "+short(s.Success))
+			out = append(out, "cannot reach "+s.Name+" for "+words.Duration(s.Success))
 		}
 		if s.Lost > 0 {
-			out = append(out, "lost "+plural(int(s.Lost+0.5), "sample")+" towards "+s.Name+" in an hour")
+			out = append(out, "lost "+words.Plural(int(s.Lost+0.5), "sample")+" towards "+s.Name+" in an hour")
 		}
 	}
 	return out
 }
 
 // Health is one sentence.
-func (n FleetNode) Health() string {
+func (n Node) Health() string {
 	f := n.Faults()
 	if len(f) == 0 {
-		return fmt.Sprintf("Looks by %s, ships to %s.", plural(n.Collectors, "collector"), plural(len(n.Sinks), "destination"))
+		return fmt.Sprintf("Looks by %s, ships to %s.", words.Plural(n.Collectors, "collector"), words.Plural(len(n.Sinks), "destination"))
 	}
 	text := strings.Join(f, "; ")
 	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // Ships is what the node ships, in a sentence.
-func (n FleetNode) Ships() string {
+func (n Node) Ships() string {
 	var out []string
 	for _, s := range n.Sinks {
-		text := s.Name + ": " + number(s.Waiting) + " waiting"
+		text := s.Name + ": " + words.Number(s.Waiting) + " waiting"
 		if s.Bytes > 0 {
-			text += fmt.Sprintf(", %s on disk, the oldest %s old", byteSize(int64(s.Bytes)), short(s.SpoolAge))
+			text += fmt.Sprintf(", %s on disk, the oldest %s old", words.Bytes(int64(s.Bytes)), words.Duration(s.SpoolAge))
 		}
 		out = append(out, text)
 	}
 	return cmp.Or(strings.Join(out, "; "), "nothing")
 }
 
-// fleetQueries are what is asked; an agent that was heard within an hour has a row.
-var fleetQueries = map[string]string{
+// Queries are what Fleet asks; an agent that was heard within an hour has a row.
+var Queries = map[string]string{
 	"info":     `max by (node, az, group, service) (max_over_time(binnacle_node_info[1h]))`,
 	"age":      `time() - max by (node) (timestamp(binnacle_start_time_seconds))`,
 	"begun":    `max by (node) (binnacle_start_time_seconds)`,
@@ -115,9 +114,9 @@ var fleetQueries = map[string]string{
 
 // Fleet lists the nodes that a store has heard of, the worst first, then by name. The error is that of the first query
 // that failed; what others brought is returned beside it.
-func Fleet(ctx context.Context, ask Query, at time.Time) ([]FleetNode, error) {
-	got, err := askAll(ctx, ask, fleetQueries, at)
-	nodes, age := map[string]*FleetNode{}, time.Duration(-1)
+func Fleet(ctx context.Context, ask query.Func, at time.Time) ([]Node, error) {
+	got, err := query.All(ctx, ask, Queries, at)
+	nodes, age := map[string]*Node{}, time.Duration(-1)
 	if _, ok := got["age"]; !ok {
 		age = 0 // not known: nobody is called silent for that
 	}
@@ -125,26 +124,26 @@ func Fleet(ctx context.Context, ask Query, at time.Time) ([]FleetNode, error) {
 		name := s.Labels["node"]
 		n := nodes[name]
 		if n == nil {
-			n = &FleetNode{Node: name, Age: age, Streams: -1}
+			n = &Node{Node: name, Age: age, Streams: -1}
 			nodes[name] = n
 		}
 		n.AZ, n.Group, n.Service = cmp.Or(n.AZ, s.Labels["az"]), cmp.Or(n.Group, s.Labels["group"]), cmp.Or(n.Service, s.Labels["service"])
 	}
-	each := func(name string, set func(n *FleetNode, s Series, v float64)) {
+	each := func(name string, set func(n *Node, s query.Series, v float64)) {
 		for _, s := range got[name] {
 			if n := nodes[s.Labels["node"]]; n != nil {
-				set(n, s, last(s))
+				set(n, s, query.Last(s))
 			}
 		}
 	}
-	each("age", func(n *FleetNode, _ Series, v float64) { n.Age = span(v) })
-	each("begun", func(n *FleetNode, _ Series, v float64) { n.Begun = time.UnixMilli(int64(v * 1000)) })
-	each("version", func(n *FleetNode, s Series, _ float64) { n.Version = s.Labels["version"] })
-	each("streams", func(n *FleetNode, _ Series, v float64) { n.Streams = v })
-	each("rabbitmq", func(n *FleetNode, s Series, _ float64) {
+	each("age", func(n *Node, _ query.Series, v float64) { n.Age = span(v) })
+	each("begun", func(n *Node, _ query.Series, v float64) { n.Begun = time.UnixMilli(int64(v * 1000)) })
+	each("version", func(n *Node, s query.Series, _ float64) { n.Version = s.Labels["version"] })
+	each("streams", func(n *Node, _ query.Series, v float64) { n.Streams = v })
+	each("rabbitmq", func(n *Node, s query.Series, _ float64) {
 		n.Software = append(n.Software, strings.TrimSpace("RabbitMQ "+s.Labels["version"]))
 	})
-	each("up", func(n *FleetNode, s Series, v float64) {
+	each("up", func(n *Node, s query.Series, v float64) {
 		switch {
 		case v > 0:
 			n.Collectors++
@@ -153,23 +152,23 @@ func Fleet(ctx context.Context, ask Query, at time.Time) ([]FleetNode, error) {
 		}
 	})
 	addSinks(each)
-	out := make([]FleetNode, 0, len(nodes))
+	out := make([]Node, 0, len(nodes))
 	for _, n := range nodes {
 		slices.Sort(n.Blind)
-		slices.SortFunc(n.Sinks, func(a, b FleetSink) int { return cmp.Compare(a.Name, b.Name) })
+		slices.SortFunc(n.Sinks, func(a, b NodeSink) int { return cmp.Compare(a.Name, b.Name) })
 		out = append(out, *n)
 	}
-	rank := map[string]int{"silent": 0, ill: 1, well: 2}
-	slices.SortFunc(out, func(a, b FleetNode) int { return cmp.Or(rank[a.Word()]-rank[b.Word()], cmp.Compare(a.Node, b.Node)) })
+	rank := map[string]int{"silent": 0, Ill: 1, Well: 2}
+	slices.SortFunc(out, func(a, b Node) int { return cmp.Or(rank[a.Word()]-rank[b.Word()], cmp.Compare(a.Node, b.Node)) })
 	return out, err
 }
 
-func addSinks(each func(string, func(*FleetNode, Series, float64))) {
-	each("sink up", func(n *FleetNode, s Series, v float64) {
-		n.Sinks = append(n.Sinks, FleetSink{Name: s.Labels["sink"], Up: v > 0})
+func addSinks(each func(string, func(*Node, query.Series, float64))) {
+	each("sink up", func(n *Node, s query.Series, v float64) {
+		n.Sinks = append(n.Sinks, NodeSink{Name: s.Labels["sink"], Up: v > 0})
 	})
-	sink := func(name string, set func(*FleetSink, float64)) {
-		each(name, func(n *FleetNode, s Series, v float64) {
+	sink := func(name string, set func(*NodeSink, float64)) {
+		each(name, func(n *Node, s query.Series, v float64) {
 			for i := range n.Sinks {
 				if n.Sinks[i].Name == s.Labels["sink"] {
 					set(&n.Sinks[i], v)
@@ -177,32 +176,33 @@ func addSinks(each func(string, func(*FleetNode, Series, float64))) {
 			}
 		})
 	}
-	sink("success", func(s *FleetSink, v float64) { s.Success = span(v) })
-	sink("waiting", func(s *FleetSink, v float64) { s.Waiting = v })
-	sink("bytes", func(s *FleetSink, v float64) { s.Bytes = v })
-	sink("spooled", func(s *FleetSink, v float64) { s.SpoolAge = span(v) })
-	sink("lost", func(s *FleetSink, v float64) { s.Lost = v })
+	sink("success", func(s *NodeSink, v float64) { s.Success = span(v) })
+	sink("waiting", func(s *NodeSink, v float64) { s.Waiting = v })
+	sink("bytes", func(s *NodeSink, v float64) { s.Bytes = v })
+	sink("spooled", func(s *NodeSink, v float64) { s.SpoolAge = span(v) })
+	sink("lost", func(s *NodeSink, v float64) { s.Lost = v })
 }
 
 func span(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
-// askAll asks all queries at once. What failed has no answer, not an empty one. The error is that of the first by name that failed.
-func askAll(ctx context.Context, ask Query, queries map[string]string, at time.Time) (map[string][]Series, error) {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	got, worst, first := map[string][]Series{}, "", error(nil)
-	for name, q := range queries {
-		wg.Go(func() {
-			s, err := ask(ctx, q, at)
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				got[name] = s
-			} else if first == nil || name < worst {
-				worst, first = name, err
-			}
-		})
+// The words for how a thing is.
+const (
+	Well   = "well"
+	Ill    = "ill"
+	Absent = "absent"
+)
+
+// Words counts nodes by how they are.
+func Words(nodes []Node) string {
+	by := map[string]int{}
+	for _, n := range nodes {
+		by[n.Word()]++
 	}
-	wg.Wait()
-	return got, first
+	var out []string
+	for _, w := range []string{"silent", Ill, Well} {
+		if by[w] > 0 {
+			out = append(out, words.Number(float64(by[w]))+" "+w)
+		}
+	}
+	return cmp.Or(strings.Join(out, ", "), "none")
 }
