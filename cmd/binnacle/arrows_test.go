@@ -87,6 +87,7 @@ var core = map[string][]string{
 	"agent/metric": {"net", "net/http", "os", "log/slog"},
 
 	"dashboards/export": {"net", "net/http", "os", "log/slog", "context"},
+	"agent/words":       {"net", "net/http", "os", "log/slog", "context"},
 	"agent/capacity":    {"net", "net/http", "os", "log/slog", "context"},
 }
 
