@@ -15,6 +15,7 @@ import (
 	"github.com/navcloud/binnacle/agent/sinks"
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/catalogue"
 )
 
 // common are the settings that every collector has beside its own.
@@ -51,7 +52,7 @@ func collectorPlans(cfg Config) ([]plan, error) {
 	note := func(err error) { faults = append(faults, asFaults(err)...) }
 	var plans []plan
 	var names []string
-	for _, spec := range collectors.All() {
+	for _, spec := range catalogue.All() {
 		names = append(names, spec.Name)
 		section := cfg.Collect.By[spec.Name]
 		if cfg.Collect.Off || section.Off() {

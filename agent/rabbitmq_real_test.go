@@ -20,6 +20,7 @@ import (
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/catalogue"
 	"github.com/navcloud/binnacle/collectors/collectorstest/rabbitmqrig"
 )
 
@@ -77,7 +78,7 @@ route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, 
 
 func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int) collectors.Collector {
 	t.Helper()
-	spec, ok := collectors.Lookup("rabbitmq")
+	spec, ok := catalogue.Lookup("rabbitmq")
 	if !ok {
 		t.Fatal("no collector rabbitmq")
 	}
@@ -89,7 +90,7 @@ func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int) collectors.Colle
 		t.Fatal(err)
 	}
 	col, err := spec.New(collectors.Env{
-		Options: opt.Elem().Interface(), Root: t.TempDir(), Node: fmt.Sprintf("n%d", n), Dial: c.Dial(n), Now: time.Now,
+		Options: opt.Elem().Interface(), Root: collectors.Root(t.TempDir()), Node: fmt.Sprintf("n%d", n), Dial: c.Dial(n), Now: time.Now,
 		HTTP: &http.Transport{DialContext: c.Dial(n), MaxIdleConnsPerHost: 4}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

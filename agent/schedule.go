@@ -99,7 +99,7 @@ func (j *job) collect(ctx context.Context) time.Duration {
 	j.busy = true
 	j.mu.Unlock()
 
-	cctx, cancel := context.WithTimeout(collectors.WithRoot(ctx, "/"), j.deadline)
+	cctx, cancel := context.WithTimeout(ctx, j.deadline)
 	b := &metric.Batch{Time: j.now()}
 	done := make(chan error, 1)
 	go func() {

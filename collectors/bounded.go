@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// bounded ends with an error, not as if the body were complete, when r holds more than limit bytes.
-func bounded(r io.Reader, limit int) io.Reader { return &boundedReader{r, limit, limit} }
+// Bounded ends with an error, not as if the body were complete, when r holds more than limit bytes.
+func Bounded(r io.Reader, limit int) io.Reader { return &boundedReader{r, limit, limit} }
 
 type boundedReader struct {
 	r           io.Reader

@@ -1,5 +1,5 @@
-// Package collectors reads the world into metrics: the host, Riak, RabbitMQ, StatsD clients, and
-// the agent itself. There is a file for each, registered by init and built through the catalogue.
+// Package collectors says what a collector is: Spec, Env and the errors that tell absent from blind. The collectors
+// are packages below it (host, riak, rabbitmq, statsd), which package catalogue lists; the agent's own is here.
 //
 // It judges nothing and ships nothing. A Collector looks once, now, when its schedule (package
 // agent) says so; what could not be read is said by an error, never by yesterday's value.
@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
@@ -34,7 +33,7 @@ type Runner interface {
 // Env is what a collector takes from the world, so that a fixture can be the world.
 type Env struct {
 	Options any    // the section of the configuration, of the type of Spec.Options
-	Root    string // in front of every path of /proc, /sys and the like; "/" in production
+	Root    Root   // the files of the machine
 	State   string // folder for what must outlive the agent; empty: nothing is kept
 	Node    string // the name of this node
 	HTTP    http.RoundTripper
@@ -52,39 +51,6 @@ type Spec struct {
 	Deadline time.Duration // of one collection, by default; 0 means the agent's default
 	Metrics  []*metric.Desc
 	New      func(Env) (Collector, error)
-}
-
-var catalogue = map[string]Spec{}
-
-// register adds a Spec; init calls it and nothing else.
-func register(s Spec) {
-	if _, ok := catalogue[s.Name]; ok {
-		panic("collectors: two of the name " + s.Name)
-	}
-	catalogue[s.Name] = s
-}
-
-// All returns the catalogue in order of name.
-func All() []Spec {
-	out := make([]Spec, 0, len(catalogue))
-	for _, s := range catalogue {
-		out = append(out, s)
-	}
-	slices.SortFunc(out, func(a, b Spec) int { return cmpString(a.Name, b.Name) })
-	return out
-}
-
-// Lookup returns the Spec of name.
-func Lookup(name string) (Spec, bool) { s, ok := catalogue[name]; return s, ok }
-
-func cmpString(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // ErrAbsent says that what a collector looks for is not on this machine: not a fault, as long as it

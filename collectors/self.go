@@ -35,18 +35,17 @@ var (
 	selfGC = &metric.Desc{Name: "binnacle_gc_cycles_total", Kind: metric.Counter, Help: "Garbage collections"}
 )
 
-func init() {
-	register(Spec{
-		Name:    "self",
-		Metrics: []*metric.Desc{selfBuild, selfRSS, selfRSSFile, selfPeak, selfCPU, selfGoroutines, selfHeap, selfGC},
-		New: func(e Env) (Collector, error) {
-			return &self{fs: hostFS(e.Root), agent: e.Self, version: version()}, nil
-		},
-	})
+// Self is the collector of the agent's own figures.
+var Self = Spec{
+	Name:    "self",
+	Metrics: []*metric.Desc{selfBuild, selfRSS, selfRSSFile, selfPeak, selfCPU, selfGoroutines, selfHeap, selfGC},
+	New: func(e Env) (Collector, error) {
+		return &self{fs: e.Root, agent: e.Self, version: version()}, nil
+	},
 }
 
 type self struct {
-	fs      hostFS
+	fs      Root
 	agent   func(*metric.Batch)
 	version string
 }
@@ -80,7 +79,7 @@ func (c *self) runtime(b *metric.Batch) {
 }
 
 func (c *self) memory(b *metric.Batch) error {
-	text, err := c.fs.read("proc/self/status")
+	text, err := c.fs.Read("proc/self/status")
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 
 	"agent": {
 		"agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
+		"collectors/catalogue",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagerduty", "alerting/rules",
 		"alerting/topology", "dashboards",
 	},
@@ -41,8 +42,12 @@ var arrows = map[string][]string{
 	"agent/store":     {"agent/metric"},
 	"agent/sinks":     {"agent/login", "agent/metric", "agent/secret"},
 
-	"collectors":        {"agent/metric", "agent/secret", "collectors/statsd"},
-	"collectors/statsd": {"agent/metric"},
+	"collectors":           {"agent/metric"}, // what a collector is
+	"collectors/host":      {"agent/metric", "collectors"},
+	"collectors/riak":      {"agent/metric", "collectors", "collectors/host"},
+	"collectors/rabbitmq":  {"agent/metric", "agent/secret", "collectors", "collectors/host"},
+	"collectors/statsd":    {"agent/metric", "collectors"},
+	"collectors/catalogue": {"collectors", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/statsd"}, // the list
 
 	"alerting":           {"alerting/topology"},
 	"alerting/topology":  {},
@@ -65,20 +70,21 @@ var arrows = map[string][]string{
 	"agent/sinks/sinkstest":                 {"agent/metric", "agent/sinks"},
 	"alerting/alertingtest":                 {"alerting"},
 	"collectors/collectorstest":             {"agent/metric", "collectors"},
+	"collectors/collectorstest/fixture":     {"agent/metric", "collectors"},
 	"collectors/collectorstest/rabbitmqrig": {},
 }
 
 // edges are the libraries that stay at the edge: the files that may import them, tests apart.
 var edges = map[string][]string{
-	"github.com/prometheus/prometheus/":   {"agent/store/*", "agent/rollup/*", "alerting/rules/*", "agent/sinks/remotewrite*", "agent/sinks/sinkstest/remotewrite*", "collectors/rabbitmq_text*"},
-	"github.com/shirou/gopsutil/":         {"collectors/host_*"},
+	"github.com/prometheus/prometheus/":   {"agent/store/*", "agent/rollup/*", "alerting/rules/*", "agent/sinks/remotewrite*", "agent/sinks/sinkstest/remotewrite*"},
+	"github.com/shirou/gopsutil/":         {"collectors/host/*"},
 	"github.com/aws/":                     {"agent/sinks/cloudwatch*", "agent/sinks/sinkstest/cloudwatch*", "agent/inventory/*", "alerting/intake/*"},
 	"github.com/PagerDuty/go-pagerduty":   {"alerting/pagerduty/*"},
 	"github.com/nats-io/":                 {"alerting/ledger/*"},
 	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
 	"github.com/prometheus/alertmanager/": {"alerting/intake/*"},
 	"github.com/spf13/cobra":              {"cmd/binnacle/*"},
-	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*", "collectors/rabbitmq_amqp*"},
+	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*", "collectors/rabbitmq/amqp*"},
 }
 
 // core may not see network, clock or disk; of time it may take the types.

@@ -10,7 +10,7 @@ import (
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
-	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/catalogue"
 )
 
 func newCollect() *cobra.Command {
@@ -20,7 +20,7 @@ func newCollect() *cobra.Command {
 		Use: "collect [NAME...]", Short: "Run collectors once and print what they see",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var names []string
-			for _, s := range collectors.All() {
+			for _, s := range catalogue.All() {
 				names = append(names, s.Name)
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
@@ -29,7 +29,7 @@ func newCollect() *cobra.Command {
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			defer out.Flush()
 			if list {
-				for _, s := range collectors.All() {
+				for _, s := range catalogue.All() {
 					fmt.Fprintln(out, s.Name)
 				}
 				return nil

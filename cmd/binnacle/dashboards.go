@@ -12,7 +12,7 @@ import (
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/sinks"
 	"github.com/navcloud/binnacle/alerting/dispatch"
-	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/catalogue"
 	"github.com/navcloud/binnacle/dashboards/export"
 )
 
@@ -25,7 +25,7 @@ func newDashboards() *cobra.Command {
 // described is every metric that the agent itself describes.
 func described() []*metric.Desc {
 	var out []*metric.Desc
-	for _, s := range collectors.All() {
+	for _, s := range catalogue.All() {
 		out = append(out, s.Metrics...)
 	}
 	return append(append(out, dispatch.Metrics()...), sinks.Metrics...)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/catalogue"
 	"github.com/navcloud/binnacle/collectors/collectorstest"
 )
 
@@ -14,7 +15,7 @@ import (
 // was recorded in the folder admin, and is off where that is "".
 func gatherRiak(t *testing.T, scenes []scene, admin string) (all []taken) {
 	t.Helper()
-	spec, ok := collectors.Lookup("riak")
+	spec, ok := catalogue.Lookup("riak")
 	if !ok {
 		t.Fatal("no collector riak")
 	}
@@ -25,7 +26,7 @@ func gatherRiak(t *testing.T, scenes []scene, admin string) (all []taken) {
 		for _, node := range collectorstest.RiakNodes {
 			config := s.Config(node) + "unit: []\n"
 			if admin != "" {
-				config += "admin: [sh, -c, 'cat ../testdata/riak-admin/" + admin + "/$0.txt']\n"
+				config += "admin: [sh, -c, 'cat ../riak/testdata/riak-admin/" + admin + "/$0.txt']\n"
 			}
 			cs[node] = watch(t, spec, config, collectors.Env{Node: node, HTTP: s})
 		}

@@ -26,6 +26,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/catalogue"
 	"github.com/navcloud/binnacle/collectors/collectorstest"
 )
 
@@ -45,7 +46,7 @@ type taken struct {
 // gather plays scenes to an agent on every node, in faked time, and collects.
 func gather(t *testing.T, scenes []scene, password string) (all []taken) {
 	t.Helper()
-	spec, ok := collectors.Lookup("rabbitmq")
+	spec, ok := catalogue.Lookup("rabbitmq")
 	if !ok {
 		t.Fatal("no collector rabbitmq")
 	}
@@ -73,7 +74,7 @@ func watch(t *testing.T, spec collectors.Spec, config string, env collectors.Env
 	if err := yaml.Unmarshal([]byte(config), opt.Interface()); err != nil {
 		t.Fatal(err)
 	}
-	env.Options, env.Root, env.Now, env.Log = opt.Elem().Interface(), t.TempDir(), time.Now, slog.New(slog.DiscardHandler)
+	env.Options, env.Root, env.Now, env.Log = opt.Elem().Interface(), collectors.Root(t.TempDir()), time.Now, slog.New(slog.DiscardHandler)
 	c, err := spec.New(env)
 	if err != nil {
 		t.Fatal(err)

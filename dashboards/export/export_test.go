@@ -11,12 +11,12 @@ import (
 	"github.com/navcloud/binnacle/agent/sinks"
 	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting/dispatch"
-	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/catalogue"
 	"github.com/navcloud/binnacle/dashboards/export"
 )
 
 func described() (out []*metric.Desc) {
-	for _, s := range collectors.All() {
+	for _, s := range catalogue.All() {
 		out = append(out, s.Metrics...)
 	}
 	return append(append(out, dispatch.Metrics()...), sinks.Metrics...)

@@ -11,7 +11,7 @@ import (
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 	"github.com/navcloud/binnacle/alerting/topology"
-	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/catalogue"
 	"github.com/navcloud/binnacle/collectors/collectorstest"
 )
 
@@ -125,7 +125,7 @@ route:
 // judges.
 func lightConfig(w *world, name, az, collector, section string) (agent.Config, error) {
 	var collect strings.Builder
-	for _, s := range collectors.All() {
+	for _, s := range catalogue.All() {
 		switch s.Name {
 		case collector:
 			section = "interval: 1s\ndeadline: 900ms\n" + section

@@ -1,0 +1,33 @@
+package catalogue
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// noFixture names the collectors that a fixture can't feed, and why: what they gather is sent to them
+// while they run, so there is no world to lay out before one Collect. Each has tests of its own.
+var noFixture = map[string]string{
+	"statsd": "clients send to its sockets",
+}
+
+func TestEveryCollectorHasOneNameAndAFixture(t *testing.T) {
+	seen := map[string]bool{}
+	for _, spec := range All() {
+		if seen[spec.Name] {
+			t.Errorf("two collectors have the name %s", spec.Name)
+		}
+		seen[spec.Name] = true
+		own, _ := filepath.Glob("../testdata/" + spec.Name + ".txtar")
+		below, _ := filepath.Glob("../*/testdata/" + spec.Name + ".txtar")
+		switch have := len(own)+len(below) > 0; {
+		case have && noFixture[spec.Name] != "":
+			t.Errorf("collector %s has a fixture and stands in noFixture", spec.Name)
+		case !have && noFixture[spec.Name] == "":
+			t.Errorf("collector %s has no fixture: testdata/%s.txtar in its package", spec.Name, spec.Name)
+		}
+	}
+	if _, ok := Lookup("no_such"); ok {
+		t.Error("Lookup finds what is not there")
+	}
+}

@@ -1,0 +1,162 @@
+package rabbitmq
+
+import (
+	"cmp"
+	"context"
+	"hash/maphash"
+	"io"
+	"slices"
+)
+
+// lookMetrics reads the prometheus plugin, which needs no credentials and answers in milliseconds even in a cut.
+func (r *collector) lookMetrics(ctx context.Context) (func(), error) {
+	plugin, links, waiting := map[string]float64{}, map[string]float64{}, map[string]float64{}
+	var name, cluster, version string
+	err := r.get(ctx, r.opt.MetricsURL+"/metrics", false, func(_ int, body io.Reader) error {
+		return parseText(body, func(family string, labels []textLabel, v float64) {
+			switch family {
+			case "erlang_vm_dist_node_state":
+				if len(links) < maxPeers {
+					links[labelValue(labels, "peer")] = v
+				}
+			case "erlang_vm_dist_node_queue_size_bytes":
+				if len(waiting) < maxPeers {
+					waiting[labelValue(labels, "peer")] = v
+				}
+			case "rabbitmq_identity_info":
+				name, cluster = labelValue(labels, "rabbitmq_node"), labelValue(labels, "rabbitmq_cluster")
+			case "rabbitmq_build_info":
+				version = labelValue(labels, "rabbitmq_version")
+			}
+			if _, wanted := pluginFamilies[family]; wanted {
+				plugin[family] += v // over protocols and types of queues
+			}
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		s, now := &r.seen, r.env.Now()
+		r.identify(name, cluster, version)
+		s.plugin, s.links, s.distQueue = plugin, links, waiting
+		for peer := range links {
+			s.member(peer, "", now)
+		}
+		for peer, p := range s.peers {
+			bytes := waiting[peer]
+			if bytes > p.queue {
+				p.grew++
+			} else {
+				p.grew = 0
+			}
+			p.queue = bytes
+		}
+		app, vm := s.reset.see(plugin)
+		if app {
+			s.appRestarts++
+		}
+		if vm {
+			s.vmRestarts++
+		}
+	}, nil
+}
+
+// queueLine is one queue that gets series of its own.
+type queueLine struct {
+	vhost, name               string
+	ready, unacked, consumers float64
+}
+
+// queuesSeen is what the node's queues (those whose leader it is) come to.
+type queuesSeen struct {
+	top             []queueLine
+	restReady       float64            // of all that are not in top
+	growingUnread   int                // queues without a consumer that grew since the last look
+	ready           map[uint64]float64 // at this look, by hash of vhost and name: 16 bytes a queue
+	withoutConsumer int                // queues with messages and nobody to take them
+}
+
+var seed = maphash.MakeSeed()
+
+// lookQueues reads the plugin's figures of single queues, 0.3 s and 4.2 MB for 11,000 of them (3.10.8, measured
+// November 2026); the management API takes 7 to 35 s for the same. The most loaded and the configured ones are kept.
+func (r *collector) lookQueues(ctx context.Context) (func(), error) {
+	var lines map[uint64]*queueLine
+	url := r.opt.MetricsURL + "/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
+	err := r.get(ctx, url, false, func(_ int, body io.Reader) (err error) {
+		lines, err = readQueueLines(body)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func() { r.seen.queues = r.sumQueues(lines, r.seen.queues.ready) }, nil
+}
+
+// readQueueLines reads the figures of single queues, by hash of vhost and name.
+func readQueueLines(body io.Reader) (map[uint64]*queueLine, error) {
+	lines := map[uint64]*queueLine{}
+	var h maphash.Hash
+	h.SetSeed(seed)
+	err := parseText(body, func(family string, labels []textLabel, v float64) {
+		var into func(*queueLine)
+		switch family {
+		case "rabbitmq_detailed_queue_messages_ready":
+			into = func(q *queueLine) { q.ready = v }
+		case "rabbitmq_detailed_queue_messages_unacked":
+			into = func(q *queueLine) { q.unacked = v }
+		case "rabbitmq_detailed_queue_consumers":
+			into = func(q *queueLine) { q.consumers = v }
+		default:
+			return
+		}
+		vhost, name := labelValue(labels, "vhost"), labelValue(labels, "queue")
+		h.Reset()
+		_, _ = h.WriteString(vhost)
+		_ = h.WriteByte(0)
+		_, _ = h.WriteString(name)
+		q := lines[h.Sum64()]
+		if q == nil {
+			q = &queueLine{vhost: vhost, name: name}
+			lines[h.Sum64()] = q
+		}
+		into(q)
+	})
+	return lines, err
+}
+
+func (r *collector) sumQueues(lines map[uint64]*queueLine, before map[uint64]float64) queuesSeen {
+	out := queuesSeen{ready: make(map[uint64]float64, len(lines))}
+	all := make([]*queueLine, 0, len(lines))
+	for k, q := range lines {
+		out.ready[k] = q.ready
+		if was, ok := before[k]; q.consumers == 0 && q.ready > 0 {
+			out.withoutConsumer++
+			if ok && q.ready > was {
+				out.growingUnread++
+			}
+		}
+		all = append(all, q)
+	}
+	slices.SortFunc(all, func(a, b *queueLine) int {
+		return cmp.Or(cmp.Compare(b.ready, a.ready), cmp.Compare(a.vhost, b.vhost), cmp.Compare(a.name, b.name))
+	})
+	for i, q := range all {
+		if i < r.opt.TopQueues && q.ready > 0 || r.wantsQueue(q) {
+			out.top = append(out.top, *q)
+		} else {
+			out.restReady += q.ready
+		}
+	}
+	return out
+}
+
+func (r *collector) wantsQueue(q *queueLine) bool {
+	for _, w := range r.opt.Queues {
+		if w.Name == q.name && (w.VHost == q.vhost || w.VHost == "" && q.vhost == "/") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,288 @@
+package rabbitmq
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/collectors"
+)
+
+// report appends what is known now. What is not known is left out, never written as 0; what a rule compares over time
+// (states, evidence, sides) is written as 0 as soon as it is over, so that no old value lingers.
+func (r *collector) report(b *metric.Batch) error {
+	now := r.env.Now()
+	s := &r.seen
+	out := output{b: b, cluster: s.cluster}
+	if out.cluster == "" {
+		out.cluster = "rabbitmq" // never learnt: the broker was down ever since we look
+	}
+	if !r.watched() {
+		return r.reportUnwatched(out, now)
+	}
+	r.judge(now)
+	answers := r.look("metrics").last.spoke() || r.look("local_alarms").last.spoke()
+	out.truth(descUp, answers)
+	for _, st := range nodeStates {
+		out.truth(descState, s.state == st, "state", string(st))
+	}
+	for _, ev := range evidenceWords {
+		out.truth(descEvidence, slices.Contains(s.evidence, ev), "evidence", ev)
+	}
+	out.truth(descInOrder, s.state == stateDown && s.inOrder && r.look("unit").last == answerOK)
+	out.add(descStateAge, now.Sub(s.since).Seconds())
+	out.add(descAppAgain, s.appRestarts)
+	out.add(descVMAgain, s.vmRestarts)
+	out.add(descInfo, 1, "broker", s.name, "version", s.version)
+	if s.handling != "" {
+		out.add(descHandling, 1, "handling", s.handling)
+	}
+	r.reportLooks(out)
+	r.reportPlugin(out, now)
+	r.reportCluster(out, now)
+	r.reportVHosts(out, now)
+	r.reportPeers(out, now)
+	r.reportQueues(out, now)
+	if r.trips != nil {
+		r.trips.report(out)
+	}
+	for _, e := range s.events {
+		b.Events = append(b.Events, metric.Event{
+			Time: e.at, Title: fmt.Sprintf("RabbitMQ %s: %s, was %s", s.name, e.to, e.from), Text: e.text,
+			Level: metric.Info, Key: "rabbitmq_state", Labels: metric.L("cluster", out.cluster),
+		})
+	}
+	s.events = nil
+	return r.blindness()
+}
+
+// blindness is the error of a Collect that could not look. A node that is down, paused or frozen was seen well enough.
+func (r *collector) blindness() error {
+	if r.seen.state != stateBlind {
+		return nil
+	}
+	for _, name := range []string{"local_alarms", "metrics"} {
+		if l := r.look(name); l.last != answerOK {
+			reason := l.last.String()
+			return collectors.Blind(reason, fmt.Errorf("rabbitmq: %s", strings.Join(r.seen.evidence, ", ")))
+		}
+	}
+	return nil
+}
+
+// reportUnwatched tells of a broker that was found and that nobody gave us credentials for.
+func (r *collector) reportUnwatched(out output, now time.Time) error {
+	if r.look("metrics").last != answerOK && r.look("management").last != answerOK {
+		return fmt.Errorf("rabbitmq: %w", collectors.ErrAbsent)
+	}
+	out.add(descFound, 1)
+	r.reportPlugin(out, now)
+	return nil
+}
+
+// output appends to a batch with the label cluster.
+type output struct {
+	b       *metric.Batch
+	cluster string
+}
+
+func (o output) add(d *metric.Desc, v float64, kv ...string) {
+	o.b.Add(d, v, append([]string{"cluster", o.cluster}, kv...)...)
+}
+
+func (o output) truth(d *metric.Desc, v bool, kv ...string) {
+	o.b.Bool(d, v, append([]string{"cluster", o.cluster}, kv...)...)
+}
+
+func (r *collector) reportLooks(out output) {
+	for _, l := range r.looks {
+		if !l.done || l.name == "process" || l.name == "unit" || l.name == "ports" || l.name == "peers" {
+			continue
+		}
+		out.truth(descProbeOK, l.last == answerOK, "endpoint", l.name)
+		out.add(descProbeTime, l.took.Seconds(), "endpoint", l.name)
+	}
+	if r.seen.process.known {
+		out.truth(descProc, r.seen.process.there)
+	}
+	for port, a := range r.seen.ports {
+		out.truth(descPortOpen, a == answerOK, "port", port)
+	}
+}
+
+func (r *collector) reportPlugin(out output, now time.Time) {
+	if !r.look("metrics").current(now) {
+		return
+	}
+	for name, v := range r.seen.plugin {
+		if resource, alarm := alarmFamilies[name]; alarm {
+			out.add(descAlarm, v, "resource", resource)
+		} else {
+			out.add(pluginFamilies[name], v)
+		}
+	}
+}
+
+// reportCluster tells how this node sees the cluster.
+func (r *collector) reportCluster(out output, now time.Time) {
+	s := &r.seen
+	serves := s.state == stateRunning || s.state == stateSuspected
+	if len(s.peers) > 0 || s.nodes != nil || s.recalled {
+		out.add(descExpected, float64(len(s.peers)+1))
+	}
+	side := ""
+	if r.look("nodes").current(now) && serves && s.name != "" {
+		running, split := 0, 0
+		for _, n := range s.nodes {
+			if n.runs() {
+				running++
+			}
+			if n.Name == s.name {
+				split = len(n.Partitions)
+			}
+		}
+		out.add(descSeenUp, float64(running))
+		out.add(descSplit, float64(split))
+		side = s.side()
+	}
+	r.reportView(out, side)
+	for d, name := range map[*metric.Desc]string{descQuorumCrit: "quorum_critical", descMirrorCrit: "mirror_sync_critical"} {
+		if r.look(name).current(now) {
+			out.truth(d, name == "quorum_critical" && s.quorumCritical || name == "mirror_sync_critical" && s.mirrorCritical)
+		}
+	}
+	if r.look("overview").current(now) && s.overview.Lag != nil {
+		out.add(descLag, *s.overview.Lag)
+	}
+	if r.look("connections").current(now) {
+		for state, n := range s.connections {
+			out.add(descConnState, float64(n), "state", state)
+		}
+	}
+}
+
+// reportVHosts tells the vhosts that are down on this node. Names are bounded, as all that an answer can make a label of.
+func (r *collector) reportVHosts(out output, now time.Time) {
+	if !r.look("vhosts").current(now) {
+		return
+	}
+	down := r.seen.vhostsDown
+	out.add(descVHostsDown, float64(len(down)))
+	for _, name := range down[:min(len(down), maxVHosts)] {
+		name = strings.ToValidUTF8(name[:min(len(name), maxVHostName)], "")
+		out.add(descVHostDown, 1, "vhost", name)
+	}
+}
+
+// viewsKept is how many former sides are told as 0.
+const viewsKept = 4
+
+// reportView tells the side that this node sees itself on, and those of before as 0.
+func (r *collector) reportView(out output, side string) {
+	s := &r.seen
+	if side != "" {
+		s.views = slices.DeleteFunc(s.views, func(v string) bool { return v == side })
+		s.views = append(s.views, side)
+		if len(s.views) > viewsKept {
+			s.views = s.views[1:]
+		}
+	}
+	for _, v := range s.views {
+		out.truth(descView, v == side, "side", v)
+	}
+}
+
+func (r *collector) reportPeers(out output, now time.Time) {
+	s := &r.seen
+	nodes, plugin := r.look("nodes").current(now), r.look("metrics").current(now)
+	links := s.linkBytes()
+	reachable := 1
+	for _, name := range s.peerNames() {
+		p := s.peers[name]
+		who := []string{"broker", s.name, "peer", name}
+		if nodes {
+			out.truth(descPeerRuns, s.sees(name), who...)
+			if l, ok := links[name]; ok && l.Recv != nil && l.Send != nil {
+				out.add(descPeerBytes, *l.Recv, append(who, "direction", "in")...)
+				out.add(descPeerBytes, *l.Send, append(who, "direction", "out")...)
+			}
+		}
+		if plugin {
+			out.truth(descPeerLink, s.links[name] == 3, who...) // 3: up; 1 and 2: trying; absent between tries
+			out.add(descDistQueue, s.distQueue[name], who...)
+		}
+		if p.tcp == answerUnasked {
+			continue
+		}
+		up := p.tcp != answerSilent
+		if up {
+			reachable++
+		}
+		out.truth(descPeerTCP, up, who...)
+		silent := 0.0
+		if !p.silentAt.IsZero() {
+			silent = now.Sub(p.silentAt).Seconds()
+		}
+		out.add(descPeerSilent, silent, who...)
+		if tick := s.plugin["rabbitmq_erlang_net_ticktime_seconds"]; silent > 0 && tick > 0 && !(nodes && !s.sees(name)) {
+			out.add(descPeerDown, max(0, tick-silent), who...)
+		}
+	}
+	if s.ports != nil {
+		out.add(descReachable, float64(reachable))
+	}
+}
+
+func (s *brokerSeen) linkBytes() map[string]nodeLink {
+	out := map[string]nodeLink{}
+	for _, n := range s.nodes {
+		if n.Name == s.name {
+			for _, l := range n.Links {
+				out[l.Name] = l
+			}
+		}
+	}
+	return out
+}
+
+func (r *collector) reportQueues(out output, now time.Time) {
+	s := &r.seen
+	if r.look("queue_metrics").current(now) {
+		for _, q := range s.queues.top {
+			of := []string{"vhost", q.vhost, "queue", q.name}
+			out.add(descQReady, q.ready, of...)
+			out.add(descQUnacked, q.unacked, of...)
+			out.add(descQConsumers, q.consumers, of...)
+			if r.wantsQueue(&q) {
+				out.add(descQWatched, 1, of...)
+			}
+		}
+		out.add(descQRest, s.queues.restReady)
+		out.add(descQUnread, float64(s.queues.growingUnread))
+		out.add(descQIdle, float64(s.queues.withoutConsumer))
+	}
+	if r.look("queues").current(now) {
+		out.add(descNoMajority, float64(s.queueStates.noMajority))
+		out.add(descQueuesDown, float64(s.queueStates.down))
+		out.add(descUnsynced, float64(s.queueStates.unsynchronised))
+	}
+	for i, x := range r.opt.Exchanges {
+		if !r.look("exchange_" + x.Name).current(now) {
+			continue
+		}
+		of := []string{"exchange", x.Name}
+		seen := s.exchanges[i]
+		if seen.In != nil {
+			out.add(descExIn, *seen.In, of...)
+		}
+		if seen.Out != nil {
+			out.add(descExOut, *seen.Out, of...)
+		}
+		out.add(descExBindings, float64(seen.Bindings), of...)
+		if x.Consumers > 0 {
+			out.add(descExExpected, float64(x.Consumers), of...)
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package rabbitmq
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"time"
+)
+
+// forgetAfter is how long a node stays expected that the cluster does not list any more.
+const forgetAfter = time.Hour
+
+// maxPeers bounds what one answer makes us dial and tell. Clusters have three to seven nodes; the guide to
+// clustering advises against dozens. Source: rabbitmq.com/docs/clustering, read November 2026.
+const maxPeers = 100
+
+// brokerSeen is what the looks found, and what has to be remembered from one to the next. All of it is
+// guarded by collector.mu.
+type brokerSeen struct {
+	name, cluster, version string // as configured, else as learnt
+
+	recalled bool // cluster is known from an earlier life
+
+	process  processSeen
+	handling string            // what the node does in a partition, empty where its configuration can't be read
+	inOrder  bool              // the service manager says that it stopped the service, and it ended well
+	ports    map[string]answer // amqp, management, prometheus, distribution
+
+	peers map[string]*peerSeen
+
+	nodes          []nodeInfo
+	plugin         map[string]float64 // by family, summed over its series
+	links          map[string]float64 // erlang_vm_dist_node_state by peer
+	distQueue      map[string]float64 // bytes waiting by peer
+	overview       overviewInfo
+	totalQueues    int // of the cluster; -1: not known
+	quorumCritical bool
+	mirrorCritical bool
+	vhostsDown     []string
+	connections    map[string]int // of this node, by state
+	queues         queuesSeen
+	queueStates    queueStateCounts
+	exchanges      []exchangeSeen
+
+	appRestarts, vmRestarts float64
+	reset                   resetWatch
+
+	state    nodeState
+	evidence []string
+	denied   string    // the broker's word with the last 401
+	since    time.Time // of state
+	ranAs    string    // process that was last seen running
+	watching time.Time // since when we look
+	views    []string  // sides told lately, newest last
+	events   []stateChange
+}
+
+// peerSeen is another node of the cluster as this one sees it.
+type peerSeen struct {
+	addr       string    // where its distribution port is; empty: resolve the host of its name
+	configured bool      // by name; never forgotten
+	fixed      bool      // by address as well
+	listed     time.Time // when the cluster last listed it
+	tcp        answer
+	triedAt    time.Time
+	silentTCP  int // connects in a row without an answer
+	silentAt   time.Time
+	queue      float64 // bytes waiting at the last look
+	grew       int     // looks in a row at which queue had grown
+}
+
+func (s *brokerSeen) init(o Options) {
+	s.name, s.cluster = o.Name, o.Cluster
+	s.peers = map[string]*peerSeen{}
+	s.totalQueues = -1
+	s.exchanges = make([]exchangeSeen, len(o.Exchanges))
+	for _, text := range o.Peers {
+		name, addr, _ := strings.Cut(text, "=")
+		if name == s.name {
+			continue
+		}
+		s.peers[name] = &peerSeen{addr: addr, configured: true, fixed: addr != ""}
+	}
+}
+
+// member notes that the cluster lists a node, at addr where that is known.
+func (s *brokerSeen) member(name, addr string, now time.Time) {
+	if name == "" || name == s.name {
+		return
+	}
+	p := s.peers[name]
+	if p == nil {
+		if len(s.peers) >= maxPeers {
+			return
+		}
+		p = &peerSeen{}
+		s.peers[name] = p
+	}
+	p.listed = now
+	if addr != "" && !p.fixed {
+		p.addr = addr
+	}
+}
+
+// forget drops learnt peers that no answer has listed for an hour: they left the cluster.
+func (s *brokerSeen) forget(now time.Time) {
+	for name, p := range s.peers {
+		if name == s.name || !p.configured && now.Sub(p.listed) > forgetAfter {
+			delete(s.peers, name)
+		}
+	}
+}
+
+// peerNames are the expected peers in order.
+func (s *brokerSeen) peerNames() []string {
+	names := make([]string, 0, len(s.peers))
+	for n := range s.peers {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// dialAddress is where a peer's distribution port answers. Learnt addresses are kept, so that names need no
+// resolving while the network is in trouble.
+func (p *peerSeen) dialAddress(name string) string {
+	if p.addr != "" {
+		return p.addr
+	}
+	_, host, ok := strings.Cut(name, "@")
+	if !ok {
+		host = name
+	}
+	return net.JoinHostPort(host, distPort)
+}
+
+// distPort is the distribution port unless configured: the AMQP port and 20000.
+// Source: rabbitmq.com/docs/networking, read November 2026.
+const distPort = "25672"
+
+// elected says whether this node is the one that asks for what is the same on every node: the first by name
+// of those it sees running. In a cut each side has one.
+func (s *brokerSeen) elected() bool {
+	if s.name == "" {
+		return false
+	}
+	for _, n := range s.nodes {
+		if n.runs() && n.Name < s.name {
+			return false
+		}
+	}
+	return true
+}
+
+// sees says whether this node sees a peer running.
+func (s *brokerSeen) sees(peer string) bool {
+	for _, n := range s.nodes {
+		if n.Name == peer {
+			return n.runs()
+		}
+	}
+	return false
+}
+
+// side is this node and those that it sees running and not split from it, joined by "+". It is "" when it has no view.
+func (s *brokerSeen) side() string {
+	var names, split []string
+	for _, n := range s.nodes {
+		if n.Name == s.name {
+			split = n.Partitions
+		}
+	}
+	for _, n := range s.nodes {
+		if n.runs() && !slices.Contains(split, n.Name) {
+			names = append(names, n.Name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, "+")
+}
+
+// resetWatch finds restarts that nobody saw: the counters of the application fell back while the virtual machine
+// kept running. That is what a pause or an autoheal leaves behind, and all it leaves.
+type resetWatch struct {
+	uptime   float64
+	counters map[string]float64
+}
+
+// resetCounters begin again with the application and with nothing else. Our own requests move the last one, so
+// that a restart shows on a broker without any traffic.
+var resetCounters = []string{
+	"rabbitmq_global_messages_received_total", "rabbitmq_global_messages_routed_total",
+	"rabbitmq_connections_opened_total", "rabbitmq_channels_opened_total", "rabbitmq_auth_attempts_total",
+}
+
+// see compares with the looks before. While the application starts, the plugin answers without its counters; what they
+// were before still counts.
+func (r *resetWatch) see(plugin map[string]float64) (app, vm bool) {
+	uptime, ok := plugin["rabbitmq_erlang_uptime_seconds"]
+	if !ok {
+		return false, false
+	}
+	vm = r.counters != nil && uptime < r.uptime
+	if vm || r.counters == nil {
+		r.counters = map[string]float64{}
+	}
+	for _, name := range resetCounters {
+		v, ok := plugin[name]
+		if !ok {
+			continue
+		}
+		was, had := r.counters[name]
+		app = app || had && v < was
+		r.counters[name] = v
+	}
+	r.uptime = uptime
+	return app, vm
+}

@@ -1,0 +1,158 @@
+package riak
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/collectors"
+)
+
+const (
+	// maxBody bounds /stats: 16 kB on a node of 3.2.3, more where many disks and members are listed.
+	maxBody = 1 << 20
+	// maxDiagnosis is how much of an error page is read: the reason stands at its beginning.
+	maxDiagnosis = 2 << 10
+)
+
+// Why /stats gave no figures. Only connect says that nobody listens.
+const (
+	reasonConnect     = "connect"
+	reasonTimeout     = "timeout"        // no answer in time, ours
+	reasonCalcTimeout = "calc_timeout"   // Riak's own 5 s for its figures are over: something in the node is slow
+	reasonOverload    = "vnode_overload" // the vnode that was asked for a figure refuses work
+	reasonHTTP        = "http"           // another status
+	reasonParse       = "parse"          // no JSON object, or too long
+)
+
+var reasons = []string{reasonConnect, reasonTimeout, reasonCalcTimeout, reasonOverload, reasonHTTP, reasonParse}
+
+// response is what came of one request.
+type response struct {
+	stats  figures
+	status int
+	took   time.Duration
+	reason string // empty when err is nil
+	err    error
+}
+
+// unreachable says that nobody took the connection.
+func (r response) unreachable() bool { return r.reason == reasonConnect }
+
+// isRiak says whether /ping was answered as Riak answers it.
+func (r response) isRiak() bool { return r.err == nil }
+
+// ping asks /ping, which visits no vnode. With security on it is answered 426, by a node that lives.
+func (r *collector) ping(ctx context.Context) response {
+	ctx, cancel := context.WithTimeout(ctx, pingDeadline)
+	defer cancel()
+	return r.get(ctx, "/ping", func(status int, body io.Reader) (figures, string, error) {
+		if status == http.StatusUpgradeRequired {
+			return nil, "", nil
+		}
+		text, err := io.ReadAll(io.LimitReader(body, maxDiagnosis))
+		if err != nil {
+			return nil, reasonTimeout, err
+		}
+		if status != http.StatusOK || strings.TrimSpace(string(text)) != "OK" {
+			return nil, reasonHTTP, fmt.Errorf("status %d %.40q, want 200 OK", status, text)
+		}
+		return nil, "", nil
+	})
+}
+
+// stats asks for the figures.
+func (r *collector) stats(ctx context.Context) response {
+	ctx, cancel := context.WithTimeout(ctx, statsDeadline)
+	defer cancel()
+	return r.get(ctx, "/stats", func(status int, body io.Reader) (figures, string, error) {
+		if status != http.StatusOK {
+			page, _ := io.ReadAll(io.LimitReader(body, maxDiagnosis)) // what was cut off is judged by what there is
+			reason := diagnose(string(page))
+			return nil, reason, fmt.Errorf("status %d, %s", status, reason)
+		}
+		var s figures
+		err := json.NewDecoder(collectors.Bounded(body, maxBody)).Decode(&s)
+		switch {
+		case ctx.Err() != nil:
+			return nil, reasonTimeout, ctx.Err()
+		case err != nil:
+			return nil, reasonParse, err
+		case s == nil:
+			return nil, reasonParse, errors.New("want an object, have null")
+		}
+		return s, "", nil
+	})
+}
+
+// diagnose tells by its error page why a node has no figures.
+func diagnose(page string) string {
+	switch {
+	case strings.Contains(page, "no_backend_status"):
+		return reasonOverload
+	case strings.Contains(page, "timeout") && strings.Contains(page, "get_stats"):
+		return reasonCalcTimeout
+	}
+	return reasonHTTP
+}
+
+func (r *collector) get(ctx context.Context, path string, read func(int, io.Reader) (figures, string, error)) response {
+	start := r.env.Now()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.opt.URL+path, nil)
+	if err != nil {
+		return response{reason: reasonHTTP, err: err}
+	}
+	req.Header.Set("Accept", map[bool]string{true: "application/json", false: "*/*"}[path == "/stats"])
+	resp, err := r.env.HTTP.RoundTrip(req)
+	if err != nil {
+		return response{reason: transportReason(ctx, err), err: fmt.Errorf("GET %s: %w", path, err), took: r.env.Now().Sub(start)}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	reply := response{status: resp.StatusCode}
+	if reply.stats, reply.reason, err = read(resp.StatusCode, resp.Body); err != nil {
+		reply.err = fmt.Errorf("GET %s: %w", path, err)
+	}
+	reply.took = r.env.Now().Sub(start)
+	return reply
+}
+
+// transportReason tells a port that nobody listens on from an answer that did not come whole.
+func transportReason(ctx context.Context, err error) string {
+	var n net.Error
+	var op *net.OpError
+	switch {
+	case ctx.Err() != nil, errors.As(err, &n) && n.Timeout():
+		return reasonTimeout
+	case errors.As(err, &op) && op.Op == "dial":
+		return reasonConnect
+	}
+	return reasonHTTP
+}
+
+// The protocol-buffer ping: a length of 1, then the code; the answer has the next code.
+// Source: Riak KV documentation, "PBC API", and a recorded exchange (3.2.3), November 2026.
+var pbRequest, pbAnswer = []byte{0, 0, 0, 1, 1}, [5]byte{0, 0, 0, 1, 2}
+
+// pbPing says whether the protocol-buffer listener answers.
+func (r *collector) pbPing(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, pingDeadline)
+	defer cancel()
+	conn, err := r.env.Dial(ctx, "tcp", r.opt.PB)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	if _, err := conn.Write(pbRequest); err != nil {
+		return false
+	}
+	var got [5]byte
+	_, err = io.ReadFull(conn, got[:])
+	return err == nil && got == pbAnswer
+}

@@ -1,0 +1,88 @@
+package riak
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"time"
+)
+
+// tlsEvery is how often certificates are looked at: each look is a handshake.
+const tlsEvery = 5 * time.Minute
+
+// lookTLS shakes hands with each listener of the option tls and tells when its certificate ends.
+func (r *collector) lookTLS(ctx context.Context) (func(output), error) {
+	until := map[string]time.Time{}
+	var errs []error
+	for _, address := range r.opt.TLS {
+		t, err := r.notAfter(ctx, address)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("tls: %s: %w", address, err))
+			continue
+		}
+		until[address] = t
+	}
+	if len(until) == 0 {
+		return nil, errors.Join(errs...)
+	}
+	return func(o output) {
+		for address, t := range until {
+			o.add(descTLSNotAfter, float64(t.Unix()), "listener", address)
+		}
+	}, errors.Join(errs...)
+}
+
+// The protocol-buffer listener speaks TLS after it was asked for: code 255, answered by the same.
+// Source: Riak KV documentation, "PBC API", RpbStartTls, read November 2026.
+var pbStartTLS = []byte{0, 0, 0, 1, 255}
+
+// notAfter returns when the first certificate of a listener's chain to end does so. Nothing is sent over the connection,
+// so whom it belongs to does not matter here: clients check that.
+func (r *collector) notAfter(ctx context.Context, address string) (first time.Time, err error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return first, err
+	}
+	raw, err := r.env.Dial(ctx, "tcp", u.Host)
+	if err != nil {
+		return first, err
+	}
+	defer func() { _ = raw.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(0, 0)) })()
+	if u.Scheme == "pb" {
+		if err := startTLS(raw); err != nil {
+			return first, err
+		}
+	}
+	c := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, ServerName: u.Hostname()})
+	if err := c.HandshakeContext(ctx); err != nil {
+		return first, err
+	}
+	for _, cert := range c.ConnectionState().PeerCertificates {
+		if first.IsZero() || cert.NotAfter.Before(first) {
+			first = cert.NotAfter
+		}
+	}
+	if first.IsZero() {
+		return first, errors.New("it has no certificate")
+	}
+	return first, nil
+}
+
+func startTLS(c net.Conn) error {
+	var answer [5]byte
+	if _, err := c.Write(pbStartTLS); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(c, answer[:]); err != nil {
+		return err
+	}
+	if string(answer[:]) != string(pbStartTLS) {
+		return fmt.Errorf("asked for TLS, it answers % x", answer)
+	}
+	return nil
+}
