@@ -25,7 +25,7 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
 	"github.com/navcloud/binnacle/alerting/intake"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 	"github.com/navcloud/binnacle/alerting/rules"
 )
 

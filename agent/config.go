@@ -14,7 +14,7 @@ import (
 	"github.com/navcloud/binnacle/agent/rollup"
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
 // Config is all that an operator sets: one section for each role, and what they share. Default is

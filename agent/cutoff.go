@@ -7,7 +7,7 @@ import (
 
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/intake"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
 // routerBeat is how often a node makes sure that the routers hear it: a wrong password must be seen before the first alarm.

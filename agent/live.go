@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting/ledger"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
 // CheckLive asks PagerDuty what would defeat us there, and whether a shared ledger can be reached; with send it also sends

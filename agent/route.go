@@ -12,7 +12,8 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
 	"github.com/navcloud/binnacle/alerting/ledger"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
+	"github.com/navcloud/binnacle/alerting/router"
 )
 
 // RouteConfig is the role route. Without a routing key pages are shown and logged.
@@ -67,7 +68,7 @@ func newDispatcher(cfg Config, data string, first, second dispatch.Pager, log *s
 		set.LowRoute, set.TellP4 = pagerduty.LowRoute, low.P4
 	}
 	return dispatch.New(cfg.Route.Delivery, dispatch.Options{
-		Router: alerting.New(set), Runbooks: cfg.runbooks(), Pager: first, Second: second, Node: cfg.nodeName(), Log: log.With("part", "dispatch"), Sent: sent,
+		Router: router.New(set), Runbooks: cfg.runbooks(), Pager: first, Second: second, Node: cfg.nodeName(), Log: log.With("part", "dispatch"), Sent: sent,
 		Ledger: func() (ledger.Ledger, error) {
 			if c := cfg.Route.Ledger.NATS; c.Configured() {
 				return ledger.OpenNATS(context.Background(), c, set.Fleet, ledger.Options{})

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/navcloud/binnacle/agent/store"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
 // shutdownWait is for requests that are under way when the agent stops.

@@ -1,15 +1,10 @@
-// Package alerting decides what a person is told, in which order and why: alarms become problems,
-// problems get a priority from a table, and the worst goes out first.
-//
-// It is pure: Router.Step reads no clock, does no I/O and starts no goroutine, so that every behaviour
-// is a table test or a timeline. It knows rules only by their labels and entities only by the
-// graph. It does not deliver: package dispatch is the only caller of Step and carries its Actions out.
 package alerting
 
 import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"time"
 
@@ -79,6 +74,12 @@ func (a Alarm) Fingerprint() string {
 		_, _ = h.Write([]byte{0xff})
 	}
 	return fmt.Sprintf("%016x", h.Sum64())
+}
+
+// Clone shares no map with a.
+func (a Alarm) Clone() Alarm {
+	a.Labels, a.Annotations = maps.Clone(a.Labels), maps.Clone(a.Annotations)
+	return a
 }
 
 // Input is one thing that the router is told. The types below are all there are.

@@ -1,9 +1,7 @@
 package alerting
 
 import (
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -71,34 +69,4 @@ func (s Silence) names(rule string) bool {
 		}
 	}
 	return false
-}
-
-// silence adds, replaces or ends one.
-func (r *Router) silence(in Silence) {
-	if !in.EndsAt.After(r.now) {
-		delete(r.silences, in.ID)
-		return
-	}
-	r.silences[in.ID] = &in
-}
-
-// silencer returns the ID of the silence that covers a now, the least where several do.
-func (r *Router) silencer(a *alarm) string {
-	best := ""
-	for id, s := range r.silences {
-		if s.Active(r.now) && s.Covers(a.Labels) && (best == "" || id < best) {
-			best = id
-		}
-	}
-	return best
-}
-
-func (r *Router) sortedSilences() []Silence {
-	var out []Silence
-	for _, id := range slices.Sorted(maps.Keys(r.silences)) {
-		s := *r.silences[id]
-		s.Matchers = slices.Clone(s.Matchers)
-		out = append(out, s)
-	}
-	return out
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 	"github.com/navcloud/binnacle/alerting/ledger"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
 func TestAnAlarmIsPagedAndResolved(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 	"github.com/navcloud/binnacle/alerting/ledger"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
+	"github.com/navcloud/binnacle/alerting/router"
 )
 
 // mate is one router of a fleet.
@@ -60,7 +61,7 @@ func (f *fleet) boot(name string) *mate {
 		f.t.Fatal(err)
 	}
 	m.Dispatcher, err = New(DefaultConfig(), Options{
-		Router: alerting.New(alerting.DefaultSettings()), Pager: pager, Node: name, Shared: true,
+		Router: router.New(alerting.DefaultSettings()), Pager: pager, Node: name, Shared: true,
 		Ledger: func() (ledger.Ledger, error) { return member{f.pool, &m.cut}, nil },
 	})
 	if err != nil {

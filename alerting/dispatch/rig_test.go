@@ -16,7 +16,7 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 	"github.com/navcloud/binnacle/alerting/ledger"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
 // single is a router that makes each alarm a page of its own, in order of arrival, one call at a time for

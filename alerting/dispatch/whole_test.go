@@ -8,7 +8,8 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 	"github.com/navcloud/binnacle/alerting/ledger"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
+	"github.com/navcloud/binnacle/alerting/router"
 )
 
 // The tests of this file run the router that decides, not the single one: what must hold of both together.
@@ -19,7 +20,7 @@ func (r *rig) restartWhole() {
 	if r.cancel != nil {
 		r.stop()
 	}
-	r.opts.Router = alerting.New(alerting.DefaultSettings())
+	r.opts.Router = router.New(alerting.DefaultSettings())
 	d, err := New(r.cfg, r.opts)
 	if err != nil {
 		r.t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/router"
 )
 
 // TestAShippedRuleAloneShowsThePriorityOfItsSeverity holds what the packs promise: P1 and P2 are
@@ -49,7 +50,7 @@ func TestAShippedRuleAloneShowsThePriorityOfItsSeverity(t *testing.T) {
 // alone is the priority of an alarm of which nothing else is known.
 func alone(labels, annotations map[string]string) alerting.Priority {
 	now := time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC)
-	r := alerting.New(alerting.DefaultSettings())
+	r := router.New(alerting.DefaultSettings())
 	r.Step(now, []alerting.Input{alerting.Firing{Alarm: alerting.Alarm{Labels: labels, Annotations: annotations, StartsAt: now}}})
 	return r.View().Problems[0].Priority
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/router"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
@@ -73,7 +74,7 @@ func (p pagesFile) of(name string) *pagesTest {
 
 // timeline feeds a router in simulated time and keeps the pages that it sends.
 type timeline struct {
-	router *alerting.Router
+	router *router.Router
 	in     []alerting.Input
 	sent   []sentPage
 }
@@ -92,7 +93,7 @@ func newTimeline(t *pagesTest) (*timeline, error) {
 	if err := set.Validate(); err != nil {
 		return nil, fmt.Errorf("router: %w", err)
 	}
-	l := &timeline{router: alerting.New(set)}
+	l := &timeline{router: router.New(set)}
 	if t.graph != nil {
 		l.take([]alerting.Input{alerting.Topology{Graph: t.graph}})
 	}

@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	"agent": {
 		"agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"collectors/catalogue",
-		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagerduty", "alerting/rules",
+		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards",
 	},
 	"agent/inventory": {"alerting/topology"}, // it makes the graph of what agents tell
@@ -49,13 +49,14 @@ var arrows = map[string][]string{
 	"collectors/statsd":    {"agent/metric", "collectors"},
 	"collectors/catalogue": {"collectors", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/statsd"}, // the list
 
-	"alerting":           {"alerting/topology"},
-	"alerting/topology":  {},
-	"alerting/rules":     {"alerting", "alerting/topology"},
-	"alerting/intake":    {"alerting", "agent/metric"}, // its own figures, and the events of StatsD
-	"alerting/ledger":    {"alerting", "agent/secret"},
-	"alerting/pagerduty": {"alerting", "agent/login", "agent/secret"},
-	"alerting/dispatch":  {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
+	"alerting":                  {"alerting/topology"},
+	"alerting/topology":         {},
+	"alerting/router":           {"alerting", "alerting/topology"},
+	"alerting/rules":            {"alerting", "alerting/router", "alerting/topology"},
+	"alerting/intake":           {"alerting", "agent/metric"}, // its own figures, and the events of StatsD
+	"alerting/ledger":           {"alerting", "agent/secret"},
+	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
+	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
 	"dashboards":        {"agent/capacity", "agent/health", "agent/query", "agent/words", "alerting", "alerting/topology"},
 	"dashboards/export": {"agent/metric"},
@@ -79,7 +80,7 @@ var edges = map[string][]string{
 	"github.com/prometheus/prometheus/":   {"agent/store/*", "agent/rollup/*", "alerting/rules/*", "agent/sinks/remotewrite*", "agent/sinks/sinkstest/remotewrite*"},
 	"github.com/shirou/gopsutil/":         {"collectors/host/*"},
 	"github.com/aws/":                     {"agent/sinks/cloudwatch*", "agent/sinks/sinkstest/cloudwatch*", "agent/inventory/*", "alerting/intake/*"},
-	"github.com/PagerDuty/go-pagerduty":   {"alerting/pagerduty/*"},
+	"github.com/PagerDuty/go-pagerduty":   {"alerting/pagers/pagerduty/*"},
 	"github.com/nats-io/":                 {"alerting/ledger/*"},
 	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
 	"github.com/prometheus/alertmanager/": {"alerting/intake/*"},
@@ -89,8 +90,9 @@ var edges = map[string][]string{
 
 // core may not see network, clock or disk; of time it may take the types.
 var core = map[string][]string{
-	"alerting":     {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
-	"agent/metric": {"net", "net/http", "os", "log/slog"},
+	"alerting/router": {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
+	"alerting":        {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
+	"agent/metric":    {"net", "net/http", "os", "log/slog"},
 
 	"dashboards/export": {"net", "net/http", "os", "log/slog", "context"},
 	"agent/words":       {"net", "net/http", "os", "log/slog", "context"},

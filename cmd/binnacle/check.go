@@ -10,7 +10,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/agent/health"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 	"github.com/navcloud/binnacle/alerting/rules"
 )
 

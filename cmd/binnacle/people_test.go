@@ -19,7 +19,8 @@ import (
 	"github.com/navcloud/binnacle/alerting/dispatch"
 	"github.com/navcloud/binnacle/alerting/intake"
 	"github.com/navcloud/binnacle/alerting/ledger"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
+	"github.com/navcloud/binnacle/alerting/router"
 )
 
 // Before anything runs: the same hours are shown everywhere.
@@ -51,7 +52,7 @@ func atDesk(t *testing.T, mode dispatch.Mode, test func(t *testing.T, k *desk)) 
 		delivery := dispatch.DefaultConfig()
 		delivery.Mode = mode
 		d, err := dispatch.New(delivery, dispatch.Options{
-			Router: alerting.New(alerting.DefaultSettings()), Pager: pager, Node: "n1",
+			Router: router.New(alerting.DefaultSettings()), Pager: pager, Node: "n1",
 			Ledger: func() (ledger.Ledger, error) { return ledger.Open(path, ledger.Options{}) },
 		})
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/router"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
@@ -75,7 +76,7 @@ func (o replayOptions) player() (*player, error) {
 		return nil, err
 	}
 	set.RouteBy = cfg.Route.PagerDuty.RouteOf
-	p := &player{router: alerting.New(set), ackAfter: o.ackAfter}
+	p := &player{router: router.New(set), ackAfter: o.ackAfter}
 	path := cfg.Route.Topology
 	if o.topology != "" {
 		path = o.topology
@@ -185,7 +186,7 @@ func readRecording(stdin io.Reader, path string) ([]told, error) {
 
 // player lets a router live through a recording.
 type player struct {
-	router   *alerting.Router
+	router   *router.Router
 	in       []alerting.Input
 	ackAfter time.Duration
 	acks     []told // to come, in order

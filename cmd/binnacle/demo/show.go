@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
 // line is the line of counts.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
-	"github.com/navcloud/binnacle/alerting/pagerduty"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
 func ExampleText() {

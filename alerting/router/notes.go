@@ -1,4 +1,4 @@
-package alerting
+package router
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // summaryEvery is how often a storm is summed up.
@@ -38,7 +40,7 @@ func (r *Router) news(p *problem) {
 }
 
 // standing is what of a page changes while it is open.
-func standing(p Page) string {
+func standing(p alerting.Page) string {
 	if p.Impact == "" || p.Impact == p.Broken {
 		return p.Broken
 	}
@@ -80,7 +82,7 @@ func (r *Router) remark() {
 		}
 	}
 	for _, p := range r.problems {
-		if p.told && p.awake && p.incident.rec.Open && p.priority <= P2 {
+		if p.told && p.awake && p.incident.rec.Open && p.priority <= alerting.P2 {
 			p.incident.note(fmt.Sprintf("Storm: %d alarms began in %s, %d hold now, %d problems are open", len(r.raw), plain(r.set.Storm.Window), firing, open))
 			return
 		}

@@ -1,9 +1,11 @@
-package alerting
+package router
 
 import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // Ten thousand alarms in a minute, and what users feel among them: its page is not late for it.
@@ -12,10 +14,10 @@ func BenchmarkTenThousandAlarms(b *testing.B) {
 		w := newWorld(b)
 		for n := range 60 {
 			for i := range 167 {
-				w.in = append(w.in, Firing{tell(fmt.Sprintf("Rule%d-%d warning saturation node store-a%d", n, i, i%4))})
+				w.in = append(w.in, alerting.Firing{Alarm: tell(fmt.Sprintf("Rule%d-%d warning saturation node store-a%d", n, i, i%4))})
 			}
 			if n == 30 {
-				w.in = append(w.in, Firing{burn})
+				w.in = append(w.in, alerting.Firing{Alarm: burn})
 			}
 			w.wait(time.Second)
 		}

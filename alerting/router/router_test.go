@@ -1,4 +1,4 @@
-package alerting
+package router
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
@@ -60,20 +61,20 @@ func trio(t testing.TB, nodes ...string) *topology.Graph {
 }
 
 // tell makes an alarm of "rule severity kind layer entity", with guidance where it is critical, and more labels.
-func tell(what string, more ...string) Alarm {
+func tell(what string, more ...string) alerting.Alarm {
 	f := strings.Fields(what)
-	a := Alarm{
+	a := alerting.Alarm{
 		Labels: map[string]string{
-			LabelRule: f[0], LabelSeverity: f[1], LabelKind: f[2], LabelLayer: f[3], LabelEntity: f[4], LabelSource: "agent",
+			alerting.LabelRule: f[0], alerting.LabelSeverity: f[1], alerting.LabelKind: f[2], alerting.LabelLayer: f[3], alerting.LabelEntity: f[4], alerting.LabelSource: "agent",
 		},
-		Annotations: map[string]string{AnnotationSummary: f[0] + " on " + f[4]},
+		Annotations: map[string]string{alerting.AnnotationSummary: f[0] + " on " + f[4]},
 	}
 	if f[1] == "critical" {
-		a.Annotations[AnnotationGuidance] = "look at " + f[4]
+		a.Annotations[alerting.AnnotationGuidance] = "look at " + f[4]
 	}
 	for _, m := range more {
 		k, v, _ := strings.Cut(m, "=")
-		if k == AnnotationHarmIn {
+		if k == alerting.AnnotationHarmIn {
 			a.Annotations[k] = v
 			continue
 		}
@@ -88,48 +89,48 @@ type world struct {
 	r      *Router
 	now    time.Time
 	next   time.Time
-	in     []Input
-	answer func(Action) Outcome
+	in     []alerting.Input
+	answer func(alerting.Action) alerting.Outcome
 	log    []string // "12s trigger P1 Rule"
 	notes  []string
-	open   map[string]Priority
-	ledger map[string]Record
+	open   map[string]alerting.Priority
+	ledger map[string]alerting.Record
 	high   int
 }
 
 func newWorld(t testing.TB) *world {
-	w := &world{t: t, now: start, open: map[string]Priority{}, ledger: map[string]Record{}}
+	w := &world{t: t, now: start, open: map[string]alerting.Priority{}, ledger: map[string]alerting.Record{}}
 	w.boot()
 	return w
 }
 
 func (w *world) boot() {
-	w.r = New(DefaultSettings())
-	w.in = append(w.in, Topology{fleet(w.t)})
+	w.r = New(alerting.DefaultSettings())
+	w.in = append(w.in, alerting.Topology{Graph: fleet(w.t)})
 }
 
 // restart is kill -9: all that was not answered is lost, all that was recorded is told.
 func (w *world) restart() {
 	w.in = nil
 	w.boot()
-	var recs []Record
+	var recs []alerting.Record
 	for _, rec := range w.ledger {
 		recs = append(recs, rec)
 	}
-	slices.SortFunc(recs, func(a, b Record) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(recs, func(a, b alerting.Record) int { return strings.Compare(a.Key, b.Key) })
 	w.r.Restore(recs)
 }
 
-func (w *world) fire(as ...Alarm) {
+func (w *world) fire(as ...alerting.Alarm) {
 	for _, a := range as {
-		w.in = append(w.in, Firing{a})
+		w.in = append(w.in, alerting.Firing{Alarm: a})
 	}
 	w.step()
 }
 
-func (w *world) end(as ...Alarm) {
+func (w *world) end(as ...alerting.Alarm) {
 	for _, a := range as {
-		w.in = append(w.in, Ended{a.Fingerprint()})
+		w.in = append(w.in, alerting.Ended{Fingerprint: a.Fingerprint()})
 	}
 	w.step()
 }
@@ -150,36 +151,36 @@ func (w *world) step() {
 	}
 }
 
-func (w *world) carry(a Action) {
+func (w *world) carry(a alerting.Action) {
 	pending := a.Record
 	pending.Pending = a.ID
 	w.ledger[a.Key] = pending
-	o := Accepted
+	o := alerting.Accepted
 	if w.answer != nil {
 		o = w.answer(a)
 	}
 	if o == 0 {
 		return // killed under way
 	}
-	if o == Accepted {
+	if o == alerting.Accepted {
 		w.ledger[a.Key] = a.Record
 		w.log = append(w.log, fmt.Sprintf("%v %s %s %s", w.now.Sub(start), a.Kind, a.Page.Priority, a.Page.Rule))
 		w.happen(a)
 	}
-	w.in = append(w.in, Result{ActionID: a.ID, Outcome: o})
+	w.in = append(w.in, alerting.Result{ActionID: a.ID, Outcome: o})
 }
 
 // happen is what the pager does with it.
-func (w *world) happen(a Action) {
+func (w *world) happen(a alerting.Action) {
 	switch a.Kind {
-	case Note:
+	case alerting.Note:
 		w.notes = append(w.notes, a.Text)
-	case Trigger:
-		if _, ok := w.open[a.Key]; !ok && a.Page.Priority <= P2 {
+	case alerting.Trigger:
+		if _, ok := w.open[a.Key]; !ok && a.Page.Priority <= alerting.P2 {
 			w.high++
 		}
 		w.open[a.Key] = a.Page.Priority
-	case Resolve:
+	case alerting.Resolve:
 		delete(w.open, a.Key)
 	}
 	if n := len([]rune(a.Page.Sentence)); n == 0 || n >= 80 || a.Page.Guidance == "" || a.Page.Reason == "" || len(a.Page.Explained) == 0 {
@@ -209,12 +210,12 @@ func (w *world) want(log ...string) {
 func TestATitleThatGotNoAnswerIsTriedAgain(t *testing.T) {
 	w := newWorld(t)
 	lost := 3
-	w.answer = func(a Action) Outcome {
-		if a.Kind == Retitle && lost > 0 {
+	w.answer = func(a alerting.Action) alerting.Outcome {
+		if a.Kind == alerting.Retitle && lost > 0 {
 			lost--
-			return Unknown
+			return alerting.Unknown
 		}
-		return Accepted
+		return alerting.Accepted
 	}
 	w.fire(burn)
 	w.wait(20 * time.Second)
@@ -227,7 +228,7 @@ func TestATitleThatGotNoAnswerIsTriedAgain(t *testing.T) {
 
 func TestATitleOfAnEarlierLifeIsPutRight(t *testing.T) {
 	w := newWorld(t)
-	w.answer = func(Action) Outcome { return Unknown } // and it may have had its effect
+	w.answer = func(alerting.Action) alerting.Outcome { return alerting.Unknown } // and it may have had its effect
 	w.fire(burn)
 	w.wait(16 * time.Second)
 	w.fire(limit)
@@ -276,8 +277,8 @@ func TestWhatWakesNobodyGoesItsOwnWay(t *testing.T) {
 	if got, want := routes(), "default Disk, low Other"; got != want {
 		t.Errorf("incidents %s; want %s", got, want)
 	}
-	worse := other.copied()
-	worse.Annotations = map[string]string{AnnotationHarmIn: "8m"}
+	worse := other.Clone()
+	worse.Annotations = map[string]string{alerting.AnnotationHarmIn: "8m"}
 	w.fire(worse)
 	w.wait(time.Minute)
 	if got, want := routes(), "default Disk, default Other, low Other"; got != want {

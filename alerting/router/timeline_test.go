@@ -1,4 +1,4 @@
-package alerting
+package router
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 var (
@@ -60,7 +62,7 @@ func TestTimelines(t *testing.T) {
 			w.want()
 		},
 		"the one node that could be spared is told when nothing replaces it": func(w *world) {
-			w.in = append(w.in, Topology{trio(w.t, "a", "b", "c")})
+			w.in = append(w.in, alerting.Topology{Graph: trio(w.t, "a", "b", "c")})
 			w.fire(tell("Gone critical down node a"))
 			w.wait(170 * time.Second)
 			w.want()
@@ -69,7 +71,7 @@ func TestTimelines(t *testing.T) {
 			if v := w.r.View(); !strings.Contains(v.Problems[0].Reason, "nothing replaced it for 3m: the next loss hurts") {
 				w.t.Errorf("the reason is %q", v.Problems[0].Reason)
 			}
-			w.in = append(w.in, Topology{trio(w.t, "b", "c")}) // forgotten, not replaced
+			w.in = append(w.in, alerting.Topology{Graph: trio(w.t, "b", "c")}) // forgotten, not replaced
 			w.wait(5 * time.Minute)
 			w.want()
 			w.end(tell("Gone critical down node a"))
@@ -77,17 +79,17 @@ func TestTimelines(t *testing.T) {
 			w.want("9m50s resolve P2 Gone")
 		},
 		"a node that its group replaced is told to nobody": func(w *world) {
-			w.in = append(w.in, Topology{trio(w.t, "a", "b", "c")})
+			w.in = append(w.in, alerting.Topology{Graph: trio(w.t, "a", "b", "c")})
 			w.fire(tell("Gone critical down node a"))
 			w.wait(2 * time.Minute)
-			w.in = append(w.in, Topology{trio(w.t, "a", "b", "c", "d")})
+			w.in = append(w.in, alerting.Topology{Graph: trio(w.t, "a", "b", "c", "d")})
 			w.wait(10 * time.Minute)
-			w.in = append(w.in, Topology{trio(w.t, "b", "c", "d")})
+			w.in = append(w.in, alerting.Topology{Graph: trio(w.t, "b", "c", "d")})
 			w.wait(time.Hour)
 			w.want()
 		},
 		"a node that comes back in time is told to nobody": func(w *world) {
-			w.in = append(w.in, Topology{trio(w.t, "a", "b", "c")})
+			w.in = append(w.in, alerting.Topology{Graph: trio(w.t, "a", "b", "c")})
 			w.fire(tell("Gone critical down node a"))
 			w.wait(170 * time.Second)
 			w.end(tell("Gone critical down node a"))
@@ -104,7 +106,7 @@ func TestTimelines(t *testing.T) {
 		"what a person acknowledged and gets worse is told anew": func(w *world) {
 			w.fire(split)
 			w.wait(30 * time.Second)
-			w.in = append(w.in, Acked{Key: "binnacle:Split:the-store:1", By: "ann"})
+			w.in = append(w.in, alerting.Acked{Key: "binnacle:Split:the-store:1", By: "ann"})
 			w.fire(burn)
 			w.wait(time.Minute)
 			w.want("20s trigger P2 Split", "33s trigger P1 Split")
@@ -113,15 +115,15 @@ func TestTimelines(t *testing.T) {
 			w.fire(split)
 			w.wait(5 * time.Second)
 			p := w.r.View().Problems[0]
-			w.in = append(w.in, Acked{Key: p.ID, By: "ann"})
+			w.in = append(w.in, alerting.Acked{Key: p.ID, By: "ann"})
 			w.wait(5 * time.Second)
-			if p := w.r.View().Problems[0]; p.State != Waiting || p.AckedBy != "ann" {
+			if p := w.r.View().Problems[0]; p.State != alerting.Waiting || p.AckedBy != "ann" {
 				w.t.Errorf("before its page: %s, taken by %q", p.State, p.AckedBy)
 			}
 			w.fire(burn) // and gets worse: its page is of that
 			w.wait(time.Minute)
 			w.want("13s trigger P1 Split")
-			if p := w.r.View().Problems[0]; p.State != AckedState || p.AckedBy != "ann" {
+			if p := w.r.View().Problems[0]; p.State != alerting.AckedState || p.AckedBy != "ann" {
 				w.t.Errorf("after its page: %s, taken by %q", p.State, p.AckedBy)
 			}
 		},
@@ -129,17 +131,17 @@ func TestTimelines(t *testing.T) {
 			w.fire(split)
 			w.wait(5 * time.Second)
 			id := w.r.View().Problems[0].ID
-			w.in = append(w.in, Acked{Key: id, By: "ann"}, Acked{Key: id, By: "ann", Undo: true})
+			w.in = append(w.in, alerting.Acked{Key: id, By: "ann"}, alerting.Acked{Key: id, By: "ann", Undo: true})
 			w.wait(time.Minute)
 			w.want("20s trigger P2 Split")
-			if p := w.r.View().Problems[0]; p.State != Paged || p.AckedBy != "" {
+			if p := w.r.View().Problems[0]; p.State != alerting.Paged || p.AckedBy != "" {
 				w.t.Errorf("%s, taken by %q", p.State, p.AckedBy)
 			}
 		},
 		"a claim ends with its problem": func(w *world) {
 			w.fire(split)
 			w.wait(5 * time.Second)
-			w.in = append(w.in, Acked{Key: w.r.View().Problems[0].ID, By: "ann"})
+			w.in = append(w.in, alerting.Acked{Key: w.r.View().Problems[0].ID, By: "ann"})
 			w.wait(time.Second)
 			w.end(split)
 			w.wait(30 * time.Minute)
@@ -181,7 +183,7 @@ func TestTimelines(t *testing.T) {
 			w.want("20s trigger P2 Split", "2m0s resolve P2 Split")
 		},
 		"a silence covers causes but not what users feel": func(w *world) {
-			w.in = append(w.in, Silenced{Silence: Silence{ID: "s", Matchers: []Matcher{{Name: LabelEntity, Value: ".*", Regex: true}}, EndsAt: start.Add(time.Hour)}})
+			w.in = append(w.in, alerting.Silenced{Silence: alerting.Silence{ID: "s", Matchers: []alerting.Matcher{{Name: alerting.LabelEntity, Value: ".*", Regex: true}}, EndsAt: start.Add(time.Hour)}})
 			w.fire(limit, burn)
 			w.wait(time.Minute)
 			w.want("15s trigger P1 Burn")
@@ -202,7 +204,7 @@ func TestTimelines(t *testing.T) {
 			w.want()
 		},
 		"a foreign critical alarm pages as P2": func(w *world) {
-			w.fire(Alarm{Labels: map[string]string{LabelRule: "Theirs", LabelSeverity: "critical", "job": "x"}})
+			w.fire(alerting.Alarm{Labels: map[string]string{alerting.LabelRule: "Theirs", alerting.LabelSeverity: "critical", "job": "x"}})
 			w.wait(time.Minute)
 			w.want("20s trigger P2 Theirs")
 		},
@@ -232,7 +234,7 @@ func TestTimelines(t *testing.T) {
 		"what strangers tell of data or of harm is told by itself": func(w *world) {
 			for n := range 3 {
 				a := stranger("Theirs", n)
-				a.Labels[LabelImpact] = "data"
+				a.Labels[alerting.LabelImpact] = "data"
 				w.fire(a)
 			}
 			w.wait(time.Minute)
@@ -281,11 +283,11 @@ func TestTimelines(t *testing.T) {
 			}
 		},
 		"no answer is tried again under the same key, soon": func(w *world) {
-			w.answer = func(Action) Outcome {
+			w.answer = func(alerting.Action) alerting.Outcome {
 				if w.now.Sub(start) < 2*time.Minute {
-					return Unknown
+					return alerting.Unknown
 				}
-				return Accepted
+				return alerting.Accepted
 			}
 			w.fire(disk)
 			w.wait(5 * time.Minute)
@@ -295,11 +297,11 @@ func TestTimelines(t *testing.T) {
 		},
 		"after too many calls the probe is the best": func(w *world) {
 			refused := 0
-			w.answer = func(Action) Outcome {
+			w.answer = func(alerting.Action) alerting.Outcome {
 				if refused++; refused == 1 {
-					return Throttled
+					return alerting.Throttled
 				}
-				return Accepted
+				return alerting.Accepted
 			}
 			w.fire(disk)
 			w.wait(22 * time.Second)
@@ -312,7 +314,7 @@ func TestTimelines(t *testing.T) {
 		"what became of it is noted, less often the longer it lasts": func(w *world) {
 			for n := range 240 {
 				a := disk
-				a.Annotations = map[string]string{AnnotationSummary: fmt.Sprintf("disk fills, for %d min", n/4), AnnotationGuidance: "look"}
+				a.Annotations = map[string]string{alerting.AnnotationSummary: fmt.Sprintf("disk fills, for %d min", n/4), alerting.AnnotationGuidance: "look"}
 				w.fire(a)
 				w.wait(15 * time.Second)
 			}
@@ -345,7 +347,7 @@ func TestRestartNeitherDoublesNorLoses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			if tc.dies {
-				w.answer = func(a Action) Outcome { w.happen(a); return 0 }
+				w.answer = func(a alerting.Action) alerting.Outcome { w.happen(a); return 0 }
 			}
 			w.fire(burn)
 			w.wait(tc.kill)
@@ -367,15 +369,15 @@ func TestRestartNeitherDoublesNorLoses(t *testing.T) {
 }
 
 // foreign is an alarm of a plain rule on a host that the graph knows.
-func foreign(rule, host string) Alarm {
-	return Alarm{
-		Labels:      map[string]string{LabelRule: rule, LabelSeverity: "critical", "instance": host + ":9100", "job": "node"},
-		Annotations: map[string]string{AnnotationSummary: rule + " on " + host},
+func foreign(rule, host string) alerting.Alarm {
+	return alerting.Alarm{
+		Labels:      map[string]string{alerting.LabelRule: rule, alerting.LabelSeverity: "critical", "instance": host + ":9100", "job": "node"},
+		Annotations: map[string]string{alerting.AnnotationSummary: rule + " on " + host},
 	}
 }
 
 // stranger is one on a host that it does not know.
-func stranger(rule string, n int) Alarm {
+func stranger(rule string, n int) alerting.Alarm {
 	a := foreign(rule, fmt.Sprintf("db-%d", n))
 	a.Labels["job"] = "db"
 	return a

@@ -1,13 +1,15 @@
-package alerting
+package router
 
 import (
 	"fmt"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // View returns what the router thinks since its last Step. It shares nothing with the router.
-func (r *Router) View() View {
-	v := View{At: r.now, Storm: r.storm, Refused: r.refused, Silences: r.sortedSilences()}
+func (r *Router) View() alerting.View {
+	v := alerting.View{At: r.now, Storm: r.storm, Refused: r.refused, Silences: r.sortedSilences()}
 	for _, a := range r.alarms {
 		if a.holds() {
 			v.Firing++
@@ -22,10 +24,10 @@ func (r *Router) View() View {
 	return v
 }
 
-func (r *Router) viewOf(p *problem) ProblemView {
-	pv := ProblemView{
+func (r *Router) viewOf(p *problem) alerting.ProblemView {
+	pv := alerting.ProblemView{
 		ID: p.id, Route: r.route(p), State: p.state, Until: p.until, Priority: p.priority, Reason: p.reason,
-		Page: r.page(p, nil), Root: p.root.Alarm.copied(), Since: p.since, Note: r.noteOf(p),
+		Page: r.page(p, nil), Root: p.root.Alarm.Clone(), Since: p.since, Note: r.noteOf(p),
 	}
 	pv.Page.Explained = copies(pv.Page.Explained)
 	if p.behind != nil {
@@ -43,8 +45,8 @@ func (r *Router) viewOf(p *problem) ProblemView {
 		if a == p.root || a.derived() || !a.holds() {
 			continue
 		}
-		pv.Explained = append(pv.Explained, ExplainedAlarm{
-			Alarm: a.Alarm.copied(), Why: a.why, Since: a.began(), Lost: a.lost || a.unheard,
+		pv.Explained = append(pv.Explained, alerting.ExplainedAlarm{
+			Alarm: a.Alarm.Clone(), Why: a.why, Since: a.began(), Lost: a.lost || a.unheard,
 			Over15: !a.hidden.IsZero() && r.now.Sub(a.hidden) > r.set.HiddenFor,
 		})
 	}
@@ -99,10 +101,10 @@ func (r *Router) fate(p *problem) string {
 	return text + "."
 }
 
-func copies(in []Alarm) []Alarm {
-	out := make([]Alarm, len(in))
+func copies(in []alerting.Alarm) []alerting.Alarm {
+	out := make([]alerting.Alarm, len(in))
 	for i, a := range in {
-		out[i] = a.copied()
+		out[i] = a.Clone()
 	}
 	return out
 }

@@ -1,4 +1,4 @@
-package alerting
+package router
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
@@ -115,7 +116,7 @@ const alike = 3
 // strangers are the alarms of one rule that the graph has no place for and whose labels name one owner. As many pages
 // would say no more than one. Once it is one alarm it stays so until the last of them ended.
 func (r *Router) strangers(a *alarm, groups map[string]*common) *common {
-	owner := cmp.Or(a.Labels[LabelCluster], a.Labels[LabelService], a.Labels["job"])
+	owner := cmp.Or(a.Labels[alerting.LabelCluster], a.Labels[alerting.LabelService], a.Labels["job"])
 	key := "common//" + owner + "/" + a.Rule()
 	if groups[key] == nil {
 		c := &common{target: topology.Entity{ID: cmp.Or(owner, a.Rule())}, need: alike, on: map[string]bool{}, quiet: map[string]bool{}}
@@ -196,19 +197,19 @@ func (r *Router) roll(fp string, c *common, groups map[string]*common) {
 	if zone {
 		a.layer = "az"
 	}
-	a.Alarm = Alarm{
+	a.Alarm = alerting.Alarm{
 		Labels: map[string]string{
-			LabelRule: head.Rule(), LabelSeverity: head.severity, LabelEntity: c.target.ID, LabelLayer: a.layer, LabelKind: head.kind,
-			LabelService: head.service(), LabelSource: head.Labels[LabelSource], LabelPriority: head.Labels[LabelPriority],
+			alerting.LabelRule: head.Rule(), alerting.LabelSeverity: head.severity, alerting.LabelEntity: c.target.ID, alerting.LabelLayer: a.layer, alerting.LabelKind: head.kind,
+			alerting.LabelService: head.service(), alerting.LabelSource: head.Labels[alerting.LabelSource], alerting.LabelPriority: head.Labels[alerting.LabelPriority],
 		},
 		Annotations: map[string]string{
-			AnnotationSummary: fmt.Sprintf("%s in %s: %s", c.count(), c.target.ID, plural(head)),
+			alerting.AnnotationSummary: fmt.Sprintf("%s in %s: %s", c.count(), c.target.ID, plural(head)),
 		},
 		StartsAt: head.StartsAt,
 	}
 	for _, m := range a.members {
-		if g := m.Annotations[AnnotationGuidance]; g != "" {
-			a.Annotations[AnnotationGuidance] = g
+		if g := m.Annotations[alerting.AnnotationGuidance]; g != "" {
+			a.Annotations[alerting.AnnotationGuidance] = g
 			break
 		}
 	}
@@ -242,7 +243,7 @@ func (r *Router) acrossServices(c *common) bool {
 }
 
 // plural is what the members have in common, in words.
-func plural(a *alarm) string { return cmp.Or(a.Annotations[AnnotationSummary], a.Rule()) }
+func plural(a *alarm) string { return cmp.Or(a.Annotations[alerting.AnnotationSummary], a.Rule()) }
 
 // spokesman orders members: the gravest, the nearest to the machine, the first.
 func spokesman(a, b *alarm) int {

@@ -1,14 +1,20 @@
-package alerting
+// Package router remembers between steps and keeps the order of the stages: inputs become memory, memory becomes facts,
+// facts become problems, and problems become actions. The essay in package alerting describes them.
+//
+// It is pure: Step reads no clock, does no I/O and starts no goroutine, so that every behaviour is a table test or a
+// timeline. It delivers nothing: package dispatch carries its Actions out.
+package router
 
 import (
 	"time"
 
+	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
 // Router is the pure core. It is used by one goroutine at a time.
 type Router struct {
-	set   Settings
+	set   alerting.Settings
 	graph *topology.Graph
 	reach map[string]map[string]topology.Edge // of the causes asked about, until the graph changes
 	needs map[string]map[string]bool
@@ -16,7 +22,7 @@ type Router struct {
 
 	alarms   map[string]*alarm // as told, by fingerprint
 	rolled   map[string]*alarm // roll-ups, by fingerprint
-	silences map[string]*Silence
+	silences map[string]*alerting.Silence
 	senders  map[string]time.Time // last word of each sender
 	rules    map[string]time.Time // last start of each rule, for novelty
 
@@ -46,10 +52,10 @@ type Router struct {
 }
 
 // New makes a router. The settings must be valid.
-func New(s Settings) *Router {
+func New(s alerting.Settings) *Router {
 	return &Router{
 		set: s, reach: map[string]map[string]topology.Edge{}, needs: map[string]map[string]bool{}, born: map[string]time.Time{},
-		alarms: map[string]*alarm{}, rolled: map[string]*alarm{}, silences: map[string]*Silence{},
+		alarms: map[string]*alarm{}, rolled: map[string]*alarm{}, silences: map[string]*alerting.Silence{},
 		claims: map[string]claim{}, senders: map[string]time.Time{}, rules: map[string]time.Time{}, past: map[string]past{}, routes: map[string]*route{},
 	}
 }
@@ -59,7 +65,7 @@ const idle = 30 * time.Second
 
 // Step takes what happened and decides what to do now. next is when it wants to be asked again at the
 // latest; zero: when there is something to tell. Inputs may be told twice. Time must not run backwards.
-func (r *Router) Step(now time.Time, in []Input) (out []Action, next time.Time) {
+func (r *Router) Step(now time.Time, in []alerting.Input) (out []alerting.Action, next time.Time) {
 	asked := r.wake
 	r.now, r.wake = now, time.Time{}
 	news := r.restored || asked.IsZero() || !now.Before(asked)
@@ -92,25 +98,25 @@ func (r *Router) Step(now time.Time, in []Input) (out []Action, next time.Time) 
 }
 
 // take takes one input, and says whether it can change anything: most are alarms that are told again.
-func (r *Router) take(i Input) (news bool) {
+func (r *Router) take(i alerting.Input) (news bool) {
 	switch i := i.(type) {
-	case Firing:
+	case alerting.Firing:
 		return r.fire(i.Alarm)
-	case Ended:
+	case alerting.Ended:
 		r.end(i.Fingerprint)
-	case Acked:
+	case alerting.Acked:
 		r.acked(i)
-	case Closed:
+	case alerting.Closed:
 		r.closed(i)
-	case Silenced:
+	case alerting.Silenced:
 		r.silence(i.Silence)
-	case Topology:
+	case alerting.Topology:
 		r.place(i.Graph)
-	case Result:
+	case alerting.Result:
 		r.result(i)
-	case Leads:
+	case alerting.Leads:
 		r.leads(i.On)
-	case Recorded:
+	case alerting.Recorded:
 		r.recorded(i.Record)
 	}
 	return true

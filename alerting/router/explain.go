@@ -1,10 +1,11 @@
-package alerting
+package router
 
 import (
 	"cmp"
 	"slices"
 	"time"
 
+	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
@@ -36,9 +37,9 @@ const (
 func (a *alarm) rankOf() rank {
 	part := a.entity.Kind == topology.KindHost || a.entity.Kind == topology.KindNode
 	switch {
-	case a.felt() && a.alone <= P2 && a.layer == "edge":
+	case a.felt() && a.alone <= alerting.P2 && a.layer == "edge":
 		return rankFeltEdge
-	case a.felt() && a.alone <= P2:
+	case a.felt() && a.alone <= alerting.P2:
 		return rankFelt
 	case a.felt():
 		return rankFeltSoft
@@ -132,7 +133,7 @@ func (r *Router) bearing(a *alarm, causes []*alarm, near map[string][]*alarm) []
 	if !a.known {
 		return causes
 	}
-	key := a.entity.ID + "\x00" + a.Labels[LabelDep]
+	key := a.entity.ID + "\x00" + a.Labels[alerting.LabelDep]
 	out, ok := near[key]
 	if !ok {
 		for _, c := range causes {
@@ -171,7 +172,7 @@ func (r *Router) explainOne(a *alarm, causes []*alarm, local map[string][]*alarm
 		a.by, a.why = soft, edge.String()+": "+soft.entity.ID
 		return
 	}
-	if a.rank < rankMachine || a.alone < P3 || !a.effect() && a.kind != "down" {
+	if a.rank < rankMachine || a.alone < alerting.P3 || !a.effect() && a.kind != "down" {
 		return
 	}
 	for _, c := range local[r.graph.Machine(a.entity.ID)] {
@@ -215,7 +216,7 @@ func (r *Router) edge(c, a *alarm) topology.Edge {
 		}
 	}
 	e := r.reached(c.entity.ID, a)
-	if dep := a.Labels[LabelDep]; dep != "" && (dep == c.service() || dep == c.entity.Service) {
+	if dep := a.Labels[alerting.LabelDep]; dep != "" && (dep == c.service() || dep == c.entity.Service) {
 		e = max(e, topology.Needs)
 	}
 	return e

@@ -1,4 +1,4 @@
-package alerting
+package router
 
 import (
 	"cmp"
@@ -7,12 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
 // alarm is what the router knows of one alarm, while it holds and for a while after.
 type alarm struct {
-	Alarm
+	alerting.Alarm
 	fp       string
 	kind     string
 	layer    string
@@ -32,7 +33,7 @@ type alarm struct {
 	noted    bool      // that it is hidden for long
 
 	// Judged anew at each step.
-	alone    Priority // were there no other
+	alone    alerting.Priority // were there no other
 	reason   string
 	rank     rank
 	order    int    // place among the causes, the best first
@@ -45,11 +46,11 @@ type alarm struct {
 
 func (a *alarm) holds() bool   { return a.ended.IsZero() }
 func (a *alarm) derived() bool { return a.members != nil }
-func (a *alarm) always() bool  { return a.Labels[LabelPage] == "always" }
-func (a *alarm) never() bool   { return a.Labels[LabelPage] == "never" }
+func (a *alarm) always() bool  { return a.Labels[alerting.LabelPage] == "always" }
+func (a *alarm) never() bool   { return a.Labels[alerting.LabelPage] == "never" }
 
 // service is whose it is: of the label, else of the entity.
-func (a *alarm) service() string { return cmp.Or(a.Labels[LabelService], a.entity.Service) }
+func (a *alarm) service() string { return cmp.Or(a.Labels[alerting.LabelService], a.entity.Service) }
 
 // began is when it started, as far as is known.
 func (a *alarm) began() time.Time {
@@ -63,7 +64,7 @@ func (a *alarm) began() time.Time {
 const maxStarts = 64
 
 // fire notes that an alarm holds, and says whether that is new.
-func (r *Router) fire(in Alarm) (news bool) {
+func (r *Router) fire(in alerting.Alarm) (news bool) {
 	fp := in.Fingerprint()
 	a := r.alarms[fp]
 	switch {
@@ -88,27 +89,27 @@ func (r *Router) fire(in Alarm) (news bool) {
 }
 
 // same says that an alarm is told again as it is known, but for its end.
-func (a *alarm) same(in Alarm) bool {
+func (a *alarm) same(in alerting.Alarm) bool {
 	return !a.lost && !a.unheard && a.StartsAt.Equal(in.StartsAt) && a.Generator == in.Generator && maps.Equal(a.Annotations, in.Annotations)
 }
 
 // urgent alarms find room when there is none.
-func urgent(a Alarm) bool {
-	kind, impact := a.Labels[LabelKind], a.Labels[LabelImpact]
+func urgent(a alerting.Alarm) bool {
+	kind, impact := a.Labels[alerting.LabelKind], a.Labels[alerting.LabelImpact]
 	return kind == "symptom" || kind == "quorum" || impact == "users" || impact == "data" || impact == "quorum" ||
-		a.Labels[LabelPage] == "always" || a.Labels[LabelPriority] == "P1"
+		a.Labels[alerting.LabelPage] == "always" || a.Labels[alerting.LabelPriority] == "P1"
 }
 
 // sender is who tells of an alarm: what it has told lately, it would tell again.
-func sender(a Alarm) string {
-	return a.Labels[LabelSource] + "\x00" + cmp.Or(a.Labels["host"], a.Labels["instance"])
+func sender(a alerting.Alarm) string {
+	return a.Labels[alerting.LabelSource] + "\x00" + cmp.Or(a.Labels["host"], a.Labels["instance"])
 }
 
 // week is how long a rule must have been silent in order to be news.
 const week = 7 * 24 * time.Hour
 
 // starts counts a start, for flapping, storms and novelty.
-func (r *Router) starts(a *alarm, in Alarm) {
+func (r *Router) starts(a *alarm, in alerting.Alarm) {
 	a.first, a.ended, a.noted = r.now, time.Time{}, false
 	a.starts = slices.DeleteFunc(append(a.starts, r.now), func(t time.Time) bool { return r.now.Sub(t) > r.set.Flap.Quiet })
 	if len(a.starts) > maxStarts {
@@ -134,8 +135,8 @@ func recent(times []time.Time, now time.Time, within time.Duration) int {
 }
 
 func (r *Router) locate(a *alarm) {
-	a.kind, a.layer = strings.ToLower(a.Labels[LabelKind]), strings.ToLower(a.Labels[LabelLayer])
-	a.severity = strings.ToLower(a.Labels[LabelSeverity])
+	a.kind, a.layer = strings.ToLower(a.Labels[alerting.LabelKind]), strings.ToLower(a.Labels[alerting.LabelLayer])
+	a.severity = strings.ToLower(a.Labels[alerting.LabelSeverity])
 	a.entity, a.known = r.graph.Place(a.Labels)
 }
 
@@ -240,10 +241,4 @@ func (r *Router) live() []*alarm {
 	}
 	slices.SortFunc(out, func(a, b *alarm) int { return cmp.Compare(a.fp, b.fp) })
 	return out
-}
-
-// copied shares no map with a.
-func (a Alarm) copied() Alarm {
-	a.Labels, a.Annotations = maps.Clone(a.Labels), maps.Clone(a.Annotations)
-	return a
 }

@@ -1,11 +1,15 @@
-package alerting
+package router
 
-import "time"
+import (
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
 
 // Restore tells of an earlier life, before the first Step or, when the ledger was late, after it. Keys that
 // are known already are left alone. The alarms behind open incidents hold until somebody tells otherwise: not
 // heard is not ended.
-func (r *Router) Restore(recs []Record) {
+func (r *Router) Restore(recs []alerting.Record) {
 	for _, rec := range recs {
 		if r.known(rec.Key) {
 			continue
@@ -22,14 +26,14 @@ func (r *Router) Restore(recs []Record) {
 }
 
 // revive makes the incident of a record. The alarms behind it hold until somebody tells otherwise.
-func (r *Router) revive(rec Record) {
-	i := &incident{digest: rec.Page.Priority >= P3}
+func (r *Router) revive(rec alerting.Record) {
+	i := &incident{digest: rec.Page.Priority >= alerting.P3}
 	for n, a := range rec.Page.Explained {
 		fp := a.Fingerprint()
 		if n < maxCore {
 			i.core = append(i.core, fp)
 		}
-		if r.alarms[fp] == nil && rec.Kind != Resolve {
+		if r.alarms[fp] == nil && rec.Kind != alerting.Resolve {
 			r.alarms[fp] = &alarm{fp: fp, Alarm: a, unheard: true}
 		}
 	}
@@ -41,7 +45,7 @@ func (r *Router) revive(rec Record) {
 }
 
 // rewrite takes a record for the truth. What is pending may have had its effect, or not.
-func (i *incident) rewrite(rec Record) {
+func (i *incident) rewrite(rec alerting.Record) {
 	i.rec, i.tried, i.resolving, i.stale = rec, false, false, rec.Stale
 	if len(rec.Page.Explained) > 0 {
 		i.headed = rec.Page.Explained[0].Fingerprint()
@@ -51,9 +55,9 @@ func (i *incident) rewrite(rec Record) {
 	}
 	i.rec.Pending = ""
 	switch rec.Kind {
-	case Trigger:
+	case alerting.Trigger:
 		i.tried, i.rec.Open = true, false
-	case Resolve:
+	case alerting.Resolve:
 		i.resolving, i.rec.Open = true, true
 	default:
 		i.stale = true
@@ -67,7 +71,7 @@ func (r *Router) leads(on bool) {
 	}
 	r.standby = !on
 	for _, rt := range r.routes {
-		if rt.action != nil && rt.action.Kind == Retitle {
+		if rt.action != nil && rt.action.Kind == alerting.Retitle {
 			rt.incident.headed = rt.incident.before
 		}
 		rt.action, rt.incident = nil, nil
@@ -75,14 +79,14 @@ func (r *Router) leads(on bool) {
 }
 
 // recorded follows what the sending router did.
-func (r *Router) recorded(rec Record) {
+func (r *Router) recorded(rec alerting.Record) {
 	over := !rec.Open && rec.Pending == ""
 	for _, i := range r.incidents {
 		switch {
 		case i.rec.Key != rec.Key:
 			continue
-		case over && rec.Kind != Resolve && i.rec.Open: // a person closed it at the pager
-			r.closed(Closed{Key: rec.Key})
+		case over && rec.Kind != alerting.Resolve && i.rec.Open: // a person closed it at the pager
+			r.closed(alerting.Closed{Key: rec.Key})
 		case over:
 			r.close(i)
 		default:
@@ -99,7 +103,7 @@ func (r *Router) recorded(rec Record) {
 	}
 	r.revive(rec)
 	r.unheard(r.now)
-	if r.storm && rec.Page.Priority <= P2 {
+	if r.storm && rec.Page.Priority <= alerting.P2 {
 		r.highs = append(r.highs, r.now)
 	}
 }

@@ -1,9 +1,11 @@
-package alerting
+package router
 
 import (
 	"cmp"
 	"maps"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // claim says that a person took a problem that nobody was paged for yet. Its page still goes out, so that whoever is on
@@ -14,7 +16,7 @@ type claim struct {
 }
 
 // claim notes who took a problem, by the fingerprint of its root, or that it was given back.
-func (r *Router) claim(p *problem, in Acked) {
+func (r *Router) claim(p *problem, in alerting.Acked) {
 	delete(r.claims, p.root.fp)
 	if !in.Undo {
 		r.claims[p.root.fp] = claim{cmp.Or(in.By, "somebody"), r.now}

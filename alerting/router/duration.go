@@ -1,4 +1,4 @@
-package alerting
+package router
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package alerting
+package router
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
@@ -35,7 +36,7 @@ func (r *Router) judge() {
 
 // felt says that users feel it: a symptom, or an edge that answers with errors.
 func (a *alarm) felt() bool {
-	return a.kind == "symptom" || a.layer == "symptom" || a.Labels[LabelImpact] == "users" ||
+	return a.kind == "symptom" || a.layer == "symptom" || a.Labels[alerting.LabelImpact] == "users" ||
 		a.layer == "edge" && a.kind == "errors" && a.severity == "critical"
 }
 
@@ -50,21 +51,21 @@ func (a *alarm) foreign() bool { return a.kind == "" && !a.derived() }
 // cause says that it can explain more than what stands on the same machine: it would wake a person by itself, and
 // by its kind breaks other things.
 func (a *alarm) cause() bool {
-	return a.known && a.alone <= P2 && !a.felt() && !a.foreign() && a.kind != "hygiene" && a.kind != "liveness"
+	return a.known && a.alone <= alerting.P2 && !a.felt() && !a.foreign() && a.kind != "hygiene" && a.kind != "liveness"
 }
 
 // priority is that of an alarm that stands alone: the author's last word, then the table, then what
 // flapping lowers.
-func (r *Router) priority(a *alarm) (Priority, string) {
+func (r *Router) priority(a *alarm) (alerting.Priority, string) {
 	if p, ok := labelled(a); ok {
 		return p, "the rule says " + p.String()
 	}
 	p, why := r.table(a)
-	if a.flapping && !a.steadfast() && p < P4 {
-		p, why = P4, fmt.Sprintf("flapping, %d starts", len(a.starts))
+	if a.flapping && !a.steadfast() && p < alerting.P4 {
+		p, why = alerting.P4, fmt.Sprintf("flapping, %d starts", len(a.starts))
 	}
-	if a.always() && p > P2 {
-		p, why = P2, "the rule says that it always pages"
+	if a.always() && p > alerting.P2 {
+		p, why = alerting.P2, "the rule says that it always pages"
 	}
 	return p, why
 }
@@ -80,17 +81,17 @@ func plain(d time.Duration) string {
 	return text
 }
 
-func labelled(a *alarm) (Priority, bool) {
-	l := a.Labels[LabelPriority]
+func labelled(a *alarm) (alerting.Priority, bool) {
+	l := a.Labels[alerting.LabelPriority]
 	if len(l) == 2 && l[0] == 'P' && l[1] >= '1' && l[1] <= '5' {
-		return Priority(l[1] - '0'), true
+		return alerting.Priority(l[1] - '0'), true
 	}
 	return 0, false
 }
 
 // steadfast alarms are not lowered for coming and going; they raise once.
 func (a *alarm) steadfast() bool {
-	switch a.Labels[LabelImpact] {
+	switch a.Labels[alerting.LabelImpact] {
 	case "users", "data", "quorum":
 		return true
 	}
@@ -98,9 +99,9 @@ func (a *alarm) steadfast() bool {
 }
 
 // table is the whole of how priorities come about; the first line that fits counts.
-func (r *Router) table(a *alarm) (Priority, string) {
+func (r *Router) table(a *alarm) (alerting.Priority, string) {
 	critical := a.severity == "critical"
-	either := func(p, q Priority) Priority {
+	either := func(p, q alerting.Priority) alerting.Priority {
 		if critical {
 			return p
 		}
@@ -108,45 +109,45 @@ func (r *Router) table(a *alarm) (Priority, string) {
 	}
 	harm, known := harmIn(a)
 	spare, redundant := r.redundancy(a)
-	switch impact := a.Labels[LabelImpact]; {
+	switch impact := a.Labels[alerting.LabelImpact]; {
 	case a.severity == "info":
-		return P5, "for the record"
+		return alerting.P5, "for the record"
 	case a.felt():
-		return either(P1, P3), map[bool]string{true: "users are hurt now", false: "users begin to feel it"}[critical]
+		return either(alerting.P1, alerting.P3), map[bool]string{true: "users are hurt now", false: "users begin to feel it"}[critical]
 	case impact == "data" || impact == "quorum" || a.kind == "quorum":
-		return either(P1, P2), map[bool]string{true: "quorum is at risk", false: "data is at risk"}[impact != "data"]
+		return either(alerting.P1, alerting.P2), map[bool]string{true: "quorum is at risk", false: "data is at risk"}[impact != "data"]
 	case known && harm <= time.Hour:
-		return P2, "harm in " + plain(harm)
+		return alerting.P2, "harm in " + plain(harm)
 	case a.kind == "partition":
-		return P2, "a partition does not heal by itself"
+		return alerting.P2, "a partition does not heal by itself"
 	case a.derived() && a.kind == "liveness":
-		return P3, "only heartbeats are missing: we are blind, nothing else says that they are down"
+		return alerting.P3, "only heartbeats are missing: we are blind, nothing else says that they are down"
 	case a.derived() && !a.known:
-		return either(P2, P3), fmt.Sprintf("one rule on %d of %s, and nothing else is known of them", len(a.members), a.entity.ID)
+		return either(alerting.P2, alerting.P3), fmt.Sprintf("one rule on %d of %s, and nothing else is known of them", len(a.members), a.entity.ID)
 	case a.derived():
-		return either(P2, P3), "one rule on most of " + a.entity.ID
+		return either(alerting.P2, alerting.P3), "one rule on most of " + a.entity.ID
 	case r.unreplaced(a):
-		return either(P2, P3), spare + ", and nothing replaced it for " + plain(r.set.Wait.Ephemeral) + ": the next loss hurts"
-	case redundant && critical && a.kind == "saturation" && a.Annotations[AnnotationGuidance] != "":
-		return P2, "it gets worse by itself and a person must act"
+		return either(alerting.P2, alerting.P3), spare + ", and nothing replaced it for " + plain(r.set.Wait.Ephemeral) + ": the next loss hurts"
+	case redundant && critical && a.kind == "saturation" && a.Annotations[alerting.AnnotationGuidance] != "":
+		return alerting.P2, "it gets worse by itself and a person must act"
 	case redundant && a.foreign() && critical:
-		return P3, "critical by its author; " + spare
+		return alerting.P3, "critical by its author; " + spare
 	case redundant:
-		return P4, spare
+		return alerting.P4, spare
 	case a.foreign() && critical:
-		return P2, "critical by its author, and nothing else is known of it"
+		return alerting.P2, "critical by its author, and nothing else is known of it"
 	case a.kind == "liveness" || a.kind == "hygiene":
-		return either(P3, P4), "nothing is broken that is known of"
+		return either(alerting.P3, alerting.P4), "nothing is broken that is known of"
 	case critical:
-		return P2, "users are not hurt; nothing stands in for it"
+		return alerting.P2, "users are not hurt; nothing stands in for it"
 	}
-	return P3, "a person must look today"
+	return alerting.P3, "a person must look today"
 }
 
 // harmIn is the time left as the rule tells it, less what has passed since it began.
 func harmIn(a *alarm) (time.Duration, bool) {
-	d, err := parseDuration(a.Annotations[AnnotationHarmIn])
-	return d, err == nil && a.Annotations[AnnotationHarmIn] != ""
+	d, err := parseDuration(a.Annotations[alerting.AnnotationHarmIn])
+	return d, err == nil && a.Annotations[alerting.AnnotationHarmIn] != ""
 }
 
 // redundant is the graph's own word.

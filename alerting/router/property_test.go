@@ -1,4 +1,4 @@
-package alerting
+package router
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // Whatever happens: nothing that fires is lost from sight, the order is total, waits are bounded, the same inputs give
@@ -22,11 +24,11 @@ func TestAnyTimeline(t *testing.T) {
 	}
 }
 
-func alphabet() []Alarm {
-	out := []Alarm{
+func alphabet() []alerting.Alarm {
+	out := []alerting.Alarm{
 		burn, limit, split, disk, slow, process, tell("Zone critical down az zone-a"), tell("Deploy critical change cluster users"),
 		tell("Cert critical config edge edge"), tell("Quorum critical quorum cluster the-store"),
-		{Labels: map[string]string{LabelRule: "Theirs", LabelSeverity: "critical"}},
+		{Labels: map[string]string{alerting.LabelRule: "Theirs", alerting.LabelSeverity: "critical"}},
 		tell("Soon warning saturation cluster the-store", "harm_in=5m"),
 	}
 	for _, z := range []string{"a", "b", "c"} {
@@ -45,23 +47,23 @@ func play(t *testing.T, seed uint64, restart int) *world {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	alarms := alphabet()
 	w := newWorld(t)
-	w.answer = func(Action) Outcome {
+	w.answer = func(alerting.Action) alerting.Outcome {
 		switch rng.IntN(12) {
 		case 0:
-			return Unknown
+			return alerting.Unknown
 		case 1:
-			return Throttled
+			return alerting.Throttled
 		}
-		return Accepted
+		return alerting.Accepted
 	}
 	firing := map[int]bool{}
 	for n := range 50 {
 		for range rng.IntN(6) {
 			i := rng.IntN(len(alarms))
 			if firing[i] = !firing[i]; firing[i] {
-				w.in = append(w.in, Firing{alarms[i]})
+				w.in = append(w.in, alerting.Firing{Alarm: alarms[i]})
 			} else {
-				w.in = append(w.in, Ended{alarms[i].Fingerprint()})
+				w.in = append(w.in, alerting.Ended{Fingerprint: alarms[i].Fingerprint()})
 			}
 		}
 		w.step()
@@ -72,7 +74,7 @@ func play(t *testing.T, seed uint64, restart int) *world {
 		if restart > 0 && n+1 >= restart { // senders tell again
 			for i, on := range firing {
 				if on {
-					w.in = append(w.in, Firing{alarms[i]})
+					w.in = append(w.in, alerting.Firing{Alarm: alarms[i]})
 				}
 			}
 			w.in = sortedInputs(w.in)
@@ -82,16 +84,16 @@ func play(t *testing.T, seed uint64, restart int) *world {
 	return w
 }
 
-func sortedInputs(in []Input) []Input {
+func sortedInputs(in []alerting.Input) []alerting.Input {
 	out := in[:0:0]
 	for _, i := range in {
-		if _, ok := i.(Firing); !ok {
+		if _, ok := i.(alerting.Firing); !ok {
 			out = append(out, i)
 		}
 	}
 	for _, a := range alphabet() {
 		for _, i := range in {
-			if f, ok := i.(Firing); ok && f.Alarm.Fingerprint() == a.Fingerprint() {
+			if f, ok := i.(alerting.Firing); ok && f.Alarm.Fingerprint() == a.Fingerprint() {
 				out = append(out, f)
 				break
 			}
@@ -101,7 +103,7 @@ func sortedInputs(in []Input) []Input {
 }
 
 // inSight checks what holds after every step.
-func inSight(t *testing.T, w *world, alarms []Alarm, firing map[int]bool) {
+func inSight(t *testing.T, w *world, alarms []alerting.Alarm, firing map[int]bool) {
 	t.Helper()
 	seen := map[string]int{}
 	v := w.r.View()
@@ -113,7 +115,7 @@ func inSight(t *testing.T, w *world, alarms []Alarm, firing map[int]bool) {
 		for _, a := range p.Page.Explained {
 			seen[a.Fingerprint()]++
 		}
-		if p.State == Waiting && p.Until.After(v.At.Add(2*time.Minute)) || p.State == Held && p.Until.After(v.At.Add(30*time.Minute)) {
+		if p.State == alerting.Waiting && p.Until.After(v.At.Add(2*time.Minute)) || p.State == alerting.Held && p.Until.After(v.At.Add(30*time.Minute)) {
 			t.Fatalf("%s is %s until %v, now %v", p.ID, p.State, p.Until, v.At)
 		}
 	}

@@ -1,14 +1,16 @@
-package alerting
+package router
 
 import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // incident is what a person was told, under one dedup key.
 type incident struct {
-	rec    Record
+	rec    alerting.Record
 	core   []string // fingerprints that make it: the head, its root, what users feel
 	digest bool     // it opened low for several problems at once: a digest
 
@@ -103,10 +105,10 @@ const maxCore = 64
 // silent whatever is sent, what opened at low urgency cannot wake, and where titles are refused only a new one can tell.
 func (r *Router) rises(p *problem) bool {
 	i := p.incident
-	if !p.awake || p.priority >= i.rec.Page.Priority || p.priority > P2 {
+	if !p.awake || p.priority >= i.rec.Page.Priority || p.priority > alerting.P2 {
 		return false
 	}
-	return i.rec.AckedBy != "" || !i.closedAt.IsZero() || i.rec.Page.Priority >= P3 || i.deaf
+	return i.rec.AckedBy != "" || !i.closedAt.IsZero() || i.rec.Page.Priority >= alerting.P3 || i.deaf
 }
 
 // finished says whether an incident can be forgotten, and watches how long it has been quiet.
@@ -181,7 +183,7 @@ func (r *Router) close(i *incident) {
 	i.rec.Open, i.tried, i.resolving = false, false, false
 }
 
-func (r *Router) acked(in Acked) {
+func (r *Router) acked(in alerting.Acked) {
 	key := in.Key
 	for _, p := range r.problems {
 		switch {
@@ -204,7 +206,7 @@ func (r *Router) acked(in Acked) {
 }
 
 // closed takes a person's word for it: what still fires keeps quiet for a while.
-func (r *Router) closed(in Closed) {
+func (r *Router) closed(in alerting.Closed) {
 	for _, i := range r.incidents {
 		if i.rec.Key == in.Key && i.rec.Open {
 			r.close(i)

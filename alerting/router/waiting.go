@@ -1,8 +1,9 @@
-package alerting
+package router
 
 import (
 	"time"
 
+	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
@@ -17,27 +18,27 @@ func (r *Router) schedule() {
 	}
 }
 
-func (r *Router) stand(p *problem) (State, time.Time, *problem) {
+func (r *Router) stand(p *problem) (alerting.State, time.Time, *problem) {
 	switch i := p.incident; {
 	case i != nil && p.told && !p.awake && i.open():
-		return Recovering, i.quiet.Add(r.quietFor(p)), nil
+		return alerting.Recovering, i.quiet.Add(r.quietFor(p)), nil
 	case i != nil && p.told && i.rec.AckedBy != "":
-		return AckedState, time.Time{}, nil
+		return alerting.AckedState, time.Time{}, nil
 	case i != nil && p.told:
-		return Paged, time.Time{}, nil
+		return alerting.Paged, time.Time{}, nil
 	case !p.awake && p.root.silenced != "":
-		return Quiet, r.silences[p.root.silenced].EndsAt, nil
+		return alerting.Quiet, r.silences[p.root.silenced].EndsAt, nil
 	case !p.awake:
-		return Recovering, p.root.ended.Add(r.set.Resolve.AfterCause), nil
+		return alerting.Recovering, p.root.ended.Add(r.set.Resolve.AfterCause), nil
 	case r.boardOnly(p):
-		return Board, time.Time{}, nil
+		return alerting.Board, time.Time{}, nil
 	case p.ready.After(r.now):
-		return Waiting, p.ready, nil
+		return alerting.Waiting, p.ready, nil
 	}
 	if until, behind := r.heldUntil(p); until.After(r.now) {
-		return Held, until, behind
+		return alerting.Held, until, behind
 	}
-	return Waiting, time.Time{}, nil // for its turn at the pager
+	return alerting.Waiting, time.Time{}, nil // for its turn at the pager
 }
 
 // ready says when a problem has waited long enough for its cause or its effects to show.
@@ -47,7 +48,7 @@ func (r *Router) ready(p *problem) time.Time {
 	}
 	var first, symptom time.Time
 	for _, a := range p.members {
-		if !p.serious(a) || a.alone > P2 {
+		if !p.serious(a) || a.alone > alerting.P2 {
 			continue
 		}
 		first = earlier(first, a.first)
@@ -65,7 +66,7 @@ func (r *Router) ready(p *problem) time.Time {
 		if p.head == p.root && p.root.cause() {
 			ready = earlier(ready, later(symptom, p.root.first).Add(w.SymptomWithCause))
 		}
-	case p.priority >= P3:
+	case p.priority >= alerting.P3:
 		ready = p.head.first.Add(w.Low)
 	case r.speaksForWhole(p.root):
 		ready = p.root.first.Add(w.RollUp)
@@ -97,7 +98,7 @@ func (r *Router) listening(p *problem, ready time.Time) time.Time {
 		return ready
 	}
 	d := r.set.Start.Listen
-	if p.priority == P1 {
+	if p.priority == alerting.P1 {
 		d = r.set.Start.ListenP1
 	}
 	return later(ready, r.listen.Add(d))
@@ -105,11 +106,11 @@ func (r *Router) listening(p *problem, ready time.Time) time.Time {
 
 // heldUntil says how long a problem that is ready stays behind another one.
 func (r *Router) heldUntil(p *problem) (until time.Time, behind *problem) {
-	if p.priority == P1 || p.always() || p.harm > 0 && p.harm < r.set.Hold.HarmIn {
+	if p.priority == alerting.P1 || p.always() || p.harm > 0 && p.harm < r.set.Hold.HarmIn {
 		return time.Time{}, nil
 	}
 	for _, o := range r.problems {
-		if o == p || !o.awake || r.boardOnly(o) || o.head == nil || r.route(o) != r.route(p) || o.priority >= p.priority || o.priority > P2 {
+		if o == p || !o.awake || r.boardOnly(o) || o.head == nil || r.route(o) != r.route(p) || o.priority >= p.priority || o.priority > alerting.P2 {
 			continue
 		}
 		if o.told && o.incident.rec.AckedBy != "" {
@@ -117,7 +118,7 @@ func (r *Router) heldUntil(p *problem) (until time.Time, behind *problem) {
 		}
 		d := r.set.Hold.Unrelated
 		switch {
-		case p.priority >= P3:
+		case p.priority >= alerting.P3:
 			d = r.set.Hold.P3
 		case r.connected(o, p):
 			d = r.set.Hold.Connected
@@ -129,10 +130,10 @@ func (r *Router) heldUntil(p *problem) (until time.Time, behind *problem) {
 	if !p.root.holds() && p.incident == nil { // as a rule, what follows from a cause that is over ends soon after it
 		until = later(until, p.root.ended.Add(r.set.Resolve.AfterCause))
 	}
-	if p.priority >= P3 && r.storm {
+	if p.priority >= alerting.P3 && r.storm {
 		until = later(until, p.ready.Add(r.set.Hold.P3))
 	}
-	if p.priority == P2 && r.storm && len(r.highs) >= freePages {
+	if p.priority == alerting.P2 && r.storm && len(r.highs) >= freePages {
 		until = later(until, r.highs[len(r.highs)-1].Add(r.set.Storm.Pace))
 	}
 	return until, behind

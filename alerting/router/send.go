@@ -1,4 +1,4 @@
-package alerting
+package router
 
 import (
 	"cmp"
@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // route is the way to one on-call: one action unanswered at most, and no more in a minute than the pager takes.
 type route struct {
-	action   *Action // unanswered
+	action   *alerting.Action // unanswered
 	incident *incident
 	sent     []time.Time // events of the last minute
 	limit    int         // events a minute, now
@@ -27,7 +29,7 @@ func (r *Router) route(p *problem) string {
 	if p.incident != nil && !p.incident.digest && !r.outgrew(p) {
 		return p.incident.rec.Route
 	}
-	if p.priority >= P3 && r.set.LowRoute != "" {
+	if p.priority >= alerting.P3 && r.set.LowRoute != "" {
 		return r.set.LowRoute
 	}
 	if r.set.RouteBy == nil {
@@ -38,13 +40,13 @@ func (r *Router) route(p *problem) string {
 
 // outgrew says that what was told, or tried, on the route that wakes nobody must wake somebody now.
 func (r *Router) outgrew(p *problem) bool {
-	return !p.told && p.priority <= P2 && r.set.LowRoute != "" && p.incident.rec.Route == r.set.LowRoute
+	return !p.told && p.priority <= alerting.P2 && r.set.LowRoute != "" && p.incident.rec.Route == r.set.LowRoute
 }
 
 // want is one thing that could be sent now. The least goes first.
 type want struct {
 	class    int
-	kind     ActionKind
+	kind     alerting.ActionKind
 	problem  *problem
 	incident *incident
 	more     []*problem // of a digest
@@ -62,11 +64,11 @@ const (
 
 // send chooses for each route what goes out next. It is decided anew each time, so that order, title and priority
 // are those of the moment.
-func (r *Router) send() []Action {
+func (r *Router) send() []alerting.Action {
 	wants := map[string][]want{}
 	r.wantPages(wants)
 	r.wantRest(wants)
-	var out []Action
+	var out []alerting.Action
 	for _, name := range slices.Sorted(maps.Keys(wants)) {
 		rt := r.routes[name]
 		if rt == nil {
@@ -87,7 +89,7 @@ func (r *Router) send() []Action {
 			if rt.incident == nil {
 				rt.incident = w.problem.incident
 			}
-			if a.Kind == Trigger || a.Kind == Resolve {
+			if a.Kind == alerting.Trigger || a.Kind == alerting.Resolve {
 				rt.sent = append(rt.sent, r.now)
 			}
 			out = append(out, a)
@@ -104,19 +106,19 @@ func (r *Router) wantPages(wants map[string][]want) {
 		name := r.route(p)
 		switch {
 		case p.told && p.incident.rec.Open && r.retitled(p):
-			w := want{class: classTitle, kind: Retitle, problem: p, incident: p.incident}
-			if p.priority == P1 {
+			w := want{class: classTitle, kind: alerting.Retitle, problem: p, incident: p.incident}
+			if p.priority == alerting.P1 {
 				w.class = classTitleP1
 			}
 			wants[name] = append(wants[name], w)
-		case p.told || p.state != Waiting || !p.until.IsZero():
+		case p.told || p.state != alerting.Waiting || !p.until.IsZero():
 		case p.incident != nil && p.incident.tried && !r.passed(p.incident.after):
-		case p.priority <= P2:
+		case p.priority <= alerting.P2:
 			class := classTriggerP1
-			if p.priority == P2 {
+			if p.priority == alerting.P2 {
 				class = classTriggerP2
 			}
-			wants[name] = append(wants[name], want{class: class, kind: Trigger, problem: p})
+			wants[name] = append(wants[name], want{class: class, kind: alerting.Trigger, problem: p})
 		default:
 			if n, ok := digest[name]; ok && p.incident == nil {
 				w := &wants[name][n]
@@ -126,7 +128,7 @@ func (r *Router) wantPages(wants map[string][]want) {
 			if p.incident == nil {
 				digest[name] = len(wants[name])
 			}
-			wants[name] = append(wants[name], want{class: classTriggerP3, kind: Trigger, problem: p})
+			wants[name] = append(wants[name], want{class: classTriggerP3, kind: alerting.Trigger, problem: p})
 		}
 	}
 }
@@ -137,9 +139,9 @@ func (r *Router) wantRest(wants map[string][]want) {
 		name := i.rec.Route
 		switch {
 		case r.resolvable(i):
-			wants[name] = append(wants[name], want{class: classResolve, kind: Resolve, incident: i})
+			wants[name] = append(wants[name], want{class: classResolve, kind: alerting.Resolve, incident: i})
 		case len(i.notes) > 0 && i.rec.Open && r.passed(i.after):
-			wants[name] = append(wants[name], want{class: classNote, kind: Note, incident: i})
+			wants[name] = append(wants[name], want{class: classNote, kind: alerting.Note, incident: i})
 		}
 	}
 }
@@ -169,7 +171,7 @@ func (r *Router) retitled(p *problem) bool {
 
 // allowed says whether the limits let it go now. Room is kept for P1 and for resolves.
 func (r *Router) allowed(rt *route, w want) bool {
-	if w.kind != Trigger && w.kind != Resolve {
+	if w.kind != alerting.Trigger && w.kind != alerting.Resolve {
 		return true
 	}
 	if !r.passed(rt.until) {
@@ -180,7 +182,7 @@ func (r *Router) allowed(rt *route, w want) bool {
 		rt.limit, rt.limited = min(r.set.Rate.PerMinute, rt.limit*2), r.now
 	}
 	limit := rt.limit
-	if w.class != classTriggerP1 && w.kind != Resolve {
+	if w.class != classTriggerP1 && w.kind != alerting.Resolve {
 		limit -= min(r.set.Rate.Reserve, limit/2)
 	}
 	if len(rt.sent) < limit {
@@ -191,33 +193,33 @@ func (r *Router) allowed(rt *route, w want) bool {
 }
 
 // act makes the action of a want.
-func (r *Router) act(name string, w want) Action {
+func (r *Router) act(name string, w want) alerting.Action {
 	r.serial++
-	a := Action{ID: fmt.Sprintf("%x-%d", r.now.UnixNano(), r.serial), Kind: w.kind, Route: name}
+	a := alerting.Action{ID: fmt.Sprintf("%x-%d", r.now.UnixNano(), r.serial), Kind: w.kind, Route: name}
 	i := w.incident
 	switch w.kind {
-	case Trigger:
+	case alerting.Trigger:
 		i = r.open(name, w)
 		a.Page = r.page(w.problem, w.more)
 		if n := i.rec.Returns; n > 0 {
 			a.Page.Reason += fmt.Sprintf("; it came back %d times within %s", n, plain(r.set.Resolve.ReturnWithin))
 		}
 		i.rec.Page = a.Page
-	case Retitle:
+	case alerting.Retitle:
 		a.Page = r.page(w.problem, nil)
 		i.before, i.headed, i.titled = i.headed, w.problem.head.fp, r.now
 		i.said, i.saidAt, i.newsIn = standing(a.Page), r.now, newsFirst
-	case Resolve:
+	case alerting.Resolve:
 		i.resolving = true
 		a.Page = i.rec.Page
-	case Note:
+	case alerting.Note:
 		a.Page, a.Text = i.rec.Page, i.notes[0]
 	}
 	a.Key = i.rec.Key
 	a.Record = i.rec
 	a.Record.Kind, a.Record.Page, a.Record.UpdatedAt, a.Record.Pending = w.kind, a.Page, r.now, ""
-	a.Record.Open = w.kind != Resolve
-	a.Record.Stale = i.stale && w.kind != Retitle
+	a.Record.Open = w.kind != alerting.Resolve
+	a.Record.Stale = i.stale && w.kind != alerting.Retitle
 	return a
 }
 
@@ -238,9 +240,9 @@ func (r *Router) open(name string, w want) *incident {
 	base := strings.Join([]string{r.set.Fleet, p.head.Rule(), cmp.Or(p.head.entity.ID, p.head.fp)}, ":")
 	generation, returns := r.generation(base)
 	i := &incident{core: core(p), headed: p.head.fp, titled: r.now, tried: true, digest: len(w.more) > 0}
-	i.rec = Record{
+	i.rec = alerting.Record{
 		Key: fmt.Sprintf("%s:%d", base, generation), Base: base, Generation: generation, Route: name, OpenedAt: r.now,
-		Returns: returns, Page: Page{Priority: p.priority},
+		Returns: returns, Page: alerting.Page{Priority: p.priority},
 	}
 	if c, ok := r.claimed(p); ok && !i.digest {
 		i.rec.AckedBy, i.rec.AckedAt = c.by, c.at
@@ -255,7 +257,7 @@ func (r *Router) open(name string, w want) *incident {
 }
 
 // result takes the answer to an action.
-func (r *Router) result(in Result) {
+func (r *Router) result(in alerting.Result) {
 	for _, name := range slices.Sorted(maps.Keys(r.routes)) {
 		rt := r.routes[name]
 		if rt.action == nil || rt.action.ID != in.ActionID {
@@ -263,19 +265,19 @@ func (r *Router) result(in Result) {
 		}
 		a, i := *rt.action, rt.incident
 		rt.action, rt.incident = nil, nil
-		event := a.Kind == Trigger || a.Kind == Resolve
+		event := a.Kind == alerting.Trigger || a.Kind == alerting.Resolve
 		switch {
-		case in.Outcome == Accepted:
+		case in.Outcome == alerting.Accepted:
 			r.accepted(rt, a, i)
-		case in.Outcome == Refused:
+		case in.Outcome == alerting.Refused:
 			r.refusedFor(a, i)
 		case !event:
-			if a.Kind == Retitle {
+			if a.Kind == alerting.Retitle {
 				i.headed = i.before // else it would pass for told
 			}
 			i.tries++
 			i.after = r.now.Add(max(in.After, min(time.Second<<min(i.tries, 5), 30*time.Second)))
-		case in.Outcome == Throttled:
+		case in.Outcome == alerting.Throttled:
 			rt.limit, rt.limited = max(1, rt.limit/2), r.now
 			rt.until = r.now.Add(max(in.After, r.set.Rate.Probe))
 		default:
@@ -285,50 +287,50 @@ func (r *Router) result(in Result) {
 	}
 }
 
-func (r *Router) accepted(rt *route, a Action, i *incident) {
+func (r *Router) accepted(rt *route, a alerting.Action, i *incident) {
 	i.tries = 0
-	if a.Kind == Trigger || a.Kind == Resolve {
+	if a.Kind == alerting.Trigger || a.Kind == alerting.Resolve {
 		rt.fails = 0
 	}
 	switch a.Kind {
-	case Trigger, Retitle:
+	case alerting.Trigger, alerting.Retitle:
 		by, at := i.rec.AckedBy, i.rec.AckedAt
 		if !i.closedAt.IsZero() { // closed by a person while the answer was under way
 			return
 		}
-		if a.Kind == Retitle && i.rec.Page.Rule != a.Page.Rule {
+		if a.Kind == alerting.Retitle && i.rec.Page.Rule != a.Page.Rule {
 			i.note(fmt.Sprintf("New title: %s [%s]. First: %s", a.Page.Sentence, a.Page.Rule, a.Page.Guidance))
 		}
 		i.rec = a.Record
 		i.rec.AckedBy, i.rec.AckedAt = by, at
 		i.tried = false
-		if a.Kind == Retitle {
+		if a.Kind == alerting.Retitle {
 			i.stale = false
-		} else if r.storm && a.Page.Priority <= P2 {
+		} else if r.storm && a.Page.Priority <= alerting.P2 {
 			r.highs = append(r.highs, r.now)
 			if len(r.highs) > maxHighs {
 				r.highs = r.highs[1:]
 			}
 		}
-	case Resolve:
+	case alerting.Resolve:
 		r.close(i)
-	case Note:
+	case alerting.Note:
 		i.notes = i.notes[1:]
 	}
 }
 
 // refusedFor takes a refusal: a page is tried again at growing intervals, since a wrong key may be put right; the
 // rest is given up. Package pagerduty has tried the plain form by then.
-func (r *Router) refusedFor(a Action, i *incident) {
+func (r *Router) refusedFor(a alerting.Action, i *incident) {
 	switch a.Kind {
-	case Trigger:
+	case alerting.Trigger:
 		i.after = r.now.Add(min(time.Minute<<min(i.tries, 4), 10*time.Minute))
 		i.tries++
-	case Resolve:
+	case alerting.Resolve:
 		r.close(i)
-	case Retitle:
+	case alerting.Retitle:
 		i.deaf = true
-	case Note:
+	case alerting.Note:
 		i.notes = i.notes[1:]
 	}
 }

@@ -1,10 +1,12 @@
-package alerting
+package router
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // problem is a best root candidate with all that it explains. It is made anew at each step.
@@ -13,7 +15,7 @@ type problem struct {
 	root     *alarm
 	members  []*alarm // the root first; those that hold, and the root in any case
 	head     *alarm   // heads the page
-	priority Priority
+	priority alerting.Priority
 	reason   string
 	awake    bool      // something in it that wakes, or its root, holds unsilenced
 	since    time.Time // of the first alarm in it
@@ -22,7 +24,7 @@ type problem struct {
 
 	incident *incident // what a person was told of it
 	told     bool
-	state    State
+	state    alerting.State
 	until    time.Time
 	behind   *problem
 	ready    time.Time // its waits are over
@@ -75,7 +77,7 @@ func (r *Router) group() {
 // weigh finds the priority of a problem, with its reason: the worst of its root, of what users feel, and of
 // those of its effects that would wake a person by themselves.
 func (r *Router) weigh(p *problem) {
-	p.priority, p.reason = P5, "over"
+	p.priority, p.reason = alerting.P5, "over"
 	p.since = p.root.began()
 	for _, a := range p.members {
 		if a.began().Before(p.since) {
@@ -119,7 +121,7 @@ func (p *problem) heading() *alarm {
 		return nil
 	}
 	for _, ok := range []func(*alarm) bool{
-		func(a *alarm) bool { return a.felt() && a.alone <= P2 },
+		func(a *alarm) bool { return a.felt() && a.alone <= alerting.P2 },
 		func(a *alarm) bool { return a.always() },
 		func(a *alarm) bool { return a == p.root && a.derived() },
 		func(a *alarm) bool { return a.cause() && !a.derived() },
@@ -202,9 +204,9 @@ func (r *Router) boardOnly(p *problem) bool {
 	if p.always() {
 		return false
 	}
-	least := P3
+	least := alerting.P3
 	if r.set.TellP4 {
-		least = P4
+		least = alerting.P4
 	}
 	return p.priority > least || !slices.ContainsFunc(p.members, func(a *alarm) bool { return p.serious(a) && !a.never() && a.alone <= least })
 }

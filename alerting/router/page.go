@@ -1,4 +1,4 @@
-package alerting
+package router
 
 import (
 	"cmp"
@@ -7,20 +7,22 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // page is what a person would read of a problem now. more are further problems of the same digest.
-func (r *Router) page(p *problem, more []*problem) Page {
+func (r *Router) page(p *problem, more []*problem) alerting.Page {
 	head := p.head
 	told := head
 	if head.derived() {
 		told = head.members[0]
 	}
 	symptom := p.symptom()
-	out := Page{
+	out := alerting.Page{
 		Priority: p.priority, Sentence: p.sentence(symptom), Rule: head.Rule(), Entity: cmp.Or(head.entity.ID, head.Labels["instance"]),
 		Service: head.service(), Impact: p.impact(symptom), Broken: p.broken(), Since: p.since, Guidance: p.guidance(),
-		Changed: r.changed(p), Explained: p.explained(told), Behind: r.behind(p), Reason: p.reason, Runbook: told.Annotations[AnnotationRunbook],
+		Changed: r.changed(p), Explained: p.explained(told), Behind: r.behind(p), Reason: p.reason, Runbook: told.Annotations[alerting.AnnotationRunbook],
 	}
 	if told.Generator != "" {
 		out.Links = map[string]string{"Graph": told.Generator}
@@ -35,7 +37,7 @@ func (r *Router) page(p *problem, more []*problem) Page {
 	return out
 }
 
-func (p *problem) page(r *Router) Page { return r.page(p, nil) }
+func (p *problem) page(r *Router) alerting.Page { return r.page(p, nil) }
 
 // maxSentence keeps a title readable on a locked phone.
 const maxSentence = 79
@@ -50,7 +52,7 @@ func (p *problem) symptom() *alarm {
 	return nil
 }
 
-func summary(a *alarm) string { return cmp.Or(a.Annotations[AnnotationSummary], a.Rule()) }
+func summary(a *alarm) string { return cmp.Or(a.Annotations[alerting.AnnotationSummary], a.Rule()) }
 
 // sentence says who is hurt and what is broken.
 func (p *problem) sentence(symptom *alarm) string {
@@ -73,7 +75,7 @@ func (p *problem) impact(symptom *alarm) string {
 	switch {
 	case symptom != nil:
 		return summary(symptom)
-	case p.priority <= P2:
+	case p.priority <= alerting.P2:
 		return "no user is hurt yet, as far as is known"
 	}
 	return "no user is hurt"
@@ -82,7 +84,7 @@ func (p *problem) impact(symptom *alarm) string {
 // guidance is the first thing to do: of the head, else of the root, else of what is serious.
 func (p *problem) guidance() string {
 	for _, a := range append([]*alarm{p.head, p.root}, p.members...) {
-		if g := a.Annotations[AnnotationGuidance]; g != "" && (a == p.head || p.serious(a)) {
+		if g := a.Annotations[alerting.AnnotationGuidance]; g != "" && (a == p.head || p.serious(a)) {
 			return g
 		}
 	}
@@ -101,7 +103,7 @@ func (r *Router) changed(p *problem) []string {
 }
 
 // explained are the alarms behind a page as they were told: the head, the root, what is serious, the rest.
-func (p *problem) explained(head *alarm) []Alarm {
+func (p *problem) explained(head *alarm) []alerting.Alarm {
 	list := []*alarm{head}
 	seen := map[*alarm]bool{head: true}
 	add := func(a *alarm) {
@@ -122,7 +124,7 @@ func (p *problem) explained(head *alarm) []Alarm {
 			add(a)
 		}
 	}
-	out := make([]Alarm, len(list))
+	out := make([]alerting.Alarm, len(list))
 	for n, a := range list {
 		out[n] = a.Alarm
 	}
