@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards",
 	},
+	"agent/door":      {"alerting"},          // the Person
 	"agent/inventory": {"alerting/topology"}, // it makes the graph of what agents tell
 	"agent/planner":   {"agent/metric", "agent/store", "agent/capacity"},
 	"agent/rollup":    {"agent/store"}, // from one to another
