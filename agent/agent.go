@@ -127,7 +127,7 @@ func (a *Agent) open() error {
 			return errors.Join(err, a.closeStore())
 		}
 		a.intake = intake.New(intake.Options{
-			Put: put, Acknowledge: a.dispatch.Acknowledge, View: a.dispatch.View, Version: a.hooks.Version,
+			Put: put, Desk: a.desk(), View: a.dispatch.View, Version: a.hooks.Version,
 			Deployed: a.deployed, Log: a.log.With("part", "intake"),
 		})
 	}

@@ -2,15 +2,13 @@ package agent
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 	"net/url"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/store"
-	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/ledger"
+	"github.com/navcloud/binnacle/alerting/people"
 	"github.com/navcloud/binnacle/alerting/rules"
 	"github.com/navcloud/binnacle/dashboards"
 )
@@ -41,10 +39,16 @@ func (a *Agent) pages() *dashboards.Pages {
 	}
 	if a.dispatch != nil {
 		o.View = a.dispatch.View
+		desk := a.desk()
 		o.Ack = func(ctx context.Context, problem, by string, undo bool) error {
-			return a.dispatch.Acknowledge(ctx, alerting.Acked{Key: problem, By: by, Undo: undo})
+			_, err := desk.Acknowledge(ctx, problem, by, undo)
+			return err
 		}
-		o.Silence, o.Unsilence, o.Renew, o.Escalate = a.silence, a.unsilence, a.renew, a.dispatch.Escalate
+		o.Silence = func(ctx context.Context, r dashboards.SilenceRequest) (string, error) {
+			s, err := desk.Silence(ctx, people.Request{Problem: r.Problem, For: r.For, By: r.By, Comment: r.Comment})
+			return s.ID, err
+		}
+		o.Unsilence, o.Renew, o.Escalate = desk.End, desk.Renew, desk.Escalate
 		o.History = a.pageHistory
 	}
 	return dashboards.New(o)
@@ -67,44 +71,18 @@ func pageSeries(in []store.Series, err error) ([]query.Series, error) {
 	return out, nil
 }
 
-// silence keeps one rule on one entity from paging.
-func (a *Agent) silence(ctx context.Context, r dashboards.SilenceRequest) (string, error) {
-	for _, p := range a.dispatch.View().Problems {
-		if p.ID != r.Problem {
-			continue
-		}
-		now := time.Now()
-		s := alerting.Silence{
-			ID: rand.Text(), StartsAt: now, EndsAt: now.Add(r.For), CreatedBy: r.By, Comment: r.Comment, UpdatedAt: now,
-			Matchers: []alerting.Matcher{{Name: alerting.LabelRule, Value: p.Root.Rule()}},
-		}
-		if e := p.Root.Labels[alerting.LabelEntity]; e != "" {
-			s.Matchers = append(s.Matchers, alerting.Matcher{Name: alerting.LabelEntity, Value: e})
-		}
-		return s.ID, a.dispatch.Put(ctx, alerting.Silenced{Silence: s})
-	}
-	return "", fmt.Errorf("problem %s is over", r.Problem)
-}
+// desk is where people act, at the board, by the API and from a terminal.
+func (a *Agent) desk() *people.Desk { return &people.Desk{Router: a.dispatch, Vital: a.vital} }
 
-// unsilence ends a silence and returns it as it was.
-func (a *Agent) unsilence(ctx context.Context, id, by string) (alerting.Silence, error) {
-	for _, s := range a.dispatch.View().Silences {
-		if s.ID == id {
-			over := s
-			over.EndsAt, over.UpdatedAt = time.Now(), time.Now()
-			return s, a.dispatch.Put(ctx, alerting.Silenced{Silence: over, By: by})
-		}
+// vital returns the labels of the rules in force that can make a P1.
+func (a *Agent) vital() []map[string]string {
+	a.mu.Lock()
+	m := a.rules
+	a.mu.Unlock()
+	if m == nil {
+		return nil
 	}
-	return alerting.Silence{}, fmt.Errorf("silence %s is over", id)
-}
-
-// renew puts a silence back that was ended, until the end it had.
-func (a *Agent) renew(ctx context.Context, s alerting.Silence, by string) error {
-	s.UpdatedAt = time.Now()
-	if !s.EndsAt.After(s.UpdatedAt) {
-		return fmt.Errorf("the time of silence %s is over", s.ID)
-	}
-	return a.dispatch.Put(ctx, alerting.Silenced{Silence: s, By: by})
+	return m.Vital()
 }
 
 // pageHistory is the ledger as the pages show it.

@@ -54,7 +54,7 @@ func TestTheEndOfASilenceIsUndone(t *testing.T) {
 	}
 
 	after.EndsAt = time.Now().Add(-time.Second)
-	if err := a.renew(t.Context(), after, "maria"); err == nil || !strings.Contains(err.Error(), "the time of silence "+after.ID+" is over") {
+	if err := a.desk().Renew(t.Context(), after, "maria"); err == nil || !strings.Contains(err.Error(), "the end") {
 		t.Errorf("putting back one whose time is over: %v, want that it is over", err)
 	}
 }

@@ -154,11 +154,15 @@ func (Leads) input()    {}
 func (Recorded) input() {}
 func (Result) input()   {}
 
-// Silence keeps alarms that match from paging, until its end, and says who wanted that. A maintenance
-// window is a silence with a start ahead.
+// Silence keeps alarms from paging, until its end, and says who wanted that: those that its matchers fit, and those that it
+// lists. A maintenance window is a silence with a start ahead.
 type Silence struct {
-	ID        string
-	Matchers  []Matcher
+	ID       string
+	Matchers []Matcher
+	// Problem is the board's ID of the problem that it was made for, and Alarms are the fingerprints of what that problem
+	// explained then. Empty for a silence by matchers alone.
+	Problem   string   `json:",omitempty"`
+	Alarms    []string `json:",omitempty"`
 	StartsAt  time.Time
 	EndsAt    time.Time
 	CreatedBy string

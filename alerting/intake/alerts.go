@@ -99,7 +99,7 @@ func (f filter) wants(a *models.GettableAlert) bool {
 }
 
 // shown is an alarm as Alertmanager would show it: what a problem explains is inhibited by its root.
-func shown(a alerting.Alarm, route, root string, silences []compiled, at time.Time) *models.GettableAlert {
+func shown(a alerting.Alarm, route, root string, silences []alerting.Silence, at time.Time) *models.GettableAlert {
 	fp := a.Fingerprint()
 	state := models.AlertStatusStateActive
 	st := &models.AlertStatus{InhibitedBy: []string{}, SilencedBy: []string{}, MutedBy: []string{}, State: &state}
@@ -107,7 +107,7 @@ func shown(a alerting.Alarm, route, root string, silences []compiled, at time.Ti
 		st.InhibitedBy = append(st.InhibitedBy, root)
 	}
 	for _, s := range silences {
-		if s.active(at) && s.matches(a.Labels) {
+		if s.Active(at) && s.Covers(a.Labels, fp) {
 			st.SilencedBy = append(st.SilencedBy, s.ID)
 		}
 	}
@@ -136,7 +136,6 @@ func receiver(route string) *string {
 // groups are the router's problems with the alarms that f wants.
 func (i *Intake) groups(f filter) models.AlertGroups {
 	v := i.opts.View()
-	silences := compileAll(v.Silences)
 	out := models.AlertGroups{}
 	for _, p := range v.Problems {
 		root := p.Root.Fingerprint()
@@ -147,11 +146,11 @@ func (i *Intake) groups(f filter) models.AlertGroups {
 		if e := p.Page.Entity; e != "" {
 			g.Labels[alerting.LabelEntity] = e
 		}
-		if a := shown(p.Root, p.Route, root, silences, v.At); f.wants(a) {
+		if a := shown(p.Root, p.Route, root, v.Silences, v.At); f.wants(a) {
 			g.Alerts = append(g.Alerts, a)
 		}
 		for _, e := range p.Explained {
-			if a := shown(e.Alarm, p.Route, root, silences, v.At); f.wants(a) {
+			if a := shown(e.Alarm, p.Route, root, v.Silences, v.At); f.wants(a) {
 				g.Alerts = append(g.Alerts, a)
 			}
 		}

@@ -8,6 +8,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,18 +21,17 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/people"
 )
 
 // Options are what an Intake works with.
 type Options struct {
 	// Put hands inputs to the router and blocks while there is no room.
 	Put func(ctx context.Context, in ...alerting.Input) error
-	// Acknowledge is Put for a person's word, which the pager hears of too.
-	Acknowledge func(ctx context.Context, a alerting.Acked) error
+	// Desk is where the acts of people go.
+	Desk *people.Desk
 	// View is what the router thinks.
 	View func() alerting.View
-	// Vital returns the labels of the rules that make a P1; may be nil. Silences over them end within 24 h.
-	Vital func() []map[string]string
 	// Deployed is told of each deploy mark, for charts and change events; may be nil.
 	Deployed func(ctx context.Context, d Deploy)
 	Version  string
@@ -55,9 +55,6 @@ type Intake struct {
 func New(o Options) *Intake {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Vital == nil {
-		o.Vital = func() []map[string]string { return nil }
 	}
 	if o.Deployed == nil {
 		o.Deployed = func(context.Context, Deploy) {}
@@ -148,13 +145,10 @@ func (i *Intake) put(w http.ResponseWriter, r *http.Request, in ...alerting.Inpu
 	return true
 }
 
-// person names who asks: whom the request names, else who logged in.
+// person names who asks: who logged in, else whom the request names.
 func person(r *http.Request, named string) string {
-	if named != "" {
-		return named
-	}
 	if user, _, ok := r.BasicAuth(); ok && user != "" {
 		return user
 	}
-	return "unknown"
+	return cmp.Or(named, "unknown")
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/people"
 )
 
 // board keeps alarms as problems of their own and silences as they come: what a router shows, without
@@ -78,14 +79,18 @@ func (b *board) view() alerting.View {
 	return v
 }
 
+// The board is what a people.Desk acts through.
+func (b *board) View() alerting.View { return b.view() }
+
+func (b *board) Put(ctx context.Context, in ...alerting.Input) error { return b.put(ctx, in...) }
+
+func (b *board) Acknowledge(ctx context.Context, a alerting.Acked) error { return b.put(ctx, a) }
+func (b *board) Escalate(context.Context, string, string) error          { return nil }
+
 func serve(b *board) *http.ServeMux {
-	i := New(Options{
-		Put: b.put, View: b.view, Version: "test",
-		Acknowledge: func(ctx context.Context, a alerting.Acked) error { return b.put(ctx, a) },
-		Vital: func() []map[string]string {
-			return []map[string]string{{"alertname": "StreamsFailing", "service": "api"}}
-		},
-	})
+	i := New(Options{Put: b.put, View: b.view, Version: "test", Desk: &people.Desk{Router: b, Vital: func() []map[string]string {
+		return []map[string]string{{"alertname": "StreamsFailing", "service": "api"}}
+	}}})
 	mux := http.NewServeMux()
 	i.Register(mux)
 	return mux
@@ -179,14 +184,14 @@ func TestPeople(t *testing.T) {
 	}{
 		{"/api/v1/ack", `{"problem":"a","by":"ann"}`, 200, `"key:A"`, alerting.Acked{Key: "key:A", By: "ann"}},
 		{"/api/v1/ack", `{"problem":"key:A","by":"ann","undo":true}`, 200, `"key:A"`, alerting.Acked{Key: "key:A", By: "ann", Undo: true}},
-		{"/api/v1/ack", `{"problem":"B","by":"ann"}`, 404, "2 problems are headed by B", nil},
+		{"/api/v1/ack", `{"problem":"B","by":"ann"}`, 404, "2 problems have the root cause B", nil},
 		{"/api/v1/ack", `{"problem":"C","by":"ann"}`, 404, "no problem", nil},
 		{"/api/v1/ack", `{"problem":"Ticket","by":"ann"}`, 200, "Ticket", alerting.Acked{Key: "p-48e4fd34cfa75586", By: "ann"}},
 		{"/api/v1/ack", `{"by":"ann"}`, 404, "want a problem", nil},
 		{"/api/v1/silence", `{"problem":"A","for":"2h","by":"ann"}`, 200, `"id"`, alerting.Silenced{}},
 		{"/api/v1/silence", `{"matchers":["service=~\"a.*\"","x!=y"],"until":"` + stamp(time.Hour) + `"}`, 200, `"id"`, alerting.Silenced{}},
 		{"/api/v1/silence", `{"matchers":["a=b"],"starts":"` + stamp(48*time.Hour) + `","for":"2h"}`, 200, `"id"`, alerting.Silenced{}},
-		{"/api/v1/silence", `{"matchers":["a=b"]}`, 400, "wants an end", nil},
+		{"/api/v1/silence", `{"matchers":["a=b"]}`, 400, "needs an end", nil},
 		{"/api/v1/silence", `{"matchers":["a"],"for":"1h"}`, 400, "matcher", nil},
 		{"/api/v1/silence", `{"for":"soon"}`, 400, "for:", nil},
 	} {

@@ -1,7 +1,7 @@
 package intake
 
 import (
-	"crypto/rand"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,130 +13,8 @@ import (
 	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/people"
 )
-
-// Bounds of silences.
-const (
-	maxMatchers = 32
-	maxComment  = 2 << 10
-	// maxVital is how long a silence over a P1 rule or over everything may last.
-	maxVital = 24 * time.Hour
-)
-
-// compiled is a silence that can match.
-type compiled struct {
-	alerting.Silence
-	matchers labels.Matchers
-}
-
-func compile(s alerting.Silence) (compiled, error) {
-	c := compiled{Silence: s}
-	for _, m := range s.Matchers {
-		kind := map[[2]bool]labels.MatchType{
-			{false, false}: labels.MatchEqual, {false, true}: labels.MatchNotEqual,
-			{true, false}: labels.MatchRegexp, {true, true}: labels.MatchNotRegexp,
-		}[[2]bool{m.Regex, m.Negative}]
-		lm, err := labels.NewMatcher(kind, m.Name, m.Value)
-		if err != nil {
-			return c, fmt.Errorf("matcher %s: %w", m.Name, err)
-		}
-		c.matchers = append(c.matchers, lm)
-	}
-	return c, nil
-}
-
-// compileAll leaves out what does not compile: the router's view holds none such.
-func compileAll(silences []alerting.Silence) []compiled {
-	var out []compiled
-	for _, s := range silences {
-		if c, err := compile(s); err == nil {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-func (c compiled) active(at time.Time) bool { return !c.StartsAt.After(at) && c.EndsAt.After(at) }
-
-func (c compiled) matches(set map[string]string) bool {
-	for _, m := range c.matchers {
-		if !m.Matches(set[m.Name]) {
-			return false
-		}
-	}
-	return true
-}
-
-// unlikely is a value that no label has: a matcher that takes it takes anything.
-const unlikely = "\x01no label has this\x01"
-
-// everything says whether all matchers take any value.
-func (c compiled) everything() bool {
-	return !slices.ContainsFunc(c.matchers, func(m *labels.Matcher) bool { return !m.Matches(unlikely) })
-}
-
-// covers says whether the silence is over the rule that sets these labels: it names at least one of
-// them, and none of them otherwise. Labels that the rule leaves open may have any value.
-func (c compiled) covers(rule map[string]string) bool {
-	named := false
-	for _, m := range c.matchers {
-		v, ok := rule[m.Name]
-		if ok && !m.Matches(v) {
-			return false
-		}
-		named = named || ok
-	}
-	return named
-}
-
-// check says what is wrong with a silence that someone wants.
-func (i *Intake) check(s alerting.Silence, now time.Time) error {
-	c, err := compile(s)
-	if err != nil {
-		return err
-	}
-	switch {
-	case len(s.Matchers) == 0:
-		return errors.New("a silence wants at least one matcher")
-	case len(s.Matchers) > maxMatchers:
-		return fmt.Errorf("%d matchers are more than %d", len(s.Matchers), maxMatchers)
-	case !slices.ContainsFunc(c.matchers, func(m *labels.Matcher) bool { return !m.Matches("") }):
-		return errors.New("at least one matcher must not match the empty string")
-	case !s.EndsAt.After(s.StartsAt):
-		return errors.New("the end is not after the start")
-	case !s.EndsAt.After(now):
-		return errors.New("the end has passed")
-	}
-	begin := s.StartsAt
-	if begin.Before(now) {
-		begin = now
-	}
-	if s.EndsAt.Sub(begin) <= maxVital {
-		return nil
-	}
-	if what := i.vital(c); what != "" {
-		return fmt.Errorf("a silence over %s must end within %v of its start, this one lasts %v", what, maxVital, s.EndsAt.Sub(begin).Round(time.Minute))
-	}
-	return nil
-}
-
-// vital names what a silence covers that nobody may sleep through for long.
-func (i *Intake) vital(c compiled) string {
-	if c.everything() {
-		return "everything"
-	}
-	for _, rule := range i.opts.Vital() {
-		if c.covers(rule) {
-			return "the P1 rule " + rule[alerting.LabelRule]
-		}
-	}
-	for _, p := range i.opts.View().Problems {
-		if p.Priority == alerting.P1 && c.matches(p.Root.Labels) {
-			return "a P1, " + p.Root.Rule()
-		}
-	}
-	return ""
-}
 
 func (i *Intake) getSilences(w http.ResponseWriter, r *http.Request) {
 	f, err := newFilter(r)
@@ -177,35 +55,25 @@ func gettable(s alerting.Silence, now time.Time) *models.GettableSilence {
 	return g
 }
 
-func (i *Intake) find(id string) (alerting.Silence, bool) {
-	all := i.opts.View().Silences
-	n := slices.IndexFunc(all, func(s alerting.Silence) bool { return s.ID == id })
-	if n < 0 {
-		return alerting.Silence{}, false
-	}
-	return all[n], true
-}
-
 func (i *Intake) getSilence(w http.ResponseWriter, r *http.Request) {
-	s, ok := i.find(r.PathValue("id"))
-	if !ok {
-		i.fail(w, http.StatusNotFound, fmt.Errorf("no silence %q", r.PathValue("id")))
-		return
+	id := r.PathValue("id")
+	for _, s := range i.opts.View().Silences {
+		if s.ID == id {
+			answer(w, http.StatusOK, gettable(s, time.Now()))
+			return
+		}
 	}
-	answer(w, http.StatusOK, gettable(s, time.Now()))
+	i.fail(w, http.StatusNotFound, fmt.Errorf("no silence %q", id))
 }
 
 func (i *Intake) deleteSilence(w http.ResponseWriter, r *http.Request) {
-	s, ok := i.find(r.PathValue("id"))
-	if !ok {
-		i.fail(w, http.StatusNotFound, fmt.Errorf("no silence %q", r.PathValue("id")))
+	ctx, cancel := context.WithTimeout(r.Context(), putDeadline)
+	defer cancel()
+	if _, err := i.opts.Desk.End(ctx, r.PathValue("id"), person(r, r.URL.Query().Get("by"))); err != nil {
+		i.failAct(w, err)
 		return
 	}
-	now := time.Now()
-	s.EndsAt, s.UpdatedAt = now, now
-	if i.put(w, r, alerting.Silenced{Silence: s, By: cutLabel(person(r, r.URL.Query().Get("by")))}) {
-		w.WriteHeader(http.StatusOK)
-	}
+	w.WriteHeader(http.StatusOK)
 }
 
 func (i *Intake) postSilence(w http.ResponseWriter, r *http.Request) {
@@ -214,57 +82,44 @@ func (i *Intake) postSilence(w http.ResponseWriter, r *http.Request) {
 		i.fail(w, status(err), err)
 		return
 	}
-	s, err := fromWire(p)
+	req, err := fromWire(p)
 	if err != nil {
 		i.fail(w, http.StatusBadRequest, err)
 		return
 	}
-	s.CreatedBy = person(r, s.CreatedBy)
-	if s.ID != "" {
-		old, ok := i.find(s.ID)
-		if !ok {
-			i.fail(w, http.StatusNotFound, fmt.Errorf("no silence %q", s.ID))
-			return
-		}
-		if !slices.Equal(old.Matchers, s.Matchers) { // another silence: the old one ends
-			now := time.Now()
-			old.EndsAt, old.UpdatedAt = now, now
-			if err := i.check(s, now); err == nil && !i.put(w, r, alerting.Silenced{Silence: old, By: s.CreatedBy}) {
-				return
-			}
-			s.ID = ""
-		}
-	}
-	i.silence(w, r, s, func(id string) any { return map[string]string{"silenceID": id} })
+	req.By = person(r, req.By)
+	i.silence(w, r, req, func(s alerting.Silence) any { return map[string]string{"silenceID": s.ID} })
 }
 
-// silence checks s, hands it on and answers with what shown makes of its ID.
-func (i *Intake) silence(w http.ResponseWriter, r *http.Request, s alerting.Silence, shown func(id string) any) {
-	now := time.Now()
-	if s.StartsAt.IsZero() {
-		s.StartsAt = now
-	}
-	s.UpdatedAt = now
-	if err := i.check(s, now); err != nil {
-		i.fail(w, http.StatusBadRequest, err)
+// silence has a silence made and answers with what shown makes of it.
+func (i *Intake) silence(w http.ResponseWriter, r *http.Request, req people.Request, shown func(alerting.Silence) any) {
+	ctx, cancel := context.WithTimeout(r.Context(), putDeadline)
+	defer cancel()
+	s, err := i.opts.Desk.Silence(ctx, req)
+	if err != nil {
+		i.failAct(w, err)
 		return
 	}
-	if s.ID == "" {
-		s.ID = newID()
-	}
-	if i.put(w, r, alerting.Silenced{Silence: s}) {
-		answer(w, http.StatusOK, shown(s.ID))
+	answer(w, http.StatusOK, shown(s))
+}
+
+// failAct answers why an act of a person was not done.
+func (i *Intake) failAct(w http.ResponseWriter, err error) {
+	switch {
+	case errors.Is(err, people.ErrNotFound):
+		i.fail(w, http.StatusNotFound, err)
+	case errors.Is(err, people.ErrBusy):
+		i.fail(w, http.StatusServiceUnavailable, err)
+	default:
+		i.fail(w, http.StatusBadRequest, err)
 	}
 }
 
-func fromWire(p models.PostableSilence) (alerting.Silence, error) {
+func fromWire(p models.PostableSilence) (people.Request, error) {
 	if p.StartsAt == nil || p.EndsAt == nil || p.CreatedBy == nil || p.Comment == nil {
-		return alerting.Silence{}, errors.New("a silence wants startsAt, endsAt, createdBy, comment and matchers")
+		return people.Request{}, errors.New("a silence wants startsAt, endsAt, createdBy, comment and matchers")
 	}
-	s := alerting.Silence{
-		ID: p.ID, StartsAt: time.Time(*p.StartsAt), EndsAt: time.Time(*p.EndsAt), CreatedBy: cutLabel(*p.CreatedBy),
-		Comment: (*p.Comment)[:min(len(*p.Comment), maxComment)],
-	}
+	s := people.Request{ID: p.ID, Starts: time.Time(*p.StartsAt), Until: time.Time(*p.EndsAt), By: *p.CreatedBy, Comment: *p.Comment}
 	for _, m := range p.Matchers {
 		if m == nil || m.Name == nil || m.Value == nil || m.IsRegex == nil {
 			return s, errors.New("a matcher wants name, value and isRegex")
@@ -274,12 +129,4 @@ func fromWire(p models.PostableSilence) (alerting.Silence, error) {
 		})
 	}
 	return s, nil
-}
-
-// newID is a random UUID (RFC 9562, version 4), which Alertmanager's tools expect.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -37,7 +37,7 @@ func TestSilences(t *testing.T) {
 		"over all but the P1 rule":     {silence(quiet, 25*time.Hour), 200, "silenceID"},
 		"over what is a P1 now":        {silence(hot, 25*time.Hour), 400, "a P1, Hot"},
 		"over everything, short":       {silence(all, time.Hour), 200, "silenceID"},
-		"over everything, long":        {silence(all, 48*time.Hour), 400, "over everything"},
+		"over everything, long":        {silence(all, 48*time.Hour), 400, "covers everything"},
 		"of nothing":                   {silence(empty, time.Hour), 400, "must not match the empty string"},
 		"without a matcher":            {silence(``, time.Hour), 400, "at least one matcher"},
 		"with an end that passed":      {silence(web, -time.Hour), 400, "the end is not after the start"},

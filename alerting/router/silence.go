@@ -20,7 +20,7 @@ func (r *Router) silence(in alerting.Silence) {
 func (r *Router) silencer(a *alarm) string {
 	best := ""
 	for id, s := range r.silences {
-		if s.Active(r.now) && s.Covers(a.Labels) && (best == "" || id < best) {
+		if s.Active(r.now) && s.Covers(a.Labels, a.fp) && (best == "" || id < best) {
 			best = id
 		}
 	}
@@ -31,7 +31,7 @@ func (r *Router) sortedSilences() []alerting.Silence {
 	var out []alerting.Silence
 	for _, id := range slices.Sorted(maps.Keys(r.silences)) {
 		s := *r.silences[id]
-		s.Matchers = slices.Clone(s.Matchers)
+		s.Matchers, s.Alarms = slices.Clone(s.Matchers), slices.Clone(s.Alarms)
 		out = append(out, s)
 	}
 	return out

@@ -108,6 +108,31 @@ func (m *Manager) RuleGroups() []*promrules.Group { return m.manager.RuleGroups(
 // AlertingRules is for Prometheus' HTTP API.
 func (m *Manager) AlertingRules() []*promrules.AlertingRule { return m.manager.AlertingRules() }
 
+// Vital returns the labels of the rules that can make a P1 by what they say of themselves: silences over them are bounded.
+func (m *Manager) Vital() []map[string]string {
+	var out []map[string]string
+	for _, r := range m.AlertingRules() {
+		set := r.Labels().Map()
+		set[alerting.LabelRule] = r.Name()
+		if vital(set) {
+			out = append(out, set)
+		}
+	}
+	return out
+}
+
+func vital(set map[string]string) bool {
+	if p := set[alerting.LabelPriority]; p != "" {
+		return p == alerting.P1.String()
+	}
+	switch set[alerting.LabelImpact] {
+	case "users", "data", "quorum":
+		return set[alerting.LabelSeverity] == "critical"
+	}
+	kind := set[alerting.LabelKind]
+	return set[alerting.LabelSeverity] == "critical" && (kind == "symptom" || kind == "quorum" || set[alerting.LabelLayer] == "symptom")
+}
+
 // Stats say how the evaluation keeps up.
 type Stats struct {
 	Groups, Rules int

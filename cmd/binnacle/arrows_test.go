@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	"agent": {
 		"agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"collectors/catalogue",
-		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/router", "alerting/rules",
+		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/people", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards",
 	},
 	"agent/door":      {"alerting"},          // the Person
@@ -54,7 +54,8 @@ var arrows = map[string][]string{
 	"alerting/topology":         {},
 	"alerting/router":           {"alerting", "alerting/topology"},
 	"alerting/rules":            {"alerting", "alerting/router", "alerting/topology"},
-	"alerting/intake":           {"alerting", "agent/metric"}, // its own figures, and the events of StatsD
+	"alerting/people":           {"alerting", "agent/words"},
+	"alerting/intake":           {"alerting", "alerting/people", "agent/metric"}, // its own figures, and the events of StatsD
 	"alerting/ledger":           {"alerting", "agent/secret"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
@@ -84,7 +85,7 @@ var edges = map[string][]string{
 	"github.com/PagerDuty/go-pagerduty":   {"alerting/pagers/pagerduty/*"},
 	"github.com/nats-io/":                 {"alerting/ledger/*"},
 	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
-	"github.com/prometheus/alertmanager/": {"alerting/intake/*"},
+	"github.com/prometheus/alertmanager/": {"alerting/silence*", "alerting/people/*", "alerting/intake/*"},
 	"github.com/spf13/cobra":              {"cmd/binnacle/*"},
 	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*", "collectors/rabbitmq/amqp*"},
 }

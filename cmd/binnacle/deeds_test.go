@@ -37,7 +37,7 @@ func TestSilence(t *testing.T) {
 		out := k.want(0, "silence add alertname=DiskFull --for 2h --comment disk-ordered",
 			`until 02:00:01 (2h): alertname="DiskFull"`, "It covers 1 alarm:\n  P2 DiskFull on node:riak-3", "binnacle silence expire ")
 		id := strings.Fields(out)[1]
-		k.want(0, "silence add service=api --for 1d", "It covers no alarm that holds", "does not cover that users are hurt", "  P1 StreamsFailing on service:api")
+		k.want(0, "silence add service=api --for 1d", "It covers no alarm that fires now", "does not cover symptoms", "  P1 StreamsFailing on service:api")
 		k.want(0, "silence list", id+"  until 02:00:01 (2h)", "by ann: disk-ordered", "by ann: no comment")
 		k.tell(2 * time.Minute)
 		if pages := k.pd.Pages(); len(pages) != 1 {
@@ -62,7 +62,7 @@ func TestSilence(t *testing.T) {
 			{`silence add a=~( --for 1h`, `matcher "a=~("`},
 			{`silence add a=~.* --for 1h`, "must not match the empty string"},
 			{"silence add service=api --for 2d --problem Nonsense", `no problem "Nonsense"`},
-			{"silence add alertname=StreamsFailing --for 2d", "must end within 24h"},
+			{"silence add alertname=StreamsFailing --for 2d", "must end within 1 d"},
 			{"silence expire zzz", `no silence "zzz"`},
 		} {
 			k.want(3, c.command, c.want)

@@ -20,6 +20,7 @@ import (
 	"github.com/navcloud/binnacle/alerting/intake"
 	"github.com/navcloud/binnacle/alerting/ledger"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
+	"github.com/navcloud/binnacle/alerting/people"
 	"github.com/navcloud/binnacle/alerting/router"
 )
 
@@ -60,7 +61,7 @@ func atDesk(t *testing.T, mode dispatch.Mode, test func(t *testing.T, k *desk)) 
 		}
 		mux := http.NewServeMux()
 		d.Register(mux)
-		intake.New(intake.Options{Put: d.Put, Acknowledge: d.Acknowledge, View: d.View}).Register(mux)
+		intake.New(intake.Options{Put: d.Put, Desk: &people.Desk{Router: d}, View: d.View}).Register(mux)
 		way, stop := alertingtest.Pipe(mux)
 		defer stop()
 		http.DefaultTransport = way

@@ -48,7 +48,7 @@ func newSilenceAdd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return o.make(cmd, args) },
 	}
 	o.flags(cmd)
-	cmd.Flags().StringVar(&o.req.Problem, "problem", "", "the rule and the entity of this problem of the board")
+	cmd.Flags().StringVar(&o.req.Problem, "problem", "", "this problem of the board, with the alarms that it explains now")
 	return cmd
 }
 
@@ -151,10 +151,10 @@ func covers(w io.Writer, s alerting.Silence, v alerting.View, now time.Time) {
 	add := func(a alerting.Alarm, p alerting.Priority) {
 		fp := a.Fingerprint()
 		switch {
-		case seen[fp] || !s.Matches(a.Labels):
-		case s.Covers(a.Labels):
+		case seen[fp]:
+		case s.Covers(a.Labels, fp):
 			in = append(in, fmt.Sprintf("  %s %s", p, on(a)))
-		default:
+		case s.Matches(a.Labels):
 			out = append(out, fmt.Sprintf("  %s %s", p, on(a)))
 		}
 		seen[fp] = true
@@ -170,13 +170,13 @@ func covers(w io.Writer, s alerting.Silence, v alerting.View, now time.Time) {
 		verb = "Now it would cover"
 	}
 	if len(in) == 0 {
-		fmt.Fprintln(w, verb, "no alarm that holds; what comes is covered.")
+		fmt.Fprintln(w, verb, "no alarm that fires now; it covers what comes.")
 	} else {
 		fmt.Fprintf(w, "%s %s:\n", verb, count(len(in), "alarm"))
 		listAlarms(w, in)
 	}
 	if len(out) > 0 {
-		fmt.Fprintln(w, "It does not cover that users are hurt, unless it names the rule (alertname=...):")
+		fmt.Fprintln(w, "It does not cover symptoms, which users notice, unless it names their rule (alertname=...):")
 		listAlarms(w, out)
 	}
 }
@@ -202,10 +202,13 @@ func window(s alerting.Silence, now time.Time) string {
 func matchersOf(s alerting.Silence) string {
 	words := make([]string, len(s.Matchers))
 	for i, m := range s.Matchers {
-		op := map[[2]bool]string{{false, false}: "=", {false, true}: "!=", {true, false}: "=~", {true, true}: "!~"}[[2]bool{m.Regex, m.Negative}]
-		words[i] = fmt.Sprintf("%s%s%q", m.Name, op, m.Value)
+		words[i] = m.String()
 	}
-	return plain(strings.Join(words, ", "))
+	text := plain(strings.Join(words, ", "))
+	if s.Problem != "" {
+		text = fmt.Sprintf("problem %s with %s: %s", s.Problem, count(len(s.Alarms), "alarm"), text)
+	}
+	return text
 }
 
 func newSilenceList() *cobra.Command {

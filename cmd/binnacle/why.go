@@ -83,7 +83,7 @@ func newStory(name string, v alerting.View) *story {
 	}
 	s.now = join(s.now, v.Why(name))
 	for _, q := range v.Silences {
-		if slices.ContainsFunc(meant, func(a alerting.Alarm) bool { return q.Matches(a.Labels) }) {
+		if slices.ContainsFunc(meant, func(a alerting.Alarm) bool { return q.Covers(a.Labels, a.Fingerprint()) }) {
 			s.silences = append(s.silences, q)
 		}
 	}
