@@ -30,6 +30,43 @@ type Runner interface {
 	Run(ctx context.Context) error
 }
 
+// Checker is what a Collector also is when it has checks that go at their own pace. Checks says how each that has run
+// stands; one that has nothing to ask now, or whose subject is known to be down, is not among those that should answer.
+type Checker interface {
+	Checks() []CheckState
+}
+
+// CheckState says of one check whether it answers. Absent, blind and zero are three things: this is blind.
+type CheckState struct {
+	Name   string        // in one or few words: "queues", "admin", "/var"
+	Every  time.Duration // between two runs
+	Since  time.Time     // it should answer and has not since then; zero while it does
+	Reason string        // why, as in BlindError
+	Err    error         // of the last run
+}
+
+// Blind reports whether the check has not answered for three of its intervals: before, it may be a hiccup.
+func (s CheckState) Blind(now time.Time) bool {
+	return !s.Since.IsZero() && now.Sub(s.Since) >= 3*s.Every
+}
+
+// PartError is the error of one part of what a collector looks at, such as one disk: the rest was seen.
+type PartError struct {
+	Part string
+	Err  error
+}
+
+func (e *PartError) Error() string { return e.Err.Error() }
+func (e *PartError) Unwrap() error { return e.Err }
+
+// Part wraps the error of one part; nil stays nil.
+func Part(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &PartError{name, err}
+}
+
 // Env is what a collector takes from the world, so that a fixture can be the world.
 type Env struct {
 	Options any    // the section of the configuration, of the type of Spec.Options

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // What the management API says of a node. Of one that is seen as down nearly all is missing, and missing is not 0:
@@ -39,12 +40,16 @@ type overviewInfo struct {
 
 // lookNodes asks who sees whom.
 func (r *collector) lookNodes(ctx context.Context) (func(), error) {
+	r.asksNodes()
 	var nodes []nodeInfo
-	if err := r.getJSON(ctx, "nodes?columns=name,running,partitions,cluster_links", &nodes); err != nil {
+	err := r.getJSON(ctx, "nodes?columns=name,running,partitions,cluster_links", &nodes)
+	r.nodesAnswered(err)
+	if err != nil {
 		return nil, err
 	}
 	return func() {
 		s, now := &r.seen, r.env.Now()
+		s.nodesAt = now
 		nodes = nodes[:min(len(nodes), maxPeers+1)]
 		s.nodes = nodes
 		for _, n := range nodes {
@@ -60,6 +65,24 @@ func (r *collector) lookNodes(ctx context.Context) (func(), error) {
 		}
 		s.forget(now)
 	}, nil
+}
+
+// asksNodes notes since when the cluster-wide request waits.
+func (r *collector) asksNodes() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen.nodesAsked.IsZero() {
+		r.seen.nodesAsked = r.env.Now()
+	}
+}
+
+// nodesAnswered notes that it does not wait any more; a refusal is an answer too.
+func (r *collector) nodesAnswered(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if classify(err) != answerSilent {
+		r.seen.nodesAsked = time.Time{}
+	}
 }
 
 func (r *collector) lookOverview(ctx context.Context) (func(), error) {
@@ -96,10 +119,10 @@ func (r *collector) identify(name, cluster, version string) {
 
 // lookCheck asks one health check. 200 is well, 503 is not, both are answers; into may be nil where the fact
 // that there was an answer is what counts.
-func (r *collector) lookCheck(check string, into *bool) func(context.Context) (func(), error) {
+func (r *collector) lookCheck(name string, into *bool) func(context.Context) (func(), error) {
 	return func(ctx context.Context) (func(), error) {
 		failed := false
-		err := r.get(ctx, r.api("health/checks/"+check), true, func(status int, body io.Reader) error {
+		err := r.get(ctx, r.api("health/checks/"+name), true, func(status int, body io.Reader) error {
 			failed = status == http.StatusServiceUnavailable
 			_, err := io.Copy(io.Discard, body)
 			return err

@@ -20,6 +20,7 @@ import (
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/check"
 )
 
 // Options is the section collect.rabbitmq. Without a user the broker is looked for on the usual
@@ -111,20 +112,20 @@ var Spec = collectors.Spec{
 	Metrics: metrics(), New: newCollector,
 }
 
-// collector watches the local node of a cluster. While Run runs, each look has a goroutine of its own
-// and Collect reports what they know; without Run, Collect looks at everything once.
+// collector watches the local node of a cluster. While Run runs, each check has a goroutine of its own
+// and Collect reports what they know; without Run, Collect runs every check once.
 type collector struct {
-	opt   Options
-	env   collectors.Env
-	looks []*check
-	trips *roundtrip // nil: no active probe
+	opt    Options
+	env    collectors.Env
+	checks checks
+	set    *check.Set
+	trips  *roundtrip // nil: no active probe
 
 	wake chan struct{} // tells Run that the broker was found
 
 	mu      sync.Mutex
 	running bool // Run runs
 	found   bool // seen at least once
-	first   chan struct{}
 	seen    brokerSeen
 	kept    string // memory as it is on disk
 }
@@ -144,7 +145,7 @@ func newCollector(env collectors.Env) (collectors.Collector, error) {
 		env.Dial = (&net.Dialer{}).DialContext
 	}
 	opt.URL, opt.MetricsURL = strings.TrimSuffix(opt.URL, "/"), strings.TrimSuffix(opt.MetricsURL, "/")
-	r := &collector{opt: opt, env: env, wake: make(chan struct{}, 1), first: make(chan struct{})}
+	r := &collector{opt: opt, env: env, wake: make(chan struct{}, 1)}
 	r.seen.init(opt)
 	r.seen.watching = env.Now()
 	r.recall()
@@ -153,10 +154,11 @@ func newCollector(env collectors.Env) (collectors.Collector, error) {
 		r.trips = newRoundtrip(opt.Probe.Every, r.connectTrip, r.brokerName, env.Now, env.Log)
 	}
 	if r.watched() {
-		r.looks = r.allLooks()
+		r.checks = r.allChecks()
 	} else {
-		r.looks = r.unwatchedLooks()
+		r.checks = r.unwatchedChecks()
 	}
+	r.set = check.NewSet(&r.mu, env.Now, env.Log, r.checks.order()...)
 	return r, nil
 }
 
@@ -169,15 +171,15 @@ func (r *collector) Collect(ctx context.Context, b *metric.Batch) error {
 		return err
 	}
 	r.mu.Lock()
-	running, first := r.running, r.first
+	running := r.running
 	r.mu.Unlock()
 	if running {
 		select {
-		case <-first:
+		case <-r.set.First():
 		case <-ctx.Done():
 		}
 	} else {
-		r.lookOnce(ctx)
+		r.set.Once(ctx)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -213,22 +215,7 @@ func (r *collector) brokerName() string {
 	return cmp.Or(r.seen.name, r.env.Node)
 }
 
-// lookOnce takes every look one time, side by side, and waits for all of them. Those that may have nothing to do
-// come after those that tell.
-func (r *collector) lookOnce(ctx context.Context) {
-	for _, optional := range []bool{false, true} {
-		var wg sync.WaitGroup
-		for _, l := range r.looks {
-			if (l.skip != nil) == optional {
-				wg.Go(func() { r.take(ctx, l) })
-			}
-		}
-		wg.Wait()
-	}
-}
-
-// Run takes each look at its own pace until ctx ends. One that hangs holds up no other, and
-// no endpoint has more than one request of ours in flight.
+// Run runs each check at its own pace until ctx ends, from when the broker was found.
 func (r *collector) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.running = true
@@ -247,41 +234,13 @@ func (r *collector) Run(ctx context.Context) error {
 			return nil
 		}
 	}
-	var wg, local sync.WaitGroup
-	for _, l := range r.looks {
-		if !l.cluster {
-			local.Add(1)
-		}
-		wg.Go(func() { r.loop(ctx, l, &local) })
-	}
+	var wg sync.WaitGroup
+	wg.Go(func() { r.set.Run(ctx) })
 	if r.trips != nil {
 		wg.Go(func() { r.trips.run(ctx) })
 	}
-	wg.Go(func() {
-		local.Wait()
-		close(r.first)
-	})
 	wg.Wait()
 	return nil
-}
-
-func (r *collector) loop(ctx context.Context, l *check, local *sync.WaitGroup) {
-	for first := true; ; first = false {
-		wait := r.take(ctx, l)
-		if first && !l.cluster {
-			local.Done()
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		}
-	}
 }
 
 // localHost says whether the node watched is on this machine, so that /proc speaks of it.

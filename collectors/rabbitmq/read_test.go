@@ -94,7 +94,7 @@ func TestRabbitmqElevenThousandQueues(t *testing.T) {
 			t.Errorf("%d queues of %d series, the rest holds %g; want 50, 400 at most, and %d", top, len(b.Samples), rest, 10949*10950/2)
 		}
 	}
-	if l := c.(*collector).look("queues"); l.done {
+	if c.(*collector).checks.queues.Done() {
 		t.Error("the list of all queues was asked for")
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/check"
 )
 
 // report appends what is known now. What is not known is left out, never written as 0; what a rule compares over time
@@ -23,7 +24,7 @@ func (r *collector) report(b *metric.Batch) error {
 		return r.reportUnwatched(out, now)
 	}
 	r.judge(now)
-	answers := r.look("metrics").last.spoke() || r.look("local_alarms").last.spoke()
+	answers := answerOf(r.checks.metrics).spoke() || answerOf(r.checks.localAlarms).spoke()
 	out.truth(descUp, answers)
 	for _, st := range nodeStates {
 		out.truth(descState, s.state == st, "state", string(st))
@@ -31,7 +32,7 @@ func (r *collector) report(b *metric.Batch) error {
 	for _, ev := range evidenceWords {
 		out.truth(descEvidence, slices.Contains(s.evidence, ev), "evidence", ev)
 	}
-	out.truth(descInOrder, s.state == stateDown && s.inOrder && r.look("unit").last == answerOK)
+	out.truth(descInOrder, s.state == stateDown && s.inOrder && answerOf(r.checks.unit) == answerOK)
 	out.add(descStateAge, now.Sub(s.since).Seconds())
 	out.add(descAppAgain, s.appRestarts)
 	out.add(descVMAgain, s.vmRestarts)
@@ -63,10 +64,9 @@ func (r *collector) blindness() error {
 	if r.seen.state != stateBlind {
 		return nil
 	}
-	for _, name := range []string{"local_alarms", "metrics"} {
-		if l := r.look(name); l.last != answerOK {
-			reason := l.last.String()
-			return collectors.Blind(reason, fmt.Errorf("rabbitmq: %s", strings.Join(r.seen.evidence, ", ")))
+	for _, c := range []*check.Check{r.checks.localAlarms, r.checks.metrics} {
+		if a := answerOf(c); a != answerOK {
+			return collectors.Blind(a.String(), fmt.Errorf("rabbitmq: %s", strings.Join(r.seen.evidence, ", ")))
 		}
 	}
 	return nil
@@ -74,7 +74,7 @@ func (r *collector) blindness() error {
 
 // reportUnwatched tells of a broker that was found and that nobody gave us credentials for.
 func (r *collector) reportUnwatched(out output, now time.Time) error {
-	if r.look("metrics").last != answerOK && r.look("management").last != answerOK {
+	if answerOf(r.checks.metrics) != answerOK && answerOf(r.checks.management) != answerOK {
 		return fmt.Errorf("rabbitmq: %w", collectors.ErrAbsent)
 	}
 	out.add(descFound, 1)
@@ -97,12 +97,12 @@ func (o output) truth(d *metric.Desc, v bool, kv ...string) {
 }
 
 func (r *collector) reportLooks(out output) {
-	for _, l := range r.looks {
-		if !l.done || l.name == "process" || l.name == "unit" || l.name == "ports" || l.name == "peers" {
+	for _, c := range r.set.All() {
+		if !c.Done() || r.checks.ownSeries(c) {
 			continue
 		}
-		out.truth(descProbeOK, l.last == answerOK, "endpoint", l.name)
-		out.add(descProbeTime, l.took.Seconds(), "endpoint", l.name)
+		out.truth(descProbeOK, c.OK(), "endpoint", c.Name)
+		out.add(descProbeTime, c.Took().Seconds(), "endpoint", c.Name)
 	}
 	if r.seen.process.known {
 		out.truth(descProc, r.seen.process.there)
@@ -113,7 +113,7 @@ func (r *collector) reportLooks(out output) {
 }
 
 func (r *collector) reportPlugin(out output, now time.Time) {
-	if !r.look("metrics").current(now) {
+	if !r.checks.metrics.Current(now) {
 		return
 	}
 	for name, v := range r.seen.plugin {
@@ -133,7 +133,7 @@ func (r *collector) reportCluster(out output, now time.Time) {
 		out.add(descExpected, float64(len(s.peers)+1))
 	}
 	side := ""
-	if r.look("nodes").current(now) && serves && s.name != "" {
+	if r.checks.nodes.Current(now) && serves && s.name != "" {
 		running, split := 0, 0
 		for _, n := range s.nodes {
 			if n.runs() {
@@ -148,15 +148,16 @@ func (r *collector) reportCluster(out output, now time.Time) {
 		side = s.side()
 	}
 	r.reportView(out, side)
-	for d, name := range map[*metric.Desc]string{descQuorumCrit: "quorum_critical", descMirrorCrit: "mirror_sync_critical"} {
-		if r.look(name).current(now) {
-			out.truth(d, name == "quorum_critical" && s.quorumCritical || name == "mirror_sync_critical" && s.mirrorCritical)
-		}
+	if r.checks.quorumCritical.Current(now) {
+		out.truth(descQuorumCrit, s.quorumCritical)
 	}
-	if r.look("overview").current(now) && s.overview.Lag != nil {
+	if r.checks.mirrorCritical.Current(now) {
+		out.truth(descMirrorCrit, s.mirrorCritical)
+	}
+	if r.checks.overview.Current(now) && s.overview.Lag != nil {
 		out.add(descLag, *s.overview.Lag)
 	}
-	if r.look("connections").current(now) {
+	if r.checks.connections.Current(now) {
 		for state, n := range s.connections {
 			out.add(descConnState, float64(n), "state", state)
 		}
@@ -165,7 +166,7 @@ func (r *collector) reportCluster(out output, now time.Time) {
 
 // reportVHosts tells the vhosts that are down on this node. Names are bounded, as all that an answer can make a label of.
 func (r *collector) reportVHosts(out output, now time.Time) {
-	if !r.look("vhosts").current(now) {
+	if !r.checks.vhosts.Current(now) {
 		return
 	}
 	down := r.seen.vhostsDown
@@ -196,7 +197,7 @@ func (r *collector) reportView(out output, side string) {
 
 func (r *collector) reportPeers(out output, now time.Time) {
 	s := &r.seen
-	nodes, plugin := r.look("nodes").current(now), r.look("metrics").current(now)
+	nodes, plugin := r.checks.nodes.Current(now), r.checks.metrics.Current(now)
 	links := s.linkBytes()
 	reachable := 1
 	for _, name := range s.peerNames() {
@@ -249,7 +250,7 @@ func (s *brokerSeen) linkBytes() map[string]nodeLink {
 
 func (r *collector) reportQueues(out output, now time.Time) {
 	s := &r.seen
-	if r.look("queue_metrics").current(now) {
+	if r.checks.queueMetrics.Current(now) {
 		for _, q := range s.queues.top {
 			of := []string{"vhost", q.vhost, "queue", q.name}
 			out.add(descQReady, q.ready, of...)
@@ -263,13 +264,13 @@ func (r *collector) reportQueues(out output, now time.Time) {
 		out.add(descQUnread, float64(s.queues.growingUnread))
 		out.add(descQIdle, float64(s.queues.withoutConsumer))
 	}
-	if r.look("queues").current(now) {
+	if r.checks.queues.Current(now) {
 		out.add(descNoMajority, float64(s.queueStates.noMajority))
 		out.add(descQueuesDown, float64(s.queueStates.down))
 		out.add(descUnsynced, float64(s.queueStates.unsynchronised))
 	}
 	for i, x := range r.opt.Exchanges {
-		if !r.look("exchange_" + x.Name).current(now) {
+		if !r.checks.exchanges[i].Current(now) {
 			continue
 		}
 		of := []string{"exchange", x.Name}

@@ -29,6 +29,8 @@ type brokerSeen struct {
 	peers map[string]*peerSeen
 
 	nodes          []nodeInfo
+	nodesAt        time.Time          // when they were told
+	nodesAsked     time.Time          // since when they are asked for without an answer; zero when there was one
 	plugin         map[string]float64 // by family, summed over its series
 	links          map[string]float64 // erlang_vm_dist_node_state by peer
 	distQueue      map[string]float64 // bytes waiting by peer
@@ -47,7 +49,6 @@ type brokerSeen struct {
 
 	state    nodeState
 	evidence []string
-	denied   string    // the broker's word with the last 401
 	since    time.Time // of state
 	ranAs    string    // process that was last seen running
 	watching time.Time // since when we look
@@ -160,6 +161,14 @@ func (s *brokerSeen) sees(peer string) bool {
 		}
 	}
 	return false
+}
+
+// clusterSilent is how long the node has let a request wait that all of its cluster has to answer.
+func (s *brokerSeen) clusterSilent(now time.Time) time.Duration {
+	if s.nodesAsked.IsZero() {
+		return 0
+	}
+	return now.Sub(s.nodesAsked)
 }
 
 // side is this node and those that it sees running and not split from it, joined by "+". It is "" when it has no view.

@@ -1,10 +1,13 @@
 package rabbitmq
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/collectors/check"
 )
 
 // nodeState is what the local node is doing, told from outside.
@@ -145,20 +148,18 @@ func judgeMute(f stateFacts) (nodeState, []string) {
 // facts gathers what the looks know at now.
 func (r *collector) facts(now time.Time) stateFacts {
 	s := &r.seen
-	plugin, alarms := r.look("metrics"), r.look("local_alarms")
 	f := stateFacts{
-		process: s.process, ports: s.ports, plugin: plugin.last, alarms: alarms.last,
-		deniedReason: s.denied, clusterSilent: r.look("nodes").silence(now), watching: now.Sub(s.watching),
+		process: s.process, ports: s.ports, plugin: answerOf(r.checks.metrics), alarms: answerOf(r.checks.localAlarms),
+		deniedReason: deniedReason(r.checks.localAlarms), clusterSilent: s.clusterSilent(now), watching: now.Sub(s.watching),
 		ran: s.ranAs != "" && s.ranAs == s.process.id || !s.process.known && s.ranAs == "unknown",
 	}
-	nodes := r.look("nodes")
-	known := nodes.current(now)
+	known := r.checks.nodes.Current(now)
 	for _, name := range s.peerNames() {
 		p := s.peers[name]
 		switch {
 		case p.silentTCP >= 2 && known && !s.sees(name):
 			f.peersLost = append(f.peersLost, name)
-		case p.silentTCP >= 2 && known && nodes.okAt.After(p.triedAt):
+		case p.silentTCP >= 2 && known && s.nodesAt.After(p.triedAt):
 			// It answered the brokers since: the cut is over.
 		case p.silentTCP >= 2:
 			f.peersSilent = append(f.peersSilent, name)
@@ -170,6 +171,15 @@ func (r *collector) facts(now time.Time) stateFacts {
 		}
 	}
 	return f
+}
+
+// deniedReason is the broker's own word where a check was denied.
+func deniedReason(c *check.Check) string {
+	var e *requestError
+	if c != nil && errors.As(c.Err(), &e) {
+		return e.reason
+	}
+	return ""
 }
 
 // stateChange is one change of state, for the board.

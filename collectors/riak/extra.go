@@ -3,94 +3,76 @@ package riak
 import (
 	"context"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/navcloud/binnacle/collectors/check"
 	"github.com/navcloud/binnacle/collectors/host"
 )
 
-// extra is something looked at beside /stats, at its own pace: it may be slow, and holds up no ping. The fields
-// below last are guarded by collector.mu.
+// extra is a check beside /stats, at its own pace: it may be slow, and holds up no ping.
 type extra struct {
-	name     string
-	every    time.Duration
-	deadline time.Duration
-	do       func(context.Context) (tell func(output), err error) // both where a part of it failed
-
-	tell func(output) // of the last look that found something
-	at   time.Time
-	err  error // of the last look
+	*check.Check
+	tell func(output) // of the last run that found something; guarded by collector.mu
 }
 
-// current says whether what the look found is good for now.
-func (x *extra) current(now time.Time) bool {
-	return x.tell != nil && now.Sub(x.at) <= 2*x.every+x.deadline
+func newExtra(name string, every, deadline time.Duration, do func(context.Context) (tell func(output), err error)) *extra {
+	x := &extra{}
+	x.Check = &check.Check{
+		Name: name, Every: every, Deadline: deadline,
+		// It costs the node: it rests as long after a slow run as after a quick one.
+		Rest: func(took time.Duration, _ error) time.Duration { return every + took },
+		Do: func(ctx context.Context) (func(), error) {
+			tell, err := do(ctx)
+			if tell == nil {
+				return nil, err
+			}
+			return func() { x.tell = tell }, err
+		},
+	}
+	return x
 }
 
-// riakExtras are the looks that the options switch on; the kernel's figures are always looked at.
+// allExtras are the checks that the options switch on; the kernel's figures are always looked at.
 func (r *collector) allExtras() []*extra {
 	o := r.opt
-	out := []*extra{{name: "process", every: 15 * time.Second, deadline: 10 * time.Second, do: r.lookLocal}}
+	r.process = newExtra("process", 15*time.Second, 10*time.Second, r.lookLocal)
+	out := []*extra{r.process}
 	if len(o.Admin) > 0 {
-		out = append(out, &extra{name: "admin", every: o.AdminEvery, deadline: 3 * adminDeadline, do: r.lookAdmin})
+		out = append(out, newExtra("admin", o.AdminEvery, 3*adminDeadline, r.lookAdmin))
 		if o.Keydir {
-			out = append(out, &extra{name: "keydir", every: keydirEvery, deadline: adminDeadline, do: r.lookKeydir})
+			out = append(out, newExtra("keydir", keydirEvery, adminDeadline, r.lookKeydir))
 		}
 	}
 	if len(o.TLS) > 0 {
-		out = append(out, &extra{name: "tls", every: tlsEvery, deadline: 10 * time.Second, do: r.lookTLS})
+		out = append(out, newExtra("tls", tlsEvery, 10*time.Second, r.lookTLS))
 	}
 	if len(o.Logs) > 0 {
-		out = append(out, &extra{name: "log", every: 15 * time.Second, deadline: 5 * time.Second, do: r.log.look})
+		out = append(out, newExtra("log", 15*time.Second, 5*time.Second, r.log.look))
 	}
 	return out
 }
 
-// Run takes each extra look at its own pace until ctx ends. Nothing is looked at before Riak was found.
+// setExtras makes the extra checks those of the collector.
+func (r *collector) setExtras(extras []*extra) {
+	r.extras = extras
+	var all []*check.Check
+	for _, x := range extras {
+		all = append(all, x.Check)
+	}
+	r.set = check.NewSet(&r.mu, r.env.Now, r.env.Log, all...)
+}
+
+// Run runs each extra check at its own pace until ctx ends. Nothing is looked at before Riak was found.
 func (r *collector) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.ran = true
 	r.mu.Unlock()
 	select {
 	case <-r.seen:
+		r.set.Run(ctx)
 	case <-ctx.Done():
-		return nil
 	}
-	var wg sync.WaitGroup
-	for _, x := range r.extras {
-		wg.Go(func() {
-			for {
-				r.take(ctx, x)
-				timer := time.NewTimer(x.every)
-				select {
-				case <-timer.C:
-				case <-ctx.Done():
-					timer.Stop()
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
 	return nil
-}
-
-func (r *collector) take(ctx context.Context, x *extra) {
-	look, cancel := context.WithTimeout(ctx, x.deadline)
-	defer cancel()
-	tell, err := x.do(look)
-	if ctx.Err() != nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err != nil && x.err == nil {
-		r.env.Log.Warn("riak: a look failed", "look", x.name, "err", err)
-	}
-	x.err = err
-	if tell != nil {
-		x.tell, x.at = tell, r.env.Now()
-	}
 }
 
 // tellExtras appends what the extra looks know, and looks first where nobody runs them.
@@ -99,19 +81,17 @@ func (r *collector) tellExtras(ctx context.Context, o output) {
 	ran := r.ran
 	r.mu.Unlock()
 	if !ran {
-		for _, x := range r.extras {
-			r.take(ctx, x)
-		}
+		r.set.Once(ctx)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o.add(descRestarts, r.restarts)
 	now := r.env.Now()
 	for _, x := range r.extras {
-		if x.name != "process" {
-			o.b.Bool(descExtraOK, x.err == nil && x.tell != nil, "cluster", o.cluster, "look", x.name)
+		if x != r.process {
+			o.b.Bool(descExtraOK, x.OK(), "cluster", o.cluster, "look", x.Name)
 		}
-		if x.current(now) {
+		if x.tell != nil && x.Fresh(now) {
 			x.tell(o)
 		}
 	}

@@ -188,16 +188,16 @@ func TestRiakExtrasHangAndHoldUpNothing(t *testing.T) {
 		w := newWorld(t, "riak")
 		r := w.c.(*collector)
 		looks := 0
-		r.extras = []*extra{
-			{name: "admin", every: 2 * time.Minute, deadline: time.Minute, do: func(ctx context.Context) (func(output), error) {
+		r.setExtras([]*extra{
+			newExtra("admin", 2*time.Minute, time.Minute, func(ctx context.Context) (func(output), error) {
 				looks++
 				<-ctx.Done()
 				return nil, ctx.Err()
-			}},
-			{name: "log", every: 15 * time.Second, deadline: time.Second, do: func(context.Context) (func(output), error) {
+			}),
+			newExtra("log", 15*time.Second, time.Second, func(context.Context) (func(output), error) {
 				return func(o output) { o.add(descLogged, 1, "event", "long_gc") }, nil
-			}},
-		}
+			}),
+		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/check"
 	"github.com/navcloud/binnacle/collectors/host"
 )
 
@@ -102,15 +103,17 @@ var Spec = collectors.Spec{
 // collector watches the local node of a cluster. It pings at each collection and asks for /stats when StatsEvery has
 // passed since it last did; one request of each is in flight at most. Run looks at what is slow.
 type collector struct {
-	opt    Options
-	env    collectors.Env
-	port   uint16 // of the HTTP listener
-	extras []*extra
-	log    *eventLog
-	seen   chan struct{} // closed when Riak was found
+	opt     Options
+	env     collectors.Env
+	port    uint16 // of the HTTP listener
+	extras  []*extra
+	process *extra // of them, the one that always runs
+	set     *check.Set
+	log     *eventLog
+	seen    chan struct{} // closed when Riak was found
 
 	mu   sync.Mutex
-	ran  bool   // Run was called; guards extras too
+	ran  bool   // Run was called
 	name string // the node's own, once told
 
 	found    bool // seen at least once
@@ -144,7 +147,7 @@ func newCollector(env collectors.Env) (collectors.Collector, error) {
 			r.port = uint16(n)
 		}
 	}
-	r.extras = r.allExtras()
+	r.setExtras(r.allExtras())
 	return r, nil
 }
 
