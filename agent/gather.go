@@ -52,7 +52,7 @@ func newGatherer(cfg Config, e collectors.Env, log *slog.Logger) (*gatherer, err
 			errs = append(errs, err)
 			continue
 		}
-		j := &job{plan: p, collector: c, now: e.Now, log: log, errs: map[string]float64{}}
+		j := &job{plan: p, collector: c, now: e.Now, log: log, errs: map[string]float64{}, parts: parts{}}
 		j.state = health.Collector{Name: p.spec.Name, Interval: p.interval}
 		j.deliver = func(b *metric.Batch) { g.deliver(p.spec.Name, b) }
 		g.jobs = append(g.jobs, j)
@@ -172,6 +172,7 @@ func (g *gatherer) report(b *metric.Batch) {
 			b.Bool(descCollectorUp, s.Up, "collector", s.Name, "reason", reason)
 			b.Add(descCollect, s.Took.Seconds(), "collector", s.Name)
 			b.Add(descOverruns, s.Overruns, "collector", s.Name)
+			j.reportChecks(b)
 		}
 		for reason, n := range errs {
 			b.Add(descErrors, n, "collector", s.Name, "reason", reason)

@@ -102,9 +102,7 @@ func (a *Agent) pageHistory(ctx context.Context, q dashboards.EventQuery) ([]das
 func (a *Agent) pageStatus() dashboards.Status {
 	s := a.Status()
 	out := dashboards.Status{Begun: s.Begun, Listen: s.Listen, Data: s.Data, DataError: s.DataError, ReloadError: s.Reload}
-	for _, c := range s.Collectors {
-		out.Collectors = append(out.Collectors, dashboards.Collector(c))
-	}
+	out.Collectors = s.Collectors
 	for _, k := range s.Sinks {
 		out.Sinks = append(out.Sinks, dashboards.Sink(k))
 	}

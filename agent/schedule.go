@@ -37,6 +37,9 @@ type job struct {
 	pause   time.Duration      // after a panic, doubled each time
 	seen    bool               // it saw what it looks for at least once
 	overrun float64            // collections left out since the one before had not ended
+
+	parts      parts     // of what it looks at, those that it could not see
+	blindSince time.Time // since when it sees nothing; zero while it does, or there is nothing
 }
 
 // run collects until ctx ends, then once more for a Runner, whose last window would be lost otherwise.
@@ -130,10 +133,14 @@ func (j *job) finished(b *metric.Batch, err error) time.Duration {
 	}
 	if errors.Is(err, collectors.ErrAbsent) && !j.seen {
 		j.mu.Lock()
+		j.blindSince = time.Time{}
 		j.state.Absent, j.state.Up, j.state.Reason, j.state.Error = true, false, "", ""
 		j.mu.Unlock()
 		return max(absentRetry, j.interval)
 	}
+	j.mu.Lock()
+	err = j.parts.see(b.Time, err)
+	j.mu.Unlock()
 	if err != nil {
 		j.failed(err)
 		var p *panicError
@@ -155,6 +162,7 @@ func (j *job) succeeded(at time.Time) {
 	if !j.state.Up && j.state.Error != "" {
 		j.log.Info("collector recovered", "collector", j.spec.Name, "down", at.Sub(j.state.LastUp).Round(time.Second))
 	}
+	j.blindSince = time.Time{}
 	j.state.Up, j.state.Absent, j.state.Reason, j.state.Error, j.state.LastUp = true, false, "", "", at
 }
 
@@ -174,6 +182,9 @@ func (j *job) note(reason string, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.errs[reason]++
+	if j.blindSince.IsZero() {
+		j.blindSince = j.now()
+	}
 	j.state.Up, j.state.Absent, j.state.Reason, j.state.Error = false, false, reason, errText(err)
 }
 
@@ -207,7 +218,9 @@ func reasonOf(err error) string {
 func (j *job) status() health.Collector {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.state
+	s := j.state
+	s.Checks = healthChecks(j.checkStates(), j.now())
+	return s
 }
 
 // panicError is a panic that was caught.

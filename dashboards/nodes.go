@@ -30,19 +30,7 @@ type Status struct {
 }
 
 // Collector is what is known of a collector.
-type Collector struct {
-	Name     string
-	Up       bool
-	Absent   bool // what it looks for was never here
-	Reason   string
-	Error    string
-	LastRun  time.Time
-	LastUp   time.Time
-	Took     time.Duration
-	Series   int
-	Interval time.Duration
-	Overruns float64
-}
+type Collector = health.Collector
 
 // Sink is what is known of a destination.
 type Sink struct {
@@ -127,7 +115,7 @@ func (p *Pages) nodes(r *http.Request) page {
 	}
 	s, now := p.opts.Status(), p.opts.Now()
 	lists := []nodeList{
-		{"collectors", "What it collects", collectorLines(s.Collectors), "It collects nothing (collect: off)."},
+		{"collectors", "What it collects", collectorLines(s.Collectors, now), "It collects nothing (collect: off)."},
 		{"sinks", "What it ships", sinkLines(s.Sinks, now), "It ships nothing: no destination is configured."},
 		{"roles", "What it keeps and judges", roleLines(s, now), ""},
 	}
@@ -161,13 +149,17 @@ func (p *Pages) nodes(r *http.Request) page {
 	return pg
 }
 
-func collectorLines(in []Collector) []line {
+func collectorLines(in []Collector, now time.Time) []line {
 	var out []line
 	for _, c := range in {
 		l := line{Name: c.Name, Word: health.Well, Since: c.LastUp, Label: "Last looked"}
 		switch {
 		case c.Up:
 			l.Text = fmt.Sprintf("%s every %s, in %s.", words.Plural(c.Series, "value"), words.Duration(c.Interval), words.Seconds(c.Took.Seconds()))
+			for _, k := range c.BlindChecks() {
+				l.Word = health.Ill
+				l.Text += fmt.Sprintf(" It has not seen %s for %s (%s): %s.", k.Name, words.Duration(now.Sub(k.Since)), k.Reason, k.Error)
+			}
 		case c.LastRun.IsZero():
 			l.Word, l.Text = health.Absent, "Not looked yet."
 		case c.Absent:

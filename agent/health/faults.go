@@ -61,6 +61,10 @@ func (s Status) faults() (faults []string, code int) {
 	for _, c := range s.Collectors {
 		if !c.Up && !c.Absent && !c.LastRun.IsZero() {
 			bad(ExitWarning, "%s is blind: %s", c.Name, c.Error)
+			continue
+		}
+		for _, k := range c.BlindChecks() {
+			bad(ExitWarning, "%s cannot see %s for %s (%s): %s", c.Name, k.Name, ago(s.At, k.Since), k.Reason, k.Error)
 		}
 	}
 	if s.Rules != nil {

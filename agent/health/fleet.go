@@ -103,6 +103,7 @@ var Queries = map[string]string{
 	"version":  `max by (node, version) (binnacle_build_info)`,
 	"rabbitmq": `max by (node, version) (rabbitmq_node_info)`,
 	"up":       `min by (node, collector, reason) (binnacle_collector_up)`,
+	"blind":    `max by (node, collector, check) (binnacle_check_blind_seconds{check!=""}) > 0`,
 	"streams":  `sum by (node) (navcloud_streams_open)`,
 	"sink up":  `min by (node, sink) (binnacle_sink_up)`,
 	"success":  `max by (node, sink) (binnacle_sink_last_success_age_seconds)`,
@@ -150,6 +151,9 @@ func Fleet(ctx context.Context, ask query.Func, at time.Time) ([]Node, error) {
 		default:
 			n.Blind = append(n.Blind, s.Labels["collector"]+" ("+cmp.Or(strings.ReplaceAll(s.Labels["reason"], "_", " "), "no reason given")+")")
 		}
+	})
+	each("blind", func(n *Node, s query.Series, v float64) {
+		n.Blind = append(n.Blind, s.Labels["collector"]+" "+s.Labels["check"]+" for "+words.Duration(span(v)))
 	})
 	addSinks(each)
 	out := make([]Node, 0, len(nodes))

@@ -5,7 +5,10 @@
 // nothing of ours. All of it are values.
 package health
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Status is the truth about a node: what it collects, ships, judges and routes.
 type Status struct {
@@ -44,6 +47,21 @@ type Collector struct {
 	Series   int           `json:"series"`
 	Interval time.Duration `json:"interval_ns"`
 	Overruns float64       `json:"overruns"`
+	Checks   []Check       `json:"checks,omitempty"` // those that go at their own pace, and parts that could not be seen
+}
+
+// Check is what is known of one check of a collector. Absent, blind and zero are three things: this tells blind.
+type Check struct {
+	Name   string    `json:"name"`
+	Since  time.Time `json:"since,omitzero"` // it should answer and has not since then; zero while it does
+	Blind  bool      `json:"blind"`          // so for three of its intervals or longer
+	Reason string    `json:"reason,omitempty"`
+	Error  string    `json:"error,omitempty"`
+}
+
+// BlindChecks are the checks that have been blind for three intervals or longer.
+func (c Collector) BlindChecks() []Check {
+	return slices.DeleteFunc(slices.Clone(c.Checks), func(k Check) bool { return !k.Blind })
 }
 
 // Sink is what is known of a destination. Counts run since the start of the process.

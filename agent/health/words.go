@@ -46,6 +46,9 @@ func (s Status) writeCollect(w io.Writer) {
 			}
 			fmt.Fprintf(w, "  %-16s BLIND (%s), %s: %s\n", c.Name, c.Reason, seen, c.Error)
 		}
+		for _, k := range c.BlindChecks() {
+			fmt.Fprintf(w, "  %-16s BLIND to %s for %s (%s): %s\n", "", k.Name, ago(s.At, k.Since), k.Reason, k.Error)
+		}
 	}
 	if len(absent) > 0 {
 		fmt.Fprintf(w, "  not on this machine: %s\n", strings.Join(absent, ", "))

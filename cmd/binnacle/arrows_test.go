@@ -45,8 +45,9 @@ var arrows = map[string][]string{
 
 	"collectors":           {"agent/metric"}, // what a collector is
 	"collectors/host":      {"agent/metric", "collectors"},
-	"collectors/riak":      {"agent/metric", "collectors", "collectors/host"},
-	"collectors/rabbitmq":  {"agent/metric", "agent/secret", "collectors", "collectors/host"},
+	"collectors/check":     {"collectors"}, // runs the parts of a collector
+	"collectors/riak":      {"agent/metric", "collectors", "collectors/check", "collectors/host"},
+	"collectors/rabbitmq":  {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/statsd":    {"agent/metric", "collectors"},
 	"collectors/catalogue": {"collectors", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/statsd"}, // the list
 

@@ -68,6 +68,9 @@ func answerOf(c *check.Check) answer {
 	return classify(c.Err())
 }
 
+// mirrorSyncCheck is the check that a broker without mirrored queues does not have.
+const mirrorSyncCheck = "mirror_sync_critical"
+
 // checks are all that is asked of a node; those that its collector does not run are nil.
 type checks struct {
 	process, ports, peers, metrics, management, localAlarms, alarms, vhosts *check.Check
@@ -147,7 +150,7 @@ func (r *collector) allChecks() checks {
 		nodes:          clusterWide("nodes", o.ClusterEvery, r.lookNodes),
 		overview:       clusterWide("overview", o.SlowEvery, r.lookOverview),
 		quorumCritical: clusterWide("quorum_critical", o.SlowEvery, r.lookCheck("node-is-quorum-critical", &s.quorumCritical)),
-		mirrorCritical: clusterWide("mirror_sync_critical", o.SlowEvery, r.lookCheck("node-is-mirror-sync-critical", &s.mirrorCritical)),
+		mirrorCritical: clusterWide(mirrorSyncCheck, o.SlowEvery, r.lookCheck("node-is-mirror-sync-critical", &s.mirrorCritical)),
 		connections:    costly(clusterWide("connections", o.SlowEvery, r.lookConnections)),
 		unit: unless(func() bool { return s.state != stateDown || len(o.Unit) == 0 },
 			local("unit", 2*o.LocalEvery, r.lookUnit)),

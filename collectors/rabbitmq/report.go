@@ -72,6 +72,22 @@ func (r *collector) blindness() error {
 	return nil
 }
 
+// Checks says which checks should answer and do not. Of a node that is down, paused, frozen or cut off its state tells
+// that, and it is no blindness of ours.
+func (r *collector) Checks() []collectors.CheckState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.set.States(func(err error) string { return classify(err).String() })
+	known := r.watched() && r.seen.state != stateRunning && r.seen.state != stateBlind
+	for i, s := range out {
+		gone := s.Reason == answerMissing.String() && s.Name == mirrorSyncCheck // no mirrors since 4.0
+		if known || gone {
+			out[i].Since = time.Time{}
+		}
+	}
+	return out
+}
+
 // reportUnwatched tells of a broker that was found and that nobody gave us credentials for.
 func (r *collector) reportUnwatched(out output, now time.Time) error {
 	if answerOf(r.checks.metrics) != answerOK && answerOf(r.checks.management) != answerOK {

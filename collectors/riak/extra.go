@@ -2,6 +2,8 @@ package riak
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -60,6 +62,19 @@ func (r *collector) setExtras(extras []*extra) {
 		all = append(all, x.Check)
 	}
 	r.set = check.NewSet(&r.mu, r.env.Now, r.env.Log, all...)
+}
+
+// extraReason names in a word why an extra check found nothing.
+func extraReason(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return reasonTimeout
+	case errors.Is(err, fs.ErrPermission):
+		return "permission"
+	case errors.Is(err, errAdmin):
+		return reasonParse
+	}
+	return "error"
 }
 
 // Run runs each extra check at its own pace until ctx ends. Nothing is looked at before Riak was found.

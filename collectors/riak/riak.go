@@ -94,9 +94,12 @@ const (
 	pingDeadline  = 2 * time.Second
 )
 
+// interval is how often the collector pings.
+const interval = 15 * time.Second
+
 // Spec is the collector for the catalogue.
 var Spec = collectors.Spec{
-	Name: "riak", Options: defaults, Interval: 15 * time.Second, Deadline: 9 * time.Second,
+	Name: "riak", Options: defaults, Interval: interval, Deadline: 9 * time.Second,
 	Metrics: metrics(), New: newCollector,
 }
 
@@ -112,9 +115,12 @@ type collector struct {
 	log     *eventLog
 	seen    chan struct{} // closed when Riak was found
 
-	mu   sync.Mutex
-	ran  bool   // Run was called
-	name string // the node's own, once told
+	mu         sync.Mutex
+	away       bool      // nobody listens: known, and no blindness of ours
+	statsSince time.Time // since when /stats gives no figures; zero while it does
+	statsErr   response  // its last failure
+	ran        bool      // Run was called
+	name       string    // the node's own, once told
 
 	found    bool // seen at least once
 	asked    time.Time
@@ -163,12 +169,17 @@ func (r *collector) Collect(ctx context.Context, b *metric.Batch) error {
 		close(r.seen)
 	}
 	now := r.env.Now()
+	r.mu.Lock()
+	r.away = ping.unreachable()
+	r.mu.Unlock()
 	due := r.asked.IsZero() || now.Sub(r.asked) >= r.opt.StatsEvery-statsEarly
 	var stats response
 	var pb bool
 	var looks sync.WaitGroup
 	if due {
+		r.mu.Lock()
 		r.asked = now
+		r.mu.Unlock()
 		looks.Go(func() { stats = r.stats(ctx) })
 	}
 	if r.opt.PB != "" {
@@ -204,6 +215,7 @@ func (r *collector) report(o output, s response) error {
 	if s.err != nil {
 		r.failures[s.reason]++
 	}
+	r.noteStats(s)
 	for _, reason := range reasons {
 		o.add(descStatsFailures, r.failures[reason], "reason", reason)
 	}
@@ -216,6 +228,37 @@ func (r *collector) report(o output, s response) error {
 	}
 	r.figures(o, s.stats)
 	return nil
+}
+
+// noteStats keeps since when /stats gives no figures.
+func (r *collector) noteStats(s response) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case s.err == nil:
+		r.statsSince = time.Time{}
+	case r.statsSince.IsZero():
+		r.statsSince = r.asked
+	}
+	r.statsErr = s
+}
+
+// Checks says which checks should answer and do not. Of a node where nobody listens none should.
+func (r *collector) Checks() []collectors.CheckState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.set.States(extraReason)
+	if !r.asked.IsZero() {
+		out = append(out, collectors.CheckState{
+			Name: "stats", Every: max(r.opt.StatsEvery, interval), Since: r.statsSince, Reason: r.statsErr.reason, Err: r.statsErr.err,
+		})
+	}
+	for i := range out {
+		if r.away {
+			out[i].Since = time.Time{}
+		}
+	}
+	return out
 }
 
 // output appends samples of one cluster.
