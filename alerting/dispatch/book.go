@@ -20,6 +20,7 @@ const (
 	retryLedger = 5 * time.Second // after a write that failed
 	maxEvents   = 10_000          // of the history that wait to be written; the oldest give way
 	maxClosed   = 10_000          // closed entries in memory
+	silenceKept = time.Hour       // in memory after its end
 )
 
 // book is the state in memory and its way into the ledger. Memory is the truth; one goroutine writes all
@@ -39,7 +40,7 @@ type book struct {
 	mu       sync.Mutex
 	store    ledger.Ledger
 	entries  map[string]*slot
-	silences map[string]alerting.Silence // not yet written
+	silences map[string]*keptSilence
 	events   []ledger.Event              // not yet written
 	version  uint64                      // of memory
 	written  uint64                      // version that is durable
@@ -61,12 +62,20 @@ type slot struct {
 	written uint64
 }
 
+// keptSilence is a silence with what of it is durable. All that have not ended stay in memory: a ledger that is begun anew
+// gets them again.
+type keptSilence struct {
+	silence alerting.Silence
+	version uint64
+	written uint64
+}
+
 func newBook(o Options, c Config) *book {
 	return &book{
 		open: o.Ledger, holder: cmp.Or(o.Holder, o.Node), shared: o.Shared && o.Ledger != nil, standby: o.Shared && o.Ledger != nil,
 		others: make(chan []alerting.Input), done: make(chan struct{}), shadow: c.Mode == Shadow, wait: c.LedgerWait, log: o.Log,
 		wake: make(chan struct{}, 1), late: make(chan []alerting.Record, 1),
-		entries: map[string]*slot{}, silences: map[string]alerting.Silence{}, ended: make(chan struct{}),
+		entries: map[string]*slot{}, silences: map[string]*keptSilence{}, ended: make(chan struct{}),
 		durable: true, changed: time.Now(),
 	}
 }
@@ -112,6 +121,43 @@ func (b *book) adopt(st ledger.State) (unknown []alerting.Record) {
 		}
 		b.entries[e.Record.Key] = &slot{entry: e}
 		unknown = append(unknown, e.Record)
+	}
+	for _, s := range st.Silences {
+		if b.silences[s.ID] == nil {
+			b.silences[s.ID] = &keptSilence{silence: s}
+		}
+	}
+	return unknown
+}
+
+// readopt takes the ledger's revisions after it was begun anew or another wrote to it, and marks what it lacks as not
+// written; b.mu is held. What it has and memory has not is of an earlier life, or another router's.
+func (b *book) readopt(st ledger.State) (unknown []alerting.Record) {
+	unknown = b.adopt(st)
+	there := map[string]bool{}
+	for _, e := range st.Entries {
+		if e.Shadow == b.shadow {
+			there[e.Record.Key] = true
+		}
+	}
+	silences := map[string]bool{}
+	for _, s := range st.Silences {
+		silences[s.ID] = true
+	}
+	b.version++
+	for key, s := range b.entries {
+		if there[key] {
+			continue
+		}
+		s.entry.Revision = 0
+		if !b.shared || s.entry.Record.Open { // what is closed runs out of a shared ledger by itself
+			s.version = b.version
+		}
+	}
+	for id, s := range b.silences {
+		if !silences[id] {
+			s.version = b.version
+		}
 	}
 	return unknown
 }
@@ -203,8 +249,18 @@ func (b *book) forget() {
 func (b *book) silence(s alerting.Silence, e ledger.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.silences[s.ID] = s
+	k := b.silences[s.ID]
+	if k == nil {
+		k = &keptSilence{}
+		b.silences[s.ID] = k
+	}
+	k.silence, k.version = s, b.version+1 // which change makes it
 	b.change(nil, []ledger.Event{e})
+	for id, k := range b.silences {
+		if k.written >= k.version && time.Since(k.silence.EndsAt) > silenceKept {
+			delete(b.silences, id)
+		}
+	}
 }
 
 // record returns what is known under a key.
@@ -249,6 +305,21 @@ func (b *book) status() (durable bool, since time.Time, dropped uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.durable, b.changed, b.dropped
+}
+
+// standsIn says where the ledger is while it cannot be where it should, and why; empty in good times.
+func (b *book) standsIn() (where, why string) {
+	b.mu.Lock()
+	store, ok := b.store.(ledger.Standing)
+	b.mu.Unlock()
+	if !ok {
+		return "", ""
+	}
+	err, where := store.StandsIn()
+	if err == nil {
+		return "", ""
+	}
+	return where, err.Error()
 }
 
 // outcome notes how a try ended, and logs when that changed; b.mu is held.

@@ -36,7 +36,7 @@ type Heartbeat struct {
 
 // DefaultConfig is what an empty section means.
 func DefaultConfig() Config {
-	return Config{Mode: On, LedgerWait: time.Second, SecondAfter: 2 * time.Minute, Heartbeat: Heartbeat{Interval: time.Minute}}
+	return Config{Mode: On, LedgerWait: 2 * time.Second, SecondAfter: 2 * time.Minute, Heartbeat: Heartbeat{Interval: time.Minute}}
 }
 
 // Validate says what is out of bounds.

@@ -151,9 +151,12 @@ func (b *book) learn(st ledger.State) {
 		}
 	}
 	for _, x := range st.Silences {
-		if _, own := b.silences[x.ID]; !own {
-			in = append(in, alerting.Silenced{Silence: x})
+		own := b.silences[x.ID]
+		if own != nil && own.version > own.written {
+			continue
 		}
+		b.silences[x.ID] = &keptSilence{silence: x}
+		in = append(in, alerting.Silenced{Silence: x})
 	}
 	b.mu.Unlock()
 	if len(in) > 0 {

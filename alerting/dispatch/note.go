@@ -165,5 +165,6 @@ func (d *Dispatcher) look(ctx context.Context) []alerting.Input {
 	now := time.Now()
 	d.stats.prune(now)
 	d.watch.second(ctx, now, d.book)
-	return d.watch.self(now, durable, since)
+	where, _ := d.book.standsIn()
+	return d.watch.self(now, durable, since, where)
 }

@@ -225,6 +225,8 @@ type Status struct {
 	Mode        Mode          `json:"mode"`
 	Durable     bool          `json:"durable"`
 	Since       time.Time     `json:"since"`       // of Durable
+	StandsIn    string        `json:"stands_in,omitempty"`     // where the ledger is while its own place cannot be written
+	StandsInFor string        `json:"stands_in_for,omitempty"` // why
 	Undelivered time.Duration `json:"undelivered"` // age of the oldest page that no pager accepted
 	Open        int           `json:"open"`        // incidents
 	Standby     bool          `json:"standby"`     // another router of the fleet sends
@@ -233,5 +235,6 @@ type Status struct {
 // Status returns how delivery stands.
 func (d *Dispatcher) Status() Status {
 	durable, since, _ := d.book.status()
-	return Status{Mode: d.cfg.Mode, Durable: durable, Since: since, Undelivered: d.watch.oldest(time.Now()), Open: len(d.book.records()), Standby: !d.book.sends()}
+	where, why := d.book.standsIn()
+	return Status{StandsIn: where, StandsInFor: why, Mode: d.cfg.Mode, Durable: durable, Since: since, Undelivered: d.watch.oldest(time.Now()), Open: len(d.book.records()), Standby: !d.book.sends()}
 }

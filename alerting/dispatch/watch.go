@@ -27,6 +27,7 @@ type watch struct {
 	raised    map[string]time.Time // alarms about ourselves that hold, by rule
 	refusal   string               // the last one, in words
 	refusedAt time.Time
+	standing  time.Time // since when the ledger is not in its place; zero: it is
 }
 
 // undelivered is a trigger that no pager has accepted.
@@ -194,7 +195,7 @@ func (w *watch) refused(a answer) {
 }
 
 // self returns the changes of the alarms about ourselves.
-func (w *watch) self(now time.Time, durable bool, since time.Time) []alerting.Input {
+func (w *watch) self(now time.Time, durable bool, since time.Time, standsIn string) []alerting.Input {
 	age := w.oldest(now)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -220,8 +221,17 @@ func (w *watch) self(now time.Time, durable bool, since time.Time) []alerting.In
 			in = append(in, alerting.Ended{Fingerprint: a.Fingerprint()})
 		}
 	}
-	set(RuleLedger, !durable && now.Sub(since) >= ledgerGrace, "P2", "",
-		"the ledger of "+w.opts.Node+" cannot be written: a restart now may page twice",
+	switch {
+	case standsIn == "":
+		w.standing = time.Time{}
+	case w.standing.IsZero():
+		w.standing = now
+	}
+	summary := "the ledger of " + w.opts.Node + " cannot be written: a restart now may page twice"
+	if durable {
+		summary = "the ledger of " + w.opts.Node + " is in memory, in " + standsIn + ": a reboot now may page twice"
+	}
+	set(RuleLedger, !durable && now.Sub(since) >= ledgerGrace || standsIn != "" && now.Sub(w.standing) >= ledgerGrace, "P2", "", summary,
 		"free space in, or remount, the data folder of "+w.opts.Node+"; pages go out meanwhile")
 	// It would go the way that is shut, and once that opens it would be old news.
 	set(RuleDelivery, age >= w.cfg.SecondAfter, "P2", "never",

@@ -58,50 +58,80 @@ func (b *book) write() {
 	b.mu.Unlock()
 
 	err := b.reopen()
-
-	b.mu.Lock()
-	batch, slots, version := b.dirty()
-	store := b.store
-	b.mu.Unlock()
-
-	var revs []uint64
-	if err == nil && store != nil {
-		revs, err = b.try(store, batch)
-	}
+	version, wrote := b.writeDirty(err)
 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.busy = time.Time{}
 	b.tried = version
-	if err == nil {
-		b.settle(batch, slots, revs, version)
-	} else {
-		b.events = append(batch.Events, b.events...)
-		b.trim()
-	}
-	b.outcome(err)
+	b.outcome(wrote)
 	close(b.ended)
 	b.ended = make(chan struct{})
 }
 
+// maxTries bounds how often one write begins anew since the ledger was begun anew or another wrote to it.
+const maxTries = 3
+
+// writeDirty writes what is dirty, where the ledger could be opened, and returns up to which version it tried.
+func (b *book) writeDirty(opened error) (version uint64, err error) {
+	for n := 1; ; n++ {
+		b.mu.Lock()
+		batch, slots, silences, version := b.dirty()
+		store := b.store
+		b.mu.Unlock()
+
+		var revs []uint64
+		err := opened
+		if err == nil && store != nil {
+			revs, err = b.try(store, batch)
+		}
+
+		b.mu.Lock()
+		if err == nil {
+			b.settle(slots, silences, revs, version)
+		} else {
+			b.events = append(batch.Events, b.events...)
+			b.trim()
+		}
+		b.mu.Unlock()
+		if again := errors.Is(err, ledger.ErrMended) || errors.Is(err, ledger.ErrConflict); !again || n == maxTries {
+			return version, err
+		}
+		if lerr := b.reload(store); lerr != nil {
+			return version, errors.Join(err, lerr)
+		}
+	}
+}
+
+// reload takes over what the ledger holds now. Memory is newer.
+func (b *book) reload(store ledger.Ledger) error {
+	st, err := store.Load(context.Background())
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.readopt(st)
+	b.mu.Unlock()
+	b.signal()
+	return nil
+}
+
 // settle notes what is durable now; b.mu is held.
-func (b *book) settle(batch ledger.Batch, slots []*slot, revs []uint64, version uint64) {
+func (b *book) settle(slots []*slot, silences []*keptSilence, revs []uint64, version uint64) {
 	for i, s := range slots {
 		if len(revs) > 0 {
 			s.entry.Revision = max(s.entry.Revision, revs[i]) // a follower may have heard of it first
 		}
 		s.written = max(s.written, version)
 	}
-	for _, s := range batch.Silences {
-		if b.silences[s.ID].UpdatedAt.Equal(s.UpdatedAt) {
-			delete(b.silences, s.ID)
-		}
+	for _, s := range silences {
+		s.written = max(s.written, version)
 	}
 	b.written = version
 }
 
 // dirty collects what is to be written, and takes the events out; b.mu is held.
-func (b *book) dirty() (batch ledger.Batch, slots []*slot, version uint64) {
+func (b *book) dirty() (batch ledger.Batch, slots []*slot, silences []*keptSilence, version uint64) {
 	for _, s := range b.entries {
 		if s.version > s.written {
 			batch.Entries = append(batch.Entries, s.entry)
@@ -109,13 +139,16 @@ func (b *book) dirty() (batch ledger.Batch, slots []*slot, version uint64) {
 		}
 	}
 	for _, s := range b.silences {
-		batch.Silences = append(batch.Silences, s)
+		if s.version > s.written {
+			batch.Silences = append(batch.Silences, s.silence)
+			silences = append(silences, s)
+		}
 	}
 	batch.Events, b.events = b.events, nil
-	return batch, slots, b.version
+	return batch, slots, silences, b.version
 }
 
-// try writes batch, and takes over the stored revisions where they are not as expected: memory is newer.
+// try writes batch.
 func (b *book) try(store ledger.Ledger, batch ledger.Batch) ([]uint64, error) {
 	ctx := context.Background()
 	lease, err := b.leaseFor(ctx, store)
@@ -128,15 +161,6 @@ func (b *book) try(store ledger.Ledger, batch ledger.Batch) ([]uint64, error) {
 		b.turn(ledger.Lease{}, false)
 	case errors.Is(err, ledger.ErrFenced):
 		b.setLease(ledger.Lease{})
-	case errors.Is(err, ledger.ErrConflict):
-		st, lerr := store.Load(ctx)
-		if lerr != nil {
-			return nil, errors.Join(err, lerr)
-		}
-		b.mu.Lock()
-		b.adopt(st)
-		b.mu.Unlock()
-		b.signal()
 	}
 	return revs, err
 }

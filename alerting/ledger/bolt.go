@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -22,6 +22,10 @@ type Options struct {
 	Retention time.Duration // of events, of closed entries and of silences that ended
 	MaxEvents int
 	Timeout   time.Duration // for the lock of the file, 0 means 1 s; or of one call to NATS, 0 means 2 s
+	// StandIn is the path of a second file, in memory, for the time in which the first cannot be written; empty: none.
+	StandIn string
+	Hang    time.Duration       // after which a write of the first file counts as failed, 0 means 1 s
+	Damaged func(damage.Report) // is called with what was damaged; may be nil
 }
 
 func (o Options) orDefault() Options {
@@ -34,107 +38,77 @@ func (o Options) orDefault() Options {
 	if o.Timeout <= 0 {
 		o.Timeout = time.Second
 	}
+	if o.Hang <= 0 {
+		o.Hang = time.Second
+	}
+	if o.Damaged == nil {
+		o.Damaged = func(damage.Report) {}
+	}
 	return o
 }
 
-var (
-	bucketEntries  = []byte("entries")
-	bucketSilences = []byte("silences")
-	bucketEvents   = []byte("events")
-	bucketMeta     = []byte("meta")
-
-	keyVersion = []byte("version")
-	keyToken   = []byte("token")
-)
-
-// version of the file's layout.
-const version = 1
-
-// pruneEvery is the number of writes between two looks at what is too old, and pruneBatch bounds what one
-// of them deletes, so that no write is long.
-const (
-	pruneEvery = 128
-	pruneBatch = 1000
-)
-
+// bolt is a Ledger in a file, and in a second one while the first cannot be written.
 type bolt struct {
-	db   *bbolt.DB
+	path string
 	opts Options
 
-	mu     sync.Mutex
+	mu     sync.Mutex // one write at a time
 	lease  Lease
 	writes int
+	mended int
+
+	files sync.RWMutex // guards the following
+	main  *file        // nil while it cannot be opened, or hangs
+	stand *file        // nil in good times
+	why   error        // main is not in use
+	tried time.Time    // when it was last tried
+	hung  *hung
 }
 
-// Open opens or makes the bbolt file at path. One process has it at a time, so that the lease is free
-// as soon as the file is. A file that is damaged is put aside as path.damaged and a new one is begun:
-// its loss costs at most a log entry at the pager, and a router that does not start costs a page.
+// Open opens or makes the bbolt file at path. One process has it at a time, so that the lease is free as soon as the file
+// is; another one gets ErrInUse. A damaged file is set aside under a name and a new one is begun with every record that can
+// be read: what is lost costs at most a line in the pager's log, and a router that does not start costs a page. Where the
+// file cannot be written, and Options.StandIn names another, that one takes its place until it can.
 func Open(path string, o Options) (Ledger, error) {
-	o = o.orDefault()
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	db, err := open(path, o)
-	if isDamaged(err) {
-		if err := os.Rename(path, path+".damaged"); err != nil {
-			return nil, fmt.Errorf("ledger: put the damaged file aside: %w", err)
+	b := &bolt{path: path, opts: o.orDefault()}
+	main, err := openFile(path, b.opts, b.opts.Damaged)
+	if err == nil {
+		b.main = main
+		if err = b.takeBack(); err == nil {
+			b.compact()
+			return b, nil
 		}
-		db, err = open(path, o)
+		_ = main.close()
+		b.main = nil
 	}
-	if err != nil {
+	if b.opts.StandIn == "" || !isDisk(err) {
 		return nil, fmt.Errorf("ledger: open %s: %w", path, err)
 	}
-	return &bolt{db: db, opts: o}, nil
+	if serr := b.useStandIn(err); serr != nil {
+		return nil, fmt.Errorf("ledger: open %s: %w", path, errors.Join(err, serr))
+	}
+	return b, nil
 }
 
-func isDamaged(err error) bool {
-	for _, e := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch, errPanic} {
-		if errors.Is(err, e) {
-			return true
+// Close implements Ledger.
+func (b *bolt) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.files.Lock()
+	defer b.files.Unlock()
+	var errs []error
+	for _, f := range []*file{b.main, b.stand} {
+		if f != nil {
+			errs = append(errs, f.close())
 		}
 	}
-	return false
+	b.main, b.stand = nil, nil
+	return errors.Join(errs...)
 }
-
-var errPanic = errors.New("the file is damaged")
-
-// open makes the buckets as well. bbolt panics on pages that it cannot make sense of.
-func open(path string, o Options) (db *bbolt.DB, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			if db != nil {
-				_ = db.Close()
-			}
-			db, err = nil, fmt.Errorf("%w: %v", errPanic, p)
-		}
-	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: o.Timeout, FreelistType: bbolt.FreelistMapType})
-	if err != nil {
-		return nil, err
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, b := range [][]byte{bucketEntries, bucketSilences, bucketEvents, bucketMeta} {
-			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
-				return err
-			}
-		}
-		meta := tx.Bucket(bucketMeta)
-		if v := meta.Get(keyVersion); v != nil && number(v) > version {
-			return ErrVersion
-		}
-		return meta.Put(keyVersion, bytesOf(version))
-	})
-	if err != nil {
-		_ = db.Close()
-		return nil, err
-	}
-	return db, nil
-}
-
-func (b *bolt) Close() error { return b.db.Close() }
 
 // Acquire implements Ledger. The lease itself lives in memory: the lock of the file already keeps other
-// processes out. The token is durable, so that it rises over restarts.
+// processes out. The token is durable, so that it rises over restarts. A lease runs out on elapsed time: time.Now carries
+// a monotonic reading, which a step of the clock does not move.
 func (b *bolt) Acquire(_ context.Context, holder string, ttl time.Duration) (Lease, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -147,12 +121,9 @@ func (b *bolt) Acquire(_ context.Context, holder string, ttl time.Duration) (Lea
 		return Lease{}, fmt.Errorf("%w: %s until %s", ErrHeld, b.lease.Holder, b.lease.Until.Format(time.RFC3339))
 	}
 	var token uint64
-	err := b.db.Update(func(tx *bbolt.Tx) error {
+	err := b.update(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
-		if v := meta.Get(keyToken); v != nil {
-			token = number(v)
-		}
-		token++
+		token = max(number(meta.Get(keyToken)), b.lease.Token) + 1
 		return meta.Put(keyToken, bytesOf(token))
 	})
 	if err != nil {
@@ -162,6 +133,7 @@ func (b *bolt) Acquire(_ context.Context, holder string, ttl time.Duration) (Lea
 	return b.lease, nil
 }
 
+// Release implements Ledger.
 func (b *bolt) Release(_ context.Context, l Lease) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -186,13 +158,19 @@ func entryKey(e Entry) []byte {
 	return []byte("r/" + e.Record.Key)
 }
 
+// Load implements Ledger. A record that cannot be read is set aside and told; it refuses nothing.
 func (b *bolt) Load(context.Context) (State, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var st State
-	err := b.db.View(func(tx *bbolt.Tx) error {
+	var bad []badRecord
+	load := func(tx *bbolt.Tx) error {
+		st, bad = State{}, nil
 		err := tx.Bucket(bucketEntries).ForEach(func(k, v []byte) error {
 			var s stored
-			if err := json.Unmarshal(v, &s); err != nil {
-				return fmt.Errorf("entry %q: %w", k, err)
+			if err := json.Unmarshal(v, &s); err != nil || string(entryKey(s.Entry)) != string(k) {
+				bad = append(bad, badRecord{bucketEntries, slices.Clone(k), slices.Clone(v)})
+				return nil
 			}
 			s.Entry.Revision = s.Revision
 			st.Entries = append(st.Entries, s.Entry)
@@ -203,27 +181,77 @@ func (b *bolt) Load(context.Context) (State, error) {
 		}
 		return tx.Bucket(bucketSilences).ForEach(func(k, v []byte) error {
 			var s alerting.Silence
-			if err := json.Unmarshal(v, &s); err != nil {
-				return fmt.Errorf("silence %q: %w", k, err)
+			if err := json.Unmarshal(v, &s); err != nil || s.ID != string(k) {
+				bad = append(bad, badRecord{bucketSilences, slices.Clone(k), slices.Clone(v)})
+				return nil
 			}
 			st.Silences = append(st.Silences, s)
 			return nil
 		})
-	})
+	}
+	err := b.view(load)
+	if errors.Is(err, errDamaged) {
+		if err = b.mend(err); errors.Is(err, ErrMended) {
+			err = b.view(load)
+		}
+	}
 	if err != nil {
 		return State{}, fmt.Errorf("ledger: load: %w", err)
 	}
-	return st, nil
+	if len(bad) > 0 {
+		b.putAway(bad)
+	}
+	return b.withFirst(st), nil
 }
 
+type badRecord struct{ bucket, key, value []byte }
+
+// maxBad bounds the records that are kept aside.
+const maxBad = 1000
+
+// putAway moves records that cannot be read out of the way, into a bucket of their own.
+func (b *bolt) putAway(bad []badRecord) {
+	err := b.update(func(tx *bbolt.Tx) error {
+		damaged, err := tx.CreateBucketIfNotExists(bucketBad)
+		if err != nil {
+			return err
+		}
+		for i, r := range bad {
+			if i < maxBad {
+				if err := damaged.Put(append(append(slices.Clone(r.bucket), '/'), r.key...), r.value); err != nil {
+					return err
+				}
+			}
+			if err := tx.Bucket(r.bucket).Delete(r.key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	where := "in its bucket \"" + string(bucketBad) + "\""
+	if err != nil {
+		where = "where they were: " + err.Error()
+	}
+	b.opts.Damaged(damage.Report{
+		Store: "ledger", What: fmt.Sprintf("records that make no sense, %q the first; they are %s", bad[0].key, where), Lost: len(bad), At: time.Now(),
+	})
+}
+
+// Write implements Ledger. It errs with ErrMended where the file had to be begun anew, or another stands in for it now: who
+// writes then writes all that it knows, and not what changed alone.
 func (b *bolt) Write(_ context.Context, l Lease, batch Batch) ([]uint64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if l.Token != b.lease.Token || l.Token == 0 {
 		return nil, ErrFenced
 	}
-	revs := make([]uint64, len(batch.Entries))
-	err := b.db.Update(func(tx *bbolt.Tx) error {
+	if err := b.comeBack(); err != nil {
+		return nil, fmt.Errorf("ledger: write: %w", err)
+	}
+	var revs []uint64
+	n, f := b.writes, b.serving()
+	err := b.update(func(tx *bbolt.Tx) error {
+		revs = make([]uint64, len(batch.Entries))
 		for i, e := range batch.Entries {
 			rev, err := putEntry(tx.Bucket(bucketEntries), e)
 			if err != nil {
@@ -239,11 +267,17 @@ func (b *bolt) Write(_ context.Context, l Lease, batch Batch) ([]uint64, error) 
 		if err := putEvents(tx.Bucket(bucketEvents), batch.Events); err != nil {
 			return err
 		}
-		if b.writes%pruneEvery == 0 {
-			return b.prune(tx, time.Now())
+		if n%pruneEvery == 0 {
+			return f.prune(tx, b.opts, time.Now())
 		}
 		return nil
 	})
+	switch {
+	case errors.Is(err, errDamaged):
+		err = b.mend(err)
+	case err != nil && !isOurs(err):
+		err = b.failed(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ledger: write: %w", err)
 	}
@@ -251,13 +285,16 @@ func (b *bolt) Write(_ context.Context, l Lease, batch Batch) ([]uint64, error) 
 	return revs, nil
 }
 
+// isOurs says that err is about what was to be written, which another file would refuse too.
+func isOurs(err error) bool {
+	return errors.Is(err, ErrConflict) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrFenced)
+}
+
 func putEntry(bucket *bbolt.Bucket, e Entry) (uint64, error) {
 	key := entryKey(e)
 	var old struct{ Revision uint64 }
-	if v := bucket.Get(key); v != nil {
-		if err := json.Unmarshal(v, &old); err != nil {
-			return 0, fmt.Errorf("entry %q: %w", key, err)
-		}
+	if v := bucket.Get(key); v != nil && json.Unmarshal(v, &old) != nil {
+		old.Revision = e.Revision // what cannot be read is replaced
 	}
 	if old.Revision != e.Revision {
 		return 0, fmt.Errorf("%w: %s is at %d, not %d", ErrConflict, key, old.Revision, e.Revision)
@@ -292,14 +329,36 @@ func putJSON(bucket *bbolt.Bucket, key []byte, v any) error {
 	return bucket.Put(key, data)
 }
 
+// History implements Ledger. Lines that cannot be read are passed over.
 func (b *bolt) History(_ context.Context, q Query) ([]Event, error) {
+	b.files.RLock()
+	open := []*file{b.stand, b.main} // the newer first
+	b.files.RUnlock()
 	var out []Event
-	err := b.db.View(func(tx *bbolt.Tx) error {
+	var errs []error
+	for _, f := range open {
+		if f == nil {
+			continue
+		}
+		found, err := f.history(q, q.limit()-len(out))
+		out, errs = append(out, found...), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil && len(out) == 0 {
+		return nil, fmt.Errorf("ledger: history: %w", err)
+	}
+	slices.Reverse(out)
+	return out, nil
+}
+
+// history returns at most limit of the events that q asks for, newest first.
+func (f *file) history(q Query, limit int) (out []Event, err error) {
+	err = f.view(func(tx *bbolt.Tx) error {
+		out = nil
 		c := tx.Bucket(bucketEvents).Cursor()
-		for k, v := c.Last(); k != nil && len(out) < q.limit(); k, v = c.Prev() {
+		for k, v := c.Last(); k != nil && len(out) < limit; k, v = c.Prev() {
 			var e Event
-			if err := json.Unmarshal(v, &e); err != nil {
-				return fmt.Errorf("event %d: %w", number(k), err)
+			if json.Unmarshal(v, &e) != nil {
+				continue
 			}
 			// Clocks step back, so an event that is too old does not end the walk at once.
 			if !q.Since.IsZero() && e.At.Before(q.Since.Add(-time.Hour)) {
@@ -311,15 +370,22 @@ func (b *bolt) History(_ context.Context, q Query) ([]Event, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("ledger: history: %w", err)
-	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
-	return out, nil
+	return out, err
 }
 
-func number(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
+func number(b []byte) uint64 {
+	if len(b) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
+}
 
 func bytesOf(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// removeFile removes a file that may not be there.
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}

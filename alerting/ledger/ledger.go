@@ -20,7 +20,9 @@ var (
 	ErrFenced   = errors.New("ledger: the lease went to another")          // the lease's token is not the newest
 	ErrHeld     = errors.New("ledger: another holds the lease")            // and it has not run out
 	ErrTooLarge = errors.New("ledger: the entry is larger than 4 MiB")     // which no page is
-	ErrVersion  = errors.New("ledger: written by a newer version of this") // and not touched
+	ErrVersion  = errors.New("ledger: written by a newer version of this") // and set aside
+	ErrInUse    = errors.New("another process has it open")                // and no other may
+	ErrMended   = errors.New("ledger: begun anew")                         // Load it, and write all that it lacks
 )
 
 // Ledger is durable memory with compare-and-set and a lease.

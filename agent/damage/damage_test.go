@@ -1,0 +1,54 @@
+package damage
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestAsideKeepsTheNewestThree(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "led[ger].db") // a name with the letters of a pattern
+	now := time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)
+	var last string
+	for n := range 5 {
+		if err := os.WriteFile(path, fmt.Append(nil, n), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		to, err := Aside(path, now.Add(time.Duration(n/2)*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = to
+	}
+	left, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(left) != maxAside {
+		t.Errorf("%d copies are left, %v; want %d", len(left), err, maxAside)
+	}
+	if b, err := os.ReadFile(last); string(b) != "4" {
+		t.Errorf("the newest copy holds %q, %v; want 4", b, err)
+	}
+}
+
+func TestAReportEndsWithItsDataOrAfterADay(t *testing.T) {
+	now := time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)
+	aside := filepath.Join(t.TempDir(), "x"+mark+"1")
+	if err := os.WriteFile(aside, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var l Log
+	l.Note(Report{Store: "ledger", What: "cut short", Aside: aside, Kept: 3, Lost: 1, At: now})
+	l.Note(Report{Store: "spool graphite", What: "a torn record", At: now.Add(-25 * time.Hour)})
+	got := l.Current(now)
+	if len(got) != 1 || got[0].String() != "ledger: cut short; 3 records kept, 1 lost; the damaged data is in "+aside {
+		t.Fatalf("Current = %v; want the ledger's report alone", got)
+	}
+	if err := os.Remove(aside); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Current(now); len(got) != 0 {
+		t.Errorf("Current = %v; want none once the data is removed", got)
+	}
+	(*Log)(nil).Note(Report{}) // who wants no reports
+}
