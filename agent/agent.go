@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/inventory"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/planner"
@@ -69,7 +70,8 @@ type Agent struct {
 	cutOff   *pagerduty.CutOff  // nil without a routing key of its own
 	returns  *pagerduty.Returns // the same, where alarms are routed
 
-	where whereabouts
+	where  whereabouts
+	damage damage.Log // what was found broken in the data folder
 
 	mu       sync.Mutex
 	cfg      Config
@@ -119,7 +121,7 @@ func (a *Agent) open() error {
 			return errors.Join(err, a.closeStore())
 		}
 		a.pager = client
-		if a.dispatch, err = newDispatcher(a.cfg, a.data, first, second, a.log, a.hooks.Sent); err != nil {
+		if a.dispatch, err = newDispatcher(a.cfg, a.damaged, first, second, a.log, a.hooks.Sent); err != nil {
 			return errors.Join(err, a.closeStore())
 		}
 		put = a.dispatch.Put
@@ -196,6 +198,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		part("returns", a.returns.Run)
 	}
 	part("discover", a.discover)
+	part("damage", a.tellDamage)
 	part("trim", func(ctx context.Context) error {
 		for i := 0; ; i++ {
 			select {

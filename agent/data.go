@@ -4,12 +4,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"syscall"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/store"
+	"github.com/navcloud/binnacle/alerting/ledger"
 )
 
 // The folder that serves while Data cannot be written is mostly memory, hence small bounds, in bytes.
@@ -66,14 +67,12 @@ func (a *Agent) closeStore() error {
 }
 
 // dataDir returns want when it can be written. Otherwise it returns a folder that stands in for it, and
-// why: a full disk is when the agent is needed most. The stand-in is the same for the same want, so
-// that a restart finds what it left, and whichever ledger is newer moves along, there and back.
+// why: a full disk is when the agent is needed most. The stand-in is the same for the same want, so that a restart finds
+// what it left. The ledger is none of its business: that has a stand-in of its own, in the same folder.
 func dataDir(want string) (string, error) {
 	err := writable(want)
 	if err == nil {
-		err = leaveStandIns(want)
-	}
-	if err == nil {
+		leaveStandIns(want)
 		return want, nil
 	}
 	return standIn(want), err
@@ -122,63 +121,47 @@ func ours(dir string) bool {
 	return ok && int(st.Uid) == os.Geteuid()
 }
 
-// standIn makes a folder that can be written in place of want, and takes want's ledger along. Where none can,
-// it returns want: the parts then say what they miss.
+// standIn makes a folder that can be written in place of want. Where none can, it returns want: the parts then say what
+// they miss.
 func standIn(want string) string {
 	for _, dir := range standIns(want) {
-		if err := os.Mkdir(dir, 0o700); err != nil && !ours(dir) {
-			continue
-		}
-		if writable(dir) == nil {
-			_ = newerLedger(want, dir) // what cannot be read begins anew
+		if private(dir) == nil && writable(dir) == nil {
 			return dir
 		}
 	}
 	return want
 }
 
-// leaveStandIns takes the ledger of an earlier stand-in back into dir, and deletes the stand-in.
-func leaveStandIns(dir string) error {
-	for _, old := range standIns(dir) {
-		if !ours(old) {
-			continue
-		}
-		if err := newerLedger(old, dir); err != nil {
-			return fmt.Errorf("the ledger in %s, which stood in, cannot be taken back: %w", old, err)
-		}
-		_ = os.RemoveAll(old) // tried again at the next start
+// private makes dir, or sees that it is a folder that only this user can reach.
+func private(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !ours(dir) {
+		return fmt.Errorf("%s: %w, and it is not ours alone", dir, err)
 	}
 	return nil
 }
 
-// newerLedger copies the ledger in from into the folder to, if it is the newer one.
-func newerLedger(from, to string) error {
-	src, err := os.Open(filepath.Join(from, ledgerFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+// leaveStandIns deletes what an earlier life kept in place of dir, but for the ledger, which takes that back itself.
+func leaveStandIns(dir string) {
+	for _, old := range standIns(dir) {
+		if !ours(old) {
+			continue
+		}
+		names, err := os.ReadDir(old)
+		if err != nil {
+			continue
+		}
+		for _, n := range names {
+			if n.Name() != ledgerFile {
+				_ = os.RemoveAll(filepath.Join(old, n.Name())) // tried again at the next start
+			}
+		}
+		_ = os.Remove(old) // where it is empty
 	}
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	theirs, err := src.Stat()
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(to, ledgerFile)
-	if mine, err := os.Stat(path); err == nil && !theirs.ModTime().After(mine.ModTime()) {
-		return nil
-	}
-	dst, err := os.CreateTemp(to, ledgerFile+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(dst, src)
-	if err = errors.Join(err, dst.Sync(), dst.Close()); err == nil {
-		err = os.Rename(dst.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(dst.Name()))
-	}
-	return nil
+}
+
+// openLedger opens the ledger in the configured folder, with a second file in memory for when that cannot be written.
+func openLedger(want string, told func(damage.Report)) (ledger.Ledger, error) {
+	return ledger.Open(filepath.Join(want, ledgerFile), ledger.Options{
+		StandIn: filepath.Join(standIns(want)[0], ledgerFile), Private: private, Damaged: told,
+	})
 }

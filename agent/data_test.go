@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/ledger"
 )
 
 // unwritableDir returns a path that no folder can be made at, nor root write into, and removes what stood in.
@@ -29,47 +33,61 @@ func unwritableDir(t *testing.T) string {
 	return file
 }
 
-func write(t *testing.T, path, text string, at time.Time) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(path, at, at); err != nil {
-		t.Fatal(err)
-	}
+// record is a ledger's entry of a decision.
+func record(key string, at time.Time) ledger.Batch {
+	return ledger.Batch{Entries: []ledger.Entry{{Record: alerting.Record{Key: key, Open: true, UpdatedAt: at}}}}
 }
 
-func TestTheNewerLedgerMovesToTheStandInAndBack(t *testing.T) {
-	want, now := unwritableDir(t), time.Now()
-	dir, err := dataDir(want)
-	if err == nil || dir == want || !ours(dir) {
-		t.Fatalf("dataDir of a file = %q, %v; want a folder of ours and an error", dir, err)
+// decide writes an entry into the ledger of a data folder, as a life of the agent would, and returns the keys that are
+// known then.
+func decide(t *testing.T, want, key string) (known []string, standsIn string) {
+	t.Helper()
+	l, err := openLedger(want, func(r damage.Report) { t.Errorf("damaged: %v", r) })
+	if err != nil {
+		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, ledgerFile), "stood in", now)
-	if again, _ := dataDir(want); again != dir {
-		t.Errorf("the next start uses %q; want %q, where the ledger is", again, dir)
+	defer func() { _ = l.Close() }()
+	lease, err := l.Acquire(t.Context(), "a", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Write(t.Context(), lease, record(key, time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	st, err := l.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range st.Entries {
+		known = append(known, e.Record.Key)
+	}
+	slices.Sort(known)
+	standsIn, _ = l.(ledger.Standing).StandsIn()
+	return known, standsIn
+}
+
+func TestTheLedgerMovesToTheStandInAndBack(t *testing.T) {
+	want := unwritableDir(t)
+	_, standsIn := decide(t, want, "stood in")
+	if dir, err := dataDir(want); err == nil || standsIn != filepath.Join(dir, ledgerFile) || !ours(dir) {
+		t.Fatalf("the ledger is in %q, the rest in %q, %v; want a folder of ours and an error", standsIn, dir, err)
+	}
+	if known, _ := decide(t, want, "again"); !slices.Equal(known, []string{"again", "stood in"}) {
+		t.Errorf("the next start knows %v", known)
 	}
 
 	if err := os.Remove(want); err != nil { // the disk is mended
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(want, 0o750); err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(want, ledgerFile), "older", now.Add(-time.Hour))
 	if got, err := dataDir(want); got != want || err != nil {
 		t.Fatalf("dataDir = %q, %v; want %q", got, err, want)
 	}
-	if b, _ := os.ReadFile(filepath.Join(want, ledgerFile)); string(b) != "stood in" {
-		t.Errorf("the ledger is %q; want what was decided meanwhile", b)
+	known, standsIn := decide(t, want, "mended")
+	if !slices.Equal(known, []string{"again", "mended", "stood in"}) || standsIn != "" {
+		t.Errorf("once the disk is mended the ledger knows %v, in %q; want all, in its place", known, standsIn)
 	}
-	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+	if _, err := os.Stat(standIns(want)[0]); !os.IsNotExist(err) {
 		t.Errorf("the stand-in is still there: %v", err)
-	}
-
-	dir = standIn(want) // the disk fills again
-	if b, _ := os.ReadFile(filepath.Join(dir, ledgerFile)); string(b) != "stood in" {
-		t.Errorf("the stand-in begins with the ledger %q; want the one there is", b)
 	}
 }
 
@@ -105,7 +123,7 @@ func TestEveryPartUsesTheStandIn(t *testing.T) {
 		t.Errorf("status: data %q, error %q; want the stand-in and why", s.Data, s.DataError)
 	}
 	var words strings.Builder
-	if code := a.Status().Write(&words); code != health.ExitCritical || !strings.Contains(words.String(), "history, ledger and spools are in "+a.data) {
+	if code := a.Status().Write(&words); code != health.ExitCritical || !strings.Contains(words.String(), "history and spools are in "+a.data) {
 		t.Errorf("status is %d, in words:\n%s", code, words.String())
 	}
 	done()

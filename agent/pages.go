@@ -120,7 +120,7 @@ func (a *Agent) pageStatus() dashboards.Status {
 	}
 	if s.Route != nil {
 		out.Route = &dashboards.Route{
-			Mode: s.Route.Mode, Pager: s.Pager, Durable: s.Route.Durable, DurableAt: s.Route.Since,
+			Mode: s.Route.Mode, Pager: s.Pager, Durable: s.Route.Durable && s.Route.StandsIn == "", DurableAt: s.Route.Since,
 			Undelivered: s.Route.Undelivered, Open: s.Route.Open,
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
 	"github.com/navcloud/binnacle/alerting/ledger"
@@ -60,8 +60,8 @@ func (c RouteConfig) pagers(boardURL string, log *slog.Logger, pages io.Writer) 
 	return client, second, client, nil
 }
 
-// newDispatcher puts the router into its loop, its ledger in the folder data.
-func newDispatcher(cfg Config, data string, first, second dispatch.Pager, log *slog.Logger, sent func(alerting.Action, alerting.Result)) (*dispatch.Dispatcher, error) {
+// newDispatcher puts the router into its loop, its ledger in the data folder. told hears of what is damaged in that.
+func newDispatcher(cfg Config, told func(damage.Report), first, second dispatch.Pager, log *slog.Logger, sent func(alerting.Action, alerting.Result)) (*dispatch.Dispatcher, error) {
 	set := cfg.Route.Order
 	set.RouteBy = cfg.Route.PagerDuty.RouteOf
 	if low := cfg.Route.PagerDuty.Low; cfg.Route.PagerDuty.Configured() && !low.Webhook.IsZero() {
@@ -73,7 +73,7 @@ func newDispatcher(cfg Config, data string, first, second dispatch.Pager, log *s
 			if c := cfg.Route.Ledger.NATS; c.Configured() {
 				return ledger.OpenNATS(context.Background(), c, set.Fleet, ledger.Options{})
 			}
-			return ledger.Open(filepath.Join(data, ledgerFile), ledger.Options{})
+			return openLedger(cfg.Data, told)
 		},
 		// Two routers on one machine have the same name, and never the same address.
 		Shared: cfg.Route.Ledger.NATS.Configured(), Holder: cfg.nodeName() + " " + cfg.Listen,

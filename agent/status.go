@@ -26,6 +26,9 @@ func (a *Agent) Status() health.Status {
 	if err := a.history.failing(); err != nil {
 		s.StoreError = err.Error()
 	}
+	for _, r := range a.damage.Current(now) {
+		s.Damaged = append(s.Damaged, r.String())
+	}
 	s.Capacity = a.capacityFault()
 	if fault != nil {
 		s.Reload = fault.Error()
@@ -61,7 +64,7 @@ func (a *Agent) Status() health.Status {
 
 func (a *Agent) statusRoute(s *health.Status) {
 	d := a.dispatch.Status()
-	s.Route = &health.Route{Mode: string(d.Mode), Durable: d.Durable, Since: d.Since, Undelivered: d.Undelivered, Open: d.Open, Standby: d.Standby}
+	s.Route = &health.Route{Mode: string(d.Mode), Durable: d.Durable, StandsIn: d.StandsIn, StandsInFor: d.StandsInFor, Since: d.Since, Undelivered: d.Undelivered, Open: d.Open, Standby: d.Standby}
 	s.Pager = "pages are shown and logged: no routing key is set"
 	if a.pager != nil {
 		s.Pager = "PagerDuty"

@@ -30,6 +30,12 @@ func (s Status) faults() (faults []string, code int) {
 	if s.Route != nil && !s.Route.Durable {
 		bad(ExitCritical, "the ledger cannot be written: a restart may send a page twice")
 	}
+	if s.Route != nil && s.Route.StandsIn != "" {
+		bad(ExitCritical, "the ledger is in memory, in %s: a reboot may send a page twice: %s", s.Route.StandsIn, s.Route.StandsInFor)
+	}
+	for _, d := range s.Damaged {
+		bad(ExitWarning, "damaged data was set aside: %s", d)
+	}
 	away := s.away()
 	for _, r := range away {
 		level := ExitWarning // others answer
@@ -39,7 +45,7 @@ func (s Status) faults() (faults []string, code int) {
 		bad(level, "the router %s is not reached for %s: %s", r.URL, s.sinceReached(r), r.Error)
 	}
 	if s.DataError != "" {
-		bad(ExitCritical, "the data folder cannot be written: %s; history, ledger and spools are in %s, gone with a reboot: mend the folder and restart", s.DataError, s.Data)
+		bad(ExitCritical, "the data folder cannot be written: %s; history and spools are in %s, gone with a reboot: mend the folder and restart", s.DataError, s.Data)
 	}
 	if s.StoreError != "" {
 		bad(ExitCritical, "history is not written, and rules see nothing: %s", s.StoreError)

@@ -21,6 +21,7 @@ type Status struct {
 	DataError  string         `json:"data_error,omitempty"`
 	StoreError string         `json:"store_error,omitempty"`    // of the last write, while none succeeds
 	Capacity   string         `json:"capacity_error,omitempty"` // why capacity is not known
+	Damaged    []string       `json:"damaged,omitempty"`        // data that was found damaged and set aside, a line each
 	Reload     string         `json:"reload_error,omitempty"`
 	Collectors []Collector    `json:"collectors"`
 	Sinks      []Sink         `json:"sinks"`
@@ -117,9 +118,11 @@ type Router struct {
 // Route is what is known of paging.
 type Route struct {
 	Mode        string        `json:"mode"`
-	Durable     bool          `json:"durable"`     // decisions are on disk before the call
-	Since       time.Time     `json:"since"`       // of Durable
-	Undelivered time.Duration `json:"undelivered"` // age of the oldest page that no pager accepted
-	Open        int           `json:"open"`        // incidents
-	Standby     bool          `json:"standby"`     // another router of the fleet sends
+	Durable     bool          `json:"durable"`                 // decisions are on disk before the call
+	StandsIn    string        `json:"stands_in,omitempty"`     // where the ledger is while its own place cannot be written
+	StandsInFor string        `json:"stands_in_for,omitempty"` // why
+	Since       time.Time     `json:"since"`                   // of Durable
+	Undelivered time.Duration `json:"undelivered"`             // age of the oldest page that no pager accepted
+	Open        int           `json:"open"`                    // incidents
+	Standby     bool          `json:"standby"`                 // another router of the fleet sends
 }

@@ -41,12 +41,12 @@ type book struct {
 	store    ledger.Ledger
 	entries  map[string]*slot
 	silences map[string]*keptSilence
-	events   []ledger.Event              // not yet written
-	version  uint64                      // of memory
-	written  uint64                      // version that is durable
-	tried    uint64                      // version of the last write that ended, well or not
-	busy     time.Time                   // since when a write runs; zero: none does
-	ended    chan struct{}               // closed when a write ends
+	events   []ledger.Event // not yet written
+	version  uint64         // of memory
+	written  uint64         // version that is durable
+	tried    uint64         // version of the last write that ended, well or not
+	busy     time.Time      // since when a write runs; zero: none does
+	ended    chan struct{}  // closed when a write ends
 	durable  bool
 	changed  time.Time // when durable last did
 	dropped  uint64    // events that gave way
@@ -315,7 +315,7 @@ func (b *book) standsIn() (where, why string) {
 	if !ok {
 		return "", ""
 	}
-	err, where := store.StandsIn()
+	where, err := store.StandsIn()
 	if err == nil {
 		return "", ""
 	}

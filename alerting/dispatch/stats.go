@@ -224,12 +224,12 @@ func (s *stats) collect(b *metric.Batch) {
 type Status struct {
 	Mode        Mode          `json:"mode"`
 	Durable     bool          `json:"durable"`
-	Since       time.Time     `json:"since"`       // of Durable
+	Since       time.Time     `json:"since"`                   // of Durable
 	StandsIn    string        `json:"stands_in,omitempty"`     // where the ledger is while its own place cannot be written
 	StandsInFor string        `json:"stands_in_for,omitempty"` // why
-	Undelivered time.Duration `json:"undelivered"` // age of the oldest page that no pager accepted
-	Open        int           `json:"open"`        // incidents
-	Standby     bool          `json:"standby"`     // another router of the fleet sends
+	Undelivered time.Duration `json:"undelivered"`             // age of the oldest page that no pager accepted
+	Open        int           `json:"open"`                    // incidents
+	Standby     bool          `json:"standby"`                 // another router of the fleet sends
 }
 
 // Status returns how delivery stands.

@@ -24,8 +24,9 @@ type Options struct {
 	Timeout   time.Duration // for the lock of the file, 0 means 1 s; or of one call to NATS, 0 means 2 s
 	// StandIn is the path of a second file, in memory, for the time in which the first cannot be written; empty: none.
 	StandIn string
-	Hang    time.Duration       // after which a write of the first file counts as failed, 0 means 1 s
-	Damaged func(damage.Report) // is called with what was damaged; may be nil
+	Private func(dir string) error // makes the folder of StandIn, and sees that nobody else can reach it; nil: any will do
+	Hang    time.Duration          // after which a write of the first file counts as failed, 0 means 1 s
+	Damaged func(damage.Report)    // is called with what was damaged; may be nil
 }
 
 func (o Options) orDefault() Options {
@@ -40,6 +41,9 @@ func (o Options) orDefault() Options {
 	}
 	if o.Hang <= 0 {
 		o.Hang = time.Second
+	}
+	if o.Private == nil {
+		o.Private = func(dir string) error { return os.MkdirAll(dir, 0o700) }
 	}
 	if o.Damaged == nil {
 		o.Damaged = func(damage.Report) {}
@@ -381,11 +385,3 @@ func number(b []byte) uint64 {
 }
 
 func bytesOf(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
-
-// removeFile removes a file that may not be there.
-func removeFile(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
-}

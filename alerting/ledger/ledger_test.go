@@ -235,3 +235,33 @@ func TestWriteBoundsWhatItKeeps(t *testing.T) {
 		t.Errorf("kept %d alarms and %d bytes of an event, %v; want %d and %d", len(events[0].Alarms), len(events[0].Detail), err, maxAlarms, maxText)
 	}
 }
+
+// BenchmarkOpen opens a ledger of 100,000 events, its check of all pages included.
+func BenchmarkOpen(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "ledger.db")
+	l, err := Open(path, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	lease, err := l.Acquire(b.Context(), "a", time.Hour)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range 100 {
+		batch := Batch{Events: make([]Event, 1000)}
+		for i := range batch.Events {
+			batch.Events[i] = Event{At: time.Now(), Kind: Decided, Key: "k", Title: "something is wrong with the machine [Rule]", Alarms: []string{"0123456789abcdef"}}
+		}
+		if _, err := l.Write(b.Context(), lease, batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	_ = l.Close()
+	for b.Loop() {
+		l, err := Open(path, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = l.Close()
+	}
+}

@@ -16,7 +16,7 @@ import (
 // Standing is what a Ledger also is that may have had to go to another place.
 type Standing interface {
 	// StandsIn returns why the ledger is not where it should be, and where it is; nil in good times.
-	StandsIn() (why error, where string)
+	StandsIn() (where string, why error)
 }
 
 // Bounds of the way to the stand-in and back.
@@ -33,13 +33,13 @@ var (
 )
 
 // StandsIn implements Standing.
-func (b *bolt) StandsIn() (why error, where string) {
+func (b *bolt) StandsIn() (where string, why error) {
 	b.files.RLock()
 	defer b.files.RUnlock()
 	if b.stand == nil {
-		return nil, ""
+		return "", nil
 	}
-	return b.why, b.stand.path
+	return b.stand.path, b.why
 }
 
 // update writes to the file that serves. A write of the first file that hangs is left behind; b.mu is held.
@@ -105,6 +105,9 @@ func (b *bolt) failed(err error) error {
 // useStandIn opens the second file. What a life before left in it stays.
 func (b *bolt) useStandIn(why error) error {
 	o := b.opts
+	if err := o.Private(filepath.Dir(o.StandIn)); err != nil {
+		return fmt.Errorf("its stand-in: %w", err)
+	}
 	f, err := openFile(o.StandIn, o, o.Damaged)
 	if err != nil {
 		return fmt.Errorf("its stand-in: %w", err)
@@ -155,10 +158,11 @@ func (b *bolt) comeBack() error {
 		b.files.Unlock()
 		return nil
 	}
-	if err != nil {
+	if err != nil { // it is opened anew the next time
 		b.files.Lock()
-		b.why = err
+		b.main, b.why = nil, err
 		b.files.Unlock()
+		_ = main.close()
 		return nil
 	}
 	b.files.Lock()
@@ -166,7 +170,7 @@ func (b *bolt) comeBack() error {
 	stand := b.stand
 	b.stand, b.why = nil, nil
 	_ = stand.close()
-	_ = removeFile(stand.path) // what is left is merged once more at the next start, which changes no entry
+	_ = b.removeStandIn() // what is left is merged once more at the next start, which changes no entry
 	return ErrMended
 }
 
@@ -293,19 +297,28 @@ func (b *bolt) takeBack() error {
 	if b.opts.StandIn == "" {
 		return nil
 	}
-	if _, err := os.Stat(b.opts.StandIn); err != nil {
-		return nil //nolint:nilerr // there is none
+	if _, err := os.Lstat(b.opts.StandIn); err != nil || b.opts.Private(filepath.Dir(b.opts.StandIn)) != nil {
+		return nil // there is none, or others could have put it there
 	}
 	recs, err := readRecords(b.opts.StandIn)
 	if err != nil {
-		return nil //nolint:nilerr // or it cannot be read, which is tried again at the next start
+		return nil // tried again at the next start
 	}
 	if recs.count() > 0 || recs.token > 0 {
 		if err := b.main.update(func(tx *bbolt.Tx) error { return recs.merge(tx, true) }); err != nil {
 			return err
 		}
 	}
-	return removeFile(b.opts.StandIn)
+	return b.removeStandIn()
+}
+
+// removeStandIn removes the second file, and its folder where that is empty.
+func (b *bolt) removeStandIn() error {
+	if err := os.Remove(b.opts.StandIn); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	_ = os.Remove(filepath.Dir(b.opts.StandIn)) // others may have something in it
+	return nil
 }
 
 // withFirst adds to what a stand-in holds what can be read of the first file.
@@ -362,7 +375,7 @@ func (b *bolt) compact() {
 		return
 	}
 	tmp := b.path + ".compact"
-	_ = removeFile(tmp) // of a try that was killed
+	_ = os.Remove(tmp) // of a try that was killed
 	f, err := lockFile(tmp, b.opts.Timeout)
 	if err != nil {
 		return
@@ -382,7 +395,7 @@ func (b *bolt) compact() {
 	})
 	if err != nil {
 		_ = f.Close()
-		_ = removeFile(tmp)
+		_ = os.Remove(tmp)
 		return
 	}
 	old := b.main

@@ -22,6 +22,7 @@ const module = "github.com/navcloud/binnacle/"
 // of ours. A name with a star stands for every package below.
 var arrows = map[string][]string{
 	"agent/metric":   {}, // the vocabulary
+	"agent/damage":   {}, // what a store found broken
 	"agent/secret":   {},
 	"agent/login":    {"agent/secret"},
 	"agent/strict":   {},
@@ -31,7 +32,7 @@ var arrows = map[string][]string{
 	"agent/health":   {"agent/query", "agent/words"}, // one status, for all who show it
 
 	"agent": {
-		"agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
+		"agent/damage", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"collectors/catalogue",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/people", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards",
@@ -40,7 +41,7 @@ var arrows = map[string][]string{
 	"agent/inventory": {"alerting/topology"}, // it makes the graph of what agents tell
 	"agent/planner":   {"agent/metric", "agent/store", "agent/capacity"},
 	"agent/rollup":    {"agent/store"}, // from one to another
-	"agent/store":     {"agent/metric"},
+	"agent/store":     {"agent/damage", "agent/metric"},
 	"agent/sinks":     {"agent/login", "agent/metric", "agent/secret"},
 
 	"collectors":           {"agent/metric"}, // what a collector is
@@ -57,7 +58,7 @@ var arrows = map[string][]string{
 	"alerting/rules":            {"alerting", "alerting/router", "alerting/topology"},
 	"alerting/people":           {"alerting", "agent/words"},
 	"alerting/intake":           {"alerting", "alerting/people", "agent/metric"}, // its own figures, and the events of StatsD
-	"alerting/ledger":           {"alerting", "agent/secret"},
+	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
@@ -71,6 +72,7 @@ var arrows = map[string][]string{
 
 	// The fakes stand outside of what they are fakes of.
 	"agent/health/healthtest":               {"agent/health", "agent/query"},
+	"agent/damage/damagetest":               {},
 	"agent/sinks/sinkstest":                 {"agent/metric", "agent/sinks"},
 	"alerting/alertingtest":                 {"alerting"},
 	"collectors/collectorstest":             {"agent/metric", "collectors"},

@@ -200,6 +200,9 @@ func standing(n dispatch.Now, now time.Time) (out []string) {
 	if !n.Status.Durable {
 		out = append(out, "the ledger cannot be written: a restart may page twice")
 	}
+	if n.Status.StandsIn != "" {
+		out = append(out, "the ledger is in memory, in "+n.Status.StandsIn+": a reboot may page twice")
+	}
 	if n.View.Refused > 0 {
 		out = append(out, fmt.Sprintf("%d alarms were not taken: too many", n.View.Refused))
 	}
