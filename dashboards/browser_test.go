@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards"
 )
 
 // TestLivePage opens the board, lets the world change, and looks at what the page makes of it: rows come and
@@ -26,8 +27,7 @@ func TestLivePage(t *testing.T) {
 	now.Store(&first)
 	o := options(first, fleet{nodes: 3}, goodStatus())
 	o.View = func() alerting.View { return *now.Load() }
-	p := New(o)
-	p.live = 100 * time.Millisecond
+	p := newLive(o, 100*time.Millisecond)
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()
@@ -63,7 +63,7 @@ func TestLivePage(t *testing.T) {
 
 // outage takes the server away, moves the page's clock on, and brings the server back: the age turns amber,
 // then red, and fresh again by itself.
-func outage(t *testing.T, ctx context.Context, srv *httptest.Server, p *Pages) {
+func outage(t *testing.T, ctx context.Context, srv *httptest.Server, p *dashboards.Pages) {
 	t.Helper()
 	address := srv.Listener.Addr().String()
 	srv.Listener.Close()
@@ -92,7 +92,7 @@ func outage(t *testing.T, ctx context.Context, srv *httptest.Server, p *Pages) {
 func TestKeys(t *testing.T) {
 	ctx := browser(t)
 	d := &desk{}
-	p := New(d.on(options(incident(), fleet{}, goodStatus())))
+	p := newWhole(d.on(options(incident(), fleet{}, goodStatus())))
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()
@@ -141,7 +141,7 @@ func TestKeys(t *testing.T) {
 // a screen can use.
 func TestPrintedHandover(t *testing.T) {
 	ctx := browser(t)
-	srv := httptest.NewServer(New(options(incident(), fleet{nodes: 3}, goodStatus())))
+	srv := httptest.NewServer(newWhole(options(incident(), fleet{nodes: 3}, goodStatus())))
 	defer srv.Close()
 	defer srv.CloseClientConnections()
 	do(t, ctx, onPaper(), chromedp.EmulateViewport(794, 1123), chromedp.Navigate(srv.URL+"/handover?last=12h0m0s")) // A4 at 96 dpi
@@ -158,7 +158,7 @@ func TestPrintedHandover(t *testing.T) {
 func TestWithoutScript(t *testing.T) {
 	ctx := browser(t)
 	d := &desk{}
-	srv := httptest.NewServer(New(d.on(options(incident(), fleet{nodes: 3}, goodStatus()))))
+	srv := httptest.NewServer(newWhole(d.on(options(incident(), fleet{nodes: 3}, goodStatus()))))
 	defer srv.Close()
 	defer srv.CloseClientConnections()
 	do(t, ctx, withoutScript(), chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/"))
@@ -196,7 +196,7 @@ func TestCompletion(t *testing.T) {
 			fmt.Fprint(w, `{"status":"success","data":["navcloud-1","other"]}`)
 		}
 	})
-	mux.Handle("/", New(options(incident(), fleet{nodes: 3}, goodStatus())))
+	mux.Handle("/", newWhole(options(incident(), fleet{nodes: 3}, goodStatus())))
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
 	defer srv.CloseClientConnections()

@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"encoding/xml"
@@ -67,7 +67,7 @@ func planned() capacity.Report {
 }
 
 // planning are the options of a node with these pools.
-func planning(r capacity.Report) Options {
+func planning(r capacity.Report) whole {
 	o := options(alerting.View{At: noon}, fleet{nodes: 3, age: 7}, goodStatus())
 	o.Capacity = func() capacity.Report { return r }
 	return o
@@ -76,7 +76,7 @@ func planning(r capacity.Report) Options {
 // capacityPage asks for a page of capacity, and holds it to be XML but for what HTML leaves open.
 func capacityPage(t *testing.T, r capacity.Report, path string) string {
 	t.Helper()
-	resp := get(t, New(planning(r)), path)
+	resp := get(t, newWhole(planning(r)), path)
 	got := text(t, resp.Body)
 	if resp.StatusCode != http.StatusOK || strings.Contains(got, "style=") || strings.Contains(got, "<script>") || strings.Contains(got, "ZgotmplZ") || strings.Contains(got, "NaN") {
 		t.Fatalf("GET %s: %d\n%s", path, resp.StatusCode, got)
@@ -167,7 +167,7 @@ func TestCapacityWithoutAnything(t *testing.T) {
 	if got := capacityPage(t, young, "/capacity?pool=nonsense"); !strings.Contains(got, "Nothing of its past is known yet.") || !strings.Contains(got, "Not told: nothing was measured yet") {
 		t.Errorf("a young pool:\n%s", got)
 	}
-	resp := get(t, New(options(alerting.View{At: noon}, fleet{}, goodStatus())), "/capacity")
+	resp := get(t, newWhole(options(alerting.View{At: noon}, fleet{}, goodStatus())), "/capacity")
 	if got := text(t, resp.Body); !strings.Contains(got, "This node does not watch capacity") {
 		t.Errorf("without the role:\n%s", got)
 	}

@@ -1,14 +1,14 @@
-// Package dashboards serves the pages that people look at: the board with its problems in the router's
-// order, the streams of the NavCloud nodes, what this node does, and the runbooks.
+// Package dashboards is the frame of the pages that people look at: routes, layout, assets, live updates, and how a form is
+// carried out. The pages come to it as values, in Sets.
 //
 // Pages are rendered on the server and whole without script; where a script runs, a stream of events keeps
-// them fresh and says how old they are. The package judges nothing, stores nothing and authenticates nobody:
-// what it shows it asks of the functions in Options, and who may reach it is decided in front of it.
+// them fresh and says how old they are. The package judges nothing, stores nothing and authenticates nobody: who may reach
+// it is decided in front of it.
 package dashboards
 
 import (
-	"context"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,47 +18,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/navcloud/binnacle/agent/capacity"
-	"github.com/navcloud/binnacle/agent/query"
-	"github.com/navcloud/binnacle/alerting"
 )
 
-// SilenceRequest is what a person asks for at the board: no page from this problem's rule on its entity.
-type SilenceRequest struct {
-	Problem string // ID as in alerting.ProblemView
-	For     time.Duration
-	By      string
-	Comment string
-}
-
-// Options are where the pages get what they show. A nil function means that this node does not have the
-// role behind it, and its page says so. All may be called by many goroutines at once.
+// Options are what the frame needs to know.
 type Options struct {
-	View     func() alerting.View
-	Query    func(ctx context.Context, promql string, at time.Time) ([]query.Series, error)
-	Range    func(ctx context.Context, promql string, start, end time.Time, step time.Duration) ([]query.Series, error)
-	Runbook  func(rule string) ([]byte, bool) // Markdown
-	Runbooks func() []string                  // names of rules, sorted
-	Status   func() Status
-	Capacity func() capacity.Report
-	History  func(ctx context.Context, q EventQuery) ([]Event, error) // of the ledger, oldest first
-
-	// Ack takes a problem, or with undo gives it back. Silence returns the ID of what it made. Unsilence ends one and
-	// returns it as it was, which Renew puts back for what is left of its time. Their errors are shown to the person.
-	Ack       func(ctx context.Context, problem, by string, undo bool) error
-	Silence   func(ctx context.Context, s SilenceRequest) (id string, err error)
-	Unsilence func(ctx context.Context, id, by string) (alerting.Silence, error)
-	Renew     func(ctx context.Context, s alerting.Silence, by string) error
-
-	// Escalate gets another person for a problem that was paged.
-	Escalate func(ctx context.Context, problem, by string) error
-
-	// MayAct says whether who asks may do these; nil: all may. It is asked in order to offer no more than that: who may
-	// not is stopped in front of the pages.
-	MayAct func(*http.Request) bool
-
-	// Hosts are the names under which people reach the pages. When there are any, what people do is taken under
+	// Hosts are the names under which people reach the pages. When there are any, what people do is accepted under
 	// these, under localhost and under bare addresses alone: a foreign name that was made to point here (DNS
 	// rebinding) passes for the same site in a browser.
 	Hosts []string
@@ -67,11 +31,31 @@ type Options struct {
 	// name on: what is sent from there is not another site's. Empty: none.
 	Origin string
 
-	Node     string
-	Version  string
-	Interval time.Duration    // between collections, for the windows of rates; 10 s when zero
-	Now      func() time.Time // time.Now when nil
-	Log      *slog.Logger     // discarded when nil
+	Node    string
+	Version string
+	Now     func() time.Time // time.Now when nil
+	Log     *slog.Logger     // discarded when nil
+	Live    time.Duration    // between looks of a live page; LookEvery when zero
+}
+
+// Set is pages that belong together, as the frame takes them.
+type Set struct {
+	Templates fs.FS                               // *.html: its templates' names are known to all sets
+	Pages     map[string]func(*http.Request) Page // by pattern, for GET
+	Live      map[string]func(*http.Request) Page // updates of pages, by the name after /live/
+	Streams   map[string]Stream                   // updates of another kind, by the name after /live/
+	Acts      map[string]Act                      // what people do, by pattern, for POST
+}
+
+// Act carries out a form and returns what the address it leads to says of it: a query of the board. A nil Act is one that
+// this node cannot carry out. Its error is shown to the person.
+type Act func(r *http.Request) (url.Values, error)
+
+// Stream is updates that are not those of a page's parts.
+type Stream struct {
+	Event string
+	Every time.Duration
+	Open  func(*http.Request) (look func() ([]byte, error), err error) // an error says why there is none
 }
 
 // Pages is an http.Handler for all pages.
@@ -85,63 +69,51 @@ type Pages struct {
 
 	streaming atomic.Int64 // streams of updates that are open
 	acted     bell         // rings for them
-
-	answers memo // of the store
-	ended   ended
 }
 
-// lookEvery is how often a live page is looked at for changes. The age that a page shows turns amber after
+// LookEvery is how often a live page is looked at for changes. The age that a page shows turns amber after
 // 5 s, so that two looks may be lost before anybody worries.
-const lookEvery = 2 * time.Second
+const LookEvery = 2 * time.Second
 
-// New makes the pages.
-func New(o Options) *Pages {
+// New makes the frame of these sets of pages.
+func New(o Options, sets ...Set) *Pages {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Interval <= 0 {
-		o.Interval = 10 * time.Second
+	if o.Live <= 0 {
+		o.Live = LookEvery
 	}
-	p := &Pages{opts: o, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection(), assets: loadAssets(), live: lookEvery}
+	p := &Pages{opts: o, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection(), assets: loadAssets(), live: o.Live}
 	if o.Origin != "" {
 		if err := p.cross.AddTrustedOrigin(o.Origin); err != nil {
 			o.Log.Error("the pages' own address is no origin: what people do behind a proxy is refused", "origin", o.Origin, "err", err)
 		}
 	}
-	p.render = p.templates()
-	p.routes()
+	p.render = p.templates(sets)
+	for _, s := range sets {
+		p.add(s)
+	}
+	p.mux.HandleFunc("GET /assets/{name}", p.serveAsset)
+	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, notFound(r)) })
 	return p
 }
 
-func (p *Pages) routes() {
-	pages := map[string]func(*http.Request) page{
-		"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover,
-		"/streams": p.streams, "/streams/history": p.overTime, "/wall": p.wall, "/capacity": p.capacity,
-		"/nodes": p.nodes, "/systems": p.systems, "/explore": p.explore,
-		"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook,
-	}
-	for pattern, build := range pages {
+func (p *Pages) add(s Set) {
+	for pattern, build := range s.Pages {
 		p.mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, build(r)) })
 	}
-	p.mux.HandleFunc("GET /live/board", p.serveLive(p.board))
-	p.mux.HandleFunc("GET /live/problem", p.serveLive(p.problem))
-	p.mux.HandleFunc("GET /live/timeline", p.serveLive(p.timeline))
-	p.mux.HandleFunc("GET /live/streams", p.serveLive(p.streams))
-	p.mux.HandleFunc("GET /live/overtime", p.serveLive(p.overTime))
-	p.mux.HandleFunc("GET /live/explore", p.serveLive(p.explore))
-	p.mux.HandleFunc("GET /live/systems", p.serveLive(p.systems))
-	p.mux.HandleFunc("GET /live/wall", p.liveWall)
-	p.mux.HandleFunc("GET /live/nodes", p.serveLive(p.nodes))
-	p.mux.HandleFunc("GET /assets/{name}", p.serveAsset)
-	p.mux.HandleFunc("POST /problems/{id}/take", p.postTake)
-	p.mux.HandleFunc("POST /problems/{id}/silence", p.postSilence)
-	p.mux.HandleFunc("POST /problems/{id}/escalate", p.postEscalate)
-	p.mux.HandleFunc("POST /silences/{id}/end", p.postEndSilence)
-	p.mux.HandleFunc("POST /silences/{id}/renew", p.postRenewSilence)
-	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, p.notFound(r)) })
+	for name, build := range s.Live {
+		p.mux.HandleFunc("GET /live/"+name, p.serveLive(build))
+	}
+	for name, st := range s.Streams {
+		p.mux.HandleFunc("GET /live/"+name, p.serveStream(st))
+	}
+	for pattern, act := range s.Acts {
+		p.mux.HandleFunc("POST "+pattern, func(w http.ResponseWriter, r *http.Request) { p.act(w, r, act) })
+	}
 }
 
 // ServeHTTP serves every page, their assets, live updates and what people do at them.
@@ -153,7 +125,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	if err := p.cross.Check(r); err != nil || r.Method == http.MethodPost && !p.knows(r.Host) {
-		p.serve(w, r, p.message(http.StatusForbidden, "Not from here", "This was sent by a page of another site and was not carried out. Open the board and do it there."))
+		p.serve(w, r, Message(http.StatusForbidden, "Not from here", "This was sent by a page of another site and was not carried out. Open the board and do it there."))
 		return
 	}
 	p.mux.ServeHTTP(w, r)
@@ -172,63 +144,69 @@ func (p *Pages) knows(host string) bool {
 	return err == nil
 }
 
-// page is what a page is made of, before it is text.
-type page struct {
+// Page is what a page is made of, before it is text.
+type Page struct {
 	Status   int    // of HTTP; 0 is 200
 	Name     string // board, streams, nodes, runbooks: which entry of the menu is this
 	Title    string
-	Live     string    // path of its live updates, empty when it has none
-	Scripts  []string  // of its own, beside the one that keeps it fresh
-	Forms    bool      // are sent by htmx, which puts the answers in place
-	Done     *doneLine // what a person just did; nil: nothing
-	Charts   bool      // drawn again by uPlot, where there is script
-	Sections []section
+	Live     string   // path of its live updates, empty when it has none
+	Scripts  []string // of its own, beside the one that keeps it fresh
+	Forms    bool     // are sent by htmx, which puts the answers in place
+	Done     *Done    // what a person just did; nil: nothing
+	Charts   bool     // drawn again by uPlot, where there is script
+	Sections []Section
 }
 
-// section is a part of a page that stays where it is, and whose parts come, go and change.
-type section struct {
+// Section is a part of a page that stays where it is, and whose parts come, go and change.
+type Section struct {
 	ID    string
 	Label string // heading, empty where the parts bring their own
 	Hush  bool   // not announced by screen readers when it changes; the summary is
-	Parts []part
+	Parts []Part
 }
 
-// part is the smallest thing that is replaced when it changes.
-type part struct {
+// Part is the smallest thing that is replaced when it changes.
+type Part struct {
 	ID       string // of its element, unique in the page
 	Template string
 	Data     any
 }
 
-func (p *Pages) message(status int, title, text string) page {
-	return page{Status: status, Title: title}.saying(title, text)
+func Message(status int, title, text string) Page {
+	return Page{Status: status, Title: title}.Saying(title, text)
 }
 
-// saying is the page with nothing on it but a title and a sentence: what it would show is not here.
-func (pg page) saying(title, text string) page {
+// Saying is the page with nothing on it but a title and a sentence: what it would show is not here.
+func (pg Page) Saying(title, text string) Page {
 	pg.Forms, pg.Charts, pg.Scripts = false, false, nil
-	pg.Sections = []section{{ID: "message", Hush: true, Parts: []part{{"note", "message", note{title, text}}}}}
+	pg.Sections = []Section{{ID: "message", Hush: true, Parts: []Part{{"note", "message", note{title, text}}}}}
 	return pg
 }
 
-// noStore is what a page says that needs the history where there is none, and noLedger one that needs the router's.
-func noStore(pg page) page {
-	return pg.saying("This node keeps no history", "Its store is off (store: off in the configuration). Look at a node that keeps one.")
+// NoStore is what a page says that needs the history where there is none, and noLedger one that needs the router's.
+func NoStore(pg Page) Page {
+	return pg.Saying("This node keeps no history", "Its store is off (store: off in the configuration). Look at a node that keeps one.")
 }
 
-func noLedger(pg page) page {
-	return pg.saying("This node routes no alarms", "What was paged and who did what is kept by the routers of its configuration (rules.routers). Look there.")
+func NoLedger(pg Page) Page {
+	return pg.Saying("This node routes no alarms", "What was paged and who did what is kept by the routers of its configuration (rules.routers). Look there.")
 }
 
-func (p *Pages) notFound(r *http.Request) page {
-	return p.message(http.StatusNotFound, "No such page", "There is nothing at "+r.URL.Path+". The board, the streams, the nodes and the runbooks are in the menu.")
+func notFound(r *http.Request) Page {
+	return Message(http.StatusNotFound, "No such page", "There is nothing at "+r.URL.Path+". The board, the streams, the nodes and the runbooks are in the menu.")
+}
+
+// Link leads to another page, or to another choice of the same.
+type Link struct {
+	Path, Label string
+	Here        bool
 }
 
 // note is a title and a sentence for people.
 type note struct{ Title, Text string }
 
-// livePath is where a page's updates come from, the query kept: it says what is opened.
-func livePath(name string, q url.Values) string {
+// LivePath is where a page's updates come from, the query kept: it says what is opened.
+func LivePath(name string, q url.Values) string {
 	u := url.URL{Path: "/live/" + name, RawQuery: q.Encode()}
 	return u.String()
 }

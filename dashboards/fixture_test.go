@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"context"
@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards/oncall"
 )
 
 // noon is when everything in these tests happens.
@@ -62,8 +64,8 @@ func incident() alerting.View {
 }
 
 // happened is a day of the ledger, up to noon.
-func happened(_ context.Context, q EventQuery) ([]Event, error) {
-	var out []Event
+func happened(_ context.Context, q oncall.EventQuery) ([]oncall.Event, error) {
+	var out []oncall.Event
 	for _, e := range theDay() {
 		if !e.At.Before(q.Since) && (q.Until.IsZero() || e.At.Before(q.Until)) && (q.Key == "" || q.Key == e.Key) {
 			out = append(out, e)
@@ -72,10 +74,10 @@ func happened(_ context.Context, q EventQuery) ([]Event, error) {
 	return out, nil
 }
 
-func theDay() []Event {
+func theDay() []oncall.Event {
 	const split, disk = "fleet:RabbitMQSplitBrain:cluster:rabbit:1", "fleet:HostDiskFull:node:x:1"
 	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
-	return []Event{
+	return []oncall.Event{
 		{At: ago(20 * time.Hour), Kind: "started", Detail: "on"},
 		{At: ago(10 * time.Hour), Kind: "accepted", Action: "trigger", Key: disk, Priority: alerting.P2, Title: "Disk /data on x is 96 % full [HostDiskFull]", Reason: "a person must act within the hour", Alarms: 1},
 		{At: ago(9 * time.Hour), Kind: "accepted", Action: "resolve", Key: disk, Priority: alerting.P2, Title: "Disk /data on x is 96 % full [HostDiskFull]"},
@@ -218,27 +220,27 @@ func (f fleet) perNode(points func(i int) []query.Point) (out []query.Series) {
 	return out
 }
 
-func goodStatus() Status {
-	return Status{
+func goodStatus() health.Status {
+	return health.Status{
 		Begun: noon.Add(-26 * time.Hour), Listen: "127.0.0.1:9600", Data: "/var/lib/binnacle",
-		Collectors: []Collector{
+		Collectors: []health.Collector{
 			{Name: "host_load", Up: true, LastRun: noon, LastUp: noon.Add(-4 * time.Second), Took: 800 * time.Microsecond, Series: 3, Interval: 10 * time.Second},
 			{Name: "riak", Absent: true, LastRun: noon, Interval: 10 * time.Second},
 		},
-		Sinks:   []Sink{{Name: "cloudwatch", Up: true, LastSuccess: noon.Add(-20 * time.Second), Sent: 123456, Waiting: 12}},
-		Store:   &Store{Series: 5123, Bytes: 45 << 20, Oldest: noon.Add(-30 * time.Hour)},
-		Rollups: &Rollups{Series: 1204, Bytes: 210 << 20, Oldest: noon.Add(-200 * 24 * time.Hour), Until: noon.Add(-12 * time.Minute)},
-		Rules:   &Rules{Groups: 12, Rules: 96}, Route: &Route{Mode: "on", Pager: "PagerDuty", Durable: true, Open: 2},
+		Sinks:   []health.Sink{{Name: "cloudwatch", Up: true, LastSuccess: noon.Add(-20 * time.Second), Sent: 123456, Waiting: 12}},
+		Store:   &health.Store{Series: 5123, Bytes: 45 << 20, Oldest: noon.Add(-30 * time.Hour)},
+		Rollups: &health.Rollups{Series: 1204, Bytes: 210 << 20, Oldest: noon.Add(-200 * 24 * time.Hour), Until: noon.Add(-12 * time.Minute)},
+		Pager:   "PagerDuty", Rules: &health.Rules{Groups: 12, Rules: 96}, Route: &health.Route{Mode: "on", Durable: true, Open: 2},
 	}
 }
 
-func illStatus() Status {
+func illStatus() health.Status {
 	s := goodStatus()
-	s.Rollups = &Rollups{Error: "commit: no space left on device"}
-	s.DataError, s.ReloadError = "read-only file system", "binnacle.yaml:3:5: no key intervall, did you mean interval?"
-	s.Collectors[0] = Collector{Name: "rabbitmq", Error: "dial tcp 127.0.0.1:15692: connection refused", LastRun: noon, LastUp: noon.Add(-5 * time.Minute), Overruns: 3}
-	s.Sinks[0] = Sink{Name: "cloudwatch", DownSince: noon.Add(-time.Hour), Error: "503 Service Unavailable", Spooled: 40000, SpoolBytes: 3 << 20, SpoolOldest: noon.Add(-time.Hour), Dropped: map[string]float64{"queue_full": 12, "expired": 0}}
+	s.Rollups = &health.Rollups{Error: "commit: no space left on device"}
+	s.DataError, s.Reload = "read-only file system", "binnacle.yaml:3:5: no key intervall, did you mean interval?"
+	s.Collectors[0] = health.Collector{Name: "rabbitmq", Error: "dial tcp 127.0.0.1:15692: connection refused", LastRun: noon, LastUp: noon.Add(-5 * time.Minute), Overruns: 3}
+	s.Sinks[0] = health.Sink{Name: "cloudwatch", DownSince: noon.Add(-time.Hour), Error: "503 Service Unavailable", Spooled: 40000, SpoolBytes: 3 << 20, SpoolOldest: noon.Add(-time.Hour), Dropped: map[string]float64{"queue_full": 12, "expired": 0}}
 	s.Rules.Late, s.Rules.Failing = time.Minute, []string{"host.rules: parse error"}
-	s.Route.Durable, s.Route.DurableAt, s.Route.Undelivered = false, noon.Add(-10*time.Minute), 2*time.Minute
+	s.Route.Durable, s.Route.Since, s.Route.Undelivered = false, noon.Add(-10*time.Minute), 2*time.Minute
 	return s
 }

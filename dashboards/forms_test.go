@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"context"
@@ -26,8 +26,7 @@ func TestActInPlace(t *testing.T) {
 	d := &desk{}
 	v := flood(40)
 	v.Silences = incident().Silences
-	p := New(d.on(options(v, fleet{}, goodStatus())))
-	p.live = 100 * time.Millisecond
+	p := newLive(d.on(options(v, fleet{}, goodStatus())), 100*time.Millisecond)
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()
@@ -83,7 +82,7 @@ func TestActInPlace(t *testing.T) {
 func TestActThatFails(t *testing.T) {
 	ctx := browser(t)
 	d := &desk{err: errors.New("the router has no room")}
-	p := New(d.on(options(incident(), fleet{}, goodStatus())))
+	p := newWhole(d.on(options(incident(), fleet{}, goodStatus())))
 	var broken atomic.Bool
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if broken.Load() && r.Method == http.MethodPost {
@@ -129,14 +128,12 @@ func TestPressedTwice(t *testing.T) {
 	now.Store(&first)
 	o := (&desk{}).on(options(first, fleet{}, goodStatus()))
 	o.View = func() alerting.View { return *now.Load() }
-	o.Ack = func(context.Context, string, string, bool) error {
+	o.People = &desk{ack: func(string) {
 		acts.Add(1)
 		now.Store(&second)
 		<-answer
-		return nil
-	}
-	p := New(o)
-	p.live = 50 * time.Millisecond
+	}}
+	p := newLive(o, 50*time.Millisecond)
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()
@@ -178,7 +175,7 @@ func answered(t *testing.T, ctx context.Context, script, where string) {
 // question before.
 func TestWhatIfInPlace(t *testing.T) {
 	ctx := browser(t)
-	srv := httptest.NewServer(New(planning(planned())))
+	srv := httptest.NewServer(newWhole(planning(planned())))
 	defer srv.Close()
 	const pool = "/capacity?pool=streams_per_node+prod"
 	opened(t, ctx, srv.URL+pool)
@@ -198,8 +195,7 @@ func TestWhatIfInPlace(t *testing.T) {
 // says that it is live.
 func TestAnotherTimeInPlace(t *testing.T) {
 	ctx := browser(t)
-	p := New(options(incident(), fleet{nodes: 3}, goodStatus()))
-	p.live = 100 * time.Millisecond
+	p := newLive(options(incident(), fleet{nodes: 3}, goodStatus()), 100*time.Millisecond)
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()
@@ -219,7 +215,7 @@ func TestAnotherTimeInPlace(t *testing.T) {
 // TestQueryInPlace asks another query, and once more when nobody answers.
 func TestQueryInPlace(t *testing.T) {
 	ctx := browser(t)
-	srv := httptest.NewServer(New(options(incident(), fleet{nodes: 3}, goodStatus())))
+	srv := httptest.NewServer(newWhole(options(incident(), fleet{nodes: 3}, goodStatus())))
 	defer srv.Close()
 	opened(t, ctx, srv.URL+"/explore?q=navcloud_streams_open")
 	do(t, ctx, chromedp.Focus(chromedp.CSS("#query")), chromedp.KeyEvent("1 + \r"))

@@ -66,7 +66,7 @@ type told struct {
 var counted = regexp.MustCompile(`(<time [^>]*>|<span class="number">)[^<]*`)
 
 // diff says what of a page the browser does not know yet, and takes it for known.
-func (p *Pages) diff(pg page, t *told) (news, error) {
+func (p *Pages) diff(pg Page, t *told) (news, error) {
 	n := news{Version: p.opts.Version, Title: pg.Title + " · binnacle", At: p.opts.Now().UnixMilli(), Order: map[string][]string{}, Parts: map[string]template.HTML{}}
 	parts := map[string]uint64{}
 	orders := map[string]string{}
@@ -101,7 +101,7 @@ func (p *Pages) diff(pg page, t *told) (news, error) {
 
 // serveLive sends a page's changes as server-sent events. Each look is an event, also when nothing changed:
 // the page shows how long it has heard nothing.
-func (p *Pages) serveLive(build func(*http.Request) page) http.HandlerFunc {
+func (p *Pages) serveLive(build func(*http.Request) Page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var t told
 		p.stream(w, r, p.live, "news", func() ([]byte, error) {
@@ -111,6 +111,18 @@ func (p *Pages) serveLive(build func(*http.Request) page) http.HandlerFunc {
 			}
 			return json.Marshal(n)
 		})
+	}
+}
+
+// serveStream sends updates that are not those of a page's parts.
+func (p *Pages) serveStream(st Stream) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		look, err := st.Open(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		p.stream(w, r, min(st.Every, p.live), st.Event, look)
 	}
 }
 
@@ -140,7 +152,7 @@ func (p *Pages) stream(w http.ResponseWriter, r *http.Request, every time.Durati
 			return
 		}
 		// A browser that does not read is let go after a while, and not waited for.
-		_ = flush.SetWriteDeadline(time.Now().Add(5 * lookEvery)) // not every writer has one
+		_ = flush.SetWriteDeadline(time.Now().Add(5 * LookEvery)) // not every writer has one
 		if _, err := fmt.Fprintf(w, "retry: 2000\nevent: %s\ndata: %s\n\n", event, body); err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"bufio"
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards"
+	"github.com/navcloud/binnacle/dashboards/oncall"
 )
 
 // TestDiff holds that a browser is told what changed and no more.
@@ -21,11 +23,11 @@ func TestDiff(t *testing.T) {
 	v, now := incident(), noon
 	o := options(v, fleet{nodes: 3}, goodStatus())
 	o.View, o.Now = func() alerting.View { return v }, func() time.Time { return now }
-	p := New(o)
-	var known told
+	p, board := newWhole(o), oncall.New(o.oncall()).Set().Live["board"]
+	var known dashboards.Told
 	look := func() (parts, orders []string) {
 		t.Helper()
-		n, err := p.diff(p.board(httptest.NewRequest(http.MethodGet, "/live/board", nil)), &known)
+		n, err := p.Diff(board(httptest.NewRequest(http.MethodGet, "/live/board", nil)), &known)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,6 +59,14 @@ func TestDiff(t *testing.T) {
 	check("calm", "calm counts hidden-list", "filter problems")
 }
 
+// event is what a browser reads of an update.
+type event struct {
+	Version string
+	At      int64
+	Order   map[string][]string
+	Parts   map[string]string
+}
+
 // TestLiveStream reads the events as a browser does.
 func TestLiveStream(t *testing.T) {
 	views := make(chan alerting.View, 1)
@@ -69,8 +79,7 @@ func TestLiveStream(t *testing.T) {
 		}
 		return v
 	}
-	p := New(o)
-	p.live = time.Millisecond
+	p := newLive(o, time.Millisecond)
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	resp, err := http.Get(srv.URL + "/live/board")
@@ -83,7 +92,7 @@ func TestLiveStream(t *testing.T) {
 	}
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 1<<20)
-	next := func() (n news) {
+	next := func() (n event) {
 		t.Helper()
 		for lines.Scan() {
 			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
@@ -119,14 +128,12 @@ func TestAnActIsNewsAtOnce(t *testing.T) {
 	now.Store(&first)
 	o := options(first, fleet{}, goodStatus())
 	o.View = func() alerting.View { return *now.Load() }
-	o.Ack = func(_ context.Context, _, by string, _ bool) error {
+	o.People = &desk{ack: func(by string) {
 		after := incident()
 		after.Problems[1].State, after.Problems[1].AckedBy = alerting.AckedState, by
 		now.Store(&after)
-		return nil
-	}
-	p := New(o)
-	p.live = time.Hour
+	}}
+	p := newLive(o, time.Hour)
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -154,8 +161,7 @@ func TestAnActIsNewsAtOnce(t *testing.T) {
 }
 
 func TestLiveEndsWithItsBrowser(t *testing.T) {
-	p := New(options(incident(), fleet{}, goodStatus()))
-	p.live = time.Millisecond
+	p := newLive(options(incident(), fleet{}, goodStatus()), time.Millisecond)
 	done := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(done)
@@ -170,22 +176,8 @@ func TestLiveEndsWithItsBrowser(t *testing.T) {
 	<-done
 }
 
-func TestLiveStreamsAreBounded(t *testing.T) {
-	p := New(options(incident(), fleet{}, goodStatus()))
-	p.streaming.Store(maxStreams)
-	if got := get(t, p, "/live/board").StatusCode; got != http.StatusServiceUnavailable {
-		t.Errorf("one stream too many: status %d, want 503", got)
-	}
-	if got := get(t, p, "/").StatusCode; got != http.StatusOK {
-		t.Errorf("the page itself: status %d, want 200", got)
-	}
-	if got := p.streaming.Load(); got != maxStreams {
-		t.Errorf("%d streams are counted after one was refused, want %d", got, maxStreams)
-	}
-}
-
 func BenchmarkBoardOf200(b *testing.B) {
-	p := New(options(flood(200), fleet{}, goodStatus()))
+	p := newWhole(options(flood(200), fleet{}, goodStatus()))
 	for b.Loop() {
 		p.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	}

@@ -11,10 +11,10 @@ import (
 // maxMarkdown bounds what is rendered, in bytes: a runbook that is longer is no first aid.
 const maxMarkdown = 64 << 10
 
-// markdown renders what runbooks are written in: headings, paragraphs, lists, quotes, fenced code, `code`,
+// Markdown renders what runbooks are written in: headings, paragraphs, lists, quotes, fenced code, `code`,
 // **strong**, *emphasis* and [links](url). All else is text: every character that comes in is escaped before a tag is put
 // around it, and links go to http, https or a path of this site alone.
-func markdown(text []byte) template.HTML {
+func Markdown(text []byte) template.HTML {
 	text = text[:min(len(text), maxMarkdown)]
 	var m marker
 	for line := range strings.Lines(strings.ReplaceAll(strings.ToValidUTF8(string(text), "\ufffd"), "\r\n", "\n")) {
@@ -119,7 +119,7 @@ var (
 	codeSpan = regexp.MustCompile("`([^`]+)`")
 	strong   = regexp.MustCompile(`\*\*([^*]+)\*\*`)
 	emphasis = regexp.MustCompile(`\*([^*\s][^*]*)\*`)
-	link     = regexp.MustCompile(`\[([^\]]+)\]\(([^)\s]+)\)`)
+	anchor   = regexp.MustCompile(`\[([^\]]+)\]\(([^)\s]+)\)`)
 )
 
 // inline renders what stands within a line. Code is set apart first: nothing in it is a mark.
@@ -145,7 +145,7 @@ func prose(text string) template.HTML {
 func marks(text string) string {
 	var out strings.Builder
 	at := 0
-	for _, loc := range link.FindAllStringSubmatchIndex(text, -1) {
+	for _, loc := range anchor.FindAllStringSubmatchIndex(text, -1) {
 		out.WriteString(stress(text[at:loc[0]]))
 		label, to := stress(text[loc[2]:loc[3]]), text[loc[4]:loc[5]]
 		if safeLink(to) {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// memo remembers answers for a moment, so that many open pages cost the store no more than one. Who asks for what is
+// Memo remembers answers for a moment, so that many open pages cost the store no more than one. Who asks for what is
 // being worked out waits for it. Answers are shared: nobody may change one.
-type memo struct {
+type Memo struct {
 	mu   sync.Mutex
 	kept map[string]*answer
 }
@@ -24,9 +24,9 @@ type answer struct {
 // maxKept bounds what is remembered: the addresses that people make up are many.
 const maxKept = 64
 
-// get returns what work returned for this key at most ttl before now. The answer is for all who wait for it, so that
+// Get returns what work returned for this key at most ttl before now. The answer is for all who wait for it, so that
 // work does not end with the first of them, but after limit.
-func (m *memo) get(ctx context.Context, key string, now time.Time, ttl, limit time.Duration, work func(context.Context) any) any {
+func (m *Memo) Get(ctx context.Context, key string, now time.Time, ttl, limit time.Duration, work func(context.Context) any) any {
 	m.mu.Lock()
 	a := m.kept[key]
 	if a == nil || !now.Before(a.until) || now.Before(a.at) {
@@ -44,7 +44,7 @@ func (m *memo) get(ctx context.Context, key string, now time.Time, ttl, limit ti
 }
 
 // forget makes room: what is over goes first, and all when that was not enough; m.mu is held.
-func (m *memo) forget(now time.Time) {
+func (m *Memo) forget(now time.Time) {
 	if len(m.kept) >= maxKept {
 		maps.DeleteFunc(m.kept, func(_ string, a *answer) bool { return !now.Before(a.until) })
 	}

@@ -8,10 +8,10 @@ import (
 )
 
 func TestMemo(t *testing.T) {
-	var m memo
+	var m Memo
 	worked := 0
 	get := func(key string, at time.Duration, ttl time.Duration) int {
-		return m.get(t.Context(), key, noon.Add(at), ttl, time.Minute, func(context.Context) any { worked++; return worked }).(int)
+		return m.Get(t.Context(), key, noon.Add(at), ttl, time.Minute, func(context.Context) any { worked++; return worked }).(int)
 	}
 	for _, tc := range []struct {
 		key     string
@@ -41,3 +41,6 @@ func TestMemo(t *testing.T) {
 		t.Error("what still holds gave way to what was over")
 	}
 }
+
+// noon is when everything in these tests happens.
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)

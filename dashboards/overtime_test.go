@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"context"
@@ -30,7 +30,7 @@ func TestChartsReachBeyondTheStore(t *testing.T) {
 			mu.Unlock()
 			return ranged(ctx, q, from, to, step)
 		}
-		page := text(t, get(t, New(o), path).Body)
+		page := text(t, get(t, newWhole(o), path).Body)
 		if all := strings.Join(asked, "\n"); !strings.Contains(all, c.window) {
 			t.Errorf("%s asks for no %s:\n%s", path, c.window, all)
 		}

@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"compress/gzip"
@@ -14,15 +14,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards/oncall"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden pages")
 
 // options are those of a node with all roles, in the state that the parts tell.
-func options(v alerting.View, f fleet, s Status) Options {
-	return Options{
-		View: func() alerting.View { return v }, Query: f.promql, Range: f.ranged, Status: func() Status { return s },
+func options(v alerting.View, f fleet, s health.Status) whole {
+	return whole{
+		View: func() alerting.View { return v }, Query: f.promql, Range: f.ranged, Status: func() health.Status { return s },
 		History: happened,
 		Runbook: func(rule string) ([]byte, bool) {
 			return []byte("# " + rule + "\n\nIt is **split**. See `rabbitmqctl`.\n\n1. One\n2. Two <script>\n\n* [here](/streams)\n"), rule == "RabbitMQSplitBrain"
@@ -62,7 +64,7 @@ func TestNothingMeasured(t *testing.T) {
 	} {
 		st := goodStatus()
 		st.Store.Series = series
-		page := text(t, get(t, New(options(calm, fleet{}, st)), "/").Body)
+		page := text(t, get(t, newWhole(options(calm, fleet{}, st)), "/").Body)
 		if !strings.Contains(page, want.has) || strings.Contains(page, want.lacks) {
 			t.Errorf("with %d series the calm board wants %q and not %q:\n%s", series, want.has, want.lacks, page)
 		}
@@ -76,7 +78,7 @@ func TestPages(t *testing.T) {
 	three := fleet{nodes: 3, age: 7}
 	for name, tc := range map[string]struct {
 		path   string
-		opts   Options
+		opts   whole
 		status int
 	}{
 		"board-calm":      {"/", options(calm, three, goodStatus()), 200},
@@ -91,9 +93,9 @@ func TestPages(t *testing.T) {
 		"timeline-odd":    {"/timeline?from=yesterday", options(incident(), three, goodStatus()), 200},
 		"handover":        {"/handover?last=12h0m0s", options(incident(), three, goodStatus()), 200},
 		"handover-calm":   {"/handover?from=2026-11-20T08:00&to=2026-11-20T16:00", options(calm, three, goodStatus()), 200},
-		"handover-off":    {"/handover", Options{Now: func() time.Time { return noon }}, 200},
+		"handover-off":    {"/handover", whole{Now: func() time.Time { return noon }}, 200},
 		"board-stale":     {"/", options(stale, three, goodStatus()), 200},
-		"board-no-router": {"/", Options{Now: func() time.Time { return noon }}, 200},
+		"board-no-router": {"/", whole{Now: func() time.Time { return noon }}, 200},
 		"streams":         {"/streams", options(calm, three, goodStatus()), 200},
 		"history":         {"/streams/history?by=node&last=5m0s", options(calm, three, goodStatus()), 200},
 		"history-error":   {"/streams/history?from=2026-11-24T11:58&to=2026-11-24T12:00", options(calm, fleet{nodes: 2, fail: "fanout"}, goodStatus()), 200},
@@ -101,7 +103,7 @@ func TestPages(t *testing.T) {
 		"explore":         {"/explore", options(calm, three, goodStatus()), 200},
 		"explore-answer":  {"/explore?q=sum+by+(node)+(navcloud_streams_open)&last=5m0s", options(calm, three, goodStatus()), 200},
 		"explore-error":   {"/explore?q=broken(<b>", options(calm, three, goodStatus()), 200},
-		"explore-off":     {"/explore?q=up", Options{Now: func() time.Time { return noon }}, 200},
+		"explore-off":     {"/explore?q=up", whole{Now: func() time.Time { return noon }}, 200},
 		"systems":         {"/systems", options(calm, three, goodStatus()), 200},
 		"systems-past":    {"/systems?at=2026-11-24T03:12", options(calm, fleet{nodes: 3, fail: "rabbitmq"}, goodStatus()), 200},
 		"systems-odd":     {"/systems?at=noon", options(calm, fleet{}, goodStatus()), 200},
@@ -111,17 +113,17 @@ func TestPages(t *testing.T) {
 		"streams-stale":   {"/streams", options(calm, fleet{nodes: 2, age: 150}, goodStatus()), 200},
 		"streams-error":   {"/streams", options(calm, fleet{nodes: 2, fail: "navcloud_"}, goodStatus()), 200},
 		"streams-partial": {"/streams", options(calm, fleet{nodes: 2, fail: "fanout"}, goodStatus()), 200},
-		"streams-off":     {"/streams", Options{Now: func() time.Time { return noon }}, 200},
+		"streams-off":     {"/streams", whole{Now: func() time.Time { return noon }}, 200},
 		"nodes":           {"/nodes", options(calm, three, goodStatus()), 200},
 		"nodes-ill":       {"/nodes", options(calm, three, illStatus()), 200},
-		"nodes-bare":      {"/nodes", options(calm, three, Status{Begun: noon}), 200},
+		"nodes-bare":      {"/nodes", options(calm, three, health.Status{Begun: noon}), 200},
 		"runbooks":        {"/runbooks/", options(calm, three, goodStatus()), 200},
 		"runbook":         {"/runbooks/RabbitMQSplitBrain", options(incident(), three, goodStatus()), 200},
 		"runbook-missing": {"/runbooks/<b>", options(calm, three, goodStatus()), 404},
 		"missing":         {"/nothing", options(calm, three, goodStatus()), 404},
 	} {
 		t.Run(name, func(t *testing.T) {
-			resp := get(t, New(tc.opts), tc.path)
+			resp := get(t, newWhole(tc.opts), tc.path)
 			if resp.StatusCode != tc.status {
 				t.Errorf("GET %s: status %d, want %d", tc.path, resp.StatusCode, tc.status)
 			}
@@ -154,7 +156,7 @@ func TestPages(t *testing.T) {
 func TestFirstPaint(t *testing.T) {
 	o := options(flood(200), fleet{nodes: 60, age: 3}, goodStatus())
 	o.Range = noise(fleet{nodes: 60})
-	srv := httptest.NewServer(New(o))
+	srv := httptest.NewServer(newWhole(o))
 	defer srv.Close()
 	size := func(path string) int {
 		req, err := http.NewRequest(http.MethodGet, srv.URL+path, nil)
@@ -200,7 +202,7 @@ func TestFirstPaint(t *testing.T) {
 }
 
 func TestCompressedIsTheSame(t *testing.T) {
-	h := New(options(incident(), fleet{nodes: 3}, goodStatus()))
+	h := newWhole(options(incident(), fleet{nodes: 3}, goodStatus()))
 	plain := text(t, get(t, h, "/").Body)
 	req := httptest.NewRequest(http.MethodGet, "/", nil)
 	req.Header.Set("Accept-Encoding", "br, gzip")
@@ -216,7 +218,7 @@ func TestCompressedIsTheSame(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	h := New(options(incident(), fleet{nodes: 3}, goodStatus()))
+	h := newWhole(options(incident(), fleet{nodes: 3}, goodStatus()))
 	resp := get(t, h, "/")
 	if csp := resp.Header.Get("Content-Security-Policy"); strings.Contains(csp, "unsafe") || !strings.Contains(csp, "default-src 'none'") {
 		t.Errorf("Content-Security-Policy is %q", csp)
@@ -236,7 +238,7 @@ func TestHeaders(t *testing.T) {
 // TestOneProblem finds the same problem by all the names that a link may have.
 func TestOneProblem(t *testing.T) {
 	v := incident()
-	h := New(options(v, fleet{}, goodStatus()))
+	h := newWhole(options(v, fleet{}, goodStatus()))
 	for _, name := range []string{
 		v.Problems[0].ID, v.Problems[0].Key, "RabbitMQSplitBrain", v.Problems[0].Root.Fingerprint(), v.Problems[0].Explained[1].Alarm.Fingerprint(),
 	} {
@@ -251,13 +253,13 @@ func TestOneProblem(t *testing.T) {
 func TestNamesWithASlash(t *testing.T) {
 	const key = "fleet:Disk:node:a/b?c:1"
 	o := options(alerting.View{At: noon}, fleet{}, goodStatus())
-	o.History = func(_ context.Context, q EventQuery) ([]Event, error) {
+	o.History = func(_ context.Context, q oncall.EventQuery) ([]oncall.Event, error) {
 		if q.Key != "" && q.Key != key {
 			return nil, nil
 		}
-		return []Event{{At: noon.Add(-time.Hour), Kind: "accepted", Action: "trigger", Key: key, Priority: alerting.P2, Title: "It is full [Disk]"}}, nil
+		return []oncall.Event{{At: noon.Add(-time.Hour), Kind: "accepted", Action: "trigger", Key: key, Priority: alerting.P2, Title: "It is full [Disk]"}}, nil
 	}
-	h := New(o)
+	h := newWhole(o)
 	link := regexp.MustCompile(`/problems/[^"]+`).FindString(text(t, get(t, h, "/timeline").Body))
 	if resp := get(t, h, link); resp.StatusCode != http.StatusOK || !strings.Contains(text(t, resp.Body), "It is full") {
 		t.Errorf("GET %s: status %d, want the incident", link, resp.StatusCode)
@@ -265,7 +267,7 @@ func TestNamesWithASlash(t *testing.T) {
 }
 
 func TestFilter(t *testing.T) {
-	h := New(options(incident(), fleet{}, goodStatus()))
+	h := newWhole(options(incident(), fleet{}, goodStatus()))
 	for promql, want := range map[string]string{
 		"":                                     "a1 b2 c4",
 		"q=NAVCLOUD-2":                         "a1", // which it explains
@@ -299,7 +301,7 @@ func TestTakenBeforeItsPage(t *testing.T) {
 	}
 	for by, want := range map[string]string{"maria": "Taken by maria; not paged yet: it waits", "": "Not paged yet"} {
 		v.Problems[0].AckedBy = by
-		page := text(t, get(t, New(options(v, fleet{}, goodStatus())), "/problems/"+v.Problems[0].ID).Body)
+		page := text(t, get(t, newWhole(options(v, fleet{}, goodStatus())), "/problems/"+v.Problems[0].ID).Body)
 		if !strings.Contains(page, want) || strings.Contains(page, `class="problem P1 taken"`) != (by != "") {
 			t.Errorf("taken by %q: want %q in\n%s", by, want, page)
 		}

@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"context"
@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/dashboards/charts"
 )
 
 // watchPlots keeps weak references to all plots that uPlot makes, the newest last.
@@ -46,8 +47,8 @@ func charted(t *testing.T, ctx context.Context, address string) {
 
 const allDrawn = `document.querySelectorAll(".plot[data-step]").length > 0 && [...document.querySelectorAll(".plot[data-step]")].every(p => p.shadowRoot?.querySelector("canvas").width > 0)`
 
-func chartServer(t *testing.T, o Options) *httptest.Server {
-	srv := httptest.NewServer(New(o))
+func chartServer(t *testing.T, o whole) *httptest.Server {
+	srv := httptest.NewServer(newWhole(o))
 	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
 	return srv
 }
@@ -232,7 +233,7 @@ func TestPlotCases(t *testing.T) {
 	o := options(incident(), fleet{}, goodStatus())
 	var values atomic.Pointer[[]float64]
 	o.Query = func(context.Context, string, time.Time) ([]query.Series, error) {
-		return []query.Series{series(1)}, nil
+		return []query.Series{{Points: []query.Point{{T: noon, V: 1}}}}, nil
 	}
 	o.Range = func(_ context.Context, _ string, begin, _ time.Time, step time.Duration) ([]query.Series, error) {
 		s := query.Series{Labels: map[string]string{"a": "b"}}
@@ -276,12 +277,12 @@ func TestPlotWords(t *testing.T) {
 	ctx := browser(t)
 	srv := chartServer(t, options(incident(), fleet{nodes: 3}, goodStatus()))
 	charted(t, ctx, srv.URL+"/streams/history")
-	for _, u := range []unit{inNumber, inRate, inSeconds, inPercent, inExact, inBytes} {
-		values, want := []float64{0}, []string{u.say(0) + " | " + u.axis(0)}
+	for _, u := range []charts.Unit{charts.InNumber, charts.InRate, charts.InSeconds, charts.InPercent, charts.InExact, charts.InBytes} {
+		values, want := []float64{0}, []string{u.Say(0) + " | " + u.Axis(0)}
 		for _, v := range []float64{1e-7, 0.00004, 0.0005, 0.004, 0.05, 0.123456, 0.5, 0.9951, 0.9999, 1, 1.5, 9.96, 12.346, 99.5, 999.7, 1000, 1023, 1024, 1536, 12345, 999999, 1234567, 8.8e9, 7e12, 3e15} {
-			values, want = append(values, v), append(want, u.say(v)+" | "+u.axis(v))
-			if !u.binary {
-				values, want = append(values, -v), append(want, u.say(-v)+" | "+u.axis(-v))
+			values, want = append(values, v), append(want, u.Say(v)+" | "+u.Axis(v))
+			if !u.Binary {
+				values, want = append(values, -v), append(want, u.Say(-v)+" | "+u.Axis(-v))
 			}
 		}
 		in, err := json.Marshal(values)
@@ -312,8 +313,7 @@ func TestPlotsOfALivePage(t *testing.T) {
 	o.Range = func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]query.Series, error) {
 		return fleet{nodes: int(nodes.Load())}.ranged(ctx, q, start, end, step)
 	}
-	p := New(o)
-	p.live = 150 * time.Millisecond
+	p := newLive(o, 150*time.Millisecond)
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()

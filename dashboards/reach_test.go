@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards/views"
 )
 
 // watchTasks keeps the length in milliseconds of each task of the page's main thread that took more than 50 ms.
@@ -46,14 +47,13 @@ func TestWallOfManySeries(t *testing.T) {
 	o := options(incident(), fleet{}, goodStatus())
 	o.Now = func() time.Time { return noon.Add(time.Duration(looks.Add(1)) * time.Second) }
 	o.Query = func(_ context.Context, _ string, at time.Time) ([]query.Series, error) {
-		out := make([]query.Series, maxWall)
+		out := make([]query.Series, views.MaxWall)
 		for i := range out {
 			out[i] = query.Series{Labels: map[string]string{"node": fmt.Sprintf("navcloud-%04d", i)}, Points: []query.Point{{T: at, V: float64(rand.IntN(100))}}}
 		}
 		return out, nil
 	}
-	p := New(o)
-	p.live = 50 * time.Millisecond
+	p := newLive(o, 50*time.Millisecond)
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()
@@ -96,8 +96,7 @@ func TestBoardOfManyAlarms(t *testing.T) {
 	now.Store(&first)
 	o := (&desk{}).on(options(first, fleet{}, goodStatus()))
 	o.View = func() alerting.View { return *now.Load() }
-	p := New(o)
-	p.live = 250 * time.Millisecond
+	p := newLive(o, 250*time.Millisecond)
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()

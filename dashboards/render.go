@@ -13,10 +13,12 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/words"
+	"github.com/navcloud/binnacle/dashboards/charts"
 )
 
 //go:embed templates/*.html
@@ -63,10 +65,10 @@ func (p *Pages) serveAsset(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	p.serve(w, r, p.notFound(r))
+	p.serve(w, r, notFound(r))
 }
 
-func (p *Pages) templates() *template.Template {
+func (p *Pages) templates(sets []Set) *template.Template {
 	t := template.New("").Funcs(template.FuncMap{
 		"asset":    func(name string) string { return p.assets[name].path },
 		"ago":      func(t time.Time) stamp { return p.stamp("ago", t) },
@@ -84,7 +86,13 @@ func (p *Pages) templates() *template.Template {
 		"segment":  url.PathEscape, // of a path: names from outside may hold a slash
 		"add":      func(a, b int) int { return a + b },
 	})
-	return template.Must(t.ParseFS(templateFiles, "templates/*.html"))
+	// They are built in: one that does not parse is an error of the build.
+	for _, from := range slices.Concat([]Set{{Templates: templateFiles}, {Templates: charts.Templates}}, sets) {
+		if from.Templates != nil {
+			t = template.Must(t.ParseFS(from.Templates, "templates/*.html"))
+		}
+	}
+	return t
 }
 
 // stamp is a time as a page shows it: its age, or what is left until it.
@@ -103,20 +111,15 @@ func (p *Pages) stamp(kind string, t time.Time) stamp {
 
 // layout is what the outermost template is given.
 type layout struct {
-	page
+	Page
 	Node, Version string
 	At            time.Time
-	Menu          []menuEntry
+	Menu          []Link
 	Body          []bodySection
 }
 
-type menuEntry struct {
-	Path, Label string
-	Here        bool
-}
-
 type bodySection struct {
-	section
+	Section
 	HTML []template.HTML
 }
 
@@ -132,7 +135,7 @@ var menu = []struct{ name, path, label string }{
 }
 
 // html renders one part. What it returns was escaped by its template.
-func (p *Pages) html(pt part) (template.HTML, error) {
+func (p *Pages) html(pt Part) (template.HTML, error) {
 	var b bytes.Buffer
 	if err := p.render.ExecuteTemplate(&b, pt.Template, pt.Data); err != nil {
 		return "", fmt.Errorf("part %s: %w", pt.ID, err)
@@ -140,15 +143,15 @@ func (p *Pages) html(pt part) (template.HTML, error) {
 	return template.HTML(b.String()), nil //nolint:gosec // made by html/template just now
 }
 
-func (p *Pages) serve(w http.ResponseWriter, r *http.Request, pg page) {
-	l := layout{page: pg, Node: p.opts.Node, Version: p.opts.Version, At: p.opts.Now()}
+func (p *Pages) serve(w http.ResponseWriter, r *http.Request, pg Page) {
+	l := layout{Page: pg, Node: p.opts.Node, Version: p.opts.Version, At: p.opts.Now()}
 	for _, m := range menu {
-		l.Menu = append(l.Menu, menuEntry{m.path, m.label, m.name == pg.Name})
+		l.Menu = append(l.Menu, Link{m.path, m.label, m.name == pg.Name})
 	}
 	var body bytes.Buffer
 	err := func() error {
 		for _, s := range pg.Sections {
-			bs := bodySection{section: s}
+			bs := bodySection{Section: s}
 			for _, pt := range s.Parts {
 				h, err := p.html(pt)
 				if err != nil {

@@ -1,7 +1,6 @@
-package dashboards
+package dashboards_test
 
 import (
-	"context"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -17,14 +16,14 @@ import (
 // screens are the pages and the states in which they are looked at.
 func screens() map[string]struct {
 	path string
-	opts Options
+	opts whole
 } {
 	stale := incident()
 	stale.At = noon.Add(-2 * time.Minute)
 	three := fleet{nodes: 3, age: 7}
 	return map[string]struct {
 		path string
-		opts Options
+		opts whole
 	}{
 		"board-calm":     {"/", options(alerting.View{At: noon}, three, goodStatus())},
 		"board-incident": {"/?problem=00000000000000b2", options(incident(), three, goodStatus())},
@@ -60,10 +59,8 @@ func TestScreens(t *testing.T) {
 			continue
 		}
 		begun := time.Now()
-		tc.opts.Ack = func(context.Context, string, string, bool) error { return nil }
-		tc.opts.Escalate = func(context.Context, string, string) error { return nil }
-		tc.opts.Silence = func(context.Context, SilenceRequest) (string, error) { return "", nil }
-		srv := httptest.NewServer(New(tc.opts))
+		tc.opts.People = &desk{}
+		srv := httptest.NewServer(newWhole(tc.opts))
 		do(t, ctx, scheme("light"), chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+tc.path))
 		for _, size := range [][2]int64{{390, 844}, {1440, 900}} {
 			for _, light := range []string{"light", "dark"} {

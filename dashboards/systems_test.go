@@ -1,4 +1,4 @@
-package dashboards
+package dashboards_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/health/healthtest"
 	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/dashboards/views"
 )
 
 // clusterAnswers are those of three agents, each beside a broker and a member of Riak's ring. n3 is cut off: it sees
@@ -40,7 +41,7 @@ func clusterAnswers(q string, now time.Time) (out []query.Series, ok bool) {
 		}
 		return 0
 	}
-	for name, promql := range systemQueries {
+	for name, promql := range views.SystemQueries {
 		if q != promql {
 			continue
 		}
@@ -79,7 +80,7 @@ func clusterAnswers(q string, now time.Time) (out []query.Series, ok bool) {
 }
 
 func TestSystems(t *testing.T) {
-	all, err := systemsAt(t.Context(), fleet{nodes: 3}.promql, noon)
+	all, err := views.SystemsAt(t.Context(), fleet{nodes: 3}.promql, noon)
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%d systems, %v; want RabbitMQ and Riak", len(all), err)
 	}
@@ -101,7 +102,7 @@ func TestSystems(t *testing.T) {
 	if riak.Bad || riak.Verdict != "All 3 see each other." || len(riak.Arcs) != 3 || riak.Arcs[1].Offset != "-34.4" {
 		t.Errorf("Riak: %q, arcs %+v; want all well and a ring of three", riak.Verdict, riak.Arcs)
 	}
-	none, err := systemsAt(t.Context(), func(context.Context, string, time.Time) ([]query.Series, error) { return nil, nil }, noon)
+	none, err := views.SystemsAt(t.Context(), func(context.Context, string, time.Time) ([]query.Series, error) { return nil, nil }, noon)
 	if err != nil || len(none) != 0 {
 		t.Errorf("without clusters: %v, %v", none, err)
 	}

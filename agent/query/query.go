@@ -22,6 +22,9 @@ type Series struct {
 // Func evaluates PromQL at one time.
 type Func func(ctx context.Context, promql string, at time.Time) ([]Series, error)
 
+// RangeFunc evaluates PromQL at each step from start to end, both included.
+type RangeFunc func(ctx context.Context, promql string, start, end time.Time, step time.Duration) ([]Series, error)
+
 // Last is the newest value of a series; 0 where it has none.
 func Last(s Series) float64 {
 	if len(s.Points) == 0 {

@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 		"agent/damage", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"collectors/catalogue",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/people", "alerting/router", "alerting/rules",
-		"alerting/topology", "dashboards",
+		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
 	},
 	"agent/door":      {"alerting"},          // the Person
 	"agent/inventory": {"alerting/topology"}, // it makes the graph of what agents tell
@@ -62,7 +62,10 @@ var arrows = map[string][]string{
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
-	"dashboards":        {"agent/capacity", "agent/health", "agent/query", "agent/words", "alerting", "alerting/topology"},
+	"dashboards":        {"agent/words", "dashboards/charts"}, // the frame: pages come to it as values
+	"dashboards/charts": {"agent/query", "agent/words"},
+	"dashboards/oncall": {"agent/health", "agent/words", "alerting", "alerting/people", "dashboards", "dashboards/charts"},
+	"dashboards/views":  {"agent/capacity", "agent/health", "agent/query", "agent/words", "alerting", "dashboards", "dashboards/charts"},
 	"dashboards/export": {"agent/metric"},
 
 	"cmd/binnacle":     {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "cmd/binnacle/*", "cmd/navcloud/*"},

@@ -1,0 +1,151 @@
+package oncall
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/words"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/people"
+	"github.com/navcloud/binnacle/dashboards"
+)
+
+// doneNote reads what an action left in the address it led to. It is checked against the view, since an
+// address can be sent by anybody.
+func (p *Pages) doneNote(q url.Values, v alerting.View) *dashboards.Done {
+	id := q.Get("problem")
+	sentence := ""
+	for _, pv := range v.Problems {
+		if pv.ID == id {
+			sentence = pv.Page.Sentence
+		}
+	}
+	switch q.Get("done") {
+	case "taken":
+		if sentence != "" {
+			return &dashboards.Done{Text: "You took: " + sentence, Action: "/problems/" + url.PathEscape(id) + "/take", Undo: "Undo: give it back", Give: true}
+		}
+	case "given":
+		if sentence != "" {
+			return &dashboards.Done{Text: "Given back: " + sentence}
+		}
+	case "escalated":
+		if sentence != "" {
+			return &dashboards.Done{Text: "Who is next on call was told: " + sentence, Action: "/problems/" + url.PathEscape(id) + "/take", Undo: "Take it after all", Give: false}
+		}
+	case "silenced":
+		for _, s := range v.Silences {
+			if s.ID == q.Get("silence") {
+				return &dashboards.Done{Text: "Silenced until " + words.Clock(s.EndsAt) + ".", Action: "/silences/" + url.PathEscape(s.ID) + "/end", Undo: "Undo: end the silence", Give: false}
+			}
+		}
+	case "ended":
+		done := &dashboards.Done{Text: "The silence was ended."}
+		if s, ok := p.ended.find(q.Get("silence")); ok && s.EndsAt.After(p.opts.Now()) {
+			done.Action, done.Undo = "/silences/"+url.PathEscape(s.ID)+"/renew", "Undo: silence again until "+words.Clock(s.EndsAt)
+		}
+		return done
+	}
+	return nil
+}
+
+// person is who acts: whom the web-config file let in, else nobody known by name.
+func person(r *http.Request) string {
+	user, _, ok := r.BasicAuth()
+	user = strings.TrimSpace(user)
+	if !ok || user == "" {
+		return "someone at the board"
+	}
+	return dashboards.Clip(user, dashboards.MaxName)
+}
+
+// acts are what people do, by the pattern of their forms. What this node cannot carry out is nil.
+func (p *Pages) acts() map[string]dashboards.Act {
+	out := map[string]dashboards.Act{
+		"/problems/{id}/take": nil, "/problems/{id}/silence": nil, "/problems/{id}/escalate": nil,
+		"/silences/{id}/end": nil, "/silences/{id}/renew": nil,
+	}
+	if p.opts.People != nil {
+		out["/problems/{id}/take"], out["/problems/{id}/silence"], out["/problems/{id}/escalate"] = p.take, p.silence, p.escalate
+		out["/silences/{id}/end"], out["/silences/{id}/renew"] = p.endSilence, p.renewSilence
+	}
+	return out
+}
+
+func (p *Pages) take(r *http.Request) (url.Values, error) {
+	id := r.PathValue("id")
+	undo, done := r.PostForm.Get("undo") != "", "taken"
+	if undo {
+		done = "given"
+	}
+	_, err := p.opts.People.Acknowledge(r.Context(), id, p.opts.Who(r), undo)
+	return url.Values{"problem": {id}, "done": {done}}, err
+}
+
+func (p *Pages) escalate(r *http.Request) (url.Values, error) {
+	id := r.PathValue("id")
+	return url.Values{"problem": {id}, "done": {"escalated"}}, p.opts.People.Escalate(r.Context(), id, p.opts.Who(r))
+}
+
+func (p *Pages) silence(r *http.Request) (url.Values, error) {
+	id := r.PathValue("id")
+	d, err := time.ParseDuration(r.PostForm.Get("for"))
+	if err != nil {
+		return nil, fmt.Errorf("for how long: %w", err)
+	}
+	made, err := p.opts.People.Silence(r.Context(), people.Request{
+		Problem: id, For: d, By: p.opts.Who(r), Comment: dashboards.Clip(r.PostForm.Get("comment"), dashboards.MaxComment),
+	})
+	return url.Values{"problem": {id}, "done": {"silenced"}, "silence": {made.ID}}, err
+}
+
+func (p *Pages) endSilence(r *http.Request) (url.Values, error) {
+	id := r.PathValue("id")
+	s, err := p.opts.People.End(r.Context(), id, p.opts.Who(r))
+	if err == nil {
+		p.ended.keep(s)
+	}
+	return url.Values{"done": {"ended"}, "silence": {id}}, err
+}
+
+func (p *Pages) renewSilence(r *http.Request) (url.Values, error) {
+	id := r.PathValue("id")
+	s, ok := p.ended.find(id)
+	if !ok {
+		return nil, fmt.Errorf("the silence %s was not ended here lately: make a new one at its problem", dashboards.Clip(id, dashboards.MaxName))
+	}
+	return url.Values{"done": {"silenced"}, "silence": {id}}, p.opts.People.Renew(r.Context(), s, p.opts.Who(r))
+}
+
+// maxEnded is how many ended silences are kept for their undo.
+const maxEnded = 32
+
+// ended are the silences that people ended here, as they were, the newest last. Who has lost them makes a new one;
+// what a form or an address brought in place of this could be written by anybody.
+type ended struct {
+	mu       sync.Mutex
+	silences []alerting.Silence
+}
+
+func (e *ended) keep(s alerting.Silence) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.silences = append(e.silences, s)
+	e.silences = e.silences[max(0, len(e.silences)-maxEnded):]
+}
+
+func (e *ended) find(id string) (alerting.Silence, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range slices.Backward(e.silences) {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return alerting.Silence{}, false
+}

@@ -1,0 +1,63 @@
+package oncall
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards"
+)
+
+// Bounds of the pages that look back.
+const (
+	defaultShift = 8 * time.Hour
+	maxShift     = 31 * 24 * time.Hour
+	maxDeeds     = 500
+)
+
+// handover is what one person tells the next.
+type handover struct {
+	dashboards.Period
+	Shift    shift
+	Open     []row
+	Silences []alerting.Silence
+	Changes  []deed
+	Fault    string
+	Known    bool // what happened; else no figure is shown, since 0 would be a lie
+	Node     string
+	At       time.Time
+}
+
+func (p *Pages) handover(r *http.Request) dashboards.Page {
+	pg := dashboards.Page{Name: "timeline", Title: "Handover", Forms: true, Scripts: []string{"print.js"}}
+	if p.opts.History == nil || p.opts.View == nil {
+		return dashboards.NoLedger(pg)
+	}
+	now := p.opts.Now()
+	h := handover{Period: dashboards.ReadPeriod(r.URL.Query(), now, "/handover", defaultShift, maxShift, 8*time.Hour, 12*time.Hour, 24*time.Hour, 7*24*time.Hour), Node: p.opts.Node, At: now}
+	events, fault := p.history(r.Context(), EventQuery{Since: h.From, Until: h.To.Add(silencedWithin)})
+	if q := r.URL.Query(); !q.Has("last") && h.Running {
+		h.Links[0].Here = true // the shift that is meant without words
+	}
+	h.Fault, h.Known = fault, fault == "" || len(events) > 0
+	h.Shift = reckon(events, h.From, h.To)
+	if len(h.Shift.Idle) > maxDeeds {
+		h.Shift.Idle = h.Shift.Idle[:maxDeeds]
+	}
+	h.Shift.Idle = linked(h.Shift.Idle)
+	for _, d := range deeds(events) {
+		if d.Mark == "change" && d.At.Before(h.To) {
+			h.Changes = append(h.Changes, d)
+		}
+	}
+	v := p.opts.View()
+	rows, _ := p.rows(v, "")
+	for _, rw := range rows {
+		if rw.Priority <= alerting.P3 && len(h.Open) < maxDeeds {
+			h.Open = append(h.Open, rw)
+		}
+	}
+	h.Silences = v.Silences
+	pg.Sections = []dashboards.Section{{ID: "handover", Hush: true, Parts: []dashboards.Part{{ID: "handover-sheet", Template: "handover", Data: h}}}}
+	return pg
+}

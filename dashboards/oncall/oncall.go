@@ -1,0 +1,87 @@
+// Package oncall has the pages of who is on call: the board with its problems in the router's order, one problem with its
+// history, the timeline, the handover, and the forms of what people do.
+//
+// It judges nothing and stores nothing: what it shows it asks of the functions in Options, and what people do goes to People.
+package oncall
+
+import (
+	"context"
+	"embed"
+	"net/http"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/people"
+	"github.com/navcloud/binnacle/dashboards"
+	"github.com/navcloud/binnacle/dashboards/charts"
+)
+
+// People carries out what a person does at the board; a people.Desk does. Its errors are shown to the person.
+type People interface {
+	Acknowledge(ctx context.Context, problem, by string, undo bool) (alerting.ProblemView, error)
+	Silence(ctx context.Context, r people.Request) (alerting.Silence, error)
+	End(ctx context.Context, id, by string) (alerting.Silence, error) // of a silence
+	Renew(ctx context.Context, s alerting.Silence, by string) error   // of one that was ended
+	Escalate(ctx context.Context, problem, by string) error
+}
+
+// Options are where the pages get what they show. What is nil means that this node does not have the
+// role behind it, and its page says so. All may be called by many goroutines at once.
+type Options struct {
+	View    func() alerting.View
+	Status  func() health.Status
+	History func(ctx context.Context, q EventQuery) ([]Event, error) // of the ledger, oldest first
+	People  People
+
+	// Who says who asks, for what is kept of their acts. Nil: whom basic authentication names.
+	Who func(*http.Request) string
+
+	// MayAct says whether who asks may do these; nil: all may. It is asked in order to offer no more than that: who may
+	// not is stopped in front of the pages.
+	MayAct func(*http.Request) bool
+
+	Node string
+	Now  func() time.Time // time.Now when nil
+}
+
+// Pages are the board, its problems, the timeline and the handover.
+type Pages struct {
+	opts  Options
+	ended ended
+}
+
+// New makes the pages.
+func New(o Options) *Pages {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Who == nil {
+		o.Who = person
+	}
+	return &Pages{opts: o}
+}
+
+//go:embed templates/*.html
+var templates embed.FS
+
+// Set returns the pages as the frame takes them.
+func (p *Pages) Set() dashboards.Set {
+	return dashboards.Set{
+		Templates: templates, Acts: p.acts(),
+		Pages: map[string]func(*http.Request) dashboards.Page{"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover},
+		Live:  map[string]func(*http.Request) dashboards.Page{"board": p.board, "problem": p.problem, "timeline": p.timeline},
+	}
+}
+
+// Deploys are the changes of that time, oldest first, for the marks of charts.
+func (p *Pages) Deploys(ctx context.Context, begin, end time.Time) []charts.Mark {
+	events, _ := p.history(ctx, EventQuery{Since: begin, Until: end}) // a chart without marks is a chart
+	var out []charts.Mark
+	for _, d := range deeds(events) {
+		if d.Mark == "change" {
+			out = append(out, charts.Mark{At: d.At, Title: d.Title})
+		}
+	}
+	return out
+}

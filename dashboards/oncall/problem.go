@@ -1,0 +1,201 @@
+package oncall
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/words"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards"
+)
+
+// Event is one line of the ledger, as far as people read it.
+type Event struct {
+	At       time.Time
+	Kind     string // accepted, acked, silenced, ...: the ledger's own words
+	Action   string // trigger, resolve, retitle, note; empty for what a person did
+	Key      string // of the incident, or the ID of a silence
+	Priority alerting.Priority
+	Title    string // sentence and, in brackets, the rule
+	Reason   string
+	By       string
+	Detail   string
+	Alarms   int // behind it
+}
+
+// EventQuery selects events: half open, all kinds, all incidents where Key is empty; of many the newest Limit.
+type EventQuery struct {
+	Since, Until time.Time
+	Key          string
+	Limit        int
+}
+
+// How far back the page of one problem looks, and how long the ledger may take.
+const (
+	problemHistory = 30 * 24 * time.Hour
+	historyTime    = 2 * time.Second
+	maxEvents      = 20_000 // of one page
+)
+
+// history asks the ledger; an error is told in words.
+func (p *Pages) history(ctx context.Context, q EventQuery) ([]Event, string) {
+	if p.opts.History == nil {
+		return nil, ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, historyTime)
+	defer cancel()
+	q.Limit = maxEvents
+	events, err := p.opts.History(ctx, q)
+	switch {
+	case err != nil:
+		return nil, "The ledger did not answer: " + err.Error() + "."
+	case len(events) >= maxEvents:
+		return events, "So much happened that only the newest " + words.Number(maxEvents) + " events are looked at: choose a shorter time."
+	}
+	return events, ""
+}
+
+// deed is an event in words.
+type deed struct {
+	Event
+	Text string
+	Mark string // page, person, change, end, other: what a glance should tell apart
+	Link string // to all that is known of its incident; empty: none, or it stands there already
+}
+
+func deeds(events []Event) []deed {
+	out := make([]deed, 0, len(events))
+	titles := map[string]string{} // of incidents: what people did to one does not name it
+	for _, e := range events {
+		if e.Action != "" && e.Title != "" {
+			titles[e.Key] = e.Title
+		}
+		e.Title = cmp.Or(e.Title, titles[e.Key])
+		if d, ok := tell(e); ok {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// kinds are the events in words; what is not here (a decision before its call, an end that nobody sees) is not told.
+var kinds = map[string]struct{ text, mark string }{
+	"acked": {"Taken by ", "person"}, "unacked": {"Given back by ", "person"}, "escalated": {"Escalated by ", "person"},
+	"closed": {"Closed at the pager by ", "end"}, "silenced": {"Silenced by ", "person"}, "unsilenced": {"Silence ended", "other"},
+	"deployed": {"", "change"}, "started": {"This router started", "other"}, "second_channel": {"Told through the second channel", "page"},
+	"refused": {"The pager refused it", "page"}, "throttled": {"The pager wants it later", "other"}, "unknown": {"The pager's answer was lost", "other"},
+}
+
+// actions are what was accepted by the pager, or would have been sent in shadow mode.
+var actions = map[string]struct{ text, mark string }{
+	"trigger": {"Paged", "page"}, "resolve": {"Resolved", "end"}, "retitle": {"Retitled", "other"}, "note": {"Noted", "other"},
+}
+
+func tell(e Event) (deed, bool) {
+	if e.Kind == "accepted" || e.Kind == "shadowed" {
+		a, ok := actions[e.Action]
+		text := a.text
+		if e.Kind == "shadowed" {
+			text = "Not sent, since in shadow mode: " + text
+		}
+		if e.Action == "resolve" {
+			e.Reason = "" // why it was paged is no reason for its end
+		}
+		return deed{Event: e, Text: text, Mark: a.mark}, ok
+	}
+	if e.Kind == "started" && e.Detail != "" {
+		mode := e.Detail
+		e.Detail = ""
+		return deed{Event: e, Text: "This router started, mode " + mode, Mark: "other"}, true
+	}
+	k, ok := kinds[e.Kind]
+	text := k.text
+	if len(text) > 0 && text[len(text)-1] == ' ' {
+		text += cmp.Or(e.By, "somebody")
+	}
+	return deed{Event: e, Text: text, Mark: k.mark}, ok
+}
+
+// linked are deeds that lead to the pages of their incidents.
+func linked(in []deed) []deed {
+	out := slices.Clone(in)
+	for i, d := range out {
+		if d.Key != "" && d.Priority != 0 {
+			out[i].Link = "/problems/" + url.PathEscape(d.Key)
+		}
+	}
+	return out
+}
+
+type problemHead struct {
+	Word  string // "P1 Critical"
+	Since time.Time
+	Over  bool
+	Fault string
+}
+
+type deedList struct {
+	Label string
+	Deeds []deed
+	Fault string
+	Empty string
+}
+
+// problem is the page of exactly one problem, told by its ID, dedup key, rule, or the fingerprint of one of its alarms:
+// what a page's link opens. One that is over keeps its page as long as the ledger keeps its key.
+func (p *Pages) problem(r *http.Request) dashboards.Page {
+	id := cmp.Or(r.PathValue("id"), r.URL.Query().Get("problem"))
+	pg := dashboards.Page{Name: "board", Title: "Problem", Live: dashboards.LivePath("problem", url.Values{"problem": {id}}), Forms: true, Scripts: []string{"board.js"}}
+	if p.opts.View == nil {
+		return p.board(r)
+	}
+	v := p.opts.View()
+	rows, quiet := p.rows(v, id)
+	var found *row
+	rows = append(rows, quiet...)
+	p.permit(r, rows)
+	for _, rw := range rows {
+		if rw.Chosen || found == nil && rw.explains(id) {
+			found = &rw
+			if rw.Chosen {
+				break
+			}
+		}
+	}
+	head, key := problemHead{Over: true}, id
+	if found != nil {
+		found.Chosen, found.Full, found.Fixed = false, true, true
+		head = problemHead{Word: found.Priority.String() + " " + found.Word, Since: found.Page.Since}
+		key = found.Key
+		pg.Title = found.Priority.String() + " " + found.Page.Sentence
+	}
+	list := deedList{Label: "What became of it", Empty: "Nobody was paged for it yet."}
+	if key != "" {
+		var events []Event
+		events, list.Fault = p.history(r.Context(), EventQuery{Since: p.opts.Now().Add(-problemHistory), Key: key})
+		list.Deeds = deeds(events)
+	}
+	if found == nil && len(list.Deeds) == 0 && list.Fault == "" {
+		return dashboards.Message(http.StatusNotFound, "No such problem", "Nothing here is called "+id+". It is over, and nobody was paged for it; or the link was cut short. The board has what is wrong now.")
+	}
+	pg.Sections = []dashboards.Section{{ID: "summary", Parts: []dashboards.Part{{ID: "problem-head", Template: "problem-head", Data: head}}}}
+	if found != nil {
+		pg.Sections = append(pg.Sections, dashboards.Section{ID: "problems", Label: "The problem", Hush: true, Parts: []dashboards.Part{{ID: "p-" + found.ID, Template: "problem", Data: *found}}})
+	}
+	pg.Sections = append(pg.Sections, dashboards.Section{ID: "history", Hush: true, Parts: []dashboards.Part{{ID: "deeds", Template: "deeds", Data: list}}})
+	return pg
+}
+
+// explains says whether an alarm of this fingerprint is hidden behind the row.
+func (r row) explains(fingerprint string) bool {
+	for _, e := range r.Explained {
+		if e.Alarm.Fingerprint() == fingerprint {
+			return true
+		}
+	}
+	return false
+}

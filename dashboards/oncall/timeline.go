@@ -1,0 +1,79 @@
+package oncall
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/words"
+	"github.com/navcloud/binnacle/dashboards"
+	"github.com/navcloud/binnacle/dashboards/charts"
+)
+
+// timeline is a day of pages, what people did, and changes.
+type timeline struct {
+	dashboards.Period
+	Lanes  []lane
+	Ticks  []charts.Tick
+	Deeds  []deed // newest first
+	More   int
+	Fault  string
+	Counts string
+	Before string // address of the time before
+}
+
+// lane is one row of the drawing: marks between 0 and 1000.
+type lane struct {
+	Name, Mark string
+	Count      int
+	X          []string
+}
+
+var lanes = []struct{ name, mark string }{{"Pages", "page"}, {"People", "person"}, {"Deploys", "change"}, {"Resolved", "end"}}
+
+func (p *Pages) timeline(r *http.Request) dashboards.Page {
+	pg := dashboards.Page{Name: "timeline", Title: "Timeline", Forms: true}
+	if p.opts.History == nil {
+		return dashboards.NoLedger(pg)
+	}
+	q := r.URL.Query()
+	t := timeline{Period: dashboards.ReadPeriod(q, p.opts.Now(), "/timeline", 24*time.Hour, maxShift, time.Hour, 8*time.Hour, 24*time.Hour, 7*24*time.Hour)}
+	if t.Running {
+		pg.Live = dashboards.LivePath("timeline", q)
+	}
+	span := t.To.Sub(t.From)
+	t.Before = "/timeline?from=" + t.From.Add(-span).UTC().Format(dashboards.FormTime) + "&to=" + t.From.UTC().Format(dashboards.FormTime)
+	events, fault := p.history(r.Context(), EventQuery{Since: t.From, Until: t.To})
+	t.Fault = fault
+	all := deeds(events)
+	for _, l := range lanes {
+		ln := lane{Name: l.name, Mark: l.mark}
+		last := ""
+		for _, d := range all {
+			if d.Mark != l.mark {
+				continue
+			}
+			ln.Count++
+			if x := strconv.Itoa(int(1000 * d.At.Sub(t.From) / span)); x != last {
+				ln.X, last = append(ln.X, x), x
+			}
+		}
+		t.Lanes = append(t.Lanes, ln)
+	}
+	t.Ticks = charts.Ticks(t.From, t.To)
+	t.Counts = words.Plural(t.Lanes[0].Count, "page") + ", " + words.Plural(t.Lanes[1].Count, "act") + " of people, " + words.Plural(t.Lanes[2].Count, "deploy") + " in " + words.Duration(span)
+	if fault != "" && len(events) == 0 {
+		t.Counts, t.Lanes = "What happened is not known", nil
+	}
+	slices.Reverse(all)
+	if len(all) > maxDeeds {
+		t.More, all = len(all)-maxDeeds, all[:maxDeeds]
+	}
+	t.Deeds = linked(all)
+	pg.Sections = []dashboards.Section{
+		{ID: "timeline", Hush: true, Parts: []dashboards.Part{{ID: "timeline-head", Template: "timeline-head", Data: t}}},
+		{ID: "deeds-list", Hush: true, Parts: []dashboards.Part{{ID: "timeline-deeds", Template: "timeline-deeds", Data: t}}},
+	}
+	return pg
+}

@@ -1,0 +1,54 @@
+package dashboards_test
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/capacity"
+	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards"
+	"github.com/navcloud/binnacle/dashboards/oncall"
+	"github.com/navcloud/binnacle/dashboards/views"
+)
+
+// whole are the options of all pages, which the agent puts together.
+type whole struct {
+	View     func() alerting.View
+	Query    query.Func
+	Range    query.RangeFunc
+	Runbook  func(rule string) ([]byte, bool)
+	Runbooks func() []string
+	Status   func() health.Status
+	Capacity func() capacity.Report
+	History  func(ctx context.Context, q oncall.EventQuery) ([]oncall.Event, error)
+	People   oncall.People
+	MayAct   func(*http.Request) bool
+	Hosts    []string
+	Origin   string
+	Node     string
+	Version  string
+	Now      func() time.Time
+	Live     time.Duration
+}
+
+func (o whole) oncall() oncall.Options {
+	return oncall.Options{View: o.View, Status: o.Status, History: o.History, People: o.People, MayAct: o.MayAct, Node: o.Node, Now: o.Now}
+}
+
+func newWhole(o whole) *dashboards.Pages {
+	desk := oncall.New(o.oncall())
+	figures := views.New(views.Options{
+		Query: o.Query, Range: o.Range, Runbook: o.Runbook, Runbooks: o.Runbooks, Status: o.Status, Capacity: o.Capacity, View: o.View,
+		Deploys: desk.Deploys, Node: o.Node, Version: o.Version, Now: o.Now,
+	})
+	return dashboards.New(dashboards.Options{Hosts: o.Hosts, Origin: o.Origin, Node: o.Node, Version: o.Version, Now: o.Now, Live: o.Live}, desk.Set(), figures.Set())
+}
+
+// newLive looks at live pages that often.
+func newLive(o whole, every time.Duration) *dashboards.Pages {
+	o.Live = every
+	return newWhole(o)
+}
