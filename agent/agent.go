@@ -22,6 +22,7 @@ import (
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/planner"
 	"github.com/navcloud/binnacle/agent/rollup"
+	"github.com/navcloud/binnacle/agent/series"
 	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
@@ -56,6 +57,7 @@ type Agent struct {
 	data  string // where store, ledger and spools are: Data, or what stands in for it while that cannot be written
 
 	listener net.Listener
+	series   *series.Registry
 	store    *store.Store // nil when the role is off
 	dispatch *dispatch.Dispatcher
 	pager    *pagerduty.Client // nil without a routing key
@@ -280,7 +282,7 @@ func (a *Agent) apply(ctx, core context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	g.keep, g.events, g.data = a.keep, a.takeEvents, a.data
+	g.series, g.keep, g.events, g.data = a.series, a.keep, a.takeEvents, a.data
 	if a.dataErr != nil {
 		g.boundSpools(standInSpool)
 	}
@@ -360,9 +362,9 @@ func (a *Agent) stopRules() {
 }
 
 // keep writes into the store. What it refuses it counts.
-func (a *Agent) keep(ctx context.Context, from string, b *metric.Batch) {
+func (a *Agent) keep(ctx context.Context, u series.Update) {
 	if a.store != nil {
-		a.history.wrote(time.Now(), a.store.Append(ctx, from, b.Time, b.Samples))
+		a.history.wrote(time.Now(), a.store.Write(ctx, u))
 	}
 }
 

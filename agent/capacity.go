@@ -35,7 +35,9 @@ func (a *Agent) openPlanner() {
 	}
 	a.planner = planner.New(planner.Options{
 		Config: a.cfg.Capacity, Main: a.store, Kept: a.kept, Now: time.Now, Log: a.log.With("part", "capacity"),
-		Publish: func(ctx context.Context, b *metric.Batch) { a.keep(ctx, "capacity", b) },
+		Publish: func(ctx context.Context, b *metric.Batch) {
+			a.keep(ctx, a.series.Resolve(sourceCapacity, b.Time, nil, b.Samples))
+		},
 	})
 }
 

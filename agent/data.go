@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/navcloud/binnacle/agent/damage"
+	"github.com/navcloud/binnacle/agent/series"
 	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting/ledger"
 )
@@ -22,12 +23,16 @@ const (
 // probeSize is what must find room in the data folder at the start, in bytes: less than the store writes at once.
 const probeSize = 1 << 20
 
-const ledgerFile = "ledger.db"
+const (
+	ledgerFile = "ledger.db"
+	totalsFile = "totals.json" // the running totals, while no agent runs
+)
 
 // openData finds the folder that serves, and opens the store in it. A disk can have room for a probe and none
 // for a database.
 func (a *Agent) openData() error {
 	a.data, a.dataErr = dataDir(a.cfg.Data)
+	a.series = series.New(series.Options{Interval: a.cfg.Interval})
 	if !a.cfg.Store.Off {
 		var err error
 		a.store, err = a.openStore()
@@ -43,13 +48,16 @@ func (a *Agent) openData() error {
 		a.log.Error("the data folder cannot be written: history, ledger and spools are elsewhere, and gone with a reboot; mend it and restart",
 			"data", a.cfg.Data, "err", a.dataErr, "instead", a.data)
 	}
+	if err := a.series.Load(filepath.Join(a.data, totalsFile)); err != nil {
+		a.log.Warn("totals of an earlier run are not used", "err", err)
+	}
 	a.openPlanner()
 	a.openRollup()
 	return nil
 }
 
 func (a *Agent) openStore() (*store.Store, error) {
-	o := store.Options{Retention: a.cfg.Store.Retention, RetentionSize: a.cfg.Store.RetentionSize, Interval: a.cfg.Interval, Log: a.log}
+	o := store.Options{Retention: a.cfg.Store.Retention, RetentionSize: a.cfg.Store.RetentionSize, Interval: a.cfg.Interval, Series: a.series, Log: a.log}
 	if a.dataErr != nil {
 		o.RetentionSize = min(o.RetentionSize, standInStore)
 	}
@@ -58,6 +66,9 @@ func (a *Agent) openStore() (*store.Store, error) {
 
 func (a *Agent) closeStore() error {
 	var errs []error
+	if err := a.series.Save(filepath.Join(a.data, totalsFile)); err != nil {
+		a.log.Warn("totals begin at zero with the next start", "err", err)
+	}
 	for _, s := range []*store.Store{a.store, a.kept, a.long} {
 		if s != nil {
 			errs = append(errs, s.Close())

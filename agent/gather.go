@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/series"
 	"github.com/navcloud/binnacle/agent/sinks"
 	"github.com/navcloud/binnacle/collectors"
 )
@@ -22,7 +24,8 @@ type gatherer struct {
 	jobs   []*job
 	plans  []sinkPlan
 	base   metric.Labels
-	keep   func(ctx context.Context, from string, b *metric.Batch) // into the store
+	series *series.Registry
+	keep   func(ctx context.Context, u series.Update) // into the store
 	events func(ctx context.Context, events []metric.Event)
 
 	mu     sync.Mutex
@@ -60,19 +63,17 @@ func newGatherer(cfg Config, e collectors.Env, log *slog.Logger) (*gatherer, err
 	return g, errors.Join(errs...)
 }
 
-// deliver puts the node's labels on a batch and hands it to the store and the queues, neither of which
-// blocks for long.
+// deliver resolves what a batch means for its series and hands that to the store and the queues, neither of which blocks
+// for long.
 func (g *gatherer) deliver(from string, b *metric.Batch) {
-	for i := range b.Samples {
-		b.Samples[i].Labels = b.Samples[i].Labels.Merge(g.base)
-	}
 	ctx := context.Background()
-	g.keep(ctx, from, b)
+	u := g.series.Resolve(from, b.Time, g.base, b.Samples)
+	g.keep(ctx, u)
 	g.mu.Lock()
 	queues := g.queues
 	g.mu.Unlock()
 	for _, q := range queues {
-		q.Put(b.Samples)
+		q.Put(u)
 	}
 	if len(b.Events) > 0 {
 		g.events(ctx, b.Events)
@@ -88,6 +89,7 @@ func (g *gatherer) run(ctx context.Context) error {
 	g.mu.Lock()
 	g.queues = queues
 	g.mu.Unlock()
+	g.endOthers(ctx)
 
 	shipping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -111,6 +113,20 @@ func (g *gatherer) run(ctx context.Context) error {
 	senders.Wait()
 	return g.drain(queues)
 }
+
+// endOthers ends the series of collectors that the configuration before had and this one has not.
+func (g *gatherer) endOthers(ctx context.Context) {
+	runs := map[string]bool{sourceCapacity: true}
+	for _, j := range g.jobs {
+		runs[j.spec.Name] = true
+	}
+	if u := g.series.End(time.Now(), func(source string) bool { return runs[source] }); len(u.Ended) > 0 {
+		g.keep(ctx, u)
+	}
+}
+
+// sourceCapacity is what feeds the registry of series beside the collectors.
+const sourceCapacity = "capacity"
 
 // boundSpools lets no spool grow above n bytes.
 func (g *gatherer) boundSpools(n int64) {

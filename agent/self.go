@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/series"
 	"github.com/navcloud/binnacle/collectors"
 )
 
@@ -19,7 +20,7 @@ var (
 	descRuleFails = &metric.Desc{Name: "binnacle_rules_failing", Help: "Rules whose last evaluation failed"}
 	descSeries    = &metric.Desc{Name: "binnacle_store_series", Help: "Series in the head of the store"}
 	descStored    = &metric.Desc{Name: "binnacle_store_bytes", Unit: metric.Bytes, Help: "Size of the store on disk"}
-	descRefused   = &metric.Desc{Name: "binnacle_store_refused_samples_total", Kind: metric.Counter, Help: "Samples that the store refused, by reason"}
+	descRefused   = &metric.Desc{Name: "binnacle_store_refused_samples_total", Kind: metric.Counter, Help: "Samples that the store refused or that lost their series, by reason"}
 	descNoRouter  = &metric.Desc{Name: "binnacle_routers_unreachable_seconds", Unit: metric.Seconds, Help: "Since when no router took alarms; 0 while one does"}
 )
 
@@ -54,7 +55,7 @@ func (a *Agent) self(b *metric.Batch) {
 }
 
 // refusals are the reasons of the store; each is published from the start, so that its first loss shows.
-var refusals = []string{"too_old", "duplicate", "out_of_bounds", "max_series", "duplicate_label", "commit", "other"}
+var refusals = append([]string{"too_old", "out_of_bounds", "duplicate_label", "commit", "other"}, series.Reasons...)
 
 // selfRoute appends what the parts that route say of themselves.
 func (a *Agent) selfRoute(b *metric.Batch) {

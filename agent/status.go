@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/series"
 )
 
 // config returns the configuration in force, which a reload changes.
@@ -44,7 +46,7 @@ func (a *Agent) Status() health.Status {
 	}
 	if a.store != nil {
 		st := a.store.Stats()
-		s.Store = &health.Store{Series: st.Series, Bytes: st.Bytes, Oldest: st.OldestAt, Refused: st.Refused}
+		s.Store = &health.Store{Series: st.Series, Bytes: st.Bytes, Oldest: st.OldestAt, Refused: st.Refused, Lost: lostSeries(st.Lost)}
 		s.Rollups = a.rollupStatus()
 	}
 	if m != nil {
@@ -75,4 +77,19 @@ func (a *Agent) statusRoute(s *health.Status) {
 	for _, p := range v.Problems {
 		s.Problems[p.Priority.String()]++
 	}
+}
+
+// maxLost is how many series that lost samples are named.
+const maxLost = 5
+
+func lostSeries(named []series.Loss) []string {
+	var out []string
+	for _, l := range named[:min(len(named), maxLost)] {
+		text := fmt.Sprintf("%s lost %.0f samples (%s", l.Name, l.Count, l.Reason)
+		if l.Why != "" {
+			text += ": " + l.Why
+		}
+		out = append(out, text+")")
+	}
+	return out
 }

@@ -86,6 +86,7 @@ type Store struct {
 	Bytes   int64              `json:"bytes"`
 	Oldest  time.Time          `json:"oldest"`
 	Refused map[string]float64 `json:"refused,omitempty"` // samples by reason
+	Lost    []string           `json:"lost,omitempty"`    // in words: the series that lost most samples, and why
 }
 
 // Rollups is what is known of what is kept for longer than the store keeps it, a sample every five minutes.

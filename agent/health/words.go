@@ -76,6 +76,9 @@ func (s Status) writeShip(w io.Writer) {
 	}
 	if s.Store != nil {
 		fmt.Fprintf(w, "  %-16s %d series, %s, since %s; %s\n", "store", s.Store.Series, size(s.Store.Bytes), when(s.At, s.Store.Oldest), lost(s.Store.Refused))
+		for _, l := range s.Store.Lost {
+			fmt.Fprintf(w, "  %-16s %s\n", "", l)
+		}
 	}
 	if s.Rollups != nil {
 		fmt.Fprintf(w, "  %-16s %s\n", "rollups", s.Rollups.words(s.At))

@@ -2,7 +2,6 @@ package metric
 
 import (
 	"testing"
-	"time"
 )
 
 func TestLabelsAreSortedUniqueAndNotEmpty(t *testing.T) {
@@ -45,34 +44,5 @@ func TestPromName(t *testing.T) {
 		if got := PromName(&d); got != want {
 			t.Errorf("PromName(%q, %v, %q) = %q, want %q", d.Name, d.Kind, d.Unit, got, want)
 		}
-	}
-}
-
-func TestTotalsAddDeltasUpAndForgetTheIdle(t *testing.T) {
-	start := time.Unix(1000, 0)
-	d := &Desc{Name: "n", Kind: Delta}
-	h := &Desc{Name: "h", Kind: Distribution}
-	tt := NewTotals(time.Minute)
-	add := func(d *Desc, after time.Duration, v float64) (Sample, time.Time) {
-		s := Sample{Desc: d, Labels: L("a", "1"), Time: start.Add(after), Value: v}
-		if d.Kind == Distribution {
-			s.Hist = &Histogram{}
-			s.Hist.Observe(v, 1)
-		}
-		return tt.Add(s)
-	}
-	add(d, 0, 5)
-	add(h, 0, 1)
-	if s, since := add(d, 10*time.Second, 7); s.Value != 12 || !since.Equal(start) {
-		t.Errorf("Add: %v since %v, want 12 since %v", s.Value, since, start)
-	}
-	if s, _ := add(h, 20*time.Second, 3); s.Hist.Count != 2 || s.Hist.Sum != 4 {
-		t.Errorf("Add: count %v sum %v, want 2 and 4", s.Hist.Count, s.Hist.Sum)
-	}
-	if n := tt.Expire(start.Add(75 * time.Second)); n != 1 || tt.Len() != 1 {
-		t.Errorf("Expire: %d forgotten, %d left; want 1 and 1", n, tt.Len())
-	}
-	if s, since := add(d, 80*time.Second, 1); s.Value != 1 || !since.Equal(start.Add(80*time.Second)) {
-		t.Errorf("after Expire: %v since %v, want 1 from its own time", s.Value, since)
 	}
 }

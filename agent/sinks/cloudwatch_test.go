@@ -183,7 +183,7 @@ func TestCloudWatchMinute(t *testing.T) {
 			h := &metric.Histogram{}
 			h.Observe(float64(i+1), 2)
 			at := time.Now()
-			q.Put([]metric.Sample{
+			feed(q, []metric.Sample{
 				{Desc: gauge, Time: at, Value: float64(i)},
 				{Desc: delta, Time: at, Value: 10},
 				{Desc: counter, Time: at, Value: 100 + 7*float64(i)},

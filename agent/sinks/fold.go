@@ -1,7 +1,6 @@
 package sinks
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -17,73 +16,15 @@ type seriesKey struct {
 // idleSeries is how long a series may be silent before what is remembered of it is forgotten.
 const idleSeries = time.Hour
 
-// increases turns Counters into Deltas: what was added since the sample before. A counter that fell
-// was restarted, and what it shows was added since. The first sample of a series yields nothing.
-type increases struct {
-	last  map[seriesKey]*lastTotal
-	descs map[*metric.Desc]*metric.Desc
-	swept time.Time
-}
-
-type lastTotal struct {
-	at    time.Time
-	value float64
-}
-
-func newIncreases() *increases {
-	return &increases{last: map[seriesKey]*lastTotal{}, descs: map[*metric.Desc]*metric.Desc{}}
-}
-
-func (c *increases) put(dst []metric.Sample, s metric.Sample) []metric.Sample {
-	if s.Desc.Kind != metric.Counter {
-		return append(dst, s)
-	}
-	key := seriesKey{s.Desc, s.Labels.Key()}
-	before := c.last[key]
-	if before == nil {
-		c.last[key] = &lastTotal{s.Time, s.Value}
-		return dst
-	}
-	if !s.Time.After(before.at) {
-		return dst // a repetition, or late: the total that came after it has it already
-	}
-	add := s.Value - before.value
-	if add < 0 {
-		add = s.Value
-	}
-	*before = lastTotal{s.Time, s.Value}
-	s.Desc, s.Value = c.delta(s.Desc), add
-	return append(dst, s)
-}
-
-// delta returns the Desc of d's increases, the same for the same d.
-func (c *increases) delta(d *metric.Desc) *metric.Desc {
-	out := c.descs[d]
-	if out == nil {
-		out = &metric.Desc{Name: d.Name, Kind: metric.Delta, Unit: d.Unit, Help: d.Help}
-		c.descs[d] = out
-	}
-	return out
-}
-
-func (c *increases) due(dst []metric.Sample, now time.Time, _ bool) []metric.Sample {
-	if now.Sub(c.swept) > idleSeries {
-		c.swept = now
-		maps.DeleteFunc(c.last, func(_ seriesKey, l *lastTotal) bool { return now.Sub(l.at) > idleSeries })
-	}
-	return dst
-}
-
 // folder folds samples into windows by their own time, a minute or a second: a Gauge becomes a Gauge
 // whose Hist holds the exact count, sum, least and largest value and no buckets, a Delta the sum, a Distribution
 // the merged one. A window is ready once it has ended and delay went by; what comes for it after that makes
 // another one of the same time.
 type folder struct {
-	increases *increases
-	width     func(*metric.Desc) time.Duration
-	delay     time.Duration
-	open      map[foldKey]*metric.Sample
-	scratch   []metric.Sample
+	increases
+	width func(*metric.Desc) time.Duration
+	delay time.Duration
+	open  map[foldKey]*metric.Sample
 }
 
 type foldKey struct {
@@ -96,17 +37,14 @@ func newFolder(width func(*metric.Desc) time.Duration, delay time.Duration) *fol
 }
 
 func (f *folder) put(dst []metric.Sample, s metric.Sample) []metric.Sample {
-	f.scratch = f.increases.put(f.scratch[:0], s)
-	for _, s := range f.scratch {
-		s.Time = s.Time.Truncate(f.width(s.Desc))
-		key := foldKey{seriesKey{s.Desc, s.Labels.Key()}, s.Time.Unix()}
-		e := f.open[key]
-		if e == nil {
-			e = &metric.Sample{Desc: s.Desc, Labels: s.Labels, Time: s.Time}
-			f.open[key] = e
-		}
-		fold(e, s)
+	s.Time = s.Time.Truncate(f.width(s.Desc))
+	key := foldKey{seriesKey{s.Desc, s.Labels.Key()}, s.Time.Unix()}
+	e := f.open[key]
+	if e == nil {
+		e = &metric.Sample{Desc: s.Desc, Labels: s.Labels, Time: s.Time}
+		f.open[key] = e
 	}
+	fold(e, s)
 	return dst
 }
 
@@ -131,7 +69,6 @@ func fold(into *metric.Sample, s metric.Sample) {
 }
 
 func (f *folder) due(dst []metric.Sample, now time.Time, last bool) []metric.Sample {
-	f.increases.due(nil, now, last)
 	from := len(dst)
 	for key, e := range f.open {
 		ready := e.Time.Add(f.width(e.Desc))

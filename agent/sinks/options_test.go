@@ -71,7 +71,7 @@ func TestViewShowsADestinationItsPart(t *testing.T) {
 	}}
 	q := must(spec.Open(nil, common, sinks.Env{Log: slog.New(slog.DiscardHandler)}))
 	for _, name := range []string{"host_load1", "host_secret", "riak_up", "other"} {
-		q.Put([]metric.Sample{{Desc: &metric.Desc{Name: name}, Labels: metric.L("pid", "7", "op", "put"), Time: time.Now()}})
+		feed(q, []metric.Sample{{Desc: &metric.Desc{Name: name}, Labels: metric.L("pid", "7", "op", "put"), Time: time.Now()}})
 	}
 	if err := q.Drain(t.Context()); err != nil {
 		t.Fatal(err)

@@ -55,7 +55,7 @@ func NewOTLP(o OTLP, env Env) (Sink, error) {
 	return &otlp{poster: p, resource: &resourcepb.Resource{Attributes: attributes(metric.Normalize(ls))}}, nil
 }
 
-func (o *otlp) shaper() shaper { return newTotals() }
+func (o *otlp) shaper() shaper { return totals{said: true} }
 
 // Write implements Sink. Receivers take what they can of a request; what they refused of it they tell
 // in a success, and no repetition would cure it.

@@ -81,7 +81,7 @@ func TestOTLPCountsWhatIsRejected(t *testing.T) {
 		fake.Reject = 3
 		q := sinks.NewQueue("otlp", newOTLP(t, fake), sinks.DefaultQueue(), 0, nil, slog.New(slog.DiscardHandler))
 		stop := run(t, q)
-		q.Put(sinkstest.Samples(10, time.Now()))
+		feed(q, sinkstest.Samples(10, time.Now()))
 		time.Sleep(15 * time.Second)
 		stop()
 		if st := q.Stats(); st.Sent != 7 || st.Dropped["refused"] != 3 || fake.Requests() != 1 {

@@ -48,7 +48,7 @@ func TestCloudWatchOutageWithAKill(t *testing.T) {
 				for _, d := range descs {
 					in = append(in, metric.Sample{Desc: d, Time: time.Now(), Value: 1})
 				}
-				q.Put(in)
+				feed(q, in)
 				time.Sleep(10 * time.Second)
 			}
 			if d := q.Stats().Depth; d > 2*nseries {

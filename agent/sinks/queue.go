@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/series"
 )
 
 // Reasons why a sample was not delivered, the label reason of binnacle_sink_dropped_samples_total.
@@ -29,11 +30,12 @@ type Checker interface {
 	Check(s metric.Sample) (reason string)
 }
 
-// shaper is what a Sink also is when it wants samples in another form than collectors give: folded
-// into minutes, as deltas, as totals. It stands before the queue, so that a repeated Write repeats the
-// same figures. put appends to dst what s becomes at once; due appends what has become ready by now,
-// and all that is held when last is set. Calls do not overlap.
+// shaper is what a Sink also is when it wants samples in another form than collectors give: folded into minutes, as
+// what was added, as totals. It stands before the queue, so that a repeated Write repeats the same figures. form says
+// whether the destination wants a point, and under which labels; put appends to dst what a sample becomes at once; due
+// appends what has become ready by now, and all that is held when last is set. Calls do not overlap.
 type shaper interface {
+	form(p *series.Point) (metric.Sample, bool)
 	put(dst []metric.Sample, s metric.Sample) []metric.Sample
 	due(dst []metric.Sample, now time.Time, last bool) []metric.Sample
 }
@@ -81,8 +83,8 @@ type Queue struct {
 	sink  Sink
 	view  *viewer // nil: all, as it is
 	check Checker // nil when the sink has none
-	shape shaper  // nil when the sink takes samples as they are
-	spool *Spool  // nil: memory only
+	shape shaper
+	spool *Spool // nil: memory only
 	opts  QueueOptions
 	phase time.Duration
 	log   *slog.Logger
@@ -100,6 +102,7 @@ type Queue struct {
 func NewQueue(name string, s Sink, o QueueOptions, phase time.Duration, spool *Spool, log *slog.Logger) *Queue {
 	q := &Queue{name: name, sink: s, spool: spool, opts: o, phase: phase, log: log}
 	q.check, _ = s.(Checker)
+	q.shape = asCollected{}
 	if sh, ok := s.(interface{ shaper() shaper }); ok {
 		q.shape = sh.shaper()
 	}
@@ -107,14 +110,21 @@ func NewQueue(name string, s Sink, o QueueOptions, phase time.Duration, spool *S
 	return q
 }
 
-// Put hands samples to the queue. It never blocks: what there is no room for is counted.
-func (q *Queue) Put(samples []metric.Sample) {
+// Put hands what a source collected to the queue. It never blocks: what there is no room for is counted.
+func (q *Queue) Put(u series.Update) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, s := range samples {
-		if q.view != nil {
-			var seen bool
-			if s, seen = q.view.apply(s); !seen {
+	viewed := false
+	if t, ok := q.shape.(totals); ok && q.view != nil && q.view.merged != nil {
+		u, viewed = q.view.merge(u, t.said), true
+	}
+	for i := range u.Points {
+		s, wanted := q.shape.form(&u.Points[i])
+		if !wanted {
+			continue
+		}
+		if q.view != nil && !viewed {
+			if s, wanted = q.view.apply(s); !wanted {
 				continue
 			}
 		}
@@ -124,11 +134,7 @@ func (q *Queue) Put(samples []metric.Sample) {
 				continue
 			}
 		}
-		if q.shape != nil {
-			q.pending = q.shape.put(q.pending, s)
-		} else {
-			q.pending = append(q.pending, s)
-		}
+		q.pending = q.shape.put(q.pending, s)
 	}
 	q.bound()
 }
@@ -196,10 +202,8 @@ func (q *Queue) Drain(ctx context.Context) error {
 // spool afterwards, or back in memory where there is none.
 func (q *Queue) flush(ctx context.Context, last bool) error {
 	q.mu.Lock()
-	if q.shape != nil {
-		q.pending = q.shape.due(q.pending, time.Now(), last)
-		q.bound()
-	}
+	q.pending = q.shape.due(q.pending, time.Now(), last)
+	q.bound()
 	fresh := q.pending
 	q.pending, q.flying = nil, fresh
 	q.mu.Unlock()

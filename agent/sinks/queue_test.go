@@ -79,7 +79,7 @@ func TestQueueRetriesAndTellsOnce(t *testing.T) {
 		dest := &shelf{fail: down}
 		q := sinks.NewQueue("x", dest, sinks.DefaultQueue(), 0, nil, slog.New(slog.NewTextHandler(&logged, nil)))
 		stop := run(t, q)
-		q.Put(sinkstest.Samples(10, time.Now()))
+		feed(q, sinkstest.Samples(10, time.Now()))
 		time.Sleep(5 * time.Minute)
 		if st := q.Stats(); st.Depth != 10 || st.DownSince.IsZero() || st.LastError != "connection refused" || st.Sent != 0 {
 			t.Errorf("while down: %+v", st)
@@ -104,7 +104,7 @@ func TestQueueIsBoundedAndCounts(t *testing.T) {
 	o := sinks.DefaultQueue()
 	o.Depth, o.Batch = 1000, 100
 	q := sinks.NewQueue("x", &shelf{fail: down}, o, 0, nil, slog.New(slog.DiscardHandler))
-	q.Put(sinkstest.Samples(1500, time.Now()))
+	feed(q, sinkstest.Samples(1500, time.Now()))
 	if st := q.Stats(); st.Depth != 1000 || st.Dropped["queue_full"] != 500 {
 		t.Errorf("Depth %d, dropped %v; want 1000 and 500", st.Depth, st.Dropped)
 	}
@@ -131,7 +131,7 @@ func TestQueueFindsThePoison(t *testing.T) {
 		}}
 		q := sinks.NewQueue("x", dest, sinks.DefaultQueue(), 0, nil, slog.New(slog.DiscardHandler))
 		stop := run(t, q)
-		q.Put(sinkstest.Samples(1000, time.Now()))
+		feed(q, sinkstest.Samples(1000, time.Now()))
 		time.Sleep(20 * time.Second)
 		stop()
 		want := slices.DeleteFunc(names(1000), func(n string) bool { return slices.Contains(poison, n) })
@@ -149,7 +149,7 @@ func TestQueueEndsTheSearchWhenAllIsRefused(t *testing.T) {
 		dest := &shelf{fail: func([]metric.Sample) error { return sinks.Permanent(errors.New("no such tenant")) }}
 		q := sinks.NewQueue("x", dest, sinks.DefaultQueue(), 0, nil, slog.New(slog.DiscardHandler))
 		stop := run(t, q)
-		q.Put(sinkstest.Samples(2000, time.Now()))
+		feed(q, sinkstest.Samples(2000, time.Now()))
 		time.Sleep(20 * time.Second)
 		stop()
 		if st := q.Stats(); st.Dropped["refused"] != 2000 || dest.calls > 250 {
@@ -172,7 +172,7 @@ func TestQueueTakesUpAPartialWrite(t *testing.T) {
 		}
 		q := sinks.NewQueue("x", dest, sinks.DefaultQueue(), 0, nil, slog.New(slog.DiscardHandler))
 		stop := run(t, q)
-		q.Put(sinkstest.Samples(10, time.Now()))
+		feed(q, sinkstest.Samples(10, time.Now()))
 		time.Sleep(time.Minute)
 		stop()
 		if !slices.Equal(dest.got, names(10)) {
@@ -193,7 +193,7 @@ func TestQueueWaitsAsTold(t *testing.T) {
 		}}
 		q := sinks.NewQueue("x", dest, sinks.DefaultQueue(), 0, nil, slog.New(slog.DiscardHandler))
 		stop := run(t, q)
-		q.Put(sinkstest.Samples(1, time.Now()))
+		feed(q, sinkstest.Samples(1, time.Now()))
 		time.Sleep(30 * time.Second)
 		stop()
 		if len(at) != 2 || at[1].Sub(at[0]) != 7*time.Second {
@@ -209,10 +209,10 @@ func TestQueueDropsWhatIsLate(t *testing.T) {
 		o.MaxAge = 15 * time.Second
 		q := sinks.NewQueue("x", dest, o, 0, nil, slog.New(slog.DiscardHandler))
 		stop := run(t, q)
-		q.Put(sinkstest.Samples(5, time.Now()))
+		feed(q, sinkstest.Samples(5, time.Now()))
 		time.Sleep(time.Minute)
 		dest.set(nil)
-		q.Put(sinkstest.Samples(2, time.Now()))
+		feed(q, sinkstest.Samples(2, time.Now()))
 		time.Sleep(20 * time.Second)
 		stop()
 		if st := q.Stats(); st.Dropped["late"] != 5 || st.Sent != 2 {

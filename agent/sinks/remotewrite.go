@@ -62,7 +62,7 @@ func NewRemoteWrite(o RemoteWrite, env Env) (Sink, error) {
 	return r, nil
 }
 
-func (r *remoteWrite) shaper() shaper { return newTotals() }
+func (r *remoteWrite) shaper() shaper { return totals{} }
 
 // Write implements Sink. Receivers take a request whole or tell a fault of it, so it is never partial.
 func (r *remoteWrite) Write(ctx context.Context, samples []metric.Sample) error {

@@ -85,23 +85,30 @@ func TestRemoteWriteTellsTotals(t *testing.T) {
 		stop := run(t, q)
 		trips := &metric.Desc{Name: "navcloud.trips", Kind: metric.Delta, Help: "Trips"}
 		took := &metric.Desc{Name: "navcloud.took", Kind: metric.Distribution, Unit: metric.Seconds}
+		still := &metric.Desc{Name: "navcloud.still"}
 		for range 3 {
 			h := &metric.Histogram{}
 			h.Observe(0.2, 1)
 			h.Observe(-7, 2)
 			h.Observe(0, 1)
-			q.Put([]metric.Sample{
+			feed(q, []metric.Sample{
 				{Desc: trips, Labels: metric.L("op:x", "put"), Time: time.Now(), Value: 5},
 				{Desc: took, Time: time.Now(), Hist: h},
 			})
 			time.Sleep(10 * time.Second)
 		}
-		time.Sleep(2 * time.Minute)
+		for range 12 {
+			feed(q, []metric.Sample{{Desc: still, Time: time.Now(), Value: 1}}) // nothing else is collected, and the totals stand
+			time.Sleep(10 * time.Second)
+		}
 		stop()
 		var sums, counts []string
 		for _, s := range fake.Samples() {
 			if s.Histogram {
 				counts = append(counts, fmt.Sprint(s.Count))
+				continue
+			}
+			if s.Labels["__name__"] == "navcloud_still" {
 				continue
 			}
 			sums = append(sums, fmt.Sprint(s.Value))
@@ -112,8 +119,8 @@ func TestRemoteWriteTellsTotals(t *testing.T) {
 				t.Errorf("sample %+v; want labels %v of a counter", s, want)
 			}
 		}
-		if want := []string{"0", "5", "10", "15"}; !slices.Equal(sums[:4], want) || sums[len(sums)-1] != "15" || len(sums) < 5 {
-			t.Errorf("totals %v; want %v and the last told again", sums, want)
+		if want := []string{"0", "5", "10", "15"}; !slices.Equal(sums[:4], want) || sums[len(sums)-1] != "15" || len(sums) != 6 {
+			t.Errorf("totals %v; want %v and the last again each minute", sums, want)
 		}
 		if want := []string{"0", "4", "8", "12"}; !slices.Equal(counts[:4], want) {
 			t.Errorf("counts %v; want %v", counts, want)

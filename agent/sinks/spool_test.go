@@ -204,7 +204,7 @@ func TestQueueSpoolsAnOutage(t *testing.T) {
 		time.Sleep(50 * time.Second) // away from the flush, which begins with the minute and ends 45 s later
 		all := sinkstest.Samples(300, time.Now())
 		for i := range 15 {
-			q.Put(all[i*10 : i*10+10])
+			feed(q, all[i*10:i*10+10])
 			time.Sleep(time.Minute)
 			if d := q.Stats().Depth; d != 0 {
 				t.Fatalf("%d samples in memory during the outage; want them on disk", d)
@@ -214,7 +214,7 @@ func TestQueueSpoolsAnOutage(t *testing.T) {
 		q = open()
 		stop = run(t, q)
 		for i := 15; i < 30; i++ {
-			q.Put(all[i*10 : i*10+10])
+			feed(q, all[i*10:i*10+10])
 			time.Sleep(time.Minute)
 		}
 		if st := q.Stats(); st.Spool.Samples != 300 || !st.Spooled {
@@ -239,7 +239,7 @@ func TestQueueCountsWhatTheSpoolGivesUp(t *testing.T) {
 	o := sinks.DefaultQueue()
 	o.Deadline = time.Millisecond
 	q := sinks.NewQueue("x", dest, o, 0, spool, slog.New(slog.DiscardHandler))
-	q.Put(sinkstest.Samples(4, time.Now()))
+	feed(q, sinkstest.Samples(4, time.Now()))
 	_ = q.Drain(t.Context())
 	if st := q.Stats(); st.Dropped["spool_failed"] != 4 {
 		t.Errorf("%+v; want 4 lost by spool_failed", st)

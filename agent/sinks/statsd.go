@@ -99,7 +99,7 @@ func (s *statsdSink) Close() error {
 
 // shaper makes whole Deltas of all that counts.
 func (s *statsdSink) shaper() shaper {
-	return &wholes{increases: newIncreases(), rest: map[seriesKey]lastTotal{}}
+	return &wholes{increases: newIncreases(), rest: map[seriesKey]remainder{}}
 }
 
 // Check implements Checker.

@@ -53,7 +53,7 @@ func statsdLines(t *testing.T, o sinks.StatsD, in []metric.Sample) []string {
 		spec, _ := sinks.Lookup("statsd")
 		q := must(spec.Open(o, spec.Common, sinks.Env{Dial: fake.Dial, Log: slog.New(slog.DiscardHandler)}))
 		stop := run(t, q)
-		q.Put(in)
+		feed(q, in)
 		time.Sleep(15 * time.Second)
 		stop()
 		synctest.Wait()
@@ -107,7 +107,7 @@ func TestStatsDDatadog(t *testing.T) {
 			h := &metric.Histogram{}
 			h.Observe(0.5, 4)
 			h.Observe(2, 1)
-			q.Put([]metric.Sample{
+			feed(q, []metric.Sample{
 				{Desc: trips, Labels: metric.L("op", "put"), Time: time.Now(), Value: 10.0 / 3}, // a rate of 0.3
 				{Desc: took, Labels: metric.L("op", "put"), Time: time.Now(), Hist: h},
 			})

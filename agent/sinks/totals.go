@@ -4,50 +4,78 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/series"
 )
 
-// standingEvery is how often a total that does not move is told again: well below the five minutes after
-// which Prometheus takes a series for ended.
-const standingEvery = time.Minute
-
-// totals turn Deltas and Distributions into what only grows, for destinations of Prometheus' kind.
-// They stand before the queue: what the queue loses then costs resolution and no count. A series
-// opens with a zero, or its first figure would be no increase.
+// totals are for destinations of Prometheus' kind: what adds up comes as running totals, from the registry of series.
+// They stand before the queue: what the queue loses then costs resolution and no count.
 type totals struct {
-	sums *metric.Totals
-	told time.Time
+	said bool // labels as their collectors gave them
 }
 
-func newTotals() *totals { return &totals{sums: metric.NewTotals(idleSeries)} }
-
-func (t *totals) put(dst []metric.Sample, s metric.Sample) []metric.Sample {
-	sum, start := t.sums.Add(s)
-	if !start.IsZero() && start.Equal(s.Time) {
-		zero := metric.Sample{Desc: s.Desc, Labels: s.Labels, Time: s.Time.Add(-time.Millisecond)}
-		if s.Hist != nil {
-			zero.Hist = &metric.Histogram{}
+func (t totals) form(p *series.Point) (metric.Sample, bool) {
+	switch p.Form {
+	case series.Level, series.Opening, series.Total, series.Again:
+		if t.said {
+			return p.Said(), true
 		}
-		dst = append(dst, zero)
+		return p.Sample(), true
 	}
-	return append(dst, owned(sum))
+	return metric.Sample{}, false
 }
 
-func (t *totals) due(dst []metric.Sample, now time.Time, last bool) []metric.Sample {
-	if last || now.Sub(t.told) < standingEvery {
-		return dst
+func (totals) put(dst []metric.Sample, s metric.Sample) []metric.Sample { return append(dst, s) }
+
+func (totals) due(dst []metric.Sample, _ time.Time, _ bool) []metric.Sample { return dst }
+
+// asCollected is for destinations that take what comes: totals of what collectors read as totals, and what was added of
+// the rest.
+type asCollected struct{ totals }
+
+func (asCollected) form(p *series.Point) (metric.Sample, bool) {
+	read := p.Desc.Kind == metric.Counter
+	switch p.Form {
+	case series.Level:
+		return p.Said(), true
+	case series.Added:
+		return p.Said(), !read
+	case series.Total, series.Again, series.Still:
+		return p.Said(), read
 	}
-	t.told = now
-	t.sums.Expire(now)
-	for s := range t.sums.Standing(now.Add(-standingEvery), now) {
-		dst = append(dst, owned(s))
-	}
-	return dst
+	return metric.Sample{}, false
 }
 
-// owned gives s a histogram of its own, since that of a total goes on changing.
-func owned(s metric.Sample) metric.Sample {
-	if s.Hist != nil {
-		s.Hist = s.Hist.Clone()
+// increases is for destinations that want what was added.
+type increases struct {
+	descs map[*metric.Desc]*metric.Desc
+}
+
+func newIncreases() increases { return increases{descs: map[*metric.Desc]*metric.Desc{}} }
+
+func (c increases) form(p *series.Point) (metric.Sample, bool) {
+	s := p.Said()
+	switch {
+	case p.Form == series.Added && s.Desc.Kind == metric.Counter:
+		s.Desc = c.delta(s.Desc)
+		return s, true
+	case p.Form == series.Added, p.Form == series.Level:
+		return s, true
 	}
-	return s
+	return s, false
+}
+
+// maxDescs bounds what is remembered of descriptions: they come and go with the clients of StatsD.
+const maxDescs = 10_000
+
+// delta returns the Desc of d's increases, the same for the same d.
+func (c increases) delta(d *metric.Desc) *metric.Desc {
+	out := c.descs[d]
+	if out == nil {
+		if len(c.descs) >= maxDescs {
+			clear(c.descs)
+		}
+		out = &metric.Desc{Name: d.Name, Kind: metric.Delta, Unit: d.Unit, Help: d.Help}
+		c.descs[d] = out
+	}
+	return out
 }

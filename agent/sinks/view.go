@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/series"
 )
 
 // View is what one destination sees: which metrics, under which names, with which labels. Globs are
@@ -46,10 +47,17 @@ type viewer struct {
 	view  View
 	add   metric.Labels
 	descs map[*metric.Desc]*metric.Desc // nil for what is left out
+	// merged are the series that this destination alone sees, where labels are left out: several become one, and their
+	// totals are added up anew. nil where no label is left out.
+	merged *series.Registry
+	deltas increases
 }
 
 func newViewer(v View) *viewer {
-	w := &viewer{view: v, descs: map[*metric.Desc]*metric.Desc{}}
+	w := &viewer{view: v, descs: map[*metric.Desc]*metric.Desc{}, deltas: newIncreases()}
+	if len(v.DropLabels) > 0 {
+		w.merged = series.New(series.Options{})
+	}
 	for name, value := range v.Labels {
 		w.add = append(w.add, metric.Label{Name: name, Value: value})
 	}
@@ -61,6 +69,9 @@ func newViewer(v View) *viewer {
 func (w *viewer) apply(s metric.Sample) (metric.Sample, bool) {
 	d, known := w.descs[s.Desc]
 	if !known {
+		if len(w.descs) >= maxDescs {
+			clear(w.descs)
+		}
 		d = w.desc(s.Desc)
 		w.descs[s.Desc] = d
 	}
@@ -75,6 +86,24 @@ func (w *viewer) apply(s metric.Sample) (metric.Sample, bool) {
 	}
 	s.Labels = s.Labels.Merge(w.add)
 	return s, true
+}
+
+// merge returns u with the series that the destination sees in place of all.
+func (w *viewer) merge(u series.Update, said bool) series.Update {
+	var samples []metric.Sample
+	for i := range u.Points {
+		p := &u.Points[i]
+		s, wanted := w.deltas.form(p)
+		if !said {
+			s.Labels = p.Labels
+		}
+		if wanted {
+			if s, wanted = w.apply(s); wanted {
+				samples = append(samples, s)
+			}
+		}
+	}
+	return w.merged.Resolve(u.From, u.At, nil, samples)
 }
 
 func (w *viewer) desc(d *metric.Desc) *metric.Desc {

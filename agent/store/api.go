@@ -8,9 +8,9 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"time"
 
 	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/rules"
@@ -100,17 +100,11 @@ func (s *Store) metadata(w http.ResponseWriter, r *http.Request) {
 		Unit string `json:"unit"`
 	}
 	only, out := r.FormValue("metric"), map[string][]meta{}
-	s.mu.Lock()
-	for _, src := range s.sources {
-		for _, e := range src.series {
-			name := e.labels.Get(model.MetricNameLabel)
-			if only != "" && only != name || out[name] != nil {
-				continue
-			}
-			out[name] = []meta{{string(promType(e.desc.Kind)), e.desc.Help, string(e.desc.Unit)}}
+	for _, p := range s.series.Latest(time.Time{}) {
+		if only == "" || only == p.Name {
+			out[p.Name] = []meta{{string(promType(p.Desc.Kind)), p.Desc.Help, string(p.Desc.Unit)}}
 		}
 	}
-	s.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	err := json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": out})
 	if err != nil {

@@ -10,163 +10,72 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/model/metadata"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/series"
 )
 
-// source is who sends samples: a collector. The series that it sends no more end at once, by a stale
-// marker, since the last value must not pass for today's.
-type source struct {
-	round  uint64
-	series map[seriesKey]*series
-}
-
-type seriesKey struct {
-	desc   *metric.Desc
-	labels string
-}
-
-type series struct {
-	labels labels.Labels
-	desc   *metric.Desc
-	own    metric.Labels
-	ref    storage.SeriesRef
-	round  uint64
-	start  time.Time // of the total, for what is added up
-	last   time.Time // when it got something
-	total  float64
-	hist   *metric.Histogram
-}
-
-// Append writes what source sent in one collection. A sample that the database refuses is counted by
-// reason and the others are written; the error is for what concerns all of them, such as a full disk.
+// Append resolves what source sent in one collection and writes it: for a store that shares no registry.
 func (s *Store) Append(ctx context.Context, from string, at time.Time, samples []metric.Sample) error {
+	return s.Write(ctx, s.series.Resolve(from, at, nil, samples))
+}
+
+// Write writes an update of the registry. A sample that the database refuses is counted by reason and the others are
+// written; the error is for what concerns all of them, such as a full disk.
+func (s *Store) Write(ctx context.Context, u series.Update) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	src := s.sources[from]
-	if src == nil {
-		src = &source{series: map[seriesKey]*series{}}
-		s.sources[from] = src
-	}
-	src.round++
 	app := s.db.AppenderV2(ctx)
-	for _, sm := range samples {
-		e := s.entry(src, sm)
-		if e == nil {
-			continue
+	for i := range u.Points {
+		if p := &u.Points[i]; p.Form != series.Added {
+			s.put(app, p)
 		}
-		e.round, e.last = src.round, sm.Time
-		s.put(app, e, sm.Time, e.add(sm))
 	}
-	s.endOthers(app, src, at)
-	s.latest.note(from, src)
+	for _, e := range u.Ended {
+		// The last value must not pass for today's.
+		if ref := s.refs[e]; ref != 0 {
+			_, err := app.Append(ref, promLabels(e), 0, u.At.UnixMilli(), math.Float64frombits(value.StaleNaN), nil, nil, storage.AOptions{})
+			s.count(err)
+			delete(s.refs, e)
+		}
+	}
 	if err := app.Commit(); err != nil {
-		s.refused["commit"] += float64(len(samples))
+		s.refused["commit"] += float64(len(u.Points))
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
 }
 
-// entry finds the series of sm, and opens it.
-func (s *Store) entry(src *source, sm metric.Sample) *series {
-	key := seriesKey{sm.Desc, sm.Labels.Key()}
-	if e := src.series[key]; e != nil {
-		return e
-	}
-	if s.series >= s.opts.MaxSeries {
-		s.refused["max_series"]++
-		return nil
-	}
-	b := labels.NewScratchBuilder(len(sm.Labels) + 1)
-	b.Add(model.MetricNameLabel, metric.PromName(sm.Desc))
-	for _, l := range sm.Labels {
-		b.Add(labelName(l.Name), l.Value)
+func promLabels(e *series.Series) labels.Labels {
+	b := labels.NewScratchBuilder(len(e.Labels) + 1)
+	b.Add(model.MetricNameLabel, e.Name)
+	for _, l := range e.Labels {
+		b.Add(l.Name, l.Value)
 	}
 	b.Sort()
-	ls := b.Labels()
-	if _, has := ls.HasDuplicateLabelNames(); has {
-		s.refused["duplicate_label"]++
-		return nil
-	}
-	e := &series{labels: ls, desc: sm.Desc, own: sm.Labels}
-	src.series[key] = e
-	s.series++
-	return e
+	return b.Labels()
 }
 
-// labelName makes a legal label name; a colon, legal in a metric's, is not in a label's.
-func labelName(name string) string {
-	name = metric.Sanitize(name)
-	b := []byte(name)
-	for i, c := range b {
-		if c == ':' {
-			b[i] = '_'
-		}
-	}
-	return string(b)
-}
-
-// add folds sm into the series' total where its kind wants that, and returns the value to write.
-func (e *series) add(sm metric.Sample) float64 {
-	switch e.desc.Kind {
-	case metric.Delta:
-		e.total += sm.Value
-	case metric.Distribution:
-		if e.hist == nil {
-			e.hist = &metric.Histogram{}
-		}
-		e.hist.Merge(sm.Hist)
-	default:
-		e.total = sm.Value
-	}
-	return e.total
-}
-
-func (e *series) sums() bool {
-	return e.desc.Kind == metric.Delta || e.desc.Kind == metric.Distribution
-}
-
-// endOthers writes the totals of what got nothing this time once more, for a total stands still and
-// does not vanish, and ends the series that are gone.
-func (s *Store) endOthers(app storage.AppenderV2, src *source, at time.Time) {
-	for key, e := range src.series {
-		if e.round == src.round {
-			continue
-		}
-		if e.sums() && at.Sub(e.last) < s.opts.Idle {
-			s.put(app, e, at, e.total)
-			continue
-		}
-		if e.ref != 0 {
-			_, err := app.Append(e.ref, e.labels, 0, at.UnixMilli(), math.Float64frombits(value.StaleNaN), nil, nil, storage.AOptions{})
-			s.count(err)
-		}
-		delete(src.series, key)
-		s.series--
-	}
-}
-
-func (s *Store) put(app storage.AppenderV2, e *series, at time.Time, v float64) {
-	var st int64
-	if e.sums() {
-		if e.start.IsZero() {
-			e.start = at.Add(-s.opts.Interval)
-		}
-		st = e.start.UnixMilli()
-	}
+func (s *Store) put(app storage.AppenderV2, p *series.Point) {
 	var fh *histogram.FloatHistogram
-	if e.desc.Kind == metric.Distribution {
-		fh, v = native(e.hist), 0
+	v := p.Value
+	if p.Desc.Kind == metric.Distribution {
+		fh, v = native(p.Hist), 0
 	}
-	ref, err := app.Append(e.ref, e.labels, st, at.UnixMilli(), v, nil, fh, storage.AOptions{
-		MetricFamilyName: e.labels.Get(model.MetricNameLabel),
-		Metadata:         metadata.Metadata{Type: promType(e.desc.Kind), Unit: string(e.desc.Unit), Help: e.desc.Help},
-	})
-	if ref != 0 {
-		e.ref = ref
+	ref, known := s.refs[p.Series]
+	var ls labels.Labels // a reference does without
+	if !known {
+		ls = promLabels(p.Series)
+	}
+	got, err := app.Append(ref, ls, 0, p.Time.UnixMilli(), v, nil, fh, storage.AOptions{})
+	if known && errors.Is(err, tsdb.ErrInvalidSample) { // the database has given the series up
+		got, err = app.Append(0, promLabels(p.Series), 0, p.Time.UnixMilli(), v, nil, fh, storage.AOptions{})
+	}
+	if got != 0 {
+		s.refs[p.Series] = got
 	}
 	s.count(err)
 }

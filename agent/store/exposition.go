@@ -4,54 +4,34 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/series"
 )
-
-// latest is the last value of all series that the agent's own sources sent. It shares the series with
-// them and is read under the store's lock.
-type latest struct{ sources map[string]*source }
-
-func (l *latest) note(name string, src *source) {
-	if l.sources == nil {
-		l.sources = map[string]*source{}
-	}
-	l.sources[name] = src
-}
 
 // expositionType is what WriteMetrics writes.
 // Source: OpenMetrics 1.0, "Overall structure" and "Content negotiation", read November 2026.
 const expositionType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+// current is for how long a figure is the current one: Prometheus' own lookback.
+const current = 5 * time.Minute
 
 type family struct {
 	name, kind, unit, help string
 	lines                  []string
 }
 
-// WriteMetrics writes the last value of every series in the text form of OpenMetrics. Distributions
-// come as summaries, since that form has no native histograms.
+// WriteMetrics writes the current value of every series in the text form of OpenMetrics. Distributions come as summaries,
+// since that form has no native histograms.
 func (s *Store) WriteMetrics(w io.Writer) error {
-	s.mu.Lock()
-	families := map[string]*family{}
-	for _, src := range s.latest.sources {
-		for _, e := range src.series {
-			e.expose(families)
-		}
-	}
-	s.mu.Unlock()
-
-	names := make([]string, 0, len(families))
-	for n := range families {
-		names = append(names, n)
-	}
-	slices.Sort(names)
 	bw := bufio.NewWriter(w)
-	for _, n := range names {
-		f := families[n]
+	for _, f := range familiesOf(s.series.Latest(s.opts.Now().Add(-current))) {
 		fmt.Fprintf(bw, "# TYPE %s %s\n", f.name, f.kind)
 		if f.unit != "" {
 			fmt.Fprintf(bw, "# UNIT %s %s\n", f.name, f.unit)
@@ -68,40 +48,70 @@ func (s *Store) WriteMetrics(w io.Writer) error {
 	return bw.Flush()
 }
 
-func (e *series) expose(families map[string]*family) {
-	full := metric.PromName(e.desc)
-	name, kind := full, "gauge"
-	switch e.desc.Kind {
-	case metric.Counter, metric.Delta:
-		name, kind = strings.TrimSuffix(full, "_total"), "counter"
-	case metric.Distribution:
-		kind = "summary"
+// familiesOf gathers points into families, sorted by name. In this form a family takes more names than its own: a
+// summary those of its count and sum, a counter its name without _total. A gauge whose name a summary takes is left out;
+// a counter whose name a gauge has is written as unknown, under its full name. The store has them all.
+func familiesOf(points []series.Point) []*family {
+	kinds := map[string]metric.Kind{}
+	for i := range points {
+		kinds[points[i].Name] = points[i].Desc.Kind
 	}
-	f := families[name]
-	if f == nil {
-		f = &family{name: name, kind: kind, help: e.desc.Help}
-		if u := string(e.desc.Unit); u != "" && strings.HasSuffix(name, "_"+u) {
-			f.unit = u
+	taken := func(name string) bool {
+		for _, suffix := range []string{"_count", "_sum", "_created"} {
+			of, cut := strings.CutSuffix(name, suffix)
+			if k, has := kinds[of]; cut && has && k == metric.Distribution {
+				return true
+			}
+			if _, has := kinds[of+"_total"]; cut && has && suffix == "_created" {
+				return true
+			}
 		}
-		families[name] = f
+		return false
 	}
-	if f.kind != kind {
-		return // one name of two kinds cannot be told in this form; the store has both
+	families := map[string]*family{}
+	for i := range points {
+		p := &points[i]
+		if taken(p.Name) {
+			continue
+		}
+		name, kind := p.Name, "gauge"
+		switch p.Desc.Kind {
+		case metric.Counter, metric.Delta:
+			name, kind = strings.TrimSuffix(p.Name, "_total"), "counter"
+			if _, both := kinds[name]; both || taken(name) {
+				name, kind = p.Name, "unknown"
+			}
+		case metric.Distribution:
+			kind = "summary"
+		}
+		f := families[name]
+		if f == nil {
+			f = &family{name: name, kind: kind, help: p.Desc.Help}
+			if u := string(p.Desc.Unit); u != "" && strings.HasSuffix(name, "_"+u) {
+				f.unit = u
+			}
+			families[name] = f
+		}
+		f.add(p)
 	}
-	if kind != "summary" {
-		f.lines = append(f.lines, full+e.labelText("")+" "+number(e.total)+"\n")
+	return slices.SortedFunc(maps.Values(families), func(a, b *family) int { return strings.Compare(a.name, b.name) })
+}
+
+func (f *family) add(p *series.Point) {
+	if p.Hist == nil {
+		f.lines = append(f.lines, p.Name+labelText(p.Labels, "")+" "+number(p.Value)+"\n")
 		return
 	}
 	for _, q := range []float64{0.5, 0.9, 0.99} {
-		f.lines = append(f.lines, name+e.labelText(number(q))+" "+number(e.hist.Quantile(q))+"\n")
+		f.lines = append(f.lines, p.Name+labelText(p.Labels, number(q))+" "+number(p.Hist.Quantile(q))+"\n")
 	}
-	f.lines = append(f.lines, name+"_count"+e.labelText("")+" "+number(e.hist.Count)+"\n", name+"_sum"+e.labelText("")+" "+number(e.hist.Sum)+"\n")
+	f.lines = append(f.lines, p.Name+"_count"+labelText(p.Labels, "")+" "+number(p.Hist.Count)+"\n", p.Name+"_sum"+labelText(p.Labels, "")+" "+number(p.Hist.Sum)+"\n")
 }
 
-func (e *series) labelText(quantile string) string {
+func labelText(ls metric.Labels, quantile string) string {
 	var b strings.Builder
-	for _, l := range e.own {
-		fmt.Fprintf(&b, `%s="%s",`, labelName(l.Name), escape(l.Value))
+	for _, l := range ls {
+		fmt.Fprintf(&b, `%s="%s",`, l.Name, escape(l.Value))
 	}
 	if quantile != "" {
 		fmt.Fprintf(&b, `quantile="%s",`, quantile)

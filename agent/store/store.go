@@ -1,7 +1,7 @@
 // Package store keeps the last days of every series: Prometheus' TSDB and PromQL, embedded.
 //
-// It takes the agent's samples and remote-write in, and answers PromQL and Prometheus' own HTTP API. It is
-// the one place where deltas are added up. It judges nothing: rules are run over it by package
+// It takes the agent's samples and remote-write in, and answers PromQL and Prometheus' own HTTP API. Package series
+// tells it which series there are and what they add up to. It judges nothing: rules are run over it by package
 // rules, which is handed its Queryable and Appendable. All methods may be called by many goroutines.
 package store
 
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,15 +22,16 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/compression"
+
+	"github.com/navcloud/binnacle/agent/series"
 )
 
 // Options are the settings of a Store.
 type Options struct {
 	Retention     time.Duration
-	RetentionSize int64         // bytes
-	Interval      time.Duration // between two samples of a series, about; when a delta is first seen it began that long ago
-	Idle          time.Duration // after which a delta that got nothing ends
-	MaxSeries     int           // that the agent's own samples may open; more are refused and counted
+	RetentionSize int64            // bytes
+	Interval      time.Duration    // between two samples of a series, about
+	Series        *series.Registry // shared with others who need totals; nil: the store has one of its own
 	Now           func() time.Time
 	Log           *slog.Logger
 }
@@ -51,11 +53,11 @@ type Store struct {
 	reg    *prometheus.Registry
 	dir    string
 
+	series *series.Registry
+
 	mu      sync.Mutex
-	sources map[string]*source
-	series  int
+	refs    map[*series.Series]storage.SeriesRef
 	refused map[string]float64
-	latest  latest
 }
 
 // ErrInUse says that another process has the directory open.
@@ -70,11 +72,8 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Interval == 0 {
 		o.Interval = 10 * time.Second
 	}
-	if o.Idle == 0 {
-		o.Idle = 30 * time.Minute
-	}
-	if o.MaxSeries == 0 {
-		o.MaxSeries = 500_000
+	if o.Series == nil {
+		o.Series = series.New(series.Options{Interval: o.Interval, Now: o.Now})
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -110,7 +109,8 @@ func Open(dir string, o Options) (*Store, error) {
 			EnableAtModifier: true, EnableNegativeOffset: true, Parser: Parser(),
 			NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
 		}),
-		sources: map[string]*source{},
+		series:  o.Series,
+		refs:    map[*series.Series]storage.SeriesRef{},
 		refused: map[string]float64{},
 	}, nil
 }
@@ -158,11 +158,11 @@ func (s *Store) Engine() *promql.Engine { return s.engine }
 
 // Stats say how much there is.
 type Stats struct {
-	Series    uint64             // in the head
-	Bytes     int64              // on disk
-	Refused   map[string]float64 // samples, by reason
-	OldestAt  time.Time
-	SeriesOwn int // that the agent's own samples opened
+	Series   uint64             // in the head
+	Bytes    int64              // on disk
+	Refused  map[string]float64 // samples, by reason, those among them that the registry of series lost
+	Lost     []series.Loss      // some of the latter by name
+	OldestAt time.Time
 }
 
 // Stats returns how much there is.
@@ -174,11 +174,12 @@ func (s *Store) Stats() Stats {
 	bytes += s.db.Head().Size()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	refused := make(map[string]float64, len(s.refused))
-	for k, v := range s.refused {
-		refused[k] = v
+	own := s.series.Stats()
+	refused := maps.Clone(s.refused)
+	for k, v := range own.Lost {
+		refused[k] += v
 	}
-	st := Stats{Series: s.db.Head().NumSeries(), Bytes: bytes, Refused: refused, SeriesOwn: s.series}
+	st := Stats{Series: s.db.Head().NumSeries(), Bytes: bytes, Refused: refused, Lost: own.Named}
 	if t, err := s.db.StartTime(); err == nil && t > 0 && t < s.opts.Now().UnixMilli() {
 		st.OldestAt = time.UnixMilli(t)
 	}

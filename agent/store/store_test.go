@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/series"
 )
 
 var begin = time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC)
@@ -132,16 +133,17 @@ func TestWhatIsNotSentAnyMoreEndsAtOnce(t *testing.T) {
 
 func TestRefusalsAreCountedAndHurtNoOther(t *testing.T) {
 	s := open(t)
-	s.opts.MaxSeries = 2
+	s.series = series.New(series.Options{MaxSeries: 2})
 	in := []metric.Sample{
-		sample(load, begin.Add(-48*time.Hour), 1, "node", "old"),
 		sample(load, begin, 1, "node", "a"),
+		sample(load, begin.Add(-48*time.Hour), 1, "node", "old"),
 		sample(load, begin, 1, "node", "b"),
+		sample(load, begin, 1, "node", "c"),
 	}
-	if err := s.Append(t.Context(), "host", begin, in[1:2]); err != nil {
+	if err := s.Append(t.Context(), "host", begin, in[:1]); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Append(t.Context(), "late", begin, in); err != nil {
+	if err := s.Append(t.Context(), "late", begin, in[1:]); err != nil {
 		t.Fatal(err)
 	}
 	st := s.Stats()

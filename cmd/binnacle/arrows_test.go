@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"agent/health":   {"agent/query", "agent/words"}, // one status, for all who show it
 
 	"agent": {
-		"agent/damage", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/sinks", "agent/store", "agent/strict", "collectors",
+		"agent/damage", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"collectors/catalogue",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/people", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
@@ -41,8 +41,9 @@ var arrows = map[string][]string{
 	"agent/inventory": {"alerting/topology"}, // it makes the graph of what agents tell
 	"agent/planner":   {"agent/metric", "agent/store", "agent/capacity"},
 	"agent/rollup":    {"agent/store"}, // from one to another
-	"agent/store":     {"agent/damage", "agent/metric"},
-	"agent/sinks":     {"agent/login", "agent/metric", "agent/secret"},
+	"agent/series":    {"agent/metric"},
+	"agent/store":     {"agent/damage", "agent/metric", "agent/series"},
+	"agent/sinks":     {"agent/login", "agent/metric", "agent/secret", "agent/series"},
 
 	"collectors":           {"agent/metric"}, // what a collector is
 	"collectors/host":      {"agent/metric", "collectors"},
@@ -76,7 +77,7 @@ var arrows = map[string][]string{
 	// The fakes stand outside of what they are fakes of.
 	"agent/health/healthtest":               {"agent/health", "agent/query"},
 	"agent/damage/damagetest":               {},
-	"agent/sinks/sinkstest":                 {"agent/metric", "agent/sinks"},
+	"agent/sinks/sinkstest":                 {"agent/metric", "agent/series", "agent/sinks"},
 	"alerting/alertingtest":                 {"alerting"},
 	"collectors/collectorstest":             {"agent/metric", "collectors"},
 	"collectors/collectorstest/fixture":     {"agent/metric", "collectors"},

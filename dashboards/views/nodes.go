@@ -170,6 +170,9 @@ func roleLines(s health.Status, now time.Time) []line {
 			out[0].Text += " It reaches back " + words.Duration(now.Sub(st.Oldest)) + "."
 		}
 		out[0].Text += losses(" Refused: ", st.Refused)
+		if len(st.Lost) > 0 {
+			out[0].Text += " " + strings.Join(st.Lost, "; ") + "."
+		}
 	}
 	if ru := s.Rules; ru != nil {
 		out[1].Word, out[1].Text = health.Well, fmt.Sprintf("%s in %s.", words.Plural(ru.Rules, "rule"), words.Plural(ru.Groups, "group"))

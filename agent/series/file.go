@@ -1,0 +1,189 @@
+package series
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+
+	"github.com/navcloud/binnacle/agent/metric"
+)
+
+// row is one source or one series in the file: a line of JSON. The last line is a trailer.
+type row struct {
+	From string        `json:"from,omitempty"` // of a source
+	Base metric.Labels `json:"base,omitempty"`
+
+	Name   string            `json:"name"`
+	Labels metric.Labels     `json:"labels,omitempty"`
+	Desc   metric.Desc       `json:"desc"`
+	Native metric.Labels     `json:"native,omitempty"`
+	Told   int64             `json:"told"`
+	Last   int64             `json:"last"`
+	Value  float64           `json:"value,omitempty"`
+	Sum    *metric.Histogram `json:"sum,omitempty"`
+	Feeds  []feedRow         `json:"feeds,omitempty"` // counters: their next reading is compared with this one
+}
+
+type feedRow struct {
+	From   string        `json:"from"`
+	Name   string        `json:"name"`
+	Unit   metric.Unit   `json:"unit,omitempty"`
+	Labels metric.Labels `json:"labels,omitempty"`
+	Raw    float64       `json:"raw"`
+	At     int64         `json:"at"`
+}
+
+// trailer ends the file, which is whole only with it.
+type trailer struct {
+	End  bool   `json:"end"`
+	Rows int    `json:"rows"`
+	Sum  uint32 `json:"crc32"` // of all that stands before
+}
+
+// Save writes what Load reads. It is called when nothing more is collected, and all that was given out is on its way.
+func (r *Registry) Save(path string) (err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
+	if err != nil {
+		return fmt.Errorf("totals: %w", err)
+	}
+	sum := crc32.NewIEEE()
+	w := bufio.NewWriter(f)
+	rows := 0
+	for _, e := range r.rows() {
+		line, err := json.Marshal(e)
+		if err != nil {
+			continue // a sum that overflowed: it begins anew
+		}
+		line = append(line, '\n')
+		_, _ = sum.Write(line)
+		_, _ = w.Write(line) // the error comes with Flush
+		rows++
+	}
+	end, err := json.Marshal(trailer{true, rows, sum.Sum32()})
+	if err == nil {
+		_, _ = w.Write(append(end, '\n'))
+		err = w.Flush()
+	}
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("totals: %w", errors.Join(err, os.Remove(f.Name())))
+	}
+	return nil
+}
+
+// rows returns the sources, and the series after them.
+func (r *Registry) rows() []*row {
+	var rows []*row
+	for name, src := range r.sources {
+		rows = append(rows, &row{From: name, Base: src.base})
+	}
+	by := map[*Series]*row{}
+	for _, s := range r.series {
+		for ; s != nil; s = s.next {
+			if classOf(s.Desc.Kind) == gauge {
+				continue
+			}
+			by[s] = &row{
+				Name: s.Name, Labels: s.Labels, Desc: *s.Desc, Native: s.Native, Told: s.told, Last: s.last, Value: s.value, Sum: s.sum,
+			}
+			rows = append(rows, by[s])
+		}
+	}
+	for name, src := range r.sources {
+		for _, f := range src.feeds {
+			for ; f != nil; f = f.next {
+				if e := by[f.Series]; e != nil && f.desc.Kind == metric.Counter {
+					e.Feeds = append(e.Feeds, feedRow{name, f.desc.Name, f.desc.Unit, f.labels, f.raw, f.rawAt})
+				}
+			}
+		}
+	}
+	return rows
+}
+
+// Load reads what Save left and takes it away: a file of an agent that went on and crashed is older than what that gave
+// out, and its totals would look like counters that began anew. A file that is not whole is set aside, as path.damaged,
+// and an error; one that cannot be taken away is not used. No file is no error.
+func (r *Registry) Load(path string) error {
+	body, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("totals: %w", err)
+	}
+	rows, err := decode(body)
+	if err != nil {
+		return fmt.Errorf("totals begin at zero: %s is damaged and set aside: %w", path, errors.Join(err, os.Rename(path, path+".damaged")))
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("totals begin at zero: their file must not be read twice: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range rows {
+		r.restore(&rows[i])
+	}
+	return nil
+}
+
+func decode(body []byte) ([]row, error) {
+	body = bytes.TrimSuffix(body, []byte("\n"))
+	at := bytes.LastIndexByte(body, '\n') + 1
+	var end trailer
+	if err := json.Unmarshal(body[at:], &end); err != nil || !end.End {
+		return nil, errors.New("its end is missing")
+	}
+	if crc32.ChecksumIEEE(body[:at]) != end.Sum {
+		return nil, errors.New("its checksum does not fit")
+	}
+	var rows []row
+	for line := range bytes.Lines(body[:at]) {
+		var e row
+		if err := json.Unmarshal(line, &e); err != nil {
+			return nil, err
+		}
+		rows = append(rows, e)
+	}
+	if len(rows) != end.Rows {
+		return nil, fmt.Errorf("it has %d rows in place of %d", len(rows), end.Rows)
+	}
+	return rows, nil
+}
+
+// restore takes a row: a source, or a series, which is asleep.
+func (r *Registry) restore(e *row) {
+	if e.From != "" {
+		r.source(e.From).base = e.Base
+		return
+	}
+	c := classOf(e.Desc.Kind)
+	s := &Series{
+		Name: e.Name, Labels: e.Labels, Desc: &e.Desc, Native: e.Native, hash: hashOf(c, "", e.Name, e.Labels), listed: true,
+		told: e.Told, last: e.Last, value: e.Value, given: e.Value, sum: e.Sum, givenSum: e.Sum,
+	}
+	for at := r.series[s.hash]; at != nil; at = at.next {
+		if at.Name == s.Name && equal(at.Labels, s.Labels) && classOf(at.Desc.Kind) == c {
+			return
+		}
+	}
+	s.next = r.series[s.hash]
+	r.series[s.hash] = s
+	r.asleep++
+	for _, fr := range e.Feeds {
+		d := &metric.Desc{Name: fr.Name, Kind: metric.Counter, Unit: fr.Unit}
+		src := r.source(fr.From)
+		f := &feed{Series: s, desc: d, labels: fr.Labels, raw: fr.Raw, rawAt: fr.At}
+		f.hash = hashOf(class(d.Kind), d.Unit, d.Name, f.labels)
+		f.next = src.feeds[f.hash]
+		src.feeds[f.hash] = f
+	}
+}

@@ -1,0 +1,180 @@
+package series
+
+import (
+	"cmp"
+	"sync"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+)
+
+// Options are the settings of a Registry; what is zero gets the default.
+type Options struct {
+	MaxSeries int           // alive at a time; more are refused and counted; 500,000
+	Idle      time.Duration // after which a total that got nothing ends; 30 min
+	Interval  time.Duration // between two collections, about; 10 s
+	Now       func() time.Time
+}
+
+// Registry knows the series of one node. All methods may be called by many goroutines.
+type Registry struct {
+	o     Options
+	begun int64 // ms
+
+	mu      sync.Mutex
+	sources map[string]*source
+	series  map[uint64]*Series
+	claims  map[string]*claim
+	alive   int
+	asleep  int
+	round   uint64
+	touched []*Series
+	losses  losses
+}
+
+// source is a collector. What it sends no more ends at once, since the last value must not pass for today's; a total
+// stands still first.
+type source struct {
+	base  metric.Labels // on every series that says nothing else
+	round uint64
+	at    int64 // ms, of the newest collection
+	feeds map[uint64]*feed
+	alive []*feed
+}
+
+// feed is a series as one source spells it.
+type feed struct {
+	*Series
+	desc   *metric.Desc
+	labels metric.Labels
+	next   *feed // in the same slot
+	hash   uint64
+	round  uint64 // of the source, when it last sent it
+	last   int64  // ms
+	raw    float64
+	rawAt  int64 // ms: of the newest reading of a counter, which is raw; 0 while there is none
+	alive  bool
+	gone   bool // the labels of the node have changed: it does not come back
+}
+
+// claim is who has a name.
+type claim struct {
+	class class
+	desc  *metric.Desc // one for all its series
+	alive int
+}
+
+// New makes an empty Registry.
+func New(o Options) *Registry {
+	o.MaxSeries = cmp.Or(o.MaxSeries, 500_000)
+	o.Idle = cmp.Or(o.Idle, 30*time.Minute)
+	o.Interval = cmp.Or(o.Interval, 10*time.Second)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Registry{
+		o: o, begun: o.Now().UnixMilli(), sources: map[string]*source{}, series: map[uint64]*Series{}, claims: map[string]*claim{},
+	}
+}
+
+func (r *Registry) source(name string) *source {
+	src := r.sources[name]
+	if src == nil {
+		src = &source{feeds: map[uint64]*feed{}}
+		r.sources[name] = src
+	}
+	return src
+}
+
+// feed finds the feed of a sample and wakes it, or opens it; nil where its series is refused.
+func (r *Registry) feed(src *source, sm *metric.Sample) *feed {
+	d := sm.Desc
+	hash := hashOf(class(d.Kind), d.Unit, d.Name, sm.Labels)
+	f := src.feeds[hash]
+	for f != nil && !(f.desc.Kind == d.Kind && f.desc.Name == d.Name && f.desc.Unit == d.Unit && equal(f.labels, sm.Labels)) {
+		f = f.next
+	}
+	if f != nil && f.alive {
+		return f
+	}
+	s := (*Series)(nil)
+	if f != nil {
+		s = f.Series
+	} else {
+		s = r.find(d, sm.Labels.Merge(src.base))
+	}
+	if !r.wake(s, d) {
+		return nil
+	}
+	if f == nil {
+		f = &feed{Series: s, desc: d, labels: sm.Labels, hash: hash, next: src.feeds[hash]}
+		src.feeds[hash] = f
+	}
+	f.alive = true
+	s.feeds++
+	src.alive = append(src.alive, f)
+	switch {
+	case s.feeds == 1 && (d.Kind == metric.Counter || d.Kind == metric.Gauge):
+		s.owner = f
+	case s.owner != nil && classOf(d.Kind) == counter:
+		s.owner = nil // from here on they add up
+	}
+	return f
+}
+
+// rebase sets the labels that the source's series get. The series under the old ones end.
+func (src *source) rebase(base metric.Labels) {
+	if equal(base, src.base) {
+		return
+	}
+	src.base = base
+	clear(src.feeds)
+	for _, f := range src.alive {
+		f.gone = true
+	}
+}
+
+// find finds the series of a sample, or makes it.
+func (r *Registry) find(d *metric.Desc, said metric.Labels) *Series {
+	name, c := metric.PromName(d), classOf(d.Kind)
+	labels, native := identify(d.Kind, said)
+	hash := hashOf(c, "", name, labels)
+	for s := r.series[hash]; s != nil; s = s.next {
+		if s.Name == name && classOf(s.Desc.Kind) == c && equal(s.Labels, labels) {
+			return s
+		}
+	}
+	return &Series{Name: name, Labels: labels, Desc: d, Native: native, hash: hash}
+}
+
+// wake makes s alive, which d feeds, or counts why it can't be.
+func (r *Registry) wake(s *Series, d *metric.Desc) bool {
+	if s.feeds > 0 {
+		return true
+	}
+	c := r.claims[s.Name]
+	switch {
+	case c != nil && c.class != classOf(d.Kind):
+		r.losses.lose("kind", s.Name, "a "+classOf(d.Kind).String()+", and there is a "+c.class.String()+" of that name")
+		return false
+	case r.alive >= r.o.MaxSeries:
+		r.losses.lose("max_series", s.Name, "")
+		return false
+	case c == nil:
+		c = &claim{class: classOf(d.Kind), desc: s.Desc}
+		r.claims[s.Name] = c
+	case *c.desc == *s.Desc:
+		s.Desc = c.desc
+	}
+	c.alive++
+	r.alive++
+	s.opens = true
+	if s.listed {
+		r.asleep--
+		return true
+	}
+	s.listed = true
+	s.next = r.series[s.hash]
+	r.series[s.hash] = s
+	return true
+}
