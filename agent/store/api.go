@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"runtime"
 	"time"
 
+	"github.com/grafana/regexp"
 	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
 	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/config"
@@ -29,10 +31,11 @@ type Rules interface {
 
 // Limits of one request.
 const (
-	maxWriteBody       = 8 << 20 // bytes as sent, of remote-write and OTLP; Prometheus' own stays below 1 MB
+	maxWriteBody       = 16 << 20 // bytes as sent, of remote-write and OTLP; Prometheus' own stays below 1 MB
 	remoteReadSamples  = 1_000_000
 	remoteReadAtOnce   = 2
 	remoteReadMaxFrame = 1 << 20
+	maxSelectors       = 100
 )
 
 // Handler answers Prometheus' HTTP API below /api/v1 (queries, series, labels, metadata, rules, alerts,
@@ -55,7 +58,7 @@ func (s *Store) Handler(version string, current func() Rules) http.Handler {
 			}
 			return nobody{} // the role is off
 		},
-		remoteReadSamples, remoteReadAtOnce, remoteReadMaxFrame, false, nil,
+		remoteReadSamples, remoteReadAtOnce, remoteReadMaxFrame, false, noOrigin,
 		func() (v1.RuntimeInfo, error) {
 			return v1.RuntimeInfo{
 				StartTime: begun, CWD: cwd, ServerTime: s.opts.Now(), ReloadConfigSuccess: true, LastConfigTime: begun,
@@ -84,9 +87,21 @@ func (s *Store) Handler(version string, current func() Rules) http.Handler {
 	return mux
 }
 
+// noOrigin matches no page's origin: none of another site may read an answer. Without an expression at all the library
+// panics at the first request that names its origin.
+var noOrigin = regexp.MustCompile(`[^\s\S]`)
+
 func bounded(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxWriteBody)
+		if err := r.ParseForm(); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		if n := len(r.Form["match[]"]); n > maxSelectors {
+			http.Error(w, fmt.Sprintf("%d selectors, at most %d are taken", n, maxSelectors), http.StatusBadRequest)
+			return
+		}
 		h.ServeHTTP(w, r)
 	})
 }

@@ -17,12 +17,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/compression"
 
+	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/series"
 )
 
@@ -39,7 +41,7 @@ type Options struct {
 // Limits of one query, so that a page or a dashboard cannot starve the agent.
 const (
 	queryTimeout    = 20 * time.Second
-	queryMaxSamples = 5_000_000
+	queryMaxSamples = 1_000_000        // of 16 bytes, and as much again in the answer: 1,000 series of 1,000 points
 	outOfOrder      = 10 * time.Minute // agents replay their spools
 	stripeSize      = 512              // the library's default suits big servers: 5 MB more when idle
 )
@@ -124,8 +126,31 @@ func blocks(o Options) (shortest, longest int64) {
 	return shortest, max(longest, shortest)
 }
 
-// Parser returns the parser of PromQL that all of the agent uses.
-func Parser() parser.Parser { return parser.NewParser(parser.Options{}) }
+// Parser returns the parser of PromQL that all of the agent uses. It refuses what is out of query's bounds before it parses.
+func Parser() parser.Parser { return careful{parser.NewParser(parser.Options{})} }
+
+type careful struct{ parser.Parser }
+
+func (c careful) ParseExpr(text string) (parser.Expr, error) {
+	if err := query.Check(text); err != nil {
+		return nil, err
+	}
+	return c.Parser.ParseExpr(text)
+}
+
+func (c careful) ParseMetricSelector(text string) ([]*labels.Matcher, error) {
+	if err := query.Check(text); err != nil {
+		return nil, err
+	}
+	return c.Parser.ParseMetricSelector(text)
+}
+
+func (c careful) ParseMetricSelectors(texts []string) ([][]*labels.Matcher, error) {
+	if err := query.Check(strings.Join(texts, " ")); err != nil {
+		return nil, err
+	}
+	return c.Parser.ParseMetricSelectors(texts)
+}
 
 // Close ends what runs in the background and flushes.
 func (s *Store) Close() error {

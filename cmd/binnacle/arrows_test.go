@@ -42,7 +42,7 @@ var arrows = map[string][]string{
 	"agent/planner":   {"agent/metric", "agent/store", "agent/capacity"},
 	"agent/rollup":    {"agent/store"}, // from one to another
 	"agent/series":    {"agent/metric"},
-	"agent/store":     {"agent/damage", "agent/metric", "agent/series"},
+	"agent/store":     {"agent/damage", "agent/metric", "agent/query", "agent/series"},
 	"agent/sinks":     {"agent/login", "agent/metric", "agent/secret", "agent/series"},
 
 	"collectors":           {"agent/metric"}, // what a collector is
@@ -58,7 +58,7 @@ var arrows = map[string][]string{
 	"alerting/router":           {"alerting", "alerting/topology"},
 	"alerting/rules":            {"alerting", "alerting/router", "alerting/topology"},
 	"alerting/people":           {"alerting", "agent/words"},
-	"alerting/intake":           {"alerting", "alerting/people", "agent/metric"}, // its own figures, and the events of StatsD
+	"alerting/intake":           {"alerting", "alerting/people", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
