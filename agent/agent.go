@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/damage"
+	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/inventory"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/planner"
@@ -57,6 +58,7 @@ type Agent struct {
 	data  string // where store, ledger and spools are: Data, or what stands in for it while that cannot be written
 
 	listener net.Listener
+	door     *door.Door
 	series   *series.Registry
 	store    *store.Store // nil when the role is off
 	dispatch *dispatch.Dispatcher
@@ -115,6 +117,10 @@ func (a *Agent) open() error {
 	if err := a.openData(); err != nil {
 		return err
 	}
+	var err error
+	if a.door, err = a.newDoor(a.cfg); err != nil {
+		return errors.Join(err, a.closeStore())
+	}
 	a.history = &history{node: a.cfg.nodeName(), data: a.data, runbook: a.cfg.runbooks() + ruleHistory, log: a.log, put: a.put}
 	var put func(context.Context, ...alerting.Input) error
 	if !a.cfg.Route.Off {
@@ -131,7 +137,7 @@ func (a *Agent) open() error {
 			return errors.Join(err, a.closeStore())
 		}
 		a.intake = intake.New(intake.Options{
-			Put: put, Desk: a.desk(), View: a.dispatch.View, Version: a.hooks.Version,
+			Put: put, Who: door.Who, Desk: a.desk(), View: a.dispatch.View, Version: a.hooks.Version,
 			Deployed: a.deployed, Log: a.log.With("part", "intake"),
 		})
 	}

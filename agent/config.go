@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/login"
 	"github.com/navcloud/binnacle/agent/planner"
 	"github.com/navcloud/binnacle/agent/rollup"
@@ -58,13 +59,8 @@ type LogConfig struct {
 
 // WebConfig is the role web.
 type WebConfig struct {
-	Off bool `yaml:"-"`
-	// ConfigFile is the exporter-toolkit web-config file: TLS and authentication.
-	ConfigFile string `yaml:"config_file"`
-	// ExternalURL is how people reach the board, for the links in pages.
-	ExternalURL string `yaml:"external_url"`
-	// Act names who may take, silence and escalate; the others read. Empty: all whom the web-config file lets in.
-	Act []string `yaml:"act"`
+	Off         bool `yaml:"-"`
+	door.Config `yaml:",inline"`
 }
 
 // StoreConfig is the role store.
@@ -264,24 +260,17 @@ func checkRouter(text string) error {
 	return nil
 }
 
-// checkListen refuses to listen beyond loopback without TLS and authentication: who reaches the API can
-// silence a page.
+// checkListen refuses to let passwords cross a network in the clear. Who may do what is the door's to say.
 func (c Config) checkListen() error {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: want host:port, have %q", c.Listen)
 	}
-	if len(c.Web.Act) > 0 && c.Web.ConfigFile == "" {
-		return errors.New("web.act: nobody is known by name: set web.config_file with basic_auth_users, or client certificates")
-	}
 	if isLoopback(host) {
 		return nil
 	}
-	if c.Web.ConfigFile == "" {
-		return fmt.Errorf("listen: %s is reachable from other machines: set web.config_file with TLS and authentication, or listen on 127.0.0.1", c.Listen)
-	}
-	if err := checkWebConfig(c.Web.ConfigFile); err != nil {
-		return fmt.Errorf("web.config_file: %w", err)
+	if err := c.Web.Clear(); err != nil {
+		return fmt.Errorf("listen: %s is reachable from other machines: %w", c.Listen, err)
 	}
 	return nil
 }
@@ -292,40 +281,6 @@ func isLoopback(host string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
-}
-
-// checkWebConfig reads just enough of an exporter-toolkit file to know that it protects.
-// Source: github.com/prometheus/exporter-toolkit docs/web-configuration.md, read November 2026.
-func checkWebConfig(path string) error {
-	var file struct {
-		TLS   strict.Section            `yaml:"tls_server_config"`
-		HTTP  strict.Section            `yaml:"http_server_config"`
-		Rate  strict.Section            `yaml:"rate_limit"`
-		Users map[string]strict.Section `yaml:"basic_auth_users"`
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	doc, err := strict.Parse(path, b)
-	if err != nil {
-		return err
-	}
-	if err := doc.Decode(&file); err != nil {
-		return err
-	}
-	var tls map[string]strict.Section
-	if err := file.TLS.Decode(&tls); err != nil {
-		return err
-	}
-	_, certs := tls["client_ca_file"]
-	switch {
-	case len(tls) == 0:
-		return fmt.Errorf("%s has no tls_server_config", path)
-	case len(file.Users) == 0 && !certs:
-		return fmt.Errorf("%s has neither basic_auth_users nor a client_ca_file", path)
-	}
-	return nil
 }
 
 // nodeName returns the configured name or the host's.

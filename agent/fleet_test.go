@@ -86,7 +86,7 @@ func TestANodeReachesAProtectedRouter(t *testing.T) {
 	}
 	pd := alertingtest.NewPagerDuty()
 	t.Cleanup(pd.Close)
-	router := begin("router", fmt.Sprintf("web: {config_file: %s, act: [maria]}\nroute: {pagerduty: {routing_key: %s, events_url: '%s'}, order: {wait: {symptom_alone: 0s}}}\n",
+	router := begin("router", fmt.Sprintf("web: {config_file: %s, act: [maria], agents: [node]}\nroute: {pagerduty: {routing_key: %s, events_url: '%s'}, order: {wait: {symptom_alone: 0s}}}\n",
 		web, alertingtest.RoutingKey, pd.URL()))
 	routers := "route: off\nrules: {routers: ['https://" + router.listener.Addr().String() + "'], login: {username: node, ca_file: " + cert + ", password: "
 	status := func(a *Agent) (string, int) {

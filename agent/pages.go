@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting/ledger"
@@ -15,6 +17,9 @@ import (
 	"github.com/navcloud/binnacle/dashboards/views"
 )
 
+// actor is who acts at the pages, as it logged in.
+func actor(r *http.Request) string { return door.Who(r).Name("someone at the board") }
+
 // pages builds the pages over what this node has.
 func (a *Agent) pages() *dashboards.Pages {
 	cfg := a.config()
@@ -22,10 +27,7 @@ func (a *Agent) pages() *dashboards.Pages {
 	if u, err := url.Parse(cfg.Web.ExternalURL); err == nil && u.Host != "" {
 		frame.Hosts, frame.Origin = []string{u.Hostname()}, u.Scheme+"://"+u.Host
 	}
-	duty := oncall.Options{Status: a.Status, Node: frame.Node}
-	if web := cfg.Web; len(web.Act) > 0 {
-		duty.MayAct = web.mayAct
-	}
+	duty := oncall.Options{Status: a.Status, Node: frame.Node, Who: actor, MayAct: door.MayAct}
 	if a.dispatch != nil {
 		duty.View, duty.History, duty.People = a.dispatch.View, a.pageHistory, a.desk()
 	}

@@ -3,40 +3,14 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"net"
 	"net/http"
-	"time"
-
-	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
-// shutdownWait is for requests that are under way when the agent stops.
-const shutdownWait = 3 * time.Second
-
 // serve answers until ctx ends: the API, the intake, and the pages.
-func (a *Agent) serve(ctx context.Context) error {
-	srv := &http.Server{
-		Handler: a.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	defer context.AfterFunc(ctx, func() {
-		ending, cancel := context.WithTimeout(context.Background(), shutdownWait)
-		defer cancel()
-		if err := srv.Shutdown(ending); err != nil {
-			_ = srv.Close() // who still listens is a browser's stream
-		}
-	})()
-	no, file := false, a.config().Web.ConfigFile
-	err := web.Serve(a.listener, srv, &web.FlagConfig{WebSystemdSocket: &no, WebConfigFile: &file}, a.log.With("part", "web"))
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
-}
+func (a *Agent) serve(ctx context.Context) error { return a.door.Serve(ctx, a.listener, a.handler()) }
 
 func (a *Agent) handler() http.Handler {
 	cfg := a.config()
@@ -68,7 +42,7 @@ func (a *Agent) handler() http.Handler {
 	if !cfg.Web.Off {
 		mux.Handle("/", a.pages())
 	}
-	return cfg.Web.roles(mux)
+	return mux
 }
 
 func (a *Agent) currentRules() store.Rules {

@@ -35,6 +35,7 @@ func (a *Agent) Status() health.Status {
 	if fault != nil {
 		s.Reload = fault.Error()
 	}
+	s.Door = a.door.Faults(a.listener.Addr())
 	if g != nil {
 		s.Collectors = g.collectorStats()
 		for _, q := range g.sinkStats() {

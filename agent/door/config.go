@@ -103,6 +103,21 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Clear errs where passwords would cross the network in the clear.
+func (c Config) Clear() error {
+	if c.ConfigFile == "" {
+		return nil
+	}
+	f, err := readWebFile(c.ConfigFile)
+	if err != nil {
+		return nil // which Validate says
+	}
+	if len(f.users) > 0 && f.config == nil {
+		return fmt.Errorf("web.config_file: %s has no tls_server_config: passwords would cross the network in the clear", c.ConfigFile)
+	}
+	return nil
+}
+
 // origin is scheme and host of the external URL; "" without one.
 func (c Config) origin() string {
 	u, err := url.Parse(c.ExternalURL)

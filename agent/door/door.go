@@ -31,7 +31,7 @@ type Options struct {
 	Log  *slog.Logger
 	// Refused is told of each act that was refused, for the ledger; may be nil. It must not block.
 	Refused func(p alerting.Person, what, why string)
-	// Tight says whether memory is so short that bulk intake must wait; nil: never.
+	// Tight says whether memory is so short that bulk intake must wait; nil: near the process's limit.
 	Tight func() bool
 }
 
@@ -57,7 +57,7 @@ func New(o Options) (*Door, error) {
 		o.Refused = func(alerting.Person, string, string) {}
 	}
 	if o.Tight == nil {
-		o.Tight = func() bool { return false }
+		o.Tight = newMemory().short
 	}
 	d := &Door{
 		opts: o, hosts: newHosts(o.Config), cross: http.NewCrossOriginProtection(), logins: newLogins(),
@@ -83,9 +83,9 @@ func New(o Options) (*Door, error) {
 
 type personKey struct{}
 
-// Who says who sent a request that came through a Door, by its context.
-func Who(ctx context.Context) alerting.Person {
-	v, _ := ctx.Value(personKey{}).(visitor)
+// Who says who sent a request that came through a Door.
+func Who(r *http.Request) alerting.Person {
+	v, _ := r.Context().Value(personKey{}).(visitor)
 	return v.Person
 }
 
@@ -210,22 +210,18 @@ func clip(s string) string {
 	return s
 }
 
-// Open says in words what is open to whom without a login; "" where nobody is anonymous or nobody else can reach it.
-func (d *Door) Open(listen net.Addr) string {
-	a, ok := listen.(*net.TCPAddr)
-	if d.guarded() || ok && a.IP.IsLoopback() {
-		return ""
-	}
-	return fmt.Sprintf("everybody who reaches %s may read and send alarms and samples: set web.config_file with TLS and logins, or make tokens with `binnacle token`", listen)
-}
-
-// Faults are what is wrong with files that changed since the start; the old ones stay in force.
-func (d *Door) Faults() []string {
+// Faults are what an operator should know of a door that listens at an address: files that changed and cannot be used,
+// so that the old ones stay in force, and what is open to others without a login.
+func (d *Door) Faults(listen net.Addr) []string {
 	var out []string
 	for _, f := range []interface{ fault() error }{d.web, d.tokens} {
 		if err := f.fault(); err != nil {
 			out = append(out, err.Error())
 		}
+	}
+	a, ok := listen.(*net.TCPAddr)
+	if !d.guarded() && (!ok || !a.IP.IsLoopback()) {
+		out = append(out, fmt.Sprintf("everybody who reaches %s may read and send alarms and samples: set web.config_file with TLS and logins, or make tokens with `binnacle token`", listen))
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -63,7 +64,7 @@ func newDoor(t *testing.T, c Config) (http.Handler, *Door, *[]refusal) {
 			http.Error(w, err.Error(), bodyStatus(err))
 			return
 		}
-		_ = json.NewEncoder(w).Encode(Who(r.Context()))
+		_ = json.NewEncoder(w).Encode(Who(r))
 	}))
 	return h, d, &refused
 }
@@ -274,6 +275,17 @@ func TestTokensHaveRolesAndEnd(t *testing.T) {
 	}
 }
 
+var here = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
+
+func TestWhatIsOpenIsSaid(t *testing.T) {
+	_, open, _ := newDoor(t, Config{})
+	_, guarded, _ := newDoor(t, Config{ConfigFile: webConfigFile(t, "maria")})
+	all := &net.TCPAddr{IP: net.IPv6zero}
+	if a, b, c := open.Faults(all), open.Faults(here), guarded.Faults(all); len(a) != 1 || len(b)+len(c) != 0 {
+		t.Errorf("faults %q, %q, %q; want one of the open door that others reach", a, b, c)
+	}
+}
+
 func TestAFileThatChangesIsReread(t *testing.T) {
 	path := webConfigFile(t, "maria")
 	h, d, _ := newDoor(t, Config{ConfigFile: path})
@@ -286,12 +298,12 @@ func TestAFileThatChangesIsReread(t *testing.T) {
 		d.web.next.Store(0)
 	}
 	write("basic_auth_users: {maria: plain-password-that-is-no-hash}")
-	if status, _, _ := maria.do(t, h); status != 200 || len(d.Faults()) != 1 {
-		t.Errorf("a file that cannot be used: %d, faults %q; want the old one in force, and one fault", status, d.Faults())
+	if status, _, _ := maria.do(t, h); status != 200 || len(d.Faults(here)) != 1 {
+		t.Errorf("a file that cannot be used: %d, faults %q; want the old one in force, and one fault", status, d.Faults(here))
 	}
 	write("basic_auth_users: {jo: '" + hash(t, "jo-password") + "'}")
-	if status, _, _ := maria.do(t, h); status != 401 || len(d.Faults()) != 0 {
-		t.Errorf("after maria was taken out: %d, faults %q; want 401 and none", status, d.Faults())
+	if status, _, _ := maria.do(t, h); status != 401 || len(d.Faults(here)) != 0 {
+		t.Errorf("after maria was taken out: %d, faults %q; want 401 and none", status, d.Faults(here))
 	}
 	jo := call{method: "GET", path: "/", user: "jo", password: "jo-password"}
 	if status, _, _ := jo.do(t, h); status != 200 {

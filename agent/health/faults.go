@@ -56,6 +56,9 @@ func (s Status) faults() (faults []string, code int) {
 	if s.Rollups != nil && s.Rollups.Error != "" {
 		bad(ExitWarning, "the past is not kept: %s", s.Rollups.Error)
 	}
+	for _, f := range s.Door {
+		bad(ExitWarning, "%s", f)
+	}
 	if s.Reload != "" {
 		bad(ExitWarning, "the last reload was refused: %s", s.Reload)
 	}

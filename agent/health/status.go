@@ -23,6 +23,7 @@ type Status struct {
 	Capacity   string         `json:"capacity_error,omitempty"` // why capacity is not known
 	Damaged    []string       `json:"damaged,omitempty"`        // data that was found damaged and set aside, a line each
 	Reload     string         `json:"reload_error,omitempty"`
+	Door       []string       `json:"door,omitempty"` // what is open to whom, and files of logins that cannot be used
 	Collectors []Collector    `json:"collectors"`
 	Sinks      []Sink         `json:"sinks"`
 	Store      *Store         `json:"store,omitempty"`

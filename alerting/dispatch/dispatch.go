@@ -65,12 +65,15 @@ const (
 
 // Dispatcher is the loop around a router.
 type Dispatcher struct {
-	cfg    Config
-	opts   Options
-	log    *slog.Logger
-	book   *book
-	watch  *watch
-	stats  *stats
+	cfg   Config
+	opts  Options
+	log   *slog.Logger
+	book  *book
+	watch *watch
+	stats *stats
+
+	refusals refusals
+
 	inputs chan []alerting.Input
 	answer chan answer
 

@@ -21,6 +21,7 @@ const (
 	maxLabelValue  = 1 << 10
 	maxAnnotation  = 8 << 10
 	maxAnnotations = 64
+	maxTexts       = 32 << 10 // bytes of all annotations
 )
 
 // resolveTimeout is how long an alarm without an end holds; Alertmanager's default.
@@ -51,12 +52,14 @@ func input(p *models.PostableAlert, now time.Time) (in alerting.Input, cut bool,
 		dropLabels(a.Labels)
 		cut = true
 	}
+	room := maxTexts
 	for k, v := range p.Annotations {
 		name := cutName(k)
 		cut = cut || name != k
+		room -= len(name) + min(len(v), maxAnnotation)
 		switch {
 		case v == "":
-		case len(a.Annotations) == maxAnnotations:
+		case len(a.Annotations) == maxAnnotations, room < 0 && !needed[name]:
 			cut = true
 		case len(v) > maxAnnotation:
 			cut = true
@@ -109,6 +112,11 @@ func dropLabels(labels map[string]string) {
 		delete(labels, names[len(names)-1])
 		names = names[:len(names)-1]
 	}
+}
+
+// needed are the annotations that pages need, which are kept in any case.
+var needed = map[string]bool{
+	alerting.AnnotationSummary: true, "description": true, alerting.AnnotationGuidance: true, alerting.AnnotationRunbook: true, "message": true,
 }
 
 var ours = []string{

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/alertmanager/matcher/parse"
 	"github.com/prometheus/alertmanager/pkg/labels"
 
+	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -60,11 +61,20 @@ type filter struct {
 	receiver                    *regexp.Regexp
 }
 
+// maxFilters bounds the matchers of one question.
+const maxFilters = 32
+
 func newFilter(r *http.Request) (filter, error) {
 	q := r.URL.Query()
 	flag := func(name string) bool { return q.Get(name) != "false" }
 	f := filter{active: flag("active"), silenced: flag("silenced"), inhibited: flag("inhibited")}
+	if n := len(q["filter"]); n > maxFilters {
+		return f, fmt.Errorf("filter: %d are more than %d", n, maxFilters)
+	}
 	for _, text := range q["filter"] {
+		if err := query.CheckRegex(text); err != nil { // before it is compiled
+			return f, fmt.Errorf("filter: %w", err)
+		}
 		ms, err := parse.Matchers(text)
 		if err != nil {
 			return f, fmt.Errorf("filter %q: %w", text, err)
@@ -72,6 +82,9 @@ func newFilter(r *http.Request) (filter, error) {
 		f.matchers = append(f.matchers, ms...)
 	}
 	if text := q.Get("receiver"); text != "" {
+		if err := query.CheckRegex(text); err != nil {
+			return f, fmt.Errorf("receiver: %w", err)
+		}
 		re, err := regexp.Compile("^(?:" + text + ")$")
 		if err != nil {
 			return f, fmt.Errorf("receiver %q: %w", text, err)

@@ -102,7 +102,11 @@ func (i *Intake) postDeploy(w http.ResponseWriter, r *http.Request) {
 	if d.At.IsZero() {
 		d.At = now
 	}
-	d.By = person(r, d.By)
+	if by := i.person(r, d.By); d.By != "" && d.By != by { // a pipeline says whose change it rolls out
+		d.By += " via " + by
+	} else {
+		d.By = by
+	}
 	in, err := d.Input(now)
 	if err != nil {
 		i.fail(w, http.StatusBadRequest, err)

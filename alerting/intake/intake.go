@@ -8,7 +8,6 @@
 package intake
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +31,8 @@ type Options struct {
 	Desk *people.Desk
 	// View is what the router thinks.
 	View func() alerting.View
+	// Who says who sent a request; nil: nobody is known by name.
+	Who func(*http.Request) alerting.Person
 	// Deployed is told of each deploy mark, for charts and change events; may be nil.
 	Deployed func(ctx context.Context, d Deploy)
 	Version  string
@@ -56,6 +57,9 @@ func New(o Options) *Intake {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Who == nil {
+		o.Who = func(*http.Request) alerting.Person { return alerting.Person{} }
+	}
 	if o.Deployed == nil {
 		o.Deployed = func(context.Context, Deploy) {}
 	}
@@ -72,7 +76,7 @@ const (
 
 // Bounds of requests.
 const (
-	maxBody     = 32 << 20 // 10,000 alarms with their texts
+	maxBody     = 16 << 20 // 10,000 alarms with their texts
 	maxSmall    = 256 << 10
 	putDeadline = 5 * time.Second
 )
@@ -146,9 +150,6 @@ func (i *Intake) put(w http.ResponseWriter, r *http.Request, in ...alerting.Inpu
 }
 
 // person names who asks: who logged in, else whom the request names.
-func person(r *http.Request, named string) string {
-	if user, _, ok := r.BasicAuth(); ok && user != "" {
-		return user
-	}
-	return cmp.Or(named, "unknown")
+func (i *Intake) person(r *http.Request, named string) string {
+	return i.opts.Who(r).Name(named)
 }

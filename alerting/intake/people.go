@@ -33,7 +33,7 @@ func (i *Intake) postAck(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), putDeadline)
 	defer cancel()
-	p, err := i.opts.Desk.Acknowledge(ctx, req.Problem, person(r, req.By), req.Undo)
+	p, err := i.opts.Desk.Acknowledge(ctx, req.Problem, i.person(r, req.By), req.Undo)
 	if err != nil {
 		i.failAct(w, err)
 		return
@@ -65,7 +65,7 @@ func (i *Intake) postQuiet(w http.ResponseWriter, r *http.Request) {
 		i.fail(w, status(err), err)
 		return
 	}
-	want := people.Request{Problem: req.Problem, Starts: req.Starts, Until: req.Until, By: person(r, req.By), Comment: req.Comment}
+	want := people.Request{Problem: req.Problem, Starts: req.Starts, Until: req.Until, By: i.person(r, req.By), Comment: req.Comment}
 	var err error
 	if req.For != "" {
 		if want.For, err = time.ParseDuration(req.For); err != nil {

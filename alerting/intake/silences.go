@@ -69,7 +69,7 @@ func (i *Intake) getSilence(w http.ResponseWriter, r *http.Request) {
 func (i *Intake) deleteSilence(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), putDeadline)
 	defer cancel()
-	if _, err := i.opts.Desk.End(ctx, r.PathValue("id"), person(r, r.URL.Query().Get("by"))); err != nil {
+	if _, err := i.opts.Desk.End(ctx, r.PathValue("id"), i.person(r, r.URL.Query().Get("by"))); err != nil {
 		i.failAct(w, err)
 		return
 	}
@@ -87,7 +87,7 @@ func (i *Intake) postSilence(w http.ResponseWriter, r *http.Request) {
 		i.fail(w, http.StatusBadRequest, err)
 		return
 	}
-	req.By = person(r, req.By)
+	req.By = i.person(r, req.By)
 	i.silence(w, r, req, func(s alerting.Silence) any { return map[string]string{"silenceID": s.ID} })
 }
 

@@ -99,6 +99,8 @@ const (
 	Silenced  Kind = "silenced"
 	Unsilence Kind = "unsilenced"
 	Deployed  Kind = "deployed"
+
+	ActRefused Kind = "act_refused" // somebody was not allowed to
 )
 
 // Event is one line of the history.

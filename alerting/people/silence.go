@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/alertmanager/matcher/parse"
 	"github.com/prometheus/alertmanager/pkg/labels"
 
+	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
@@ -40,6 +41,9 @@ type Request struct {
 func ParseMatchers(texts ...string) ([]alerting.Matcher, error) {
 	var out []alerting.Matcher
 	for _, text := range texts {
+		if err := query.CheckRegex(text); err != nil { // the parser compiles what it reads
+			return nil, fmt.Errorf("matcher %q: %w", clip(text, maxShown), err)
+		}
 		ms, err := parse.Matchers(text)
 		if err != nil {
 			return nil, fmt.Errorf("matcher %q: %w", clip(text, maxShown), err)
@@ -173,6 +177,13 @@ func (d *Desk) silence(id string) (alerting.Silence, error) {
 
 // check says what is wrong with a silence that a person wants.
 func (d *Desk) check(s alerting.Silence, now time.Time) error {
+	for _, m := range s.Matchers {
+		if m.Regex {
+			if err := query.CheckRegex(m.Value); err != nil {
+				return fmt.Errorf("matcher %s: %w", clip(m.Name, maxShown), err)
+			}
+		}
+	}
 	switch {
 	case len(s.Matchers) == 0:
 		return errors.New("a silence needs at least one matcher, or a problem")

@@ -20,6 +20,7 @@ type alarm struct {
 	severity string
 	entity   topology.Entity
 	known    bool      // entity is in the graph
+	size     int       // bytes, about
 	members  []*alarm  // of a roll-up; none: it was told
 	in       *alarm    // the roll-up of strangers that it is a member of
 	first    time.Time // when it was first heard, this time
@@ -69,7 +70,7 @@ func (r *Router) fire(in alerting.Alarm) (news bool) {
 	a := r.alarms[fp]
 	switch {
 	case a == nil:
-		if len(r.alarms) >= r.set.MaxAlarms && !urgent(in) {
+		if !r.room(in) {
 			r.refused++
 			return true
 		}
@@ -82,7 +83,13 @@ func (r *Router) fire(in alerting.Alarm) (news bool) {
 		a.EndsAt, r.senders[sender(in)] = in.EndsAt, r.now
 		return false
 	}
-	a.Alarm, a.lost, a.unheard = in, false, false
+	n := size(in)
+	if a.size > 0 && r.bytes+n-a.size > 2*maxBytes {
+		in.Annotations = a.Annotations // told again with more than there is room for
+		n = size(in)
+	}
+	r.bytes += n - a.size
+	a.Alarm, a.size, a.lost, a.unheard = in, n, false, false
 	r.locate(a)
 	r.senders[sender(in)] = r.now
 	return true
@@ -91,6 +98,30 @@ func (r *Router) fire(in alerting.Alarm) (news bool) {
 // same says that an alarm is told again as it is known, but for its end.
 func (a *alarm) same(in alerting.Alarm) bool {
 	return !a.lost && !a.unheard && a.StartsAt.Equal(in.StartsAt) && a.Generator == in.Generator && maps.Equal(a.Annotations, in.Annotations)
+}
+
+// maxBytes bounds the texts of all alarms. 20,000 as rules write them have 20 MB.
+const maxBytes = 64 << 20
+
+// room says whether one alarm more can be kept. An urgent one finds room when there is none, up to as much again: what is
+// urgent is the sender's word.
+func (r *Router) room(a alerting.Alarm) bool {
+	n, most, bytes := len(r.alarms), r.set.MaxAlarms, maxBytes
+	if urgent(a) {
+		most, bytes = 2*most, 2*bytes
+	}
+	return n < most && r.bytes+size(a) <= bytes
+}
+
+// size is about how many bytes an alarm takes.
+func size(a alerting.Alarm) int {
+	n := 512 + len(a.Generator)
+	for _, texts := range []map[string]string{a.Labels, a.Annotations} {
+		for k, v := range texts {
+			n += 32 + len(k) + len(v)
+		}
+	}
+	return n
 }
 
 // urgent alarms find room when there is none.
@@ -189,6 +220,7 @@ func (r *Router) age() {
 			r.unknown++
 		}
 		if a.lost && r.now.Sub(a.EndsAt) > r.set.ForgetLost || !a.holds() && r.now.Sub(a.ended) > keep {
+			r.bytes -= a.size
 			delete(r.alarms, fp)
 		}
 	}

@@ -21,6 +21,7 @@ type Router struct {
 	born  map[string]time.Time // when an entity came into the graph, of those that came later
 
 	alarms   map[string]*alarm // as told, by fingerprint
+	bytes    int               // of them, about
 	rolled   map[string]*alarm // roll-ups, by fingerprint
 	silences map[string]*alerting.Silence
 	senders  map[string]time.Time // last word of each sender

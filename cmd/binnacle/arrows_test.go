@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"agent/health":   {"agent/query", "agent/words"}, // one status, for all who show it
 
 	"agent": {
-		"agent/damage", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "collectors",
+		"agent/damage", "agent/door", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"collectors/catalogue",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/people", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
@@ -57,7 +57,7 @@ var arrows = map[string][]string{
 	"alerting/topology":         {},
 	"alerting/router":           {"alerting", "alerting/topology"},
 	"alerting/rules":            {"alerting", "alerting/router", "alerting/topology"},
-	"alerting/people":           {"alerting", "agent/words"},
+	"alerting/people":           {"alerting", "agent/query", "agent/words"},
 	"alerting/intake":           {"alerting", "alerting/people", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},

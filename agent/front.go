@@ -1,0 +1,19 @@
+package agent
+
+import (
+	"github.com/navcloud/binnacle/agent/door"
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// newDoor makes the front door of a configuration. What it refuses of what would have changed something is kept where
+// everything else is that people do.
+func (a *Agent) newDoor(cfg Config) (*door.Door, error) {
+	return door.New(door.Options{
+		Config: cfg.Web.Config, Data: a.data, Log: a.log.With("part", "web"),
+		Refused: func(p alerting.Person, what, why string) {
+			if a.dispatch != nil {
+				a.dispatch.ActRefused(p, what, why)
+			}
+		},
+	})
+}
