@@ -1,7 +1,7 @@
 # Set-up, tests and builds. Everything but `make test` needs only Go.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-.PHONY: build test demo fmt clean
+.PHONY: build test demo fmt packages clean
 
 build: ## dist/binnacle and dist/navcloud, static and stripped
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o dist/ ./cmd/binnacle ./cmd/navcloud
@@ -9,6 +9,9 @@ build: ## dist/binnacle and dist/navcloud, static and stripped
 test: ## everything that must hold, real RabbitMQ and a real browser included
 	.ci/parts
 	BINNACLE_REAL=1 BINNACLE_BROWSER=1 .ci/test
+
+packages: ## deb, rpm and tarball of both architectures, with checksums, in dist/packages; make packages VERSION=0.1.0
+	packaging/build $(VERSION) amd64 arm64
 
 demo: ## an incident from first packet to last page
 	go run ./cmd/binnacle demo

@@ -46,6 +46,9 @@ func execute(ctx context.Context, args []string) int {
 	return health.ExitUnknown
 }
 
+// extra commands are in builds with a tag alone.
+var extra []func() *cobra.Command
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "binnacle",
@@ -55,6 +58,9 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(newRun(), newCheck(), newCollect(), newStatus(), newRules(), newCost(), newVersion(), newDemo(), newDemoChild())
 	root.AddCommand(newBoard(), newNodes(), newDashboards(), newWhy(), newAck(), newSilence(), newMaintenance(), newDeploy(), newCheckResult(), newCompare(), newReplay(), newForecast(), newCapacity())
+	for _, c := range extra {
+		root.AddCommand(c())
+	}
 	return root
 }
 
