@@ -242,3 +242,12 @@ type Record struct {
 	UpdatedAt  time.Time
 	Returns    int // how often it came back within the window
 }
+
+// Always says that the rule's author wants a page whatever happens.
+func (a Alarm) Always() bool { return a.Labels[LabelPage] == "always" }
+
+// Never says that the rule's author wants no page for this alarm alone.
+func (a Alarm) Never() bool { return a.Labels[LabelPage] == "never" }
+
+// Summary is the alarm in one sentence: its summary, else the name of its rule.
+func (a Alarm) Summary() string { return cmp.Or(a.Annotations[AnnotationSummary], a.Rule()) }

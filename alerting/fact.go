@@ -1,22 +1,23 @@
 package alerting
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
 // Fact is what is known of one alarm at one moment: the alarm itself, what its labels say, and of the past as much as
-// explaining needs. It is a value: the stages of diagnosis take Facts and change none.
+// explaining needs. It is a value: whoever has one may rely on it, and what changes is a new Fact.
 type Fact struct {
 	Alarm
 	ID       string          // fingerprint; of a group alarm the name of the group
-	Severity string          // as the rule's author wrote it, in the words of the dictionary
+	Severity string          // as the rule's author wrote it, in lower case
 	Kind     string          // see LabelKind
 	Layer    string          // see LabelLayer
 	Entity   topology.Entity // the subject
 	Known    bool            // the graph has the subject
-	Evidence []Evidence      // where severity, kind, layer and subject come from; empty: from our own labels
+	Evidence []Evidence      // where severity, kind, layer and subject come from; empty: from labels of our own
 
 	First    time.Time   // when this router heard of it first, this time
 	Ended    time.Time   // zero while it fires
@@ -26,19 +27,32 @@ type Fact struct {
 	Flapping bool
 	Novel    bool     // its rule had not fired for a week
 	Silence  string   // ID of the silence that covers it now
-	Acked    bool     // a person acknowledged the incident that it belongs to
-	Problem  string   // ID of the problem that it belonged to last
-	Members  []string // of a group alarm: the IDs of those it stands for
+	Members  []string // of a group alarm: the IDs of those that it stands for
+	Past     Past
+}
+
+// Past is what explaining needs of the step before.
+type Past struct {
+	Problem string // ID of the problem that the alarm belonged to; empty: none
+	Led     bool   // it was the root or the head of that problem
+	Told    bool   // an incident was opened for it, and is not over
+	Acked   bool   // a person acknowledged that incident
 }
 
 // Firing says that the alarm has not ended.
-func (f Fact) Firing() bool { return f.Ended.IsZero() }
+func (f *Fact) Firing() bool { return f.Ended.IsZero() }
 
 // Group says that it stands for many of the same kind.
-func (f Fact) Group() bool { return len(f.Members) > 0 }
+func (f *Fact) Group() bool { return f.Members != nil }
+
+// Foreign alarms come from rules that know nothing of ordering: they say no kind.
+func (f *Fact) Foreign() bool { return f.Kind == "" && !f.Group() }
+
+// Service is the service that the alarm is about: that of the label, else that of the subject.
+func (f *Fact) Service() string { return cmp.Or(f.Labels[LabelService], f.Entity.Service) }
 
 // Began is when it started, as far as is known.
-func (f Fact) Began() time.Time {
+func (f *Fact) Began() time.Time {
 	if !f.StartsAt.IsZero() && f.StartsAt.Before(f.First) {
 		return f.StartsAt
 	}
@@ -53,21 +67,50 @@ type Evidence struct {
 	Guessed  bool   // by lexicon or likeness; else certain
 }
 
-// Refusal says why one alarm is not explained by another, or why a stage did not do what it could have done.
+// Verdict is what diagnosis says of one alarm.
+type Verdict struct {
+	*Fact
+	Alone  Priority // what it would be were there no other
+	Reason string   // why
+	Rank   int      // how good a cause it makes, the least the best: the law of package diagnosis
+	Order  int      // its place among all alarms, the best cause first
+
+	Symptom   bool // users notice it
+	Cause     bool // by its kind it breaks other things, and it would wake a person by itself
+	Effect    bool // by its kind it follows from something
+	Steadfast bool // it is not lowered for coming and going
+	Serious   bool // it makes its problem what it is, and no silence covers it
+
+	ForWhole   bool // it speaks for a whole that may have a rule of its own
+	Ephemeral  bool // one machine is gone that its group replaces
+	Unreplaced bool // and nothing did, for longer than that takes
+
+	By    *Verdict   // what explains it; nil: it is a root cause
+	Why   string     // how By explains it
+	Parts []*Verdict // of a group alarm: those that it stands for, its spokesman first
+	In    *Verdict   // the group alarm of unknown subjects that stands for it
+	Of    *Problem   // the problem that it belongs to; nil: it ended
+}
+
+// Refusal says why one alarm is not explained by another.
 type Refusal struct {
 	Alarm  string // ID of the Fact
-	By     string // ID of the Fact that was refused as its explanation; empty: the stage refused the alarm itself
+	By     string // ID of the Fact that does not explain it
 	Reason string // for people
 }
 
 // Problem is a root cause with the alarms that it explains.
 type Problem struct {
-	ID       string   // stable while the problem lives
-	Root     string   // ID of the root's Fact
-	Head     string   // ID of the Fact that heads the page
-	Members  []string // IDs, the root first, in the order of causes
+	ID       string     // stable while the problem lives
+	Root     *Verdict   // the root cause
+	Head     *Verdict   // heads the page
+	Members  []*Verdict // in the order of causes, the root first: those that fire, and the root in any case
 	Priority Priority
-	Reason   string // why this priority
-	Awake    bool   // something in it fires that no silence covers
-	Since    time.Time
+	Reason   string        // why this priority
+	Awake    bool          // something serious in it fires
+	Since    time.Time     // begin of its first alarm
+	Harm     time.Duration // left until harm; 0: not known
+	Novel    bool          // a serious alarm's rule had not fired for a week
+	Flapping bool          // something steadfast in it comes and goes
+	Always   bool          // the author of an alarm in it wants a page whatever happens
 }

@@ -8,96 +8,72 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/diagnosis"
+	"github.com/navcloud/binnacle/alerting/incidents"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
-// alarm is what the router knows of one alarm, while it holds and for a while after.
-type alarm struct {
-	alerting.Alarm
-	fp       string
-	kind     string
-	layer    string
-	severity string
-	entity   topology.Entity
-	known    bool      // entity is in the graph
-	size     int       // bytes, about
-	members  []*alarm  // of a roll-up; none: it was told
-	in       *alarm    // the roll-up of strangers that it is a member of
-	first    time.Time // when it was first heard, this time
-	ended    time.Time // zero while it holds
-	lost     bool      // out of contact
-	unheard  bool      // known from an earlier life, not told in this one
-	starts   []time.Time
-	flapping bool
-	novel    bool      // its rule was not seen for a week
-	hidden   time.Time // since when another explains it; zero: none does
-	noted    bool      // that it is hidden for long
-
-	// Judged anew at each step.
-	alone    alerting.Priority // were there no other
-	reason   string
-	rank     rank
-	order    int    // place among the causes, the best first
-	silenced string // ID of the silence
-	by       *alarm // what explains it
-	why      string
-
-	unreplaced bool // a node that is down for long, without a spare
+// memory is what the router remembers of alarms, group alarms, silences and senders. A Fact in it is never changed: what
+// changes is a new Fact in its place, so that the stages may keep those of the last step.
+type memory struct {
+	set      alerting.Settings
+	walks    *diagnosis.Walks          // the graph
+	born     map[string]time.Time      // when a subject came into the graph, of those that came later
+	alarms   map[string]*alerting.Fact // by fingerprint
+	bytes    int                       // of them, about
+	groups   []*alerting.Fact          // group alarms, by name
+	silences map[string]alerting.Silence
+	senders  map[string]time.Time // when each sender was last heard
+	rules    map[string]time.Time // last start of each rule, for novelty
+	refused  int                  // alarms that found no room
+	unknown  int                  // alarms of an earlier life that nobody has repeated yet: any word of a sender may end them
 }
 
-func (a *alarm) holds() bool   { return a.ended.IsZero() }
-func (a *alarm) derived() bool { return a.members != nil }
-func (a *alarm) always() bool  { return a.Labels[alerting.LabelPage] == "always" }
-func (a *alarm) never() bool   { return a.Labels[alerting.LabelPage] == "never" }
-
-// service is whose it is: of the label, else of the entity.
-func (a *alarm) service() string { return cmp.Or(a.Labels[alerting.LabelService], a.entity.Service) }
-
-// began is when it started, as far as is known.
-func (a *alarm) began() time.Time {
-	if !a.StartsAt.IsZero() && a.StartsAt.Before(a.first) {
-		return a.StartsAt
+func newMemory(s alerting.Settings) *memory {
+	return &memory{
+		set: s, walks: diagnosis.NewWalks(nil), born: map[string]time.Time{}, alarms: map[string]*alerting.Fact{},
+		silences: map[string]alerting.Silence{}, senders: map[string]time.Time{}, rules: map[string]time.Time{},
 	}
-	return a.first
 }
 
-// starts that are kept of one alarm.
+// maxStarts are kept of one alarm.
 const maxStarts = 64
 
-// fire notes that an alarm holds, and says whether that is new.
-func (r *Router) fire(in alerting.Alarm) (news bool) {
-	fp := in.Fingerprint()
-	a := r.alarms[fp]
-	switch {
-	case a == nil:
-		if !r.room(in) {
-			r.refused++
-			return true
-		}
-		a = &alarm{fp: fp}
-		r.alarms[fp] = a
-		r.starts(a, in)
-	case !a.holds():
-		r.starts(a, in)
-	case a.same(in) && r.unknown == 0:
-		a.EndsAt, r.senders[sender(in)] = in.EndsAt, r.now
-		return false
+// fire notes that an alarm fires. It says whether that is news, and whether it began now.
+func (m *memory) fire(now time.Time, in alerting.Alarm) (news, began bool) {
+	id := in.Fingerprint()
+	was := m.alarms[id]
+	if was == nil && !m.room(in) {
+		m.refused++
+		return true, false
 	}
-	n := size(in)
-	if a.size > 0 && r.bytes+n-a.size > 2*maxBytes {
-		in.Annotations = a.Annotations // told again with more than there is room for
-		n = size(in)
+	m.senders[sender(in)] = now
+	if was != nil && was.Firing() && same(was, in) && m.unknown == 0 {
+		again := clone(was)
+		again.EndsAt = in.EndsAt
+		m.alarms[id] = again
+		return false, false
 	}
-	r.bytes += n - a.size
-	a.Alarm, a.size, a.lost, a.unheard = in, n, false, false
-	r.locate(a)
-	r.senders[sender(in)] = r.now
-	return true
+	f := &alerting.Fact{ID: id}
+	if was != nil {
+		*f = *was
+	}
+	if was == nil || !was.Firing() {
+		m.start(now, f, in)
+		began = true
+	}
+	if was != nil && m.bytes+size(in)-size(was.Alarm) > 2*maxBytes {
+		in.Annotations = was.Annotations // repeated with more than there is room for
+	}
+	f.Alarm, f.Lost, f.Unheard = in, false, false
+	m.locate(f)
+	m.keep(f)
+	return true, began
 }
 
-// same says that an alarm is told again as it is known, but for its end.
-func (a *alarm) same(in alerting.Alarm) bool {
-	return !a.lost && !a.unheard && a.StartsAt.Equal(in.StartsAt) && a.Generator == in.Generator && maps.Equal(a.Annotations, in.Annotations)
+// same says that an alarm is repeated as it is known, but for its end.
+func same(f *alerting.Fact, in alerting.Alarm) bool {
+	return !f.Lost && !f.Unheard && f.StartsAt.Equal(in.StartsAt) && f.Generator == in.Generator && maps.Equal(f.Annotations, in.Annotations)
 }
 
 // maxBytes bounds the texts of all alarms. 20,000 as rules write them have 20 MB.
@@ -105,12 +81,12 @@ const maxBytes = 64 << 20
 
 // room says whether one alarm more can be kept. An urgent one finds room when there is none, up to as much again: what is
 // urgent is the sender's word.
-func (r *Router) room(a alerting.Alarm) bool {
-	n, most, bytes := len(r.alarms), r.set.MaxAlarms, maxBytes
+func (m *memory) room(a alerting.Alarm) bool {
+	n, most, bytes := len(m.alarms), m.set.MaxAlarms, maxBytes
 	if urgent(a) {
 		most, bytes = 2*most, 2*bytes
 	}
-	return n < most && r.bytes+size(a) <= bytes
+	return n < most && m.bytes+size(a) <= bytes
 }
 
 // size is about how many bytes an alarm takes.
@@ -124,35 +100,53 @@ func size(a alerting.Alarm) int {
 	return n
 }
 
+// keep puts a fact into memory whose alarm is new, or reads otherwise than before.
+func (m *memory) keep(f *alerting.Fact) {
+	if was := m.alarms[f.ID]; was != nil {
+		m.bytes -= size(was.Alarm)
+	}
+	m.bytes += size(f.Alarm)
+	m.alarms[f.ID] = f
+}
+
+// forget drops a fact.
+func (m *memory) forget(f *alerting.Fact) {
+	m.bytes -= size(f.Alarm)
+	delete(m.alarms, f.ID)
+}
+
 // urgent alarms find room when there is none.
 func urgent(a alerting.Alarm) bool {
 	kind, impact := a.Labels[alerting.LabelKind], a.Labels[alerting.LabelImpact]
 	return kind == "symptom" || kind == "quorum" || impact == "users" || impact == "data" || impact == "quorum" ||
-		a.Labels[alerting.LabelPage] == "always" || a.Labels[alerting.LabelPriority] == "P1"
+		a.Always() || a.Labels[alerting.LabelPriority] == "P1"
 }
 
-// sender is who tells of an alarm: what it has told lately, it would tell again.
+// sender is who sends an alarm: what it has sent lately, it would repeat.
 func sender(a alerting.Alarm) string {
 	return a.Labels[alerting.LabelSource] + "\x00" + cmp.Or(a.Labels["host"], a.Labels["instance"])
 }
 
-// week is how long a rule must have been silent in order to be news.
+// week is how long a rule must not have fired in order to be novel.
 const week = 7 * 24 * time.Hour
 
-// starts counts a start, for flapping, storms and novelty.
-func (r *Router) starts(a *alarm, in alerting.Alarm) {
-	a.first, a.ended, a.noted = r.now, time.Time{}, false
-	a.starts = slices.DeleteFunc(append(a.starts, r.now), func(t time.Time) bool { return r.now.Sub(t) > r.set.Flap.Quiet })
-	if len(a.starts) > maxStarts {
-		a.starts = a.starts[1:]
+// start counts a start of an alarm, for flapping and novelty.
+func (m *memory) start(now time.Time, f *alerting.Fact, in alerting.Alarm) {
+	f.First, f.Ended = now, time.Time{}
+	starts := make([]time.Time, 0, len(f.Starts)+1)
+	for _, t := range f.Starts {
+		if now.Sub(t) <= m.set.Flap.Quiet {
+			starts = append(starts, t)
+		}
 	}
-	if recent(a.starts, r.now, r.set.Flap.Within) >= r.set.Flap.Starts {
-		a.flapping = true
+	f.Starts = append(starts, now)
+	if len(f.Starts) > maxStarts {
+		f.Starts = f.Starts[1:]
 	}
-	last, seen := r.rules[in.Rule()]
-	a.novel = !seen || r.now.Sub(last) > week
-	r.rules[in.Rule()] = r.now
-	r.raw = append(r.raw, r.now)
+	f.Flapping = f.Flapping || recent(f.Starts, now, m.set.Flap.Within) >= m.set.Flap.Starts
+	last, seen := m.rules[in.Rule()]
+	f.Novel = !seen || now.Sub(last) > week
+	m.rules[in.Rule()] = now
 }
 
 func recent(times []time.Time, now time.Time, within time.Duration) int {
@@ -165,112 +159,242 @@ func recent(times []time.Time, now time.Time, within time.Duration) int {
 	return n
 }
 
-func (r *Router) locate(a *alarm) {
-	a.kind, a.layer = strings.ToLower(a.Labels[alerting.LabelKind]), strings.ToLower(a.Labels[alerting.LabelLayer])
-	a.severity = strings.ToLower(a.Labels[alerting.LabelSeverity])
-	a.entity, a.known = r.graph.Place(a.Labels)
+// locate reads what the labels say.
+func (m *memory) locate(f *alerting.Fact) {
+	f.Kind, f.Layer = strings.ToLower(f.Labels[alerting.LabelKind]), strings.ToLower(f.Labels[alerting.LabelLayer])
+	f.Severity = strings.ToLower(f.Labels[alerting.LabelSeverity])
+	f.Entity, f.Known = m.walks.Graph.Place(f.Labels)
 }
 
-func (r *Router) end(fp string) {
-	if a := r.alarms[fp]; a != nil && a.holds() {
-		a.ended, a.lost, a.unheard = r.now, false, false
+// end notes that an alarm ended.
+func (m *memory) end(now time.Time, id string) {
+	if f := m.alarms[id]; f != nil && f.Firing() {
+		m.alarms[id] = over(f, now)
 	}
 }
 
-// place takes a new graph. Alarms of a node that left it and belonged to a group are over, but for one of which was told
-// that nothing replaced it.
-func (r *Router) place(g *topology.Graph) {
-	old := r.graph
-	r.graph = g
-	clear(r.reach)
-	clear(r.needs)
+func over(f *alerting.Fact, now time.Time) *alerting.Fact {
+	f = clone(f)
+	f.Ended, f.Lost, f.Unheard = now, false, false
+	return f
+}
+
+// silence adds, replaces or ends one.
+func (m *memory) silence(now time.Time, s alerting.Silence) {
+	if !s.EndsAt.After(now) {
+		delete(m.silences, s.ID)
+		return
+	}
+	m.silences[s.ID] = s
+}
+
+// place takes a new graph. Alarms of a node that left it and belonged to a group are over, but for one of which people were
+// told that nothing replaced it.
+func (m *memory) place(now time.Time, g *topology.Graph, last []*alerting.Verdict) {
+	old := m.walks.Graph
+	m.walks = diagnosis.NewWalks(g)
 	for _, id := range g.IDs() {
 		if _, was := old.Get(id); !was && old.Len() > 0 {
-			r.born[id] = r.now
+			m.born[id] = now
 		}
 	}
-	maps.DeleteFunc(r.born, func(id string, _ time.Time) bool { _, is := g.Get(id); return !is })
-	for _, a := range r.alarms {
-		was, ok := old.Get(a.entity.ID)
-		if _, is := g.Get(a.entity.ID); ok && !is && was.Group != "" && a.holds() && !a.unreplaced {
-			a.ended = r.now
+	maps.DeleteFunc(m.born, func(id string, _ time.Time) bool { _, is := g.Get(id); return !is })
+	unreplaced := map[string]bool{}
+	for _, v := range last {
+		unreplaced[v.ID] = v.Unreplaced
+	}
+	for id, f := range m.alarms {
+		if !f.Firing() {
+			continue
 		}
-		if a.holds() {
-			r.locate(a)
+		moved := clone(f)
+		was, ok := old.Get(f.Entity.ID)
+		if _, is := g.Get(f.Entity.ID); ok && !is && was.Group != "" && !unreplaced[id] {
+			moved.Ended = now
+		} else {
+			m.locate(moved)
 		}
+		m.alarms[id] = moved
 	}
 }
 
-// age does what time alone does: contact is lost, flapping calms down, what is over is forgotten.
-func (r *Router) age() {
-	r.stormy()
-	r.unknown = 0
-	keep := max(r.set.Resolve.AfterCause, r.set.Flap.Quiet)
-	for fp, a := range r.alarms {
-		if a.flapping && r.now.Sub(a.starts[len(a.starts)-1]) > r.set.Flap.Quiet {
-			a.flapping = false
+// facts does what time alone does, and returns the facts and group alarms that count: those that fire, and those that ended
+// so lately that they may still explain. at is when time alone does more.
+func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, groups []*alerting.Fact, at time.Time) {
+	w := wake{now: now}
+	m.unknown = 0
+	active := m.active(&w)
+	for id, f := range m.alarms {
+		f, forget := m.age(&w, f)
+		if forget {
+			m.forget(f)
+			continue
 		}
-		if a.holds() && !a.EndsAt.IsZero() && r.passed(a.EndsAt) {
-			a.lost = true
+		if f.Unheard {
+			m.unknown++
 		}
+		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause
+		if counts {
+			f = m.recall(f, active, told)
+			facts = append(facts, f)
+		}
+		m.alarms[id] = f
+	}
+	for _, f := range m.groups {
+		groups = append(groups, m.recall(f, nil, told))
+	}
+	slices.SortFunc(facts, func(a, b *alerting.Fact) int { return cmp.Compare(a.ID, b.ID) })
+	m.bound(now)
+	return facts, groups, w.at
+}
+
+// wake keeps the first time that is to come.
+type wake struct{ now, at time.Time }
+
+func (w *wake) add(t time.Time) {
+	if t.After(w.now) && (w.at.IsZero() || t.Before(w.at)) {
+		w.at = t
+	}
+}
+
+// active returns the silences that cover alarms now, in the order of their IDs.
+func (m *memory) active(w *wake) (out []alerting.Silence) {
+	for _, id := range slices.Sorted(maps.Keys(m.silences)) {
+		s := m.silences[id]
+		w.add(s.StartsAt)
+		w.add(s.EndsAt)
 		switch {
-		case a.unheard && r.quietSender(a):
-			a.ended, a.unheard = r.now, false
-		case a.unheard:
-			r.unknown++
-		}
-		if a.lost && r.now.Sub(a.EndsAt) > r.set.ForgetLost || !a.holds() && r.now.Sub(a.ended) > keep {
-			r.bytes -= a.size
-			delete(r.alarms, fp)
+		case !s.EndsAt.After(w.now):
+			delete(m.silences, id)
+		case s.Active(w.now):
+			out = append(out, s)
 		}
 	}
-	for fp, a := range r.rolled {
-		if !a.holds() && r.now.Sub(a.ended) > r.set.Resolve.AfterCause {
-			delete(r.rolled, fp)
-		}
-	}
-	for id, s := range r.silences {
-		r.at(s.StartsAt)
-		if r.passed(s.EndsAt) {
-			delete(r.silences, id)
-		}
-	}
-	r.bound()
+	return out
 }
 
-// quietSender says whether who told of a in an earlier life, or told another router, has told of other things since,
-// and not of it for as long as resolves are waited for: it would have.
-func (r *Router) quietSender(a *alarm) bool {
-	heard, ok := r.senders[sender(a.Alarm)]
-	return r.passed(a.first.Add(r.set.Start.ListenResolve)) && ok && heard.After(a.first)
-}
-
-// memory of what is for novelty, generations and senders.
-const maxMemory = 20_000
-
-// bound forgets the oldest of what only grows.
-func (r *Router) bound() {
-	for _, m := range []map[string]time.Time{r.senders, r.rules} {
-		for limit := time.Hour; len(m) > maxMemory; limit /= 2 {
-			maps.DeleteFunc(m, func(_ string, t time.Time) bool { return r.now.Sub(t) >= limit })
+// age does to an alarm what time alone does: it loses contact, calms down, is over, or can be forgotten.
+func (m *memory) age(w *wake, f *alerting.Fact) (next *alerting.Fact, forget bool) {
+	calm := f.Flapping && w.now.Sub(f.Starts[len(f.Starts)-1]) > m.set.Flap.Quiet
+	lost := f.Lost
+	if f.Firing() && !f.EndsAt.IsZero() {
+		w.add(f.EndsAt)
+		lost = lost || !f.EndsAt.After(w.now)
+	}
+	ended := f.Unheard && m.sentOthers(w, f)
+	if calm || ended || lost != f.Lost {
+		f = clone(f)
+		f.Lost, f.Flapping = lost, f.Flapping && !calm
+		if ended {
+			f.Ended, f.Unheard = w.now, false
 		}
 	}
-	for limit := 24 * time.Hour; len(r.past) > maxMemory; limit /= 2 {
-		maps.DeleteFunc(r.past, func(_ string, p past) bool { return r.now.Sub(p.closed) >= limit })
-	}
+	keep := max(m.set.Resolve.AfterCause, m.set.Flap.Quiet)
+	return f, f.Lost && w.now.Sub(f.EndsAt) > m.set.ForgetLost || !f.Firing() && w.now.Sub(f.Ended) > keep
 }
 
-// live returns the alarms that count, told and rolled up, in a fixed order: those that hold, and those that
-// ended so lately that they may still explain.
-func (r *Router) live() []*alarm {
-	out := make([]*alarm, 0, len(r.alarms)+len(r.rolled))
-	for _, m := range []map[string]*alarm{r.alarms, r.rolled} {
-		for _, a := range m {
-			if a.holds() || r.now.Sub(a.ended) <= r.set.Resolve.AfterCause {
-				out = append(out, a)
+// clone is a copy that may be changed.
+func clone(f *alerting.Fact) *alerting.Fact {
+	next := *f
+	return &next
+}
+
+// sentOthers says whether who sent f in an earlier life, or to another router, has sent others since, and not f for as long
+// as resolves are waited for: it would have.
+func (m *memory) sentOthers(w *wake, f *alerting.Fact) bool {
+	due := f.First.Add(m.set.Start.ListenResolve)
+	w.add(due)
+	heard, ok := m.senders[sender(f.Alarm)]
+	return !due.After(w.now) && ok && heard.After(f.First)
+}
+
+// recall adds to a fact what is remembered of it from the step before, and the silence that covers it now.
+func (m *memory) recall(f *alerting.Fact, active []alerting.Silence, told map[string]incidents.Told) *alerting.Fact {
+	past, silence := f.Past, f.Silence
+	t, ok := told[f.ID]
+	past.Told, past.Acked = ok, t.Acked
+	if !f.Group() {
+		silence = ""
+		for _, s := range active {
+			if s.Covers(f.Labels, f.ID) {
+				silence = s.ID
+				break
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b *alarm) int { return cmp.Compare(a.fp, b.fp) })
-	return out
+	if past != f.Past || silence != f.Silence {
+		f = clone(f)
+		f.Past, f.Silence = past, silence
+	}
+	return f
+}
+
+// remember keeps what the next step needs of this one.
+func (m *memory) remember(found diagnosis.Result) {
+	m.groups = found.Groups
+	for _, v := range found.Alarms {
+		past := v.Past
+		past.Problem, past.Led = "", false
+		if v.Of != nil {
+			past.Problem, past.Led = v.Of.ID, v == v.Of.Root || v == v.Of.Head
+		}
+		if past == v.Past {
+			continue
+		}
+		f := clone(v.Fact)
+		f.Past = past
+		if v.Group() {
+			n, _ := m.group(v.ID)
+			m.groups[n] = f
+		} else {
+			m.alarms[v.ID] = f
+		}
+	}
+}
+
+// group finds a group alarm by its name.
+func (m *memory) group(id string) (int, bool) {
+	return slices.BinarySearchFunc(m.groups, id, func(f *alerting.Fact, id string) int { return cmp.Compare(f.ID, id) })
+}
+
+// firing says whether the alarm or group alarm with this ID fires.
+func (m *memory) firing(id string) bool {
+	if f := m.alarms[id]; f != nil {
+		return f.Firing()
+	}
+	n, ok := m.group(id)
+	return ok && m.groups[n].Firing()
+}
+
+// restore adds alarms of an earlier life that fire until somebody says otherwise.
+func (m *memory) restore(behind []alerting.Alarm) {
+	for _, a := range behind {
+		if id := a.Fingerprint(); m.alarms[id] == nil {
+			m.keep(&alerting.Fact{ID: id, Alarm: a, Unheard: true})
+		}
+	}
+}
+
+// unheard places what was restored, once there is a time.
+func (m *memory) unheard(now time.Time) {
+	for id, f := range m.alarms {
+		if f.Unheard && f.First.IsZero() {
+			placed := clone(f)
+			placed.First = now
+			m.locate(placed)
+			m.alarms[id] = placed
+		}
+	}
+}
+
+// maxMemory bounds what is kept for novelty, and of senders.
+const maxMemory = 20_000
+
+// bound forgets the oldest of what only grows.
+func (m *memory) bound(now time.Time) {
+	for _, by := range []map[string]time.Time{m.senders, m.rules} {
+		for limit := time.Hour; len(by) > maxMemory; limit /= 2 {
+			maps.DeleteFunc(by, func(_ string, t time.Time) bool { return now.Sub(t) >= limit })
+		}
+	}
 }

@@ -124,16 +124,14 @@ func inSight(t *testing.T, w *world, alarms []alerting.Alarm, firing map[int]boo
 			t.Fatalf("%s fires and nothing on the board says so", alarms[i].Rule())
 		}
 	}
-	for i := 1; i < len(w.r.problems); i++ {
-		if worse(w.r.problems[i-1], w.r.problems[i]) >= 0 {
+	for i := 1; i < len(v.Problems); i++ {
+		if v.Problems[i-1].Priority > v.Problems[i].Priority {
 			t.Fatalf("problems %d and %d are not in order", i-1, i)
 		}
 	}
-	for _, p := range w.r.problems {
-		if p.awake && p.told && p.incident.rec.Open {
-			if _, ok := w.open[p.incident.rec.Key]; !ok {
-				t.Fatalf("%s is believed to be open and is not", p.incident.rec.Key)
-			}
+	for _, p := range v.Problems {
+		if _, ok := w.open[p.Key]; !ok && p.State == alerting.Paged {
+			t.Fatalf("%s is believed to be open and is not", p.Key)
 		}
 	}
 }

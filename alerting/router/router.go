@@ -9,129 +9,115 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/diagnosis"
+	"github.com/navcloud/binnacle/alerting/incidents"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
 // Router is the pure core. It is used by one goroutine at a time.
 type Router struct {
-	set   alerting.Settings
-	graph *topology.Graph
-	reach map[string]map[string]topology.Edge // of the causes asked about, until the graph changes
-	needs map[string]map[string]bool
-	born  map[string]time.Time // when an entity came into the graph, of those that came later
-
-	alarms   map[string]*alarm // as told, by fingerprint
-	bytes    int               // of them, about
-	rolled   map[string]*alarm // roll-ups, by fingerprint
-	silences map[string]*alerting.Silence
-	senders  map[string]time.Time // last word of each sender
-	rules    map[string]time.Time // last start of each rule, for novelty
-
-	ranked    []*alarm   // of this step, the best cause first
-	problems  []*problem // of this step, the worst first
-	byAlarm   map[string]*problem
-	lost      map[string]bool                // entities that are gone, of this step
-	standing  map[string]topology.Redundancy // of the wholes asked about, of this step
-	incidents []*incident
-	past      map[string]past
-	routes    map[string]*route
-	claims    map[string]claim // by the fingerprint of a root
-
-	raw     []time.Time // starts within the storm's window
-	storm   bool
-	highs   []time.Time // pages at high urgency since the storm began
-	noted   time.Time   // last summary of the storm
-	refused int         // alarms that found no room
-	unknown int         // alarms of an earlier life that nobody has told of yet: any word of a sender may end them
+	set    alerting.Settings
+	memory *memory
+	desk   *incidents.Desk
+	found  diagnosis.Result // in the last step
 
 	now      time.Time
-	listen   time.Time // when an earlier life was learnt of; zero: there was none
-	restored bool
-	standby  bool // another router of the fleet sends
-	serial   uint64
-	wake     time.Time
+	wake     time.Time // when it wants to be asked, as the last step said
+	restored bool      // something of an earlier life was learnt since the last step
+	listens  bool      // there was an earlier life
+	serial   uint64    // of problems
 }
 
 // New makes a router. The settings must be valid.
 func New(s alerting.Settings) *Router {
-	return &Router{
-		set: s, reach: map[string]map[string]topology.Edge{}, needs: map[string]map[string]bool{}, born: map[string]time.Time{},
-		alarms: map[string]*alarm{}, rolled: map[string]*alarm{}, silences: map[string]*alerting.Silence{},
-		claims: map[string]claim{}, senders: map[string]time.Time{}, rules: map[string]time.Time{}, past: map[string]past{}, routes: map[string]*route{},
-	}
+	return &Router{set: s, memory: newMemory(s), desk: incidents.New(s)}
 }
 
 // idle is how long the router is content not to be asked while something is under way.
 const idle = 30 * time.Second
 
 // Step takes what happened and decides what to do now. next is when it wants to be asked again at the
-// latest; zero: when there is something to tell. Inputs may be told twice. Time must not run backwards.
+// latest; zero: when there is an input. Inputs may be repeated. Time must not run backwards.
 func (r *Router) Step(now time.Time, in []alerting.Input) (out []alerting.Action, next time.Time) {
 	asked := r.wake
-	r.now, r.wake = now, time.Time{}
+	r.now = now
 	news := r.restored || asked.IsZero() || !now.Before(asked)
 	if r.restored {
-		r.restored, r.listen = false, now
-		r.unheard(now)
+		r.restored, r.listens = false, true
+		r.desk.Listen(now)
+		r.memory.unheard(now)
 	}
 	for _, i := range in {
 		news = r.take(i) || news
 	}
 	if !news { // and what time alone does was not to come before asked
-		r.wake = asked
 		return nil, asked
 	}
-	r.age()
-	r.judge()
-	r.explain()
-	r.group()
-	r.match()
-	r.forgetClaims()
-	r.schedule()
-	r.remark()
-	if !r.standby {
-		out = r.send()
+	facts, groups, aged := r.memory.facts(now, r.desk.Told())
+	r.found = diagnosis.Diagnose(diagnosis.Input{
+		Now: now, Facts: facts, Groups: groups, Walks: r.memory.walks, Born: r.memory.born, Settings: r.set, Serial: r.serial,
+	})
+	r.serial = r.found.Serial
+	r.memory.remember(r.found)
+	out, acted := r.desk.Advance(incidents.Input{
+		Now: now, Alarms: r.found.Alarms, Problems: r.found.Problems, Connected: r.found.Connected,
+		Silences: r.memory.silences, Firing: r.memory.firing,
+	})
+	r.wake = time.Time{}
+	for _, t := range []time.Time{aged, r.found.Next, acted} {
+		r.wakeAt(t)
 	}
-	if len(r.alarms)+len(r.incidents) > 0 {
-		r.at(now.Add(idle))
+	if len(r.memory.alarms) > 0 || r.desk.Busy() {
+		r.wakeAt(now.Add(idle))
 	}
 	return out, r.wake
 }
 
-// take takes one input, and says whether it can change anything: most are alarms that are told again.
-func (r *Router) take(i alerting.Input) (news bool) {
-	switch i := i.(type) {
-	case alerting.Firing:
-		return r.fire(i.Alarm)
-	case alerting.Ended:
-		r.end(i.Fingerprint)
-	case alerting.Acked:
-		r.acked(i)
-	case alerting.Closed:
-		r.closed(i)
-	case alerting.Silenced:
-		r.silence(i.Silence)
-	case alerting.Topology:
-		r.place(i.Graph)
-	case alerting.Result:
-		r.result(i)
-	case alerting.Leads:
-		r.leads(i.On)
-	case alerting.Recorded:
-		r.recorded(i.Record)
-	}
-	return true
-}
-
-// at asks to be woken at t.
-func (r *Router) at(t time.Time) {
+// wakeAt asks to be asked again at t.
+func (r *Router) wakeAt(t time.Time) {
 	if t.After(r.now) && (r.wake.IsZero() || t.Before(r.wake)) {
 		r.wake = t
 	}
 }
 
-// passed says whether t has come, and asks to be woken when not.
-func (r *Router) passed(t time.Time) bool {
-	r.at(t)
-	return !t.After(r.now)
+// take takes one input, and says whether it can change anything: most are alarms that are repeated.
+func (r *Router) take(i alerting.Input) (news bool) {
+	switch i := i.(type) {
+	case alerting.Firing:
+		news, began := r.memory.fire(r.now, i.Alarm)
+		if began {
+			r.desk.Began(r.now)
+		}
+		return news
+	case alerting.Ended:
+		r.memory.end(r.now, i.Fingerprint)
+	case alerting.Acked:
+		r.desk.Acked(r.now, i)
+	case alerting.Closed:
+		r.desk.Closed(r.now, i)
+	case alerting.Silenced:
+		r.memory.silence(r.now, i.Silence)
+	case alerting.Topology:
+		r.place(i.Graph)
+	case alerting.Result:
+		r.desk.Result(r.now, i)
+	case alerting.Leads:
+		r.desk.Leads(i.On)
+	case alerting.Recorded:
+		r.memory.restore(r.desk.Recorded(r.now, i.Record))
+		r.memory.unheard(r.now)
+	}
+	return true
+}
+
+// place takes a new graph.
+func (r *Router) place(g *topology.Graph) { r.memory.place(r.now, g, r.found.Alarms) }
+
+// Restore tells of an earlier life, before the first Step or, when the ledger was late, after it. Keys that
+// are known already are left alone. The alarms behind open incidents fire until somebody says otherwise: not
+// heard is not ended.
+func (r *Router) Restore(recs []alerting.Record) {
+	learnt, behind := r.desk.Restore(recs)
+	r.restored = r.restored || learnt
+	r.memory.restore(behind)
 }

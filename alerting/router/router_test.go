@@ -86,6 +86,7 @@ func tell(what string, more ...string) alerting.Alarm {
 // world drives a router in simulated time and answers as a pager does.
 type world struct {
 	t      testing.TB
+	set    alerting.Settings
 	r      *Router
 	now    time.Time
 	next   time.Time
@@ -99,13 +100,13 @@ type world struct {
 }
 
 func newWorld(t testing.TB) *world {
-	w := &world{t: t, now: start, open: map[string]alerting.Priority{}, ledger: map[string]alerting.Record{}}
+	w := &world{t: t, set: alerting.DefaultSettings(), now: start, open: map[string]alerting.Priority{}, ledger: map[string]alerting.Record{}}
 	w.boot()
 	return w
 }
 
 func (w *world) boot() {
-	w.r = New(alerting.DefaultSettings())
+	w.r = New(w.set)
 	w.in = append(w.in, alerting.Topology{Graph: fleet(w.t)})
 }
 
@@ -262,11 +263,14 @@ func TestAlarmsThatAreToldAgainChangeNothing(t *testing.T) {
 
 func TestWhatWakesNobodyGoesItsOwnWay(t *testing.T) {
 	w := newWorld(t)
-	w.r.set.LowRoute, w.r.set.TellP4 = "low", true
+	w.set.LowRoute, w.set.TellP4 = "low", true
+	w.boot()
 	routes := func() string {
 		var out []string
-		for _, i := range w.r.incidents {
-			out = append(out, i.rec.Route+" "+i.rec.Page.Rule)
+		for _, rec := range w.ledger {
+			if rec.Open {
+				out = append(out, rec.Route+" "+rec.Page.Rule)
+			}
 		}
 		slices.Sort(out)
 		return strings.Join(out, ", ")
@@ -294,7 +298,8 @@ func TestWhatWakesNobodyGoesItsOwnWay(t *testing.T) {
 func TestP4IsToldWhereItIsWanted(t *testing.T) {
 	for _, told := range []bool{false, true} {
 		w := newWorld(t)
-		w.r.set.TellP4 = told
+		w.set.TellP4 = told
+		w.boot()
 		w.fire(slow)
 		w.wait(5 * time.Minute)
 		if got := slices.Contains(w.log, "1m0s trigger P4 Slow"); got != told {

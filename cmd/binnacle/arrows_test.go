@@ -55,7 +55,10 @@ var arrows = map[string][]string{
 
 	"alerting":                  {"alerting/topology"},
 	"alerting/topology":         {},
-	"alerting/router":           {"alerting", "alerting/topology"},
+	"alerting/diagnosis":        {"agent/words", "alerting", "alerting/topology"}, // it does not see incidents: what it needs of them is in the Fact
+	"alerting/incidents":        {"alerting"},
+	"alerting/router":           {"alerting", "alerting/diagnosis", "alerting/incidents", "alerting/topology"},
+	"alerting/simulate":         {"alerting", "alerting/router", "alerting/topology"},
 	"alerting/rules":            {"alerting", "alerting/router", "alerting/topology"},
 	"alerting/people":           {"alerting", "agent/query", "agent/words"},
 	"alerting/intake":           {"alerting", "alerting/people", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
@@ -99,9 +102,13 @@ var edges = map[string][]string{
 
 // core may not see network, clock or disk; of time it may take the types.
 var core = map[string][]string{
-	"alerting/router": {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
-	"alerting":        {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
-	"agent/metric":    {"net", "net/http", "os", "log/slog"},
+	"alerting/diagnosis": {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
+	"alerting/incidents": {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
+	"alerting/router":    {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
+	"alerting/simulate":  {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
+	"alerting/topology":  {"net/http", "log/slog", "math/rand", "math/rand/v2", "context"},
+	"alerting":           {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
+	"agent/metric":       {"net", "net/http", "os", "log/slog"},
 
 	"dashboards/export": {"net", "net/http", "os", "log/slog", "context"},
 	"agent/words":       {"net", "net/http", "os", "log/slog", "context"},

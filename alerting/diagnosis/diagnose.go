@@ -1,0 +1,116 @@
+package diagnosis
+
+import (
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/topology"
+)
+
+// Input is all that diagnosis knows. It changes nothing in it but the cache of Walks.
+type Input struct {
+	Now      time.Time
+	Facts    []*alerting.Fact     // by ID: alarms that fire, and those that ended so lately that they may still explain
+	Groups   []*alerting.Fact     // by ID: group alarms of the step before, those that ended lately among them
+	Walks    *Walks               // the graph
+	Born     map[string]time.Time // when a subject came into the graph, of those that came later
+	Settings alerting.Settings
+	Serial   uint64 // of the last problem that was named
+}
+
+// Result is what it makes of them.
+type Result struct {
+	Alarms   []*alerting.Verdict // the best cause first
+	Groups   []*alerting.Fact    // by ID; to be given to the next step
+	Problems []*alerting.Problem // the worst first
+	Next     time.Time           // when time alone changes something; zero: never
+	Serial   uint64
+
+	explain *explainer
+}
+
+// Diagnose takes facts and graph and returns problems.
+func Diagnose(in Input) Result {
+	s := stand(in.Facts, in.Walks.Graph)
+	verdicts := make([]*alerting.Verdict, 0, len(in.Facts)+len(in.Groups))
+	slab := make([]alerting.Verdict, len(in.Facts))
+	for n, f := range in.Facts {
+		slab[n].Fact = f
+		verdicts = append(verdicts, &slab[n])
+	}
+	groups := groupAlarms(in, s, verdicts)
+	verdicts = append(verdicts, groups...)
+	var wake wake
+	wake.add(judge(in, s, verdicts))
+	e := newExplainer(in, s, verdicts)
+	wake.add(e.explain())
+	ps, serial := problems(in, verdicts)
+	out := Result{Alarms: verdicts, Problems: ps, Next: wake.at, Serial: serial, explain: e}
+	for _, g := range groups {
+		out.Groups = append(out.Groups, g.Fact)
+	}
+	return out
+}
+
+// wake gathers the times at which time alone changes an answer, and keeps the first.
+type wake struct{ at time.Time }
+
+func (w *wake) add(t time.Time) {
+	if !t.IsZero() && (w.at.IsZero() || t.Before(w.at)) {
+		w.at = t
+	}
+}
+
+// Walks keeps what walks over one graph found, since the same questions are asked at each step. A new graph wants new
+// Walks. They are used by one goroutine at a time.
+type Walks struct {
+	Graph *topology.Graph
+	reach map[string]map[string]topology.Edge
+	under map[string]map[string]bool
+}
+
+// NewWalks makes the Walks of a graph; nil is a graph without entities.
+func NewWalks(g *topology.Graph) *Walks {
+	return &Walks{Graph: g, reach: map[string]map[string]topology.Edge{}, under: map[string]map[string]bool{}}
+}
+
+// reached is what the failure of an entity can explain.
+func (w *Walks) reached(id string) map[string]topology.Edge {
+	r, ok := w.reach[id]
+	if !ok {
+		r = w.Graph.Reach(id)
+		w.reach[id] = r
+	}
+	return r
+}
+
+// needs is all that an entity needs, itself among it.
+func (w *Walks) needs(id string) map[string]bool {
+	n, ok := w.under[id]
+	if !ok {
+		n = w.Graph.Under(id)
+		w.under[id] = n
+	}
+	return n
+}
+
+// edge is the edge from an entity to the subject of a fact; of a subject that the graph does not know, to what it stands on.
+func (w *Walks) edge(id string, f *alerting.Fact) topology.Edge {
+	reach := w.reached(id)
+	e := reach[f.Entity.ID]
+	if !f.Known {
+		for _, p := range f.Entity.Parents {
+			e = max(e, reach[p])
+		}
+	}
+	return e
+}
+
+// Connected says whether one problem's root can bear on the other's, or both are about the same service.
+func (r *Result) Connected(a, b *alerting.Problem) bool {
+	if s := a.Root.Service(); s != "" && s == b.Root.Service() {
+		return true
+	}
+	w := r.explain.in.Walks
+	return w.edge(a.Root.Entity.ID, b.Root.Fact) > topology.None || w.edge(b.Root.Entity.ID, a.Root.Fact) > topology.None
+}

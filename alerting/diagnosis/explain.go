@@ -1,0 +1,193 @@
+package diagnosis
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/topology"
+)
+
+// explainer finds for each alarm the one that explains it best. It wants a declared edge: the subject needs the cause's,
+// is a part of it or beside it, or the rule blames the cause's service.
+type explainer struct {
+	in     Input
+	s      *standing
+	all    []*alerting.Verdict            // in the order of causes
+	causes []*alerting.Verdict            // those that explain beyond their own machine
+	local  map[string][]*alerting.Verdict // the others, by machine
+	near   map[string][]*alerting.Verdict // causes that have any edge to a subject
+}
+
+func newExplainer(in Input, s *standing, all []*alerting.Verdict) *explainer {
+	e := &explainer{in: in, s: s, all: all, local: map[string][]*alerting.Verdict{}, near: map[string][]*alerting.Verdict{}}
+	n, _ := slices.BinarySearchFunc(all, rankEdge, func(v *alerting.Verdict, k rank) int { return cmp.Compare(rank(v.Rank), k) })
+	e.causes = all[:n]
+	for _, v := range all {
+		if rank(v.Rank) >= rankMachine {
+			m := s.graph.Machine(v.Entity.ID)
+			e.local[m] = append(e.local[m], v)
+		}
+	}
+	return e
+}
+
+// explain sets By and Why of each alarm. It returns when time alone changes an answer.
+func (e *explainer) explain() time.Time {
+	var wake wake
+	for _, a := range e.all {
+		switch {
+		case a.Always():
+		case a.Foreign() && !a.Known: // hidden by nothing but what stands for it
+			if a.In != nil {
+				a.By, a.Why = a.In, "one of many alike"
+			}
+		default:
+			var until time.Time
+			a.By, a.Why, until = e.cause(a)
+			wake.add(until)
+		}
+	}
+	return wake.at
+}
+
+// answer is what the law says of a cause and an alarm.
+type answer struct {
+	edge  topology.Edge // by which it explains it
+	no    string        // why it does not; empty: it does
+	until time.Time     // when time alone changes that; zero: never
+}
+
+// cause finds the best explanation of an alarm, says how it explains it, and when time alone changes that.
+func (e *explainer) cause(a *alerting.Verdict) (by *alerting.Verdict, why string, until time.Time) {
+	var beside answer // the best that only stands beside or in front of it
+	var wake wake
+	for _, c := range e.bearing(a) {
+		if c.Order >= a.Order {
+			break
+		}
+		found := e.allows(c, a)
+		wake.add(found.until)
+		switch {
+		case found.no != "":
+		case found.edge >= topology.Member:
+			return c, found.edge.String() + ": " + c.Entity.ID, wake.at
+		case by == nil || found.edge > beside.edge:
+			by, beside = c, found
+		}
+	}
+	if by != nil {
+		return by, beside.edge.String() + ": " + by.Entity.ID, wake.at
+	}
+	by, until = e.onMachine(a)
+	wake.add(until)
+	if by != nil {
+		why = "on the same machine"
+	}
+	return by, why, wake.at
+}
+
+// bearing are the causes that have any edge to the subject of a, in their order. Alarms come many to a subject, so that the
+// answer is kept.
+func (e *explainer) bearing(a *alerting.Verdict) []*alerting.Verdict {
+	if !a.Known {
+		return e.causes
+	}
+	key := a.Entity.ID + "\x00" + a.Labels[alerting.LabelDep]
+	out, ok := e.near[key]
+	if !ok {
+		for _, c := range e.causes {
+			if c.Group() || e.edge(c, a) > topology.None {
+				out = append(out, c)
+			}
+		}
+		e.near[key] = out
+	}
+	return out
+}
+
+// onMachine finds what explains a from the same machine.
+func (e *explainer) onMachine(a *alerting.Verdict) (*alerting.Verdict, time.Time) {
+	var wake wake
+	if rank(a.Rank) < rankMachine || a.Alone < alerting.P3 || !a.Effect && a.Kind != "down" {
+		return nil, wake.at
+	}
+	for _, c := range e.local[e.s.graph.Machine(a.Entity.ID)] {
+		if c.Order >= a.Order || rank(c.Rank) >= rankEffect {
+			break
+		}
+		no, until := e.timely(c, a)
+		wake.add(until)
+		if no == "" {
+			return c, wake.at
+		}
+	}
+	return nil, wake.at
+}
+
+// allows is the law for two alarms: the edge by which c explains a, or why it does not.
+func (e *explainer) allows(c, a *alerting.Verdict) answer {
+	no, until := e.timely(c, a)
+	if no != "" {
+		return answer{no: no}
+	}
+	edge := e.edge(c, a)
+	switch {
+	case edge == topology.None:
+		no = "nothing ties its subject to it"
+	case edge < least(c, a):
+		no = weak[edge]
+	}
+	return answer{edge, no, until}
+}
+
+// weak says why an edge is not enough.
+var weak = map[topology.Edge]string{
+	topology.Side:   "it only stands beside it, which slows but does not break",
+	topology.Front:  "it only stands in front of it",
+	topology.Member: "it is a part of it, and the whole still has redundancy",
+	topology.Needs:  "it needs it, but redundancy is left between them",
+}
+
+// timely is about time and silence: a cause may show late, and explains for a while after its end, until, what had begun
+// by then. What a person silenced explains nothing that users notice.
+func (e *explainer) timely(c, a *alerting.Verdict) (no string, until time.Time) {
+	set := e.in.Settings
+	switch {
+	case c.Began().After(a.Began().Add(set.CauseDelay)):
+		return "it began too long after it", until
+	case c.Silence != "" && a.Silence == "" && a.Symptom:
+		return "it is silenced, and users notice this", until
+	case c.Firing():
+		return "", until
+	case a.First.After(c.Ended.Add(grace)):
+		return "it had ended before this began", until
+	}
+	linger := set.Resolve.AfterCause
+	if c.Past.Acked {
+		linger = set.Resolve.AfterAcked
+	}
+	if until = c.Ended.Add(linger); !until.After(e.in.Now) {
+		return "it ended too long ago", time.Time{}
+	}
+	return "", until
+}
+
+// edge is how a is bound to c.
+func (e *explainer) edge(c, a *alerting.Verdict) topology.Edge {
+	if c.Symptom {
+		if e.in.Walks.needs(c.Entity.ID)[a.Entity.ID] {
+			return topology.Side
+		}
+		return topology.None
+	}
+	if slices.Contains(c.Parts, a) {
+		return topology.Hurt
+	}
+	edge := e.in.Walks.edge(c.Entity.ID, a.Fact)
+	if dep := a.Labels[alerting.LabelDep]; dep != "" && (dep == c.Service() || dep == c.Entity.Service) {
+		edge = max(edge, topology.Needs)
+	}
+	return edge
+}

@@ -1,0 +1,296 @@
+package diagnosis
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/topology"
+)
+
+// common gathers what may be one fault: the alarms of one rule (or of any rule, where the kind is down) on the
+// machines of one zone, or on the nodes of one whole; or those of one rule and one owner that the graph does not know.
+type common struct {
+	target topology.Entity
+	of     int // machines or nodes there are; 0: nobody knows
+	rule   string
+	need   int             // on so many it is one alarm
+	on     map[string]bool // where it is, silences apart
+	all    map[string]bool // where it is, silenced ones too
+	alarms []*alerting.Verdict
+}
+
+// gatherer finds what many alarms have in common.
+type gatherer struct {
+	in     Input
+	s      *standing
+	before map[string]*alerting.Fact // group alarms of the step before
+	groups map[string]*common
+}
+
+// groupAlarms makes one alarm of many where they stand on at least the common-mode share of a zone's machines or of a
+// whole's nodes, or where more nodes are down than the whole can spare. It returns the group alarms in the order of
+// their names, with those that ended and may still explain.
+func groupAlarms(in Input, s *standing, verdicts []*alerting.Verdict) []*alerting.Verdict {
+	g := &gatherer{in: in, s: s, before: map[string]*alerting.Fact{}, groups: map[string]*common{}}
+	for _, f := range in.Groups {
+		g.before[f.ID] = f
+	}
+	for _, v := range verdicts {
+		if v.Firing() && !v.Never() {
+			g.gather(v)
+		}
+	}
+	var out []*alerting.Verdict
+	for _, name := range slices.Sorted(maps.Keys(g.names())) {
+		was, c := g.before[name], g.groups[name]
+		if c != nil && g.one(c) {
+			out = append(out, g.firing(name, c))
+		} else if v := g.lingering(was, verdicts); v != nil {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// names are those of what is one alarm, or may be, and of what was.
+func (g *gatherer) names() map[string]bool {
+	out := map[string]bool{}
+	for name := range g.before {
+		out[name] = true
+	}
+	for name := range g.groups {
+		out[name] = true
+	}
+	return out
+}
+
+// lingering is a group alarm that ends now, or ended so lately that it may still explain; nil: there is none.
+func (g *gatherer) lingering(was *alerting.Fact, verdicts []*alerting.Verdict) *alerting.Verdict {
+	if was == nil {
+		return nil
+	}
+	f := *was
+	if f.Firing() {
+		f.Ended = g.in.Now
+	}
+	if g.in.Now.Sub(f.Ended) > g.in.Settings.Resolve.AfterCause {
+		return nil
+	}
+	v := &alerting.Verdict{Fact: &f}
+	for _, id := range f.Members {
+		if n, ok := slices.BinarySearchFunc(verdicts, id, func(m *alerting.Verdict, id string) int { return cmp.Compare(m.ID, id) }); ok {
+			v.Parts = append(v.Parts, verdicts[n])
+		}
+	}
+	return v
+}
+
+// gather adds an alarm to all that it may have in common with others.
+func (g *gatherer) gather(v *alerting.Verdict) {
+	if !v.Known && ordinary(v) {
+		g.strangers(v).add(v, cmp.Or(v.Entity.ID, v.ID))
+	}
+	if !v.Known || v.Entity.Kind != topology.KindHost && v.Entity.Kind != topology.KindNode {
+		return
+	}
+	rule := v.Rule()
+	if v.Kind == "down" {
+		rule = "down"
+	}
+	machine := g.s.graph.Machine(v.Entity.ID)
+	if az := v.Entity.AZ; az != "" && (ofZone(v.Kind) || v.Foreign() && v.Severity == "critical") {
+		g.zone(az, rule).add(v, machine)
+	}
+	if w := g.s.graph.Whole(v.Entity.ID); w != "" {
+		g.whole(w, rule).add(v, machine)
+	}
+}
+
+// ofZone says whether a zone itself can be at fault: it takes machines away or cuts them off. Errors that are as common
+// in one zone as in the others speak of what all of them need.
+func ofZone(kind string) bool { return kind == "down" || kind == "liveness" || kind == "network" }
+
+// ordinary says that nothing in an alarm asks for a page of its own.
+func ordinary(v *alerting.Verdict) bool {
+	_, harm := harmIn(v.Fact)
+	return !steadfast(v.Fact, v.Labels[alerting.LabelImpact]) && !harm
+}
+
+// Judgement: when many alarms are one.
+const (
+	alike        = 3 // alarms of one rule and owner on unknown subjects: as many pages would say no more than one
+	fewestOfZone = 3 // machines of a zone: two are a coincidence
+	fewestOfAll  = 2 // nodes of a whole: two of three are most of it
+)
+
+// strangers are the alarms of one rule that the graph has no place for and whose labels name one owner. Once they are one
+// alarm they stay so until the last of them ended.
+func (g *gatherer) strangers(v *alerting.Verdict) *common {
+	owner := cmp.Or(v.Labels[alerting.LabelCluster], v.Labels[alerting.LabelService], v.Labels["job"])
+	key := "common//" + owner + "/" + v.Rule()
+	return g.group(key, func() *common {
+		c := &common{target: topology.Entity{ID: cmp.Or(owner, v.Rule())}, need: alike}
+		if was := g.before[key]; was != nil && was.Firing() {
+			c.need = 1
+		}
+		return c
+	})
+}
+
+func (g *gatherer) zone(az, rule string) *common {
+	return g.group("common/az/"+az+"/"+rule, func() *common {
+		of := len(g.s.graph.Zone(az))
+		return &common{target: g.s.graph.AZ(az), rule: rule, of: of, need: max(fewestOfZone, g.share(of))}
+	})
+}
+
+func (g *gatherer) whole(id, rule string) *common {
+	return g.group("common/"+id+"/"+rule, func() *common {
+		e, _ := g.s.graph.Get(id)
+		r := g.s.graph.Standing(id, g.s.lost)
+		need := max(fewestOfAll, g.share(r.Of))
+		if rule == "down" && r.Lost > r.Spare && r.Lost > 1 {
+			need = fewestOfAll
+		}
+		return &common{target: e, of: r.Of, need: need}
+	})
+}
+
+func (g *gatherer) group(name string, fresh func() *common) *common {
+	c := g.groups[name]
+	if c == nil {
+		c = fresh()
+		c.on, c.all = map[string]bool{}, map[string]bool{}
+		g.groups[name] = c
+	}
+	return c
+}
+
+func (g *gatherer) share(of int) int { return int(math.Ceil(g.in.Settings.CommonMode * float64(of))) }
+
+func (c *common) add(v *alerting.Verdict, where string) {
+	if c.target.ID == "" {
+		return
+	}
+	c.alarms = append(c.alarms, v)
+	c.all[where] = true
+	if v.Silence == "" {
+		c.on[where] = true
+	}
+}
+
+// one says whether the alarms are one.
+func (g *gatherer) one(c *common) bool {
+	switch {
+	case len(c.all) < c.need || c.target.ID == "" || c.of == 1:
+		return false
+	case c.target.Kind != topology.KindAZ:
+		return true
+	}
+	return g.acrossServices(c) && !(c.alarms[0].Foreign() && g.everywhere(c))
+}
+
+// everywhere says that what is common in one zone is so in another one, too. Of a rule that does not tell its kind only
+// this says whether the zone can be at fault.
+func (g *gatherer) everywhere(c *common) bool {
+	for _, o := range g.groups {
+		if o != c && o.target.Kind == topology.KindAZ && o.rule == c.rule && len(o.all) >= o.need {
+			return true
+		}
+	}
+	return false
+}
+
+// acrossServices says whether what is common in a zone is so for more than one service, where the zone has more: else the
+// service is at fault and not the zone.
+func (g *gatherer) acrossServices(c *common) bool {
+	of, on := map[string]int{}, map[string]int{}
+	for _, m := range g.s.graph.Zone(c.target.AZ) {
+		e, _ := g.s.graph.Get(m)
+		of[e.Service]++
+		if c.all[m] {
+			on[e.Service]++
+		}
+	}
+	hit := 0
+	for service, n := range on {
+		if 2*n >= of[service] {
+			hit++
+		}
+	}
+	return hit >= min(2, len(of))
+}
+
+// firing makes the group alarm, or goes on with it.
+func (g *gatherer) firing(name string, c *common) *alerting.Verdict {
+	f := &alerting.Fact{ID: name, First: g.in.Now, Entity: c.target, Known: c.of > 0, Layer: "cluster"}
+	if was := g.before[name]; was != nil {
+		f.Past = was.Past
+		if was.Firing() {
+			f.First = was.First
+		}
+	}
+	if len(c.on) < c.need {
+		f.Silence = c.alarms[slices.IndexFunc(c.alarms, func(m *alerting.Verdict) bool { return m.Silence != "" })].Silence
+	}
+	if c.target.Kind == topology.KindAZ {
+		f.Layer = "az"
+	}
+	v := &alerting.Verdict{Fact: f, Parts: c.alarms}
+	slices.SortFunc(v.Parts, spokesman)
+	for _, m := range v.Parts {
+		f.Members = append(f.Members, m.ID)
+		if !m.Known {
+			m.In = v
+		}
+	}
+	head := v.Parts[0]
+	f.Kind, f.Severity = head.Kind, head.Severity
+	f.Alarm = alerting.Alarm{
+		Labels: map[string]string{
+			alerting.LabelRule: head.Rule(), alerting.LabelSeverity: head.Severity, alerting.LabelEntity: c.target.ID, alerting.LabelLayer: f.Layer,
+			alerting.LabelKind: head.Kind, alerting.LabelService: head.Service(), alerting.LabelSource: head.Labels[alerting.LabelSource],
+			alerting.LabelPriority: head.Labels[alerting.LabelPriority],
+		},
+		Annotations: map[string]string{alerting.AnnotationSummary: fmt.Sprintf("%s in %s: %s", c.count(), c.target.ID, head.Summary())},
+		StartsAt:    head.StartsAt,
+	}
+	for _, m := range v.Parts {
+		if text := m.Annotations[alerting.AnnotationGuidance]; text != "" {
+			f.Annotations[alerting.AnnotationGuidance] = text
+			break
+		}
+	}
+	return v
+}
+
+func (c *common) count() string {
+	if c.of == 0 {
+		return fmt.Sprint(len(c.all))
+	}
+	return fmt.Sprintf("%d of %d", len(c.all), c.of)
+}
+
+// spokesman orders the parts of a group alarm: the gravest, the nearest to the machine, the first.
+func spokesman(a, b *alerting.Verdict) int {
+	return cmp.Or(
+		cmp.Compare(gravity(a.Severity), gravity(b.Severity)),
+		cmp.Compare(a.Entity.Kind, b.Entity.Kind),
+		a.First.Compare(b.First),
+		cmp.Compare(a.ID, b.ID),
+	)
+}
+
+func gravity(severity string) int {
+	switch severity {
+	case "critical":
+		return 0
+	case "info":
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,172 @@
+package diagnosis
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/words"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/topology"
+)
+
+// judge finds for each alarm what it would be were there no other: its priority with the reason, and how good a cause it
+// makes. The alarms are in the order of causes afterwards. It returns when time alone changes an answer.
+func judge(in Input, s *standing, verdicts []*alerting.Verdict) time.Time {
+	var wake wake
+	w := &weighed{ephemeral: in.Settings.Wait.Ephemeral}
+	for _, v := range verdicts {
+		w.weigh(in, s, v)
+		v.Symptom, v.Effect, v.Steadfast = symptom(v.Fact, w.impact), effect(v), steadfast(v.Fact, w.impact)
+		v.ForWhole = v.Group() || (v.Kind == "partition" || v.Kind == "quorum") && v.Entity.Kind == topology.KindNode
+		v.Ephemeral = !v.Group() && v.Entity.Group != "" && (v.Kind == "liveness" || v.Kind == "down")
+		v.Unreplaced = w.unreplaced
+		if w.due.After(in.Now) {
+			wake.add(w.due)
+		}
+		v.Alone, v.Reason = w.priority(in.Settings)
+		v.Cause = cause(v)
+	}
+	for _, v := range verdicts { // that of a group alarm asks for its parts
+		v.Rank = int(rankOf(v))
+	}
+	slices.SortFunc(verdicts, before)
+	for n, v := range verdicts {
+		v.Order = n
+	}
+	return wake.at
+}
+
+// symptom says that users notice it: a symptom by its rule, or an edge that answers with errors.
+func symptom(f *alerting.Fact, impact string) bool {
+	return f.Kind == "symptom" || f.Layer == "symptom" || impact == "users" || f.Layer == "edge" && f.Kind == "errors" && f.Severity == "critical"
+}
+
+// effect says that by its kind it follows from something.
+func effect(v *alerting.Verdict) bool {
+	return v.Kind == "errors" || v.Kind == "latency" || v.Kind == "liveness"
+}
+
+// cause says that it can explain more than what stands on the same machine: it would wake a person by itself, and by its
+// kind breaks other things.
+func cause(v *alerting.Verdict) bool {
+	return v.Known && v.Alone <= alerting.P2 && !v.Symptom && !v.Foreign() && v.Kind != "hygiene" && v.Kind != "liveness"
+}
+
+// steadfast alarms are not lowered for coming and going: they page once.
+func steadfast(f *alerting.Fact, impact string) bool {
+	switch impact {
+	case "users", "data", "quorum":
+		return true
+	}
+	return symptom(f, impact) || f.Kind == "partition" || f.Kind == "quorum" || f.Always()
+}
+
+// weighed is one alarm with all that the table asks for.
+type weighed struct {
+	*alerting.Verdict
+	impact     string
+	critical   bool
+	harm       time.Duration // left to harm, as its rule says
+	harmful    bool          // its rule says so
+	redundant  bool          // something stands in for it
+	spare      string        // what
+	unreplaced bool          // see standing
+	due        time.Time     // when unreplaced becomes true
+	ephemeral  time.Duration // how long a replacement takes
+}
+
+// weigh looks at another alarm.
+func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
+	w.Verdict, w.impact, w.critical = v, v.Labels[alerting.LabelImpact], v.Severity == "critical"
+	w.harm, w.harmful = harmIn(v.Fact)
+	w.spare, w.redundant = s.spare(v.Fact)
+	w.unreplaced, w.due = s.unreplaced(in, v.Fact)
+}
+
+// priority is that of an alarm that stands alone: the author's last word, then the table, then what flapping lowers.
+func (w *weighed) priority(set alerting.Settings) (alerting.Priority, string) {
+	if p, ok := labelled(w.Verdict); ok {
+		return p, "the rule says " + p.String()
+	}
+	row := table[slices.IndexFunc(table, func(r row) bool { return r.fits(w) })]
+	p, why := row.other, row.reason(w)
+	if w.critical {
+		p = row.critical
+	}
+	if w.Flapping && !w.Steadfast && p < alerting.P4 {
+		p, why = alerting.P4, fmt.Sprintf("flapping, %d starts", len(w.Starts))
+	}
+	if w.Always() && p > alerting.P2 {
+		p, why = alerting.P2, "the rule says that it always pages"
+	}
+	return p, why
+}
+
+// labelled is the priority that the rule itself names.
+func labelled(v *alerting.Verdict) (alerting.Priority, bool) {
+	l := v.Labels[alerting.LabelPriority]
+	if len(l) == 2 && l[0] == 'P' && l[1] >= '1' && l[1] <= '5' {
+		return alerting.Priority(l[1] - '0'), true
+	}
+	return 0, false
+}
+
+// harmIn is the time left to harm as the rule tells it.
+func harmIn(f *alerting.Fact) (time.Duration, bool) {
+	text := f.Annotations[alerting.AnnotationHarmIn]
+	if text == "" {
+		return 0, false
+	}
+	d, err := words.ParseDuration(text)
+	return d, err == nil
+}
+
+// harmSoon is how near harm must be in order to wake a person before any user is affected.
+const harmSoon = time.Hour
+
+// row is one line of the table.
+type row struct {
+	fits            func(w *weighed) bool
+	critical, other alerting.Priority // as the rule's author calls it critical, or not
+	reason          func(w *weighed) string
+}
+
+func says(text string) func(*weighed) string { return func(*weighed) string { return text } }
+
+// either words a row that reads otherwise for what is critical.
+func either(critical, other string) func(*weighed) string {
+	return func(w *weighed) string {
+		if w.critical {
+			return critical
+		}
+		return other
+	}
+}
+
+// table is the whole of how priorities come about; the first row that fits counts.
+var table = []row{
+	{func(w *weighed) bool { return w.Severity == "info" }, alerting.P5, alerting.P5, says("for the record")},
+	{func(w *weighed) bool { return w.Symptom }, alerting.P1, alerting.P3, either("users are hurt now", "users begin to feel it")},
+	{func(w *weighed) bool { return w.impact == "data" }, alerting.P1, alerting.P2, says("data is at risk")},
+	{func(w *weighed) bool { return w.impact == "quorum" || w.Kind == "quorum" }, alerting.P1, alerting.P2, says("quorum is at risk")},
+	{func(w *weighed) bool { return w.harmful && w.harm <= harmSoon }, alerting.P2, alerting.P2, func(w *weighed) string { return "harm in " + plain(w.harm) }},
+	{func(w *weighed) bool { return w.Kind == "partition" }, alerting.P2, alerting.P2, says("a partition does not heal by itself")},
+	{func(w *weighed) bool { return w.Group() && w.Kind == "liveness" }, alerting.P3, alerting.P3, says("only heartbeats are missing: we are blind, nothing else says that they are down")},
+	{func(w *weighed) bool { return w.Group() && !w.Known }, alerting.P2, alerting.P3, func(w *weighed) string {
+		return fmt.Sprintf("one rule on %d of %s, and nothing else is known of them", len(w.Members), w.Entity.ID)
+	}},
+	{func(w *weighed) bool { return w.Group() }, alerting.P2, alerting.P3, func(w *weighed) string { return "one rule on most of " + w.Entity.ID }},
+	{func(w *weighed) bool { return w.unreplaced }, alerting.P2, alerting.P3, func(w *weighed) string {
+		return w.spare + ", and nothing replaced it for " + plain(w.ephemeral) + ": the next loss hurts"
+	}},
+	{func(w *weighed) bool {
+		return w.redundant && w.critical && w.Kind == "saturation" && w.Annotations[alerting.AnnotationGuidance] != ""
+	}, alerting.P2, alerting.P2, says("it gets worse by itself and a person must act")},
+	{func(w *weighed) bool { return w.redundant && w.Foreign() && w.critical }, alerting.P3, alerting.P3, func(w *weighed) string { return "critical by its author; " + w.spare }},
+	{func(w *weighed) bool { return w.redundant }, alerting.P4, alerting.P4, func(w *weighed) string { return w.spare }},
+	{func(w *weighed) bool { return w.Foreign() && w.critical }, alerting.P2, alerting.P2, says("critical by its author, and nothing else is known of it")},
+	{func(w *weighed) bool { return w.Kind == "liveness" || w.Kind == "hygiene" }, alerting.P3, alerting.P4, says("nothing is broken that is known of")},
+	{func(w *weighed) bool { return w.critical }, alerting.P2, alerting.P2, says("users are not hurt; nothing stands in for it")},
+	{func(*weighed) bool { return true }, alerting.P3, alerting.P3, says("a person must look today")},
+}

@@ -1,0 +1,172 @@
+package diagnosis
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// problems makes problems of what explains what, the worst first. It returns the serial of the last that was named.
+func problems(in Input, verdicts []*alerting.Verdict) ([]*alerting.Problem, uint64) {
+	var out []*alerting.Problem
+	for _, v := range verdicts {
+		root := v
+		for root.By != nil {
+			root = root.By
+		}
+		if !v.Firing() && v != root {
+			continue
+		}
+		p := root.Of
+		if p == nil {
+			p = &alerting.Problem{Root: root}
+			root.Of = p
+			out = append(out, p)
+		}
+		p.Members = append(p.Members, v)
+		v.Of = p
+	}
+	out = slices.DeleteFunc(out, func(p *alerting.Problem) bool {
+		over := !p.Root.Past.Told && !slices.ContainsFunc(p.Members, func(v *alerting.Verdict) bool { return v.Firing() })
+		if over {
+			p.Root.Of = nil
+		}
+		return over
+	})
+	for _, p := range out {
+		measure(in.Now, p)
+	}
+	serial := name(in, out)
+	slices.SortFunc(out, worse)
+	return out, serial
+}
+
+// serious says that an alarm makes its problem what it is: the root, what users notice, and other causes; not what merely
+// follows from the root.
+func serious(p *alerting.Problem, v *alerting.Verdict) bool {
+	return v.Firing() && v.Silence == "" && (v == p.Root || v.Symptom || v.Cause && !v.Effect || v.Always())
+}
+
+// measure finds the priority of a problem, with its reason: the worst of its root, of what users notice, and of those of its
+// effects that would wake a person by themselves.
+func measure(now time.Time, p *alerting.Problem) {
+	p.Priority, p.Reason, p.Since = alerting.P5, "over", p.Root.Began()
+	for _, v := range p.Members {
+		if v.Began().Before(p.Since) {
+			p.Since = v.Began()
+		}
+		p.Always = p.Always || v.Firing() && v.Always()
+		p.Flapping = p.Flapping || v.Flapping && v.Steadfast
+		if v.Serious = serious(p, v); !v.Serious {
+			continue
+		}
+		if d, ok := harmIn(v.Fact); ok {
+			if left := max(0, d-now.Sub(v.Began())); p.Harm == 0 || left < p.Harm {
+				p.Harm = max(left, 1)
+			}
+		}
+		if v.Alone < p.Priority || !p.Awake {
+			p.Priority, p.Reason = v.Alone, v.Reason
+			if v != p.Root && !v.Group() {
+				p.Reason += ": " + v.Rule()
+			}
+		}
+		p.Awake, p.Novel = true, p.Novel || v.Novel
+	}
+	if !p.Awake {
+		p.Priority, p.Reason = p.Root.Alone, p.Root.Reason
+	}
+	p.Head = heading(p)
+}
+
+// headings say which alarm heads the page, the first that there is: what users notice, what the author wants told, what
+// stands for many, the cause in it.
+var headings = []func(p *alerting.Problem, v *alerting.Verdict) bool{
+	func(p *alerting.Problem, v *alerting.Verdict) bool { return v == p.Root && v.Cause && !v.Group() },
+	func(_ *alerting.Problem, v *alerting.Verdict) bool { return v.Symptom && v.Alone <= alerting.P2 },
+	func(_ *alerting.Problem, v *alerting.Verdict) bool { return v.Always() },
+	func(p *alerting.Problem, v *alerting.Verdict) bool { return v == p.Root && v.Group() },
+	func(_ *alerting.Problem, v *alerting.Verdict) bool { return v.Cause && !v.Group() },
+	func(_ *alerting.Problem, v *alerting.Verdict) bool { return v.Symptom },
+	func(_ *alerting.Problem, v *alerting.Verdict) bool { return v.Group() },
+}
+
+// heading chooses the alarm that heads the page: the cause where one fires.
+func heading(p *alerting.Problem) *alerting.Verdict {
+	if len(p.Members) == 1 {
+		return p.Root
+	}
+	for _, fits := range headings {
+		for _, v := range p.Members { // in the order of causes
+			if v.Serious && fits(p, v) {
+				return v
+			}
+		}
+	}
+	return p.Root
+}
+
+// worse is the order in which people are told: total, and the same for the same alarms.
+func worse(a, b *alerting.Problem) int {
+	return cmp.Or(
+		cmp.Compare(a.Priority, b.Priority),
+		cmp.Compare(len(b.Members), len(a.Members)),
+		cmp.Compare(orNever(a.Harm), orNever(b.Harm)),
+		compareBool(b.Novel, a.Novel),
+		a.Since.Compare(b.Since),
+		cmp.Compare(a.Root.ID, b.Root.ID),
+	)
+}
+
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return 1 << 62
+	}
+	return d
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// name keeps the ID of a problem while it lives: it takes over that of its first member that led one, or that leads it now.
+func name(in Input, ps []*alerting.Problem) (serial uint64) {
+	serial = in.Serial
+	taken := map[string]bool{}
+	for _, p := range ps {
+		for _, v := range p.Members {
+			if id := v.Past.Problem; id != "" && !taken[id] && (v.Past.Led || v == p.Root) {
+				p.ID, taken[id] = id, true
+				break
+			}
+		}
+	}
+	for _, p := range ps {
+		if p.ID == "" {
+			serial++
+			p.ID = fmt.Sprintf("p%d-%s", serial, p.Root.First.UTC().Format("0102T150405"))
+		}
+	}
+	return serial
+}
+
+// plain writes a duration without the zeros behind: 1h and 3m, not 1h0m0s and 3m0s.
+func plain(d time.Duration) string {
+	text := d.String()
+	for _, zeros := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zeros) {
+			text = text[:len(text)-len("0s")]
+		}
+	}
+	return text
+}

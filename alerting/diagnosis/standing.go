@@ -1,0 +1,111 @@
+package diagnosis
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/topology"
+)
+
+// standing is how the fleet stands: what is lost, and what of that could be spared.
+type standing struct {
+	graph  *topology.Graph
+	lost   map[string]bool                // nodes and machines that are gone
+	wholes map[string]topology.Redundancy // those asked about
+}
+
+// stand finds what is lost: a node whose own rule says that it is down, and a machine on which two rules agree. One ping
+// that fails is no loss.
+func stand(facts []*alerting.Fact, g *topology.Graph) *standing {
+	s := &standing{graph: g, lost: map[string]bool{}, wholes: map[string]topology.Redundancy{}}
+	rules := map[string]map[string]bool{}
+	down := map[string]bool{}
+	for _, f := range facts {
+		if !f.Firing() || !f.Known || f.Kind != "down" && f.Kind != "liveness" {
+			continue
+		}
+		id := f.Entity.ID
+		switch f.Entity.Kind {
+		case topology.KindNode:
+			if f.Kind == "down" {
+				s.lost[id] = true
+			}
+		case topology.KindHost:
+			if rules[id] == nil {
+				rules[id] = map[string]bool{}
+			}
+			rules[id][f.Rule()] = true
+			down[id] = down[id] || f.Kind == "down"
+		}
+	}
+	for id, agree := range rules {
+		if len(agree) > 1 && down[id] {
+			s.lost[id] = true
+		}
+	}
+	return s
+}
+
+// redundancy is how the whole stands that an entity is a part of, the entity lost.
+func (s *standing) redundancy(id string) (topology.Redundancy, bool) {
+	return s.graph.Redundancy(id, s.lost, s.wholes)
+}
+
+// spare says whether something stands in for the machine or node of an alarm, and what.
+func (s *standing) spare(f *alerting.Fact) (string, bool) {
+	id := f.Entity.ID
+	if !f.Known && len(f.Entity.Parents) > 0 {
+		id = f.Entity.Parents[0]
+	}
+	e, ok := s.graph.Get(id)
+	if !ok || e.Kind != topology.KindHost && e.Kind != topology.KindNode {
+		return "", false
+	}
+	r, part := s.redundancy(id)
+	switch {
+	case part && r.Left():
+		return fmt.Sprintf("one of %d in %s, which spares %d and lost %d", r.Of, r.Whole, r.Spare, r.Lost), true
+	case part && f.Kind != "down":
+		// The whole is worse off than it can bear, and an alarm of its own says that.
+		return fmt.Sprintf("one of %d in %s", r.Of, r.Whole), true
+	case !part && e.Group != "":
+		return "its group " + e.Group + " replaces it", true
+	}
+	return "", false
+}
+
+// unreplaced says that a node is down for longer than its return or its replacement takes, and that it was the one that
+// could be spared. Where more could be, each loss is a ticket, and too many of them are one alarm of the whole. due is
+// when that will be so, if nothing changes.
+func (s *standing) unreplaced(in Input, f *alerting.Fact) (is bool, due time.Time) {
+	if f.Group() || !f.Firing() || f.Kind != "down" || f.Entity.Kind != topology.KindNode {
+		return false, due
+	}
+	r, part := s.redundancy(f.Entity.ID)
+	if !part || r.Spare != 1 || r.Lost != 1 || s.replaced(in, f) {
+		return false, due
+	}
+	due = f.Began().Add(in.Settings.Wait.Ephemeral)
+	return !due.After(in.Now), due
+}
+
+// replaced says that the group of a node has got as many new ones as it lost.
+func (s *standing) replaced(in Input, f *alerting.Fact) bool {
+	if f.Entity.Group == "" {
+		return false
+	}
+	born, lost := 0, 0
+	for _, id := range s.graph.Fleet(topology.KindNode, f.Entity.Service) {
+		if e, _ := s.graph.Get(id); e.Group != f.Entity.Group {
+			continue
+		}
+		if !s.lost[id] && in.Born[id].After(f.Began()) {
+			born++
+		}
+		if s.lost[id] {
+			lost++
+		}
+	}
+	return born > 0 && born >= lost
+}

@@ -1,0 +1,115 @@
+package incidents
+
+import (
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Desk keeps the incidents. It is used by one goroutine at a time.
+type Desk struct {
+	set       alerting.Settings
+	incidents []*incident
+	past      map[string]past
+	routes    map[string]*route
+	claims    map[string]claim   // by the ID of a root
+	hiding    map[string]*hiding // alarms that others explain, by ID
+	storm     storm
+	standby   bool      // another router of the fleet sends
+	listen    time.Time // when an earlier life was learnt of; zero: there was none
+	serial    uint64    // of actions
+
+	now     time.Time
+	in      Input
+	items   []*item          // of the last step, the worst first
+	byAlarm map[string]*item // by the ID of an alarm
+	changes []*alerting.Verdict
+	wake    wake
+}
+
+// Input is what diagnosis found, and what the router remembers that matters here.
+type Input struct {
+	Now       time.Time
+	Alarms    []*alerting.Verdict // the best cause first
+	Problems  []*alerting.Problem // the worst first
+	Connected func(a, b *alerting.Problem) bool
+	Silences  map[string]alerting.Silence // by ID
+	Firing    func(id string) bool        // whether the alarm with this ID fires
+}
+
+// item is a problem as the desk sees it: what a person was told of it, and what it waits for.
+type item struct {
+	*alerting.Problem
+	incident *incident // what a person was told of it
+	told     bool      // that incident says all that must be said
+	state    alerting.State
+	until    time.Time
+	behind   *item
+	ready    time.Time // its waits are over
+}
+
+// New makes a Desk. The settings must be valid.
+func New(s alerting.Settings) *Desk {
+	return &Desk{set: s, past: map[string]past{}, routes: map[string]*route{}, claims: map[string]claim{}, hiding: map[string]*hiding{}, byAlarm: map[string]*item{}}
+}
+
+// wake gathers the times at which time alone changes something, and keeps the first that is to come.
+type wake struct{ now, at time.Time }
+
+func (w *wake) add(t time.Time) {
+	if t.After(w.now) && (w.at.IsZero() || t.Before(w.at)) {
+		w.at = t
+	}
+}
+
+// Advance takes what diagnosis found and decides what to do now. next is when time alone changes something.
+func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
+	d.in, d.now, d.wake = in, in.Now, wake{now: in.Now}
+	d.changes = d.changes[:0]
+	d.items, d.byAlarm = make([]*item, 0, len(in.Problems)), make(map[string]*item, len(in.Alarms))
+	for _, p := range in.Problems {
+		x := &item{Problem: p}
+		d.items = append(d.items, x)
+		for _, v := range p.Members {
+			d.byAlarm[v.ID] = x
+		}
+	}
+	for _, v := range in.Alarms {
+		if v.Kind == "change" {
+			d.changes = append(d.changes, v)
+		}
+	}
+	d.hide()
+	d.wake.add(d.storm.watch(d.now, d.set.Storm))
+	d.match()
+	d.forgetClaims()
+	d.forgetPast()
+	d.schedule()
+	d.remark()
+	if !d.standby {
+		out = d.send()
+	}
+	return out, d.wake.at
+}
+
+// come says that t is not ahead any more.
+func (d *Desk) come(t time.Time) bool { return !t.After(d.now) }
+
+// Busy says that an incident is kept.
+func (d *Desk) Busy() bool { return len(d.incidents) > 0 }
+
+// Told says what people were told of the alarms that make incidents, by the ID of the alarm.
+func (d *Desk) Told() map[string]Told {
+	out := map[string]Told{}
+	for _, i := range d.incidents {
+		for _, id := range i.core {
+			if _, ok := out[id]; !ok {
+				out[id] = Told{Acked: i.rec.AckedBy != ""}
+			}
+		}
+	}
+	return out
+}
+
+// Told is what a person was told of an alarm: there is an incident.
+type Told struct{ Acked bool }

@@ -1,0 +1,137 @@
+package incidents
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// A page says what was true when it was sent. What has become of it since is noted after newsFirst, and then at intervals
+// that double up to newsMost, where it reads differently.
+const (
+	newsFirst = 5 * time.Minute
+	newsMost  = time.Hour
+)
+
+// news notes how an open incident stands now.
+func (d *Desk) news(x *item) {
+	i := x.incident
+	if i.digest || !x.Awake {
+		return
+	}
+	if i.said == "" {
+		i.said, i.saidAt, i.newsIn = standing(i.rec.Page), i.rec.UpdatedAt, newsFirst
+	}
+	if due := i.saidAt.Add(i.newsIn); !d.come(due) {
+		d.wake.add(due)
+		return
+	}
+	i.saidAt = d.now
+	if now := standing(d.page(x, nil)); now != i.said {
+		i.said, i.newsIn = now, min(2*i.newsIn, newsMost)
+		i.note("Now: " + now)
+	}
+}
+
+// standing is what of a page changes while it is open.
+func standing(p alerting.Page) string {
+	if p.Impact == "" || p.Impact == p.Broken {
+		return p.Broken
+	}
+	return p.Broken + "; " + p.Impact
+}
+
+// hiding is since when an alarm is explained by another one, and whether that was noted.
+type hiding struct {
+	since time.Time
+	noted bool
+	seen  bool // in this step
+}
+
+// hide notes since when alarms are explained by others.
+func (d *Desk) hide() {
+	for _, v := range d.in.Alarms {
+		if v.By == nil || !v.Firing() {
+			continue
+		}
+		h := d.hiding[v.ID]
+		if h == nil || h.since.Before(v.First) { // it ended and began again in between
+			h = &hiding{since: d.now}
+			d.hiding[v.ID] = h
+		}
+		h.seen = true
+	}
+	for id, h := range d.hiding {
+		if !h.seen {
+			delete(d.hiding, id)
+		}
+		h.seen = false
+	}
+}
+
+// remark adds notes to open incidents: how they stand now; what stays hidden for long, once; and in a storm how that stands.
+func (d *Desk) remark() {
+	for _, x := range d.items {
+		if !x.told || !x.incident.rec.Open {
+			continue
+		}
+		d.news(x)
+		if count := d.hidden(x); len(count) > 0 {
+			x.incident.note("Hidden behind this for over " + plain(d.set.HiddenFor) + ": " + counted(count))
+		}
+	}
+	d.sum()
+}
+
+// hidden counts by rule what has been hidden in x for long and was not noted; from now on it was.
+func (d *Desk) hidden(x *item) map[string]int {
+	count := map[string]int{}
+	for _, v := range x.Members {
+		h := d.hiding[v.ID]
+		if h == nil || h.noted || v.Group() || !v.Firing() {
+			continue
+		}
+		if due := h.since.Add(d.set.HiddenFor); !d.come(due) {
+			d.wake.add(due)
+			continue
+		}
+		h.noted = true
+		count[v.Rule()]++
+	}
+	return count
+}
+
+// maxNotes wait on one incident.
+const maxNotes = 8
+
+func (i *incident) note(text string) {
+	if len(i.notes) < maxNotes {
+		i.notes = append(i.notes, text)
+	}
+}
+
+func counted(count map[string]int) string {
+	var parts []string
+	for _, rule := range slices.Sorted(maps.Keys(count)) {
+		parts = append(parts, fmt.Sprintf("%d %s", count[rule], rule))
+		if len(parts) == 20 {
+			break
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// plain writes a duration without the zeros behind: 1h and 3m, not 1h0m0s and 3m0s.
+func plain(d time.Duration) string {
+	text := d.String()
+	for _, zeros := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zeros) {
+			text = text[:len(text)-len("0s")]
+		}
+	}
+	return text
+}

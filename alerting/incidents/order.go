@@ -1,0 +1,226 @@
+package incidents
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// DefaultRoute is where alarms go that no other route is for.
+const DefaultRoute = "default"
+
+// route is the name of the way on which x is told.
+func (d *Desk) route(x *item) string {
+	if x.incident != nil && !x.incident.digest && !d.mustWake(x) {
+		return x.incident.rec.Route
+	}
+	if x.Priority >= alerting.P3 && d.set.LowRoute != "" {
+		return d.set.LowRoute
+	}
+	if d.set.RouteBy == nil {
+		return DefaultRoute
+	}
+	return cmp.Or(d.set.RouteBy(x.Head.Labels), DefaultRoute)
+}
+
+// mustWake says that what was told, or tried, on the route that wakes nobody must wake somebody now.
+func (d *Desk) mustWake(x *item) bool {
+	return !x.told && x.Priority <= alerting.P2 && d.set.LowRoute != "" && x.incident.rec.Route == d.set.LowRoute
+}
+
+// want is one thing that could be sent now. The least class goes first; within one the worst problem does.
+type want struct {
+	class    int
+	kind     alerting.ActionKind
+	item     *item
+	incident *incident
+	more     []*item // of a digest
+}
+
+const (
+	classTriggerP1 = iota
+	classTitleP1
+	classTriggerP2
+	classTitle
+	classResolve
+	classTriggerP3
+	classNote
+)
+
+// wants is what each route could send now, by its name.
+type wants map[string][]want
+
+// gather finds all that could be sent now: triggers that are due, changes of title, resolves and notes.
+func (d *Desk) gather() wants {
+	out := wants{}
+	digest := map[string]int{} // place of the trigger that the P3 of a route join
+	for _, x := range d.items {
+		name := d.route(x)
+		if x.told {
+			d.wantTitle(out, name, x)
+			continue
+		}
+		if x.state != alerting.Waiting || !x.until.IsZero() {
+			continue
+		}
+		if i := x.incident; i != nil && i.tried && !d.come(i.after) {
+			d.wake.add(i.after)
+			continue
+		}
+		if n, ok := digest[name]; ok && x.Priority >= alerting.P3 && x.incident == nil {
+			out[name][n].more = append(out[name][n].more, x)
+			continue
+		}
+		if x.Priority >= alerting.P3 && x.incident == nil {
+			digest[name] = len(out[name])
+		}
+		out[name] = append(out[name], want{class: triggerClass(x.Priority), kind: alerting.Trigger, item: x})
+	}
+	for _, i := range d.incidents {
+		d.wantRest(out, i)
+	}
+	return out
+}
+
+func triggerClass(p alerting.Priority) int {
+	switch p {
+	case alerting.P1:
+		return classTriggerP1
+	case alerting.P2:
+		return classTriggerP2
+	}
+	return classTriggerP3
+}
+
+// wantTitle adds a change of title, where an open incident should say something else.
+func (d *Desk) wantTitle(out wants, name string, x *item) {
+	if !x.incident.rec.Open {
+		return
+	}
+	yes, at := d.retitled(x)
+	d.wake.add(at)
+	if !yes {
+		return
+	}
+	w := want{class: classTitle, kind: alerting.Retitle, item: x, incident: x.incident}
+	if x.Priority == alerting.P1 {
+		w.class = classTitleP1
+	}
+	out[name] = append(out[name], w)
+}
+
+// wantRest adds the resolve or the next note of an incident.
+func (d *Desk) wantRest(out wants, i *incident) {
+	name := i.rec.Route
+	yes, at := d.resolvable(i)
+	d.wake.add(at)
+	switch {
+	case yes:
+		out[name] = append(out[name], want{class: classResolve, kind: alerting.Resolve, incident: i})
+	case len(i.notes) > 0 && i.rec.Open && d.come(i.after):
+		out[name] = append(out[name], want{class: classNote, kind: alerting.Note, incident: i})
+	case len(i.notes) > 0 && i.rec.Open:
+		d.wake.add(i.after)
+	}
+}
+
+// retitlePace keeps titles from changing back and forth. A cause that was found changes one at once.
+const retitlePace = 30 * time.Second
+
+// retitled says whether an open incident should say something else: a better cause, or what users still notice when
+// the cause is over. Other leftovers do not change it. at is when time alone will make it so.
+func (d *Desk) retitled(x *item) (yes bool, at time.Time) {
+	i := x.incident
+	if !x.Awake || i.deaf || i.digest || i.rec.AckedBy != "" && !i.closedAt.IsZero() {
+		return false, at
+	}
+	if !d.come(i.after) {
+		return false, i.after
+	}
+	worse := x.Priority < i.rec.Page.Priority
+	if heads(x.Head, i.headed) && !worse && !i.stale {
+		return false, at
+	}
+	if i.stale || worse || x.Head == x.Root && !x.Head.Group() {
+		return true, at
+	}
+	if x.Head.Symptom && x.Head.Alone <= alerting.P2 && x.Head.Layer != "edge" && !d.in.Firing(i.headed) { // it outlives its cause
+		at = i.titled.Add(retitlePace)
+		return d.come(at), at
+	}
+	return false, at
+}
+
+// heads says that the alarm with this ID is v, or stands behind it.
+func heads(v *alerting.Verdict, id string) bool {
+	return v.ID == id || slices.Contains(v.Members, id)
+}
+
+// route is the way to one on-call: one action unanswered at most, and no more in a minute than the pager takes.
+type route struct {
+	action   *alerting.Action // unanswered
+	incident *incident
+	sent     []time.Time // events of the last minute
+	limit    int         // events a minute, now
+	limited  time.Time   // when limit last changed
+	until    time.Time   // no events before
+	fails    int         // answers lost in a row
+}
+
+// send chooses for each route what goes out next. It is decided anew each time, so that order, title and priority
+// are those of the moment.
+func (d *Desk) send() []alerting.Action {
+	all := d.gather()
+	var out []alerting.Action
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		rt := d.routes[name]
+		if rt == nil {
+			rt = &route{limit: d.set.Rate.PerMinute}
+			d.routes[name] = rt
+		}
+		if rt.action != nil {
+			continue
+		}
+		list := all[name]
+		slices.SortStableFunc(list, func(a, b want) int { return cmp.Compare(a.class, b.class) })
+		rt.recover(d.now, d.set.Rate)
+		for _, w := range list {
+			yes, at := rt.allows(d.now, d.set.Rate, w)
+			d.wake.add(at)
+			if yes {
+				out = append(out, d.act(rt, name, w))
+				break
+			}
+		}
+	}
+	return out
+}
+
+// recover forgets what was sent more than a minute ago, and gives back the rate that a pager had cut.
+func (rt *route) recover(now time.Time, set alerting.Rates) {
+	rt.sent = slices.DeleteFunc(rt.sent, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	if rt.limit < set.PerMinute && now.Sub(rt.limited) >= time.Minute {
+		rt.limit, rt.limited = min(set.PerMinute, rt.limit*2), now
+	}
+}
+
+// allows says whether the limits let it go now, or when they will. Room is kept for P1 and for resolves.
+func (rt *route) allows(now time.Time, set alerting.Rates, w want) (yes bool, at time.Time) {
+	if w.kind != alerting.Trigger && w.kind != alerting.Resolve {
+		return true, at
+	}
+	if rt.until.After(now) {
+		return false, rt.until
+	}
+	limit := rt.limit
+	if w.class != classTriggerP1 && w.kind != alerting.Resolve {
+		limit -= min(set.Reserve, limit/2)
+	}
+	if len(rt.sent) < limit {
+		return true, at
+	}
+	return false, rt.sent[0].Add(time.Minute)
+}

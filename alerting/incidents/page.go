@@ -1,0 +1,167 @@
+package incidents
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// page is what a person would read of a problem now. more are further problems of the same digest.
+func (d *Desk) page(x *item, more []*item) alerting.Page {
+	head := x.Head
+	told := head
+	if len(head.Parts) > 0 {
+		told = head.Parts[0]
+	}
+	symptom := x.symptom()
+	out := alerting.Page{
+		Priority: x.Priority, Sentence: x.sentence(symptom), Rule: head.Rule(), Entity: cmp.Or(head.Entity.ID, head.Labels["instance"]),
+		Service: head.Service(), Impact: x.impact(symptom), Broken: x.broken(), Since: x.Since, Guidance: x.guidance(),
+		Changed: d.changed(x), Explained: x.explained(told), Behind: d.behind(x), Reason: x.Reason, Runbook: told.Annotations[alerting.AnnotationRunbook],
+	}
+	if told.Generator != "" {
+		out.Links = map[string]string{"Graph": told.Generator}
+	}
+	if len(more) > 0 {
+		out.Sentence = clip(fmt.Sprintf("%d things for today; %s", len(more)+1, head.Summary()), maxSentence)
+		for _, m := range more {
+			out.Explained = append(out.Explained, d.page(m, nil).Explained...)
+			out.Behind = append(out.Behind, m.Head.Summary())
+		}
+	}
+	return out
+}
+
+// maxSentence keeps a title readable on a locked phone.
+const maxSentence = 79
+
+// symptom is what users feel of it most, nil if nothing.
+func (x *item) symptom() *alerting.Verdict {
+	for _, a := range x.Members {
+		if a.Serious && a.Symptom {
+			return a
+		}
+	}
+	return nil
+}
+
+// sentence says who is hurt and what is broken.
+func (x *item) sentence(symptom *alerting.Verdict) string {
+	broken := x.broken()
+	if symptom == nil || broken == symptom.Summary() {
+		return clip(broken, maxSentence)
+	}
+	hurt := clip(clause(symptom.Summary()), 36)
+	return hurt + " (" + clip(broken, maxSentence-3-utf8.RuneCountInString(hurt)) + ")"
+}
+
+func (x *item) broken() string {
+	if x.Root.Cause && x.Root.Serious {
+		return x.Root.Summary()
+	}
+	return x.Head.Summary()
+}
+
+func (x *item) impact(symptom *alerting.Verdict) string {
+	switch {
+	case symptom != nil:
+		return symptom.Summary()
+	case x.Priority <= alerting.P2:
+		return "no user is hurt yet, as far as is known"
+	}
+	return "no user is hurt"
+}
+
+// guidance is the first thing to do: of the head, else of the root, else of what is serious.
+func (x *item) guidance() string {
+	for _, a := range append([]*alerting.Verdict{x.Head, x.Root}, x.Members...) {
+		if g := a.Annotations[alerting.AnnotationGuidance]; g != "" && (a == x.Head || a.Serious) {
+			return g
+		}
+	}
+	return "no guidance: the rule " + x.Head.Rule() + " has none"
+}
+
+// changed are deploys and changes of the last hour.
+func (d *Desk) changed(x *item) []string {
+	var out []string
+	for _, a := range d.changes {
+		if a != x.Head && d.now.Sub(a.Began()) <= time.Hour && len(out) < 5 {
+			out = append(out, a.Summary())
+		}
+	}
+	return out
+}
+
+// explained are the alarms behind a page as they were told: the head, the root, what is serious, the rest.
+func (x *item) explained(head *alerting.Verdict) []alerting.Alarm {
+	list := []*alerting.Verdict{head}
+	seen := map[*alerting.Verdict]bool{head: true}
+	add := func(a *alerting.Verdict) {
+		for _, m := range append([]*alerting.Verdict{a}, a.Parts...) {
+			if !m.Group() && !seen[m] {
+				seen[m] = true
+				list = append(list, m)
+			}
+		}
+	}
+	for _, a := range x.Members {
+		if !a.Group() && (a == x.Root || a.Serious) {
+			add(a)
+		}
+	}
+	for _, a := range x.Members {
+		if a.Firing() {
+			add(a)
+		}
+	}
+	out := make([]alerting.Alarm, len(list))
+	for n, a := range list {
+		out[n] = a.Alarm
+	}
+	return out
+}
+
+// behind names what waits for its turn.
+func (d *Desk) behind(x *item) []string {
+	var out []string
+	for _, o := range d.items {
+		if o != x && o.Awake && !o.told && !d.boardOnly(o) && d.route(o) == d.route(x) && len(out) < 3 {
+			out = append(out, o.Priority.String()+" "+clip(o.Head.Summary(), maxSentence))
+		}
+	}
+	return out
+}
+
+// clause is the first part of a summary.
+func clause(s string) string {
+	for _, sep := range []string{": ", " ("} {
+		if n := strings.Index(s, sep); n >= 12 {
+			s = s[:n]
+		}
+	}
+	return s
+}
+
+// clip cuts s to n runes, between words where that costs little.
+func clip(s string, n int) string {
+	runes := []rune(strings.Join(strings.Fields(s), " "))
+	if len(runes) <= n {
+		return string(runes)
+	}
+	runes = runes[:n-1]
+	if at := slices.Index(runes[n/2:], ' '); at >= 0 {
+		for k := len(runes) - 1; k > n/2; k-- {
+			if runes[k] == ' ' {
+				runes = runes[:k]
+				break
+			}
+		}
+	}
+	return string(runes) + "…"
+}

@@ -1,0 +1,65 @@
+package incidents
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// View returns how the problems stand since the last Advance. It shares nothing with the desk.
+func (d *Desk) View() []alerting.ProblemView {
+	var out []alerting.ProblemView
+	for _, x := range d.items {
+		out = append(out, d.view(x))
+	}
+	return out
+}
+
+func (d *Desk) view(x *item) alerting.ProblemView {
+	pv := alerting.ProblemView{
+		ID: x.ID, Route: d.route(x), State: x.state, Until: x.until, Priority: x.Priority, Reason: x.Reason,
+		Page: d.page(x, nil), Root: x.Root.Clone(), Since: x.Since, Note: noteOf(x),
+	}
+	for n, a := range pv.Page.Explained {
+		pv.Page.Explained[n] = a.Clone()
+	}
+	if x.behind != nil {
+		pv.Behind = x.behind.ID
+	}
+	if i := x.incident; i != nil {
+		pv.Key, pv.AckedBy = i.rec.Key, i.rec.AckedBy
+	} else if c, ok := d.claimed(x); ok {
+		pv.AckedBy = c.by
+	}
+	if x.Root.Silence != "" {
+		pv.SilencedBy = d.in.Silences[x.Root.Silence].CreatedBy
+	}
+	for _, v := range x.Members {
+		if v == x.Root || v.Group() || !v.Firing() {
+			continue
+		}
+		h := d.hiding[v.ID]
+		pv.Explained = append(pv.Explained, alerting.ExplainedAlarm{
+			Alarm: v.Clone(), Why: v.Why, Since: v.Began(), Lost: v.Lost || v.Unheard,
+			Over15: h != nil && d.now.Sub(h.since) > d.set.HiddenFor,
+		})
+	}
+	return pv
+}
+
+func noteOf(x *item) string {
+	switch {
+	case x.Root.Flapping:
+		return fmt.Sprintf("flapping: %d starts", len(x.Root.Starts))
+	case x.Root.Unheard:
+		return "not heard since the restart"
+	case x.Root.Lost:
+		return "lost contact: nobody has told of it since " + x.Root.EndsAt.UTC().Format(time.TimeOnly)
+	case x.incident != nil && x.incident.closedBy != "":
+		return "closed at the pager by " + x.incident.closedBy + ", and still there"
+	case x.incident != nil && x.incident.tried:
+		return "the pager has not taken it yet"
+	}
+	return ""
+}

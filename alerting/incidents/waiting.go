@@ -1,0 +1,178 @@
+package incidents
+
+import (
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// schedule finds for each problem where it stands and until when.
+func (d *Desk) schedule() {
+	for _, x := range d.items {
+		x.ready = d.ready(x)
+	}
+	for _, x := range d.items {
+		x.state, x.until, x.behind = d.stand(x)
+		d.wake.add(x.until)
+	}
+}
+
+// stand is the state of a problem, until when, and behind which other problem.
+func (d *Desk) stand(x *item) (alerting.State, time.Time, *item) {
+	switch i := x.incident; {
+	case i != nil && x.told && !x.Awake && i.open():
+		return alerting.Recovering, i.quiet.Add(d.quietFor(x)), nil
+	case i != nil && x.told && i.rec.AckedBy != "":
+		return alerting.AckedState, time.Time{}, nil
+	case i != nil && x.told:
+		return alerting.Paged, time.Time{}, nil
+	case !x.Awake && x.Root.Silence != "":
+		return alerting.Quiet, d.in.Silences[x.Root.Silence].EndsAt, nil
+	case !x.Awake:
+		return alerting.Recovering, x.Root.Ended.Add(d.set.Resolve.AfterCause), nil
+	case d.boardOnly(x):
+		return alerting.Board, time.Time{}, nil
+	case x.ready.After(d.now):
+		return alerting.Waiting, x.ready, nil
+	}
+	if until, behind := d.heldUntil(x); until.After(d.now) {
+		return alerting.Held, until, behind
+	}
+	return alerting.Waiting, time.Time{}, nil // for its turn at the pager
+}
+
+// boardOnly says that nobody is to be told of it away from the board.
+func (d *Desk) boardOnly(x *item) bool {
+	if x.Always {
+		return false
+	}
+	least := alerting.P3
+	if d.set.TellP4 {
+		least = alerting.P4
+	}
+	if x.Priority > least {
+		return true
+	}
+	for _, v := range x.Members {
+		if v.Serious && !v.Never() && v.Alone <= least {
+			return false
+		}
+	}
+	return true
+}
+
+// ready says when a problem has waited long enough for its cause or its effects to show.
+func (d *Desk) ready(x *item) time.Time {
+	if !x.Awake {
+		return time.Time{}
+	}
+	first, symptom := firsts(x)
+	ready := d.shown(x, symptom)
+	if most := first.Add(d.set.Wait.Most); !first.IsZero() && most.Before(ready) {
+		ready = most
+	}
+	if symptom.IsZero() && x.Root.Ephemeral {
+		ready = later(ready, x.Root.First.Add(d.set.Wait.Ephemeral))
+	}
+	return d.listening(x, ready)
+}
+
+// firsts are when the first alarm in a problem that would wake a person was heard of, and the first that users notice.
+func firsts(x *item) (first, symptom time.Time) {
+	for _, v := range x.Members {
+		if !v.Serious || v.Alone > alerting.P2 {
+			continue
+		}
+		first = earlier(first, v.First)
+		if v.Symptom {
+			symptom = earlier(symptom, v.First)
+		}
+	}
+	return first, symptom
+}
+
+// shown is when causes and effects must have shown. symptom is when users were first seen to notice, if they are.
+func (d *Desk) shown(x *item, symptom time.Time) time.Time {
+	w := d.set.Wait
+	switch {
+	case x.Flapping:
+		return d.now
+	case !symptom.IsZero() && x.Head == x.Root && x.Root.Cause:
+		return earlier(symptom.Add(w.SymptomAlone), later(symptom, x.Root.First).Add(w.SymptomWithCause))
+	case !symptom.IsZero():
+		return symptom.Add(w.SymptomAlone)
+	case x.Priority >= alerting.P3:
+		return x.Head.First.Add(w.Low)
+	case x.Root.ForWhole:
+		return x.Root.First.Add(w.RollUp)
+	}
+	return x.Head.First.Add(w.CauseAlone)
+}
+
+// listening holds everything back for a while after a restart, until senders have repeated what still fires.
+func (d *Desk) listening(x *item, ready time.Time) time.Time {
+	if d.listen.IsZero() {
+		return ready
+	}
+	wait := d.set.Start.Listen
+	if x.Priority == alerting.P1 {
+		wait = d.set.Start.ListenP1
+	}
+	return later(ready, d.listen.Add(wait))
+}
+
+// freePages of a storm go out without pace.
+const freePages = 2
+
+// heldUntil says how long a problem that is ready stays behind another one.
+func (d *Desk) heldUntil(x *item) (until time.Time, behind *item) {
+	if x.Priority == alerting.P1 || x.Always || x.Harm > 0 && x.Harm < d.set.Hold.HarmIn {
+		return time.Time{}, nil
+	}
+	for _, o := range d.items {
+		if !d.holds(o, x) {
+			continue
+		}
+		if t := x.ready.Add(d.holdFor(o, x)); t.After(until) {
+			until, behind = t, o
+		}
+	}
+	if !x.Root.Firing() && x.incident == nil { // as a rule, what follows from a cause that is over ends soon after it
+		until = later(until, x.Root.Ended.Add(d.set.Resolve.AfterCause))
+	}
+	return later(until, d.storm.holds(x, d.set)), behind
+}
+
+// holds says that x has to wait behind o.
+func (d *Desk) holds(o, x *item) bool {
+	switch {
+	case o == x || !o.Awake || d.boardOnly(o) || d.route(o) != d.route(x) || o.Priority >= x.Priority || o.Priority > alerting.P2:
+		return false
+	}
+	return !o.told || o.incident.rec.AckedBy == ""
+}
+
+// holdFor is how long x waits behind o at most.
+func (d *Desk) holdFor(o, x *item) time.Duration {
+	switch {
+	case x.Priority >= alerting.P3:
+		return d.set.Hold.P3
+	case d.in.Connected(o.Problem, x.Problem):
+		return d.set.Hold.Connected
+	}
+	return d.set.Hold.Unrelated
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,217 @@
+// Package simulate lets a router live through a list of events against a pager, in simulated time. It is the only
+// simulator: replay, the unit tests of rules, and our own tests use it, so that what they show is what production decides.
+//
+// It reads no clock, no network and no disk. A Player is used by one goroutine at a time.
+package simulate
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/router"
+	"github.com/navcloud/binnacle/alerting/topology"
+)
+
+// Options are what a Player works with.
+type Options struct {
+	Settings alerting.Settings // valid, routes included
+	Graph    *topology.Graph   // nil: no graph
+	AckAfter time.Duration     // a person acknowledges each page so long after it came; 0: nobody does
+	By       string            // who acknowledges; empty: "replay"
+	// Answer replaces the pager's answer where it is not Accepted; 0: the process dies before it. nil: the pager's own.
+	Answer func(at time.Time, a alerting.Action) alerting.Outcome
+}
+
+// Event is one thing that happens: an input of the router, or a change of the pager.
+type Event struct {
+	At    time.Time
+	In    alerting.Input
+	Pager *Pager
+}
+
+// Call is one call to the pager.
+type Call struct {
+	At      time.Time
+	Action  alerting.Action
+	Outcome alerting.Outcome
+	New     bool // it opened an incident at the pager: this one notifies
+}
+
+// How the world around a router behaves.
+const (
+	answerAfter = 100 * time.Millisecond // a pager takes so long to answer
+	giveUp      = 10 * time.Second       // a call without an answer ends after
+	// gather is how long alarms wait for each other before a router that is busy: a storm costs few steps.
+	gather = 200 * time.Millisecond
+)
+
+// Player is a router, a pager and the time that passes for them.
+type Player struct {
+	// Watch is called after each step; it may be nil. What it returns ends the play.
+	Watch func(now time.Time, v func() alerting.View) error
+
+	o      Options
+	router *router.Router
+	events []Event // to come, in order
+	in     []alerting.Input
+	next   time.Time // when the router wants to be asked; zero: it waits for an event
+	now    time.Time
+	ran    bool
+
+	pager  Pager
+	open   map[string]bool // at the pager, by dedup key
+	calls  []Call
+	firing map[string]bool // fingerprints that fired
+}
+
+// New makes a Player.
+func New(o Options) *Player {
+	p := &Player{o: o, router: router.New(o.Settings), open: map[string]bool{}, firing: map[string]bool{}}
+	if o.Graph != nil {
+		p.in = append(p.in, alerting.Topology{Graph: o.Graph})
+	}
+	return p
+}
+
+// Restart is kill -9 and a start on the same ledger: what was not answered is lost, what was recorded is known.
+func (p *Player) Restart() {
+	recs := p.Records()
+	p.router = router.New(p.o.Settings)
+	p.router.Restore(recs)
+	p.in, p.next = nil, time.Time{}
+	p.ran = false
+	p.events = slices.DeleteFunc(p.events, func(e Event) bool { _, result := e.In.(alerting.Result); return result })
+	if p.o.Graph != nil {
+		p.in = append(p.in, alerting.Topology{Graph: p.o.Graph})
+	}
+}
+
+// Records are what the ledger holds: of each key the last one, pending where its call has no answer yet.
+func (p *Player) Records() []alerting.Record {
+	by := map[string]alerting.Record{}
+	for _, c := range p.calls {
+		rec := c.Action.Record
+		if c.Outcome != alerting.Accepted {
+			rec.Pending = c.Action.ID
+		}
+		by[rec.Key] = rec
+	}
+	out := make([]alerting.Record, 0, len(by))
+	for _, rec := range by {
+		out = append(out, rec)
+	}
+	slices.SortFunc(out, func(a, b alerting.Record) int { return cmp.Compare(a.Key, b.Key) })
+	return out
+}
+
+// Add puts events in. Those of one time keep their order.
+func (p *Player) Add(events ...Event) {
+	p.events = append(p.events, events...)
+	slices.SortStableFunc(p.events, func(a, b Event) int { return a.At.Compare(b.At) })
+}
+
+// Run lets time pass until end. It errs where Watch does.
+func (p *Player) Run(end time.Time) error {
+	for {
+		at, ok := p.due()
+		if !ok || at.After(end) {
+			return nil
+		}
+		p.now, p.ran = at, true
+		for len(p.events) > 0 && !p.events[0].At.After(at) {
+			p.take(p.events[0])
+			p.events = p.events[1:]
+		}
+		p.step()
+		if p.Watch != nil {
+			if err := p.Watch(p.now, p.router.View); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// due is when something happens next.
+func (p *Player) due() (at time.Time, ok bool) {
+	at = p.next
+	soonest := p.now.Add(gather)
+	for _, e := range p.events {
+		t := e.At
+		if p.ran && e.alarm() && t.Before(soonest) {
+			t = soonest
+		}
+		if at.IsZero() || t.Before(at) {
+			at = t
+		}
+		if !p.ran || !e.alarm() || !e.At.Before(soonest) {
+			break // what follows is no earlier
+		}
+	}
+	if p.ran && at.Before(p.now) {
+		at = p.now
+	}
+	return at, len(p.events) > 0 || !p.next.IsZero()
+}
+
+// alarm says that the event is one of many that a sender tells at once.
+func (e Event) alarm() bool {
+	switch e.In.(type) {
+	case alerting.Firing, alerting.Ended:
+		return true
+	}
+	return false
+}
+
+func (p *Player) take(e Event) {
+	if e.Pager != nil {
+		p.set(*e.Pager)
+	}
+	if f, ok := e.In.(alerting.Firing); ok {
+		p.firing[f.Alarm.Fingerprint()] = true
+	}
+	if e.In != nil {
+		p.in = append(p.in, e.In)
+	}
+}
+
+// step steps the router once and lets the pager answer its calls.
+func (p *Player) step() {
+	var actions []alerting.Action
+	actions, p.next = p.router.Step(p.now, p.in)
+	p.in = nil
+	for _, a := range actions {
+		c, at := p.call(a)
+		p.calls = append(p.calls, c)
+		if c.Outcome == 0 {
+			continue // the process dies with the call under way
+		}
+		p.Add(Event{At: at, In: alerting.Result{ActionID: a.ID, Outcome: c.Outcome}})
+		if c.New && p.o.AckAfter > 0 {
+			p.Add(Event{At: p.now.Add(p.o.AckAfter), In: alerting.Acked{Key: a.Key, By: cmp.Or(p.o.By, "replay")}})
+		}
+	}
+}
+
+// Calls are the calls to the pager so far.
+func (p *Player) Calls() []Call { return p.calls }
+
+// Open says whether an incident is open at the pager.
+func (p *Player) Open() []string {
+	var out []string
+	for k := range p.open {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Alarms is how many alarms fired, each counted once.
+func (p *Player) Alarms() int { return len(p.firing) }
+
+// View is what the router thinks.
+func (p *Player) View() alerting.View { return p.router.View() }
+
+// Now is the time of the last step.
+func (p *Player) Now() time.Time { return p.now }
