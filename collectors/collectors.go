@@ -50,6 +50,12 @@ func (s CheckState) Blind(now time.Time) bool {
 	return !s.Since.IsZero() && now.Sub(s.Since) >= 3*s.Every
 }
 
+// Hider is what a Collector also is when something can't be seen from where it runs, and never will be: it is said, and
+// is no fault. Hidden names it with what is told instead.
+type Hider interface {
+	Hidden() []string
+}
+
 // PartError is the error of one part of what a collector looks at, such as one disk: the rest was seen.
 type PartError struct {
 	Part string
@@ -78,6 +84,15 @@ type Env struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Self    func(b *metric.Batch) // appends the agent's own figures; for the collector self
+
+	Rejected func(reason, line string) // counts a line that could not be read; nil: it is only left out
+}
+
+// Reject drops one line of an answer, and counts it by a reason of few words: the rest of the answer is read on.
+func (e Env) Reject(reason, line string) {
+	if e.Rejected != nil {
+		e.Rejected(reason, line)
+	}
 }
 
 // Spec describes a collector before there is one.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/shirou/gopsutil/v3/cpu"
 
@@ -58,31 +57,19 @@ func (c cpuCollector) Collect(ctx context.Context, b *metric.Batch) error {
 	} {
 		b.Add(descCPUSeconds, m.v, "mode", m.mode)
 	}
-	if inContainer(c.fs) {
-		return c.container(b)
+	g, ok, err := cpuOf(c.fs)
+	if err != nil || !ok {
+		return collectors.Part("container", err) // without a quota the machine's own figures count
 	}
+	b.Add(descCPULimit, g.limit)
+	b.Add(descCPUUsed, g.used)
 	return nil
 }
 
-// container adds what a quota ("200000 100000" is two cores) leaves and what of it is used.
-func (c cpuCollector) container(b *metric.Batch) error {
-	text, err := c.fs.Read("sys/fs/cgroup/cpu.max")
-	if err != nil || strings.HasPrefix(text, "max") {
-		return nil // the controller is off, or there is no quota: the machine's own figures count
+// Hidden says what a container can't know.
+func (c cpuCollector) Hidden() []string {
+	if _, ok, err := cpuOf(c.fs); err != nil || ok || !inContainer(c.fs) {
+		return nil
 	}
-	var quota, period float64
-	if _, err := fmt.Sscan(text, &quota, &period); err != nil || period <= 0 {
-		return fmt.Errorf("cpu.max: want a quota and a period, have %.40q", text)
-	}
-	stat, err := c.fs.Read("sys/fs/cgroup/cpu.stat")
-	if err != nil {
-		return err
-	}
-	for key, v := range keyValues(stat) {
-		if key == "usage_usec" {
-			b.Add(descCPULimit, quota/period)
-			b.Add(descCPUUsed, v/1e6)
-		}
-	}
-	return nil
+	return []string{"a quota of processors of a group above this container: it can't be seen from inside, and the machine's are told"}
 }

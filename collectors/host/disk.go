@@ -37,25 +37,27 @@ type diskCollector struct{ fs collectors.Root }
 func (c diskCollector) Collect(_ context.Context, b *metric.Batch) error {
 	var errs []error
 	for _, name := range c.fs.Glob("sys/block/sd*/device/ioerr_cnt") {
+		device := "/dev/" + strings.Split(name, "/")[2]
 		text, err := c.fs.Read(name)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, collectors.Part(device, err))
 			continue
 		}
 		n, err := strconv.ParseUint(strings.TrimSpace(text), 0, 64) // "0x1f"
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: want a number, have %.40q", name, text))
+			errs = append(errs, collectors.Part(device, fmt.Errorf("%s: want a number, have %.40q", name, text)))
 			continue
 		}
-		b.Add(descDiskErrors, float64(n), "device", "/dev/"+strings.Split(name, "/")[2])
+		b.Add(descDiskErrors, float64(n), "device", device)
 	}
 	for _, name := range c.fs.Glob("sys/block/md*/md/degraded") {
+		device := "/dev/" + strings.Split(name, "/")[2]
 		n, err := c.fs.Number(name)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, collectors.Part(device, err))
 			continue
 		}
-		b.Add(descRAIDMissing, n, "device", "/dev/"+strings.Split(name, "/")[2])
+		b.Add(descRAIDMissing, n, "device", device)
 	}
 	return errors.Join(errs...)
 }

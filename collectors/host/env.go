@@ -25,17 +25,6 @@ func withRoot(ctx context.Context, r collectors.Root) context.Context {
 	})
 }
 
-// inContainer says whether /sys/fs/cgroup is a control group of its own and not the machine's: the
-// root group of version 2 has no cgroup.type.
-// Source: docs.kernel.org/admin-guide/cgroup-v2.html, "Core Interface Files", read November 2026.
-func inContainer(root collectors.Root) bool { return root.Exists("sys/fs/cgroup/cgroup.type") }
-
-// cgroupLimit reads a limit of the container's control group; ok is false where there is none ("max").
-func cgroupLimit(root collectors.Root, name string) (v float64, ok bool) {
-	v, err := root.Number("sys/fs/cgroup/" + name)
-	return v, err == nil
-}
-
 // keyValues yields the lines "key value" whose value is a number.
 func keyValues(text string) iter.Seq2[string, float64] {
 	return func(yield func(string, float64) bool) {

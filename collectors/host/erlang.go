@@ -68,18 +68,9 @@ func BeamOf(ctx context.Context, fs collectors.Root, pid string) (f Beam, ok boo
 	if err != nil {
 		return f, true
 	}
-	for key, v := range keyValues(strings.ReplaceAll(text, " kB", "")) {
-		if key == "MemTotal:" {
-			f.MemoryLimit = v * 1024
-		}
-	}
-	group, _ := fs.Read("proc/" + pid + "/cgroup")
-	_, path, _ := strings.Cut(strings.TrimSpace(group), "0::")
-	for ; path != "" && path != "."; path = strings.TrimSuffix(filepath.Dir(path), "/") {
-		if limit, ok := cgroupLimit(fs, path+"/memory.max"); ok && limit < f.MemoryLimit {
-			f.MemoryLimit = limit
-		}
-	}
+	f.MemoryLimit, _ = memTotal(text)
+	groups, _ := fs.Read("proc/" + pid + "/cgroup")
+	f.MemoryLimit = min(f.MemoryLimit, groupLimit(fs, groups))
 	return f, true
 }
 

@@ -1,16 +1,12 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/shirou/gopsutil/v3/disk"
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/collectors"
@@ -47,120 +43,68 @@ var filesystemSpec = collectors.Spec{
 	Interval: 15 * time.Second,
 	Metrics:  []*metric.Desc{descFSSize, descFSAvailable, descFSInodes, descFSInodesFree, descFSReadOnly, descFSErrors},
 	New: func(e collectors.Env) (collectors.Collector, error) {
-		return filesystemCollector{e.Root, e.Options.(filesystemOptions).Exclude}, nil
+		return &filesystemCollector{
+			fs: e.Root, exclude: e.Options.(filesystemOptions).Exclude, reject: e.Reject,
+			prober: newProber(e.Root),
+		}, nil
 	},
 }
 
 type filesystemCollector struct {
 	fs      collectors.Root
 	exclude []string
+	reject  func(reason, line string)
+	prober  *prober
 }
 
-// Collect reads the list of mounts and asks each file system of a local disk, some 10 µs each. A disk that does not
-// answer blocks it: the schedule's deadline tells that.
-func (c filesystemCollector) Collect(ctx context.Context, b *metric.Batch) error {
-	mounts, err := c.mounts()
+// Collect reads the list of mounts and asks each file system of a local disk, some 10 µs each. gopsutil's list is not used
+// because it knows only the options of the mount: a file system that the kernel turned read-only after an error says so
+// in those of the superblock alone. A disk that can't be looked at costs no other.
+func (c *filesystemCollector) Collect(ctx context.Context, b *metric.Batch) error {
+	mounts, err := readMounts(c.fs, c.reject)
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, m := range mounts {
-		labels := []string{"mountpoint", m.point, "device", m.device}
-		b.Bool(descFSReadOnly, m.readonly, labels...)
-		if m.readonly {
-			continue // how full it is concerns nobody
-		}
-		u, err := disk.UsageWithContext(ctx, c.fs.Path(m.point))
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", m.point, err))
-			continue
-		}
-		b.Add(descFSSize, float64(u.Total), labels...)
-		b.Add(descFSAvailable, float64(u.Free), labels...)
-		if u.InodesTotal > 0 {
-			b.Add(descFSInodes, float64(u.InodesTotal), labels...)
-			b.Add(descFSInodesFree, float64(u.InodesFree), labels...)
+	all := volumes(slices.DeleteFunc(mounts, func(m mount) bool { return !c.isDisk(m) }))
+	var ask []volume
+	for _, d := range all {
+		b.Bool(descFSReadOnly, d.readonly(), d.labels()...)
+		if !d.readonly() { // else how full it is concerns nobody
+			ask = append(ask, d)
 		}
 	}
+	answers := c.prober.answers(ctx, ask)
+	var errs []error
+	for _, d := range ask {
+		point := validLabel(d.mounts[0].point)
+		u := answers[d.mounts[0].dev]
+		if u.err != nil {
+			errs = append(errs, collectors.Part(point, fmt.Errorf("%s: %w", point, u.err)))
+			continue
+		}
+		b.Add(descFSSize, u.size, d.labels()...)
+		b.Add(descFSAvailable, u.available, d.labels()...)
+		if u.inodes > 0 {
+			b.Add(descFSInodes, u.inodes, d.labels()...)
+			b.Add(descFSInodesFree, u.inodesFree, d.labels()...)
+		}
+	}
+	return errors.Join(append(errs, c.errors(b))...)
+}
+
+// errors adds what ext4 counts.
+func (c *filesystemCollector) errors(b *metric.Batch) error {
+	var errs []error
 	for _, name := range c.fs.Glob("sys/fs/ext4/*/errors_count") {
+		device := "/dev/" + strings.Split(name, "/")[3]
 		n, err := c.fs.Number(name)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, collectors.Part("errors of "+device, err))
 			continue
 		}
-		b.Add(descFSErrors, n, "device", "/dev/"+strings.Split(name, "/")[3])
+		b.Add(descFSErrors, n, "device", device)
 	}
 	return errors.Join(errs...)
-}
-
-// mount is a line of mountinfo.
-type mount struct {
-	point, device, fstype, root string
-	readonly                    bool
-}
-
-// bound is 1 for a mount that shows a part of its file system only.
-func (m mount) bound() int {
-	if m.root == "/" {
-		return 0
-	}
-	return 1
-}
-
-// mounts returns those of local disks, each disk once. gopsutil's list is not used because it knows only
-// the options of the mount: a file system that the kernel turned read-only after an error says so in those of
-// the superblock alone.
-func (c filesystemCollector) mounts() ([]mount, error) {
-	// Of process 1, because the service manager may show us a world of our own (ProtectSystem=strict).
-	name := "proc/1/mountinfo"
-	text, err := c.fs.Read(name)
-	if err != nil {
-		name = "proc/self/mountinfo"
-		if text, err = c.fs.Read(name); err != nil {
-			return nil, err
-		}
-	}
-	var out []mount
-	for line := range strings.Lines(text) {
-		m, err := parseMount(line)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		if c.isDisk(m) {
-			out = append(out, m)
-		}
-	}
-	// A disk that is mounted more than once (bind mounts, subvolumes) counts where its own root is, else at the shortest path.
-	slices.SortStableFunc(out, func(a, b mount) int {
-		return cmp.Or(cmp.Compare(a.device, b.device), cmp.Compare(a.bound(), b.bound()), cmp.Compare(len(a.point), len(b.point)))
-	})
-	return slices.CompactFunc(out, func(a, b mount) bool { return a.device == b.device }), nil
-}
-
-// parseMount reads "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue".
-func parseMount(line string) (mount, error) {
-	left, right, ok := strings.Cut(line, " - ")
-	l, r := strings.Fields(left), strings.Fields(right)
-	if !ok || len(l) < 6 || len(r) < 3 {
-		return mount{}, fmt.Errorf("want a mount, have %.120q", line)
-	}
-	return mount{
-		root: l[3], point: unescapeMount(l[4]), fstype: r[0], device: unescapeMount(r[1]),
-		readonly: hasOption(l[5], "ro") || hasOption(r[2], "ro"),
-	}, nil
-}
-
-func hasOption(options, want string) bool { return slices.Contains(strings.Split(options, ","), want) }
-
-// unescapeMount turns \040 into a space, and the like.
-func unescapeMount(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	if u, err := strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`); err == nil {
-		return u
-	}
-	return s
 }
 
 // localDisk names the types of file system that stand on a disk of this machine. A list of what counts is
@@ -173,7 +117,7 @@ var localDisk = map[string]bool{
 
 // isDisk says whether m can be full in a way that concerns somebody. Snaps, images, the EFI partition and files that a
 // container runtime mounts into a container never do.
-func (c filesystemCollector) isDisk(m mount) bool {
+func (c *filesystemCollector) isDisk(m mount) bool {
 	return localDisk[m.fstype] &&
 		!strings.HasPrefix(m.point, "/boot/efi") && m.point != "/efi" &&
 		!strings.HasPrefix(m.point, "/snap/") && !strings.HasPrefix(m.point, "/var/snap/") &&

@@ -61,7 +61,7 @@ func TestClockStepIsWhatTheWallClockMovedMoreThanTimeDid(t *testing.T) {
 }
 
 func TestMountsThatAreNoDisk(t *testing.T) {
-	c := filesystemCollector{}
+	c := &filesystemCollector{}
 	for name, line := range map[string]string{
 		"an image":                "50 27 7:0 / /snap/core/1 ro - squashfs /dev/loop0 ro",
 		"a disc":                  "50 27 11:0 / /media/cdrom ro - iso9660 /dev/sr0 ro",

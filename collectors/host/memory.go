@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 
 	"github.com/shirou/gopsutil/v3/mem"
@@ -48,7 +49,7 @@ type memoryCollector struct{ fs collectors.Root }
 // Collect reads /proc/meminfo and /proc/vmstat; the latter is most of its cost.
 func (c memoryCollector) Collect(ctx context.Context, b *metric.Batch) error {
 	ctx = withRoot(ctx, c.fs)
-	return errors.Join(c.memory(ctx, b), c.vmstat(b))
+	return errors.Join(collectors.Part("memory", c.memory(ctx, b)), collectors.Part("vmstat", c.vmstat(b)))
 }
 
 func (c memoryCollector) memory(ctx context.Context, b *metric.Batch) error {
@@ -60,36 +61,24 @@ func (c memoryCollector) memory(ctx context.Context, b *metric.Batch) error {
 		return fmt.Errorf("proc/meminfo: want MemTotal: %w", fs.ErrNotExist)
 	}
 	total, available := float64(m.Total), float64(m.Available)
-	if inContainer(c.fs) {
-		if limit, ok := cgroupLimit(c.fs, "memory.max"); ok && limit < total {
-			left, err := c.left(limit)
-			if err != nil {
-				return err
-			}
-			total, available = limit, min(available, left)
-		}
+	g, ok, err := memoryOf(c.fs)
+	if err != nil {
+		return err
+	}
+	if ok && g.limit < total {
+		total, available = g.limit, min(available, max(0, g.limit-g.used))
 	}
 	b.Add(descMemoryTotal, total)
 	b.Add(descMemoryAvailable, available)
 	return nil
 }
 
-// left is the container's limit less what it uses and can't give back: inactive file pages go first.
-func (c memoryCollector) left(limit float64) (float64, error) {
-	current, err := c.fs.Number("sys/fs/cgroup/memory.current")
-	if err != nil {
-		return 0, err
+// Hidden says what a container can't know.
+func (c memoryCollector) Hidden() []string {
+	if g, ok, err := memoryOf(c.fs); err != nil || !ok || !math.IsInf(g.limit, 1) {
+		return nil
 	}
-	stat, err := c.fs.Read("sys/fs/cgroup/memory.stat")
-	if err != nil {
-		return 0, err
-	}
-	for key, v := range keyValues(stat) {
-		if key == "inactive_file" {
-			current -= v
-		}
-	}
-	return max(0, limit-current), nil
+	return []string{"a limit of memory of a group above this container: it can't be seen from inside, and the machine's memory is told"}
 }
 
 func (c memoryCollector) vmstat(b *metric.Batch) error {
@@ -97,7 +86,7 @@ func (c memoryCollector) vmstat(b *metric.Batch) error {
 	if err != nil {
 		return err
 	}
-	inContainer := inContainer(c.fs)
+	g, contained, _ := memoryOf(c.fs) // what it could not read the memory says
 	page := float64(os.Getpagesize())
 	for key, v := range keyValues(text) {
 		switch key {
@@ -106,22 +95,13 @@ func (c memoryCollector) vmstat(b *metric.Batch) error {
 		case "pswpout":
 			b.Add(descSwapOut, v*page)
 		case "oom_kill": // since Linux 4.13
-			if !inContainer {
+			if !contained {
 				b.Add(descOOMKills, v)
 			}
 		}
 	}
-	if !inContainer {
-		return nil
-	}
-	events, err := c.fs.Read("sys/fs/cgroup/memory.events")
-	if err != nil {
-		return nil // the memory controller is not given to this container
-	}
-	for key, v := range keyValues(events) {
-		if key == "oom_kill" {
-			b.Add(descOOMKills, v)
-		}
+	if contained && g.counts { // else the memory controller is not given to this container
+		b.Add(descOOMKills, g.oomKills)
 	}
 	return nil
 }

@@ -22,10 +22,13 @@ var descPressure = &metric.Desc{
 var pressureSpec = collectors.Spec{
 	Name:    "host_pressure",
 	Metrics: []*metric.Desc{descPressure},
-	New:     func(e collectors.Env) (collectors.Collector, error) { return pressureCollector{e.Root}, nil },
+	New:     func(e collectors.Env) (collectors.Collector, error) { return pressureCollector{e.Root, e.Reject}, nil },
 }
 
-type pressureCollector struct{ fs collectors.Root }
+type pressureCollector struct {
+	fs     collectors.Root
+	reject func(reason, line string)
+}
 
 // Collect reads three small files: the machine's, or in a container those of its control group. A kernel
 // without PSI, or with it switched off, is ErrAbsent.
@@ -43,9 +46,9 @@ func (c pressureCollector) Collect(_ context.Context, b *metric.Batch) error {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errors.ErrUnsupported): // psi=0 on the command line
 			missing++
 		case err != nil:
-			errs = append(errs, err)
+			errs = append(errs, collectors.Part(resource, err))
 		default:
-			errs = append(errs, addPressure(b, resource, name, text))
+			errs = append(errs, collectors.Part(resource, c.add(b, resource, name, text)))
 		}
 	}
 	if missing == 3 {
@@ -54,20 +57,26 @@ func (c pressureCollector) Collect(_ context.Context, b *metric.Batch) error {
 	return errors.Join(errs...)
 }
 
-// addPressure reads lines such as "full avg10=0.00 avg60=0.00 avg300=0.00 total=5735176", in microseconds. The
+// add reads lines such as "full avg10=0.00 avg60=0.00 avg300=0.00 total=5735176", in microseconds. The
 // machine's own cpu has no meaning for full: all that have work never wait for all cores at once.
-func addPressure(b *metric.Batch, resource, name, text string) error {
+func (c pressureCollector) add(b *metric.Batch, resource, name, text string) error {
+	seen := map[string]bool{}
 	for line := range strings.Lines(text) {
 		extent, _, _ := strings.Cut(line, " ")
 		_, total, ok := strings.Cut(strings.TrimSpace(line), " total=")
-		us, err := strconv.ParseFloat(total, 64)
-		if !ok || err != nil || extent != "some" && extent != "full" {
-			return fmt.Errorf("%s: want \"some|full ... total=N\", have %.80q", name, line)
+		us, err := strconv.ParseUint(total, 10, 64)
+		if !ok || err != nil || extent != "some" && extent != "full" || seen[extent] {
+			c.reject("pressure", line)
+			continue
 		}
+		seen[extent] = true
 		if resource == "cpu" && extent == "full" {
 			continue
 		}
-		b.Add(descPressure, us/1e6, "resource", resource, "extent", extent)
+		b.Add(descPressure, float64(us)/1e6, "resource", resource, "extent", extent)
+	}
+	if !seen["some"] {
+		return fmt.Errorf("%s: want \"some ... total=N\", have %.80q", name, text)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ var systemdSpec = collectors.Spec{
 		if len(command) == 0 {
 			return nil, errors.New("command: want a program that lists the units")
 		}
-		return &systemdCollector{fs: e.Root, command: command, active: map[string]bool{}, failed: map[string]bool{}}, nil
+		return &systemdCollector{fs: e.Root, reject: e.Reject, command: command, active: map[string]bool{}, failed: map[string]bool{}}, nil
 	},
 }
 
@@ -53,6 +53,7 @@ const maxUnits = 10_000
 
 type systemdCollector struct {
 	fs      collectors.Root
+	reject  func(reason, line string)
 	command []string
 	active  map[string]bool // seen active or mounted under our watch
 	failed  map[string]bool // seen failed
@@ -71,9 +72,10 @@ func (c *systemdCollector) Collect(ctx context.Context, b *metric.Batch) error {
 	for line := range strings.Lines(out) {
 		f := strings.Fields(line)
 		if len(f) < 4 {
+			c.reject("unit", line)
 			continue
 		}
-		switch unit, state := f[0], f[2]; {
+		switch unit, state := validLabel(f[0]), f[2]; {
 		case state == "failed":
 			failed[unit] = true
 		case len(c.active) < maxUnits:

@@ -45,12 +45,12 @@ func (c tlsCollector) Collect(_ context.Context, b *metric.Batch) error {
 	for _, pattern := range c.paths {
 		names := c.fs.Glob(pattern)
 		if len(names) == 0 {
-			errs = append(errs, collectors.Blind("missing", fmt.Errorf("%s: %w", pattern, fs.ErrNotExist)))
+			errs = append(errs, collectors.Part(pattern, collectors.Blind("missing", fmt.Errorf("%s: %w", pattern, fs.ErrNotExist))))
 		}
 		for _, name := range names {
 			until, err := c.notAfter(name)
 			if err != nil {
-				errs = append(errs, err)
+				errs = append(errs, collectors.Part("/"+name, err))
 				continue
 			}
 			b.Add(descTLSNotAfter, float64(until.Unix()), "path", "/"+name)
