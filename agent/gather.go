@@ -50,12 +50,14 @@ func newGatherer(cfg Config, e collectors.Env, log *slog.Logger) (*gatherer, err
 	g.base = metric.Normalize(g.base)
 	var errs []error
 	for _, p := range plans {
+		lines := newRejects(log.With("collector", p.spec.Name))
+		e.Rejected = lines.count
 		c, err := p.newCollector(e)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		j := &job{plan: p, collector: c, now: e.Now, log: log, errs: map[string]float64{}, parts: parts{}}
+		j := &job{plan: p, collector: c, now: e.Now, log: log, errs: map[string]float64{}, parts: parts{}, rejects: lines}
 		j.state = health.Collector{Name: p.spec.Name, Interval: p.interval}
 		j.deliver = func(b *metric.Batch) { g.deliver(p.spec.Name, b) }
 		g.jobs = append(g.jobs, j)
@@ -189,6 +191,9 @@ func (g *gatherer) report(b *metric.Batch) {
 			b.Add(descCollect, s.Took.Seconds(), "collector", s.Name)
 			b.Add(descOverruns, s.Overruns, "collector", s.Name)
 			j.reportChecks(b)
+		}
+		for reason, n := range j.rejects.counts() {
+			b.Add(descRejectedLines, n, "collector", s.Name, "reason", reason)
 		}
 		for reason, n := range errs {
 			b.Add(descErrors, n, "collector", s.Name, "reason", reason)

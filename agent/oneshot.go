@@ -48,6 +48,7 @@ func CollectOnce(ctx context.Context, cfg Config, names []string, log *slog.Logg
 
 // once looks twice, a moment apart, for what needs two looks, and returns the second.
 func (p plan) once(ctx context.Context, e collectors.Env) (*metric.Batch, error) {
+	e.Rejected = newRejects(e.Log.With("collector", p.spec.Name)).count
 	c, err := p.newCollector(e)
 	if err != nil {
 		return &metric.Batch{}, err

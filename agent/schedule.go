@@ -38,7 +38,8 @@ type job struct {
 	seen    bool               // it saw what it looks for at least once
 	overrun float64            // collections left out since the one before had not ended
 
-	parts      parts     // of what it looks at, those that it could not see
+	parts      parts // of what it looks at, those that it could not see
+	rejects    *rejects
 	blindSince time.Time // since when it sees nothing; zero while it does, or there is nothing
 }
 
@@ -219,7 +220,10 @@ func (j *job) status() health.Collector {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.state
-	s.Checks = healthChecks(j.checkStates(), j.now())
+	s.Checks, s.Rejected = healthChecks(j.checkStates(), j.now()), j.rejects.counts()
+	if h, ok := j.collector.(collectors.Hider); ok && s.Up {
+		s.Hidden = h.Hidden()
+	}
 	return s
 }
 

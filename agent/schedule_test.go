@@ -22,7 +22,7 @@ var answer = &metric.Desc{Name: "answer"}
 func newJob(name string, c collectors.Collector, deliver func(*metric.Batch)) *job {
 	return &job{
 		plan:      plan{spec: collectors.Spec{Name: name}, interval: 10 * time.Second, deadline: 5 * time.Second},
-		collector: c, now: time.Now, log: slog.New(slog.DiscardHandler), deliver: deliver, errs: map[string]float64{}, parts: parts{},
+		collector: c, now: time.Now, log: slog.New(slog.DiscardHandler), deliver: deliver, errs: map[string]float64{}, parts: parts{}, rejects: newRejects(slog.New(slog.DiscardHandler)),
 	}
 }
 

@@ -50,6 +50,9 @@ type Collector struct {
 	Interval time.Duration `json:"interval_ns"`
 	Overruns float64       `json:"overruns"`
 	Checks   []Check       `json:"checks,omitempty"` // those that go at their own pace, and parts that could not be seen
+
+	Hidden   []string           `json:"hidden,omitempty"`         // what can never be seen from where it runs, which is no fault
+	Rejected map[string]float64 `json:"rejected_lines,omitempty"` // lines that could not be read, by reason
 }
 
 // Check is what is known of one check of a collector. Absent, blind and zero are three things: this tells blind.

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // Write tells the status in words and returns the exit code of a Nagios plugin: first a line that is
@@ -48,6 +51,12 @@ func (s Status) writeCollect(w io.Writer) {
 		}
 		for _, k := range c.BlindChecks() {
 			fmt.Fprintf(w, "  %-16s BLIND to %s for %s (%s): %s\n", "", k.Name, ago(s.At, k.Since), k.Reason, k.Error)
+		}
+		for _, h := range c.Hidden {
+			fmt.Fprintf(w, "  %-16s cannot know %s\n", "", h)
+		}
+		for _, reason := range slices.Sorted(maps.Keys(c.Rejected)) {
+			fmt.Fprintf(w, "  %-16s %s could not be read (%s); the rest was\n", "", words.Plural(int(c.Rejected[reason]), "line"), reason)
 		}
 	}
 	if len(absent) > 0 {
