@@ -33,7 +33,7 @@ func ReadPeriod(q url.Values, now time.Time, path string, span, longest time.Dur
 		p.Links = append(p.Links, Link{path + "?last=" + c.String(), words.Duration(c), q.Get("last") == c.String()})
 	}
 	if text := q.Get("last"); text != "" {
-		d, err := time.ParseDuration(text)
+		d, err := words.ParseDuration(text)
 		if err != nil || d < time.Minute || d > longest {
 			p.Misread = fmt.Sprintf("last: want between 1m and %s, have %q.", longest, Clip(text, MaxName))
 			return p

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // History is the past of one instance of a pool. Values are the largest of each hour, or day, up to End; missing
@@ -79,7 +81,7 @@ func Assess(p Pool, r Reading, h History, lead time.Duration) Answer {
 	}
 	hours := trimmed(h.Hours, sign)
 	if err := a.look(hours, sign); err != nil {
-		a.Lacks = fmt.Sprintf("%v: %s", err, span(time.Duration(len(hours))*time.Hour))
+		a.Lacks = fmt.Sprintf("%v: %s", err, words.Span(time.Duration(len(hours))*time.Hour))
 	} else {
 		a.peak(sign)
 		if p.Kind == Demand {

@@ -223,3 +223,5 @@ func TestFullest(t *testing.T) {
 		t.Errorf("nearest to the floor = %v; what is not known comes last", got)
 	}
 }
+
+const day = 24 * time.Hour

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // Report is all that is said of capacity at a time.
@@ -46,7 +48,7 @@ func (s Scaling) String() string {
 	}
 	far := reach * s.Law.Seen
 	if p, ok := s.Law.Peak(); ok {
-		return fmt.Sprintf("throughput is highest at about %s %s", count(p), s.Load)
+		return fmt.Sprintf("throughput is highest at about %s %s", words.Short(p), s.Load)
 	}
 	lo, mid, hi, err := s.Law.At(far)
 	_, seen, _, errSeen := s.Law.At(s.Law.Seen)
@@ -55,7 +57,7 @@ func (s Scaling) String() string {
 	}
 	share := func(v float64) string { return fmt.Sprintf("%.0f %%", 100*math.Max(v/seen, 0)) }
 	return fmt.Sprintf("at %s %s, half more than was seen, throughput is %s of that at the highest load seen (%s to %s); beyond that nothing is said",
-		count(far), s.Load, share(mid), share(lo), share(hi))
+		words.Short(far), s.Load, share(mid), share(lo), share(hi))
 }
 
 // At is the answer with a new reading: forecasts stand until they are made anew.

@@ -5,12 +5,10 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
-)
 
-const day = 24 * time.Hour
+	"github.com/navcloud/binnacle/agent/words"
+)
 
 // String says the time until the limit: as an interval where it can be told, as a probability else.
 func (u Until) String() string {
@@ -18,98 +16,38 @@ func (u Until) String() string {
 	case u.Within == 1 && u.P50 == 0:
 		return "full now"
 	case u.P50 != Never:
-		unit, name := unitOf(u.P50)
-		late := "more than " + whole(u.Horizon, unit)
+		unit, name := words.UnitOf(u.P50)
+		late := "more than " + words.Whole(u.Horizon, unit)
 		if u.P90 != Never {
-			late = whole(u.P90, unit)
+			late = words.Whole(u.P90, unit)
 		}
-		n := whole(u.P50, unit)
+		n := words.Whole(u.P50, unit)
 		if n == "1" {
 			name = strings.TrimSuffix(name, "s")
 		}
-		return fmt.Sprintf("full in %s %s (%s to %s)", n, name, whole(u.P10, unit), late)
+		return fmt.Sprintf("full in %s %s (%s to %s)", n, name, words.Whole(u.P10, unit), late)
 	case u.P10 != Never:
-		return fmt.Sprintf("perhaps full in %s (%s within %s)", span(u.P10), percent(u.Within), span(u.Horizon))
+		return fmt.Sprintf("perhaps full in %s (%s within %s)", words.Span(u.P10), words.Chance(u.Within), words.Span(u.Horizon))
 	case u.Horizon == 0:
 		return "not enough history"
 	}
-	return fmt.Sprintf("not full within %s (%s)", span(u.Horizon), percent(u.Within))
-}
-
-func unitOf(d time.Duration) (time.Duration, string) {
-	switch {
-	case d < 2*day:
-		return time.Hour, "hours"
-	case d < 10*7*day:
-		return day, "days"
-	}
-	return 7 * day, "weeks"
-}
-
-func whole(d, unit time.Duration) string {
-	return strconv.Itoa(int(math.Round(float64(d) / float64(unit))))
-}
-
-func span(d time.Duration) string {
-	unit, name := unitOf(d)
-	n := whole(d, unit)
-	if n == "1" {
-		name = strings.TrimSuffix(name, "s")
-	}
-	return n + " " + name
-}
-
-// percent says a probability; what is unlikely is not impossible, nor what is likely certain.
-func percent(p float64) string {
-	switch {
-	case p < 0.01:
-		return "< 1 %"
-	case p > 0.99:
-		return "> 99 %"
-	}
-	return fmt.Sprintf("%.0f %%", 100*p)
+	return fmt.Sprintf("not full within %s (%s)", words.Span(u.Horizon), words.Chance(u.Within))
 }
 
 // Say writes a value in the pool's unit.
 func (p Pool) Say(v float64) string {
 	if p.Unit == "bytes" {
-		return bytes(v)
+		return words.BytesOf(v)
 	}
-	return count(v) + " " + p.Unit
+	return words.Short(v) + " " + p.Unit
 }
 
 // Short is Say without the unit where that is a noun.
 func (p Pool) Short(v float64) string {
 	if p.Unit == "bytes" {
-		return bytes(v)
+		return words.BytesOf(v)
 	}
-	return count(v)
-}
-
-func bytes(v float64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
-	for math.Abs(v) >= 1024 && len(units) > 1 {
-		v, units = v/1024, units[1:]
-	}
-	if math.Abs(v) >= 100 || units[0] == "B" {
-		return fmt.Sprintf("%.0f %s", v, units[0])
-	}
-	return fmt.Sprintf("%.1f %s", v, units[0])
-}
-
-// count keeps three digits of what is large: 824k, 1.05M.
-func count(v float64) string {
-	units := []string{"", "k", "M", "G", "T"}
-	if v >= 100 {
-		v = math.Round(v)
-	}
-	if math.Abs(v) < 100_000 {
-		return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64)
-	}
-	for math.Abs(v) >= 1000 && len(units) > 1 {
-		v, units = v/1000, units[1:]
-	}
-	return strconv.FormatFloat(v, 'g', 3, 64) + units[0]
+	return words.Short(v)
 }
 
 // Times says a buffer: ×1.4; a dash where it is not known.
@@ -127,18 +65,18 @@ func Times(v float64) string {
 
 // Where says which instance of its pool this is.
 func (a Answer) Where() string {
-	var words []string
+	var saying []string
 	for _, k := range []string{"stack", "cluster", "node", "mountpoint"} {
 		if v := a.Labels[k]; v != "" {
-			words = append(words, v)
+			saying = append(saying, v)
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(a.Labels)) {
 		if v := a.Labels[k]; v != "" && !slices.Contains([]string{"stack", "cluster", "node", "mountpoint", "__name__"}, k) {
-			words = append(words, k+" "+v)
+			saying = append(saying, k+" "+v)
 		}
 	}
-	return strings.Join(words, " ")
+	return strings.Join(saying, " ")
 }
 
 // Forecast says when the limit is reached, or why that is not known.
@@ -172,7 +110,7 @@ func (a Answer) Reason() string {
 		fmt.Fprintf(&b, " Without %s it does not fit.", a.Lost)
 	}
 	if a.Urgent() {
-		fmt.Fprintf(&b, " To do, it takes %s: %s.", span(a.Lead), a.Pool.Action)
+		fmt.Fprintf(&b, " To do, it takes %s: %s.", words.Span(a.Lead), a.Pool.Action)
 	}
 	return b.String()
 }

@@ -79,12 +79,12 @@ func (s Status) writeShip(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  %-16s %s; %.0f sent, %d in memory", k.Name, state, k.Sent, k.Waiting)
 		if k.Spooled > 0 {
-			fmt.Fprintf(w, ", %d on disk (%s, oldest %s)", k.Spooled, size(k.SpoolBytes), ago(s.At, k.SpoolOldest))
+			fmt.Fprintf(w, ", %d on disk (%s, oldest %s)", k.Spooled, words.Bytes(k.SpoolBytes), ago(s.At, k.SpoolOldest))
 		}
 		fmt.Fprintf(w, ", %s\n", lost(k.Dropped))
 	}
 	if s.Store != nil {
-		fmt.Fprintf(w, "  %-16s %d series, %s, since %s; %s\n", "store", s.Store.Series, size(s.Store.Bytes), when(s.At, s.Store.Oldest), lost(s.Store.Refused))
+		fmt.Fprintf(w, "  %-16s %d series, %s, since %s; %s\n", "store", s.Store.Series, words.Bytes(s.Store.Bytes), when(s.At, s.Store.Oldest), lost(s.Store.Refused))
 		for _, l := range s.Store.Lost {
 			fmt.Fprintf(w, "  %-16s %s\n", "", l)
 		}
@@ -146,16 +146,6 @@ func when(now, t time.Time) string {
 	return ago(now, t) + " ago"
 }
 
-func size(b int64) string {
-	switch {
-	case b >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(b)/(1<<30))
-	case b >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(b)/(1<<20))
-	}
-	return fmt.Sprintf("%.0f KiB", float64(b)/(1<<10))
-}
-
 func lost(by map[string]float64) string {
 	var parts []string
 	for reason, n := range by {
@@ -182,7 +172,7 @@ func (s *Rollups) words(now time.Time) string {
 	if s.Series == 0 {
 		text = "none copied since the start"
 	}
-	text += fmt.Sprintf(", %s, since %s", size(s.Bytes), when(now, s.Oldest))
+	text += fmt.Sprintf(", %s, since %s", words.Bytes(s.Bytes), when(now, s.Oldest))
 	if s.LeftOut > 0 {
 		text += fmt.Sprintf("; %d MORE LEFT OUT (store.rollups.max_series)", s.LeftOut)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // Decode fills into, a pointer to a struct that holds the defaults. Its error is Faults.
@@ -137,24 +139,12 @@ func (v *visitor) value(n *yaml.Node, dst reflect.Value, path string) {
 }
 
 func (v *visitor) duration(n *yaml.Node, dst reflect.Value, path string) {
-	d, err := ParseDuration(n.Value)
+	d, err := words.ParseDuration(n.Value)
 	if n.Kind != yaml.ScalarNode || err != nil {
 		v.add(n, "%s: want a duration such as 30s, 5m or 15d, have %s", path, show(n))
 		return
 	}
 	dst.SetInt(int64(d))
-}
-
-// ParseDuration is time.ParseDuration that also knows days: 15d.
-func ParseDuration(s string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		var n int64
-		if _, err := fmt.Sscanf(days+"|", "%d|", &n); err != nil || n < 0 || n > 36500 {
-			return 0, fmt.Errorf("not a duration: %q", s)
-		}
-		return time.Duration(n) * 24 * time.Hour, nil
-	}
-	return time.ParseDuration(s)
 }
 
 func (v *visitor) leaf(n *yaml.Node, dst reflect.Value, path string) {

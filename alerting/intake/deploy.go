@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -40,7 +41,7 @@ func (d Deploy) Input(now time.Time) (alerting.Input, error) {
 	}
 	blame := defaultBlame
 	if d.Blame != "" {
-		v, err := time.ParseDuration(d.Blame)
+		v, err := words.ParseDuration(d.Blame)
 		if err != nil || v <= 0 || v > maxBlame {
 			return nil, fmt.Errorf("blame: want a duration up to %v, have %q", maxBlame, d.Blame)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -44,7 +45,7 @@ func (r CheckResult) Inputs(now time.Time) ([]alerting.Input, error) {
 	}
 	fresh := defaultFresh
 	if r.Fresh != "" {
-		d, err := time.ParseDuration(r.Fresh)
+		d, err := words.ParseDuration(r.Fresh)
 		if err != nil || d < time.Second || d > 7*24*time.Hour {
 			return nil, fmt.Errorf("fresh: want a duration of 1s to 168h, have %q", r.Fresh)
 		}

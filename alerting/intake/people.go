@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/people"
 )
@@ -68,7 +69,7 @@ func (i *Intake) postQuiet(w http.ResponseWriter, r *http.Request) {
 	want := people.Request{Problem: req.Problem, Starts: req.Starts, Until: req.Until, By: i.person(r, req.By), Comment: req.Comment}
 	var err error
 	if req.For != "" {
-		if want.For, err = time.ParseDuration(req.For); err != nil {
+		if want.For, err = words.ParseDuration(req.For); err != nil {
 			i.fail(w, http.StatusBadRequest, fmt.Errorf("for: %w", err))
 			return
 		}

@@ -25,8 +25,8 @@ var arrows = map[string][]string{
 	"agent/damage":   {}, // what a store found broken
 	"agent/secret":   {},
 	"agent/login":    {"agent/secret"},
-	"agent/strict":   {},
-	"agent/capacity": {}, // pure functions of numbers
+	"agent/strict":   {"agent/words"},
+	"agent/capacity": {"agent/words"}, // pure functions of numbers
 	"agent/query":    {},
 	"agent/words":    {},
 	"agent/health":   {"agent/query", "agent/words"}, // one status, for all who show it
@@ -61,7 +61,7 @@ var arrows = map[string][]string{
 	"alerting/simulate":         {"alerting", "alerting/router", "alerting/topology"},
 	"alerting/rules":            {"alerting", "alerting/router", "alerting/topology"},
 	"alerting/people":           {"alerting", "agent/query", "agent/words"},
-	"alerting/intake":           {"alerting", "alerting/people", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
+	"alerting/intake":           {"alerting", "alerting/people", "agent/words", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
@@ -112,7 +112,7 @@ var core = map[string][]string{
 
 	"dashboards/export": {"net", "net/http", "os", "log/slog", "context"},
 	"agent/words":       {"net", "net/http", "os", "log/slog", "context"},
-	"agent/capacity":    {"net", "net/http", "os", "log/slog", "context"},
+	"agent/capacity":    {"agent/words"}, // pure functions of numbers
 }
 
 type listed struct {

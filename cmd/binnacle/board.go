@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
 )
@@ -148,7 +149,7 @@ func boardCode(v alerting.View) int {
 func (o *boardOptions) text(n dispatch.Now, now time.Time) string {
 	var b strings.Builder
 	v := n.View
-	head := fmt.Sprintf("%s  %s, %s", now.Format("15:04:05"), count(len(v.Problems), "problem"), count(v.Firing, "alarm"))
+	head := fmt.Sprintf("%s  %s, %s", now.Format("15:04:05"), words.Plural(len(v.Problems), "problem"), words.Plural(v.Firing, "alarm"))
 	if v.Lost > 0 {
 		head += fmt.Sprintf(", %d out of contact", v.Lost)
 	}
@@ -173,7 +174,7 @@ func (o *boardOptions) text(n dispatch.Now, now time.Time) string {
 		fold(&b, o.width, "", fmt.Sprintf("%d more that page nobody: --all", hidden))
 	}
 	if len(v.Silences) > 0 {
-		fold(&b, o.width, "", count(len(v.Silences), "silence")+": binnacle silence list")
+		fold(&b, o.width, "", words.Plural(len(v.Silences), "silence")+": binnacle silence list")
 	}
 	if len(v.Problems) == 0 {
 		fold(&b, o.width, "", "Nothing is wrong that binnacle knows of.")
@@ -222,7 +223,7 @@ func (o *boardOptions) problem(b *strings.Builder, n int, p alerting.ProblemView
 	}
 	line("   ", "Why: "+p.Reason+".")
 	if long := len(p.Explained); long > 0 {
-		text := "Explains " + count(long, "alarm") + "."
+		text := "Explains " + words.Plural(long, "alarm") + "."
 		over := 0
 		for _, e := range p.Explained {
 			if e.Over15 {

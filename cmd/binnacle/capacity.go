@@ -12,6 +12,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 func newCapacity() *cobra.Command {
@@ -54,7 +55,7 @@ func writeCapacity(w io.Writer, rep capacity.Report, width int, bars bool, now t
 	case len(rep.Answers) == 0:
 		fold(&b, width, "", "No pool with a limit is known. What agents collect tells most limits; others are declared under capacity.limits. "+rep.Fault)
 	default:
-		fold(&b, width, "", fmt.Sprintf("%s, as of %s ago", count(len(rep.Answers), "pool"), brief(now.Sub(rep.At))))
+		fold(&b, width, "", fmt.Sprintf("%s, as of %s ago", words.Plural(len(rep.Answers), "pool"), brief(now.Sub(rep.At))))
 	}
 	for _, s := range []string{rep.Note, rep.Fault} {
 		if s != "" && len(rep.Answers) > 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/ledger"
 )
@@ -156,7 +157,7 @@ func writeDays(w io.Writer, days []*dayTally, titles bool) {
 
 func writeTitles(w io.Writer, what string, pages []pageLine) {
 	for _, p := range pages {
-		fmt.Fprintf(w, "  %s %s %s %s, for %s\n", what, p.At.Local().Format("15:04:05"), p.Priority, plain(p.Title), count(max(1, p.Alarms), "alarm"))
+		fmt.Fprintf(w, "  %s %s %s %s, for %s\n", what, p.At.Local().Format("15:04:05"), p.Priority, plain(p.Title), words.Plural(max(1, p.Alarms), "alarm"))
 		if p.Reason != "" {
 			fmt.Fprintln(w, strings.Repeat(" ", 17)+plain(p.Reason))
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/sinks"
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting/dispatch"
 	"github.com/navcloud/binnacle/collectors/catalogue"
 	"github.com/navcloud/binnacle/dashboards/export"
@@ -94,7 +95,7 @@ func writeGrafana(cmd *cobra.Command, dir string, packs []export.Pack) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", count(len(files), "dashboard"), dir)
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", words.Plural(len(files), "dashboard"), dir)
 	return err
 }
 

@@ -57,7 +57,7 @@ func TestSilence(t *testing.T) {
 			{"silence add --for 1h", "want at least one matcher"},
 			{"silence add DiskFull --for 1h", `matcher "DiskFull": want a label and its value`},
 			{"silence add a=b", `required flag(s) "for" not set`},
-			{"silence add a=b --for soon", "--for: want a duration like"},
+			{"silence add a=b --for soon", "--for: want a duration such as"},
 			{"silence add a=b --for -1h", "--for: want more than nothing"},
 			{`silence add a=~( --for 1h`, `matcher "a=~("`},
 			{`silence add a=~.* --for 1h`, "must not match the empty string"},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 func newForecast() *cobra.Command {
@@ -67,7 +68,7 @@ func forecast(in io.Reader, out, notes io.Writer, period, horizon int) (skipped 
 		fan, err := capacity.Forecast(x, period, horizon)
 		if err != nil {
 			skipped++
-			fmt.Fprintf(notes, "%s: %v: %s for %d steps ahead\n", id, err, count(len(x), "value"), horizon)
+			fmt.Fprintf(notes, "%s: %v: %s for %d steps ahead\n", id, err, words.Plural(len(x), "value"), horizon)
 			continue
 		}
 		for _, l := range []struct {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 func newNodes() *cobra.Command {
@@ -63,7 +64,7 @@ func printNodes(out io.Writer, nodes []health.Node) error {
 	for _, n := range nodes {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", plain(n.Node), or(n.AZ), or(n.Group), n.Word(), or(n.Version), plain(n.Health()+" Ships "+n.Ships()+"."))
 	}
-	fmt.Fprintf(w, "\n%s: %s\n", count(len(nodes), "node"), health.Words(nodes))
+	fmt.Fprintf(w, "\n%s: %s\n", words.Plural(len(nodes), "node"), health.Words(nodes))
 	return w.Flush()
 }
 

@@ -14,8 +14,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/prometheus/common/model"
-
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
 	"github.com/navcloud/binnacle/alerting/intake"
@@ -91,13 +90,9 @@ func whoami() string { return cmp.Or(os.Getenv("SUDO_USER"), os.Getenv("USER")) 
 
 // span reads a duration for people: 90m, 1h30m, 2d, 1w.
 func span(flag, text string) (time.Duration, error) {
-	d, err := time.ParseDuration(text)
+	d, err := words.ParseDuration(text)
 	if err != nil {
-		days, err := model.ParseDuration(text)
-		if err != nil {
-			return 0, fmt.Errorf("--%s: want a duration like 90m, 2h or 3d, have %q", flag, text)
-		}
-		d = time.Duration(days)
+		return 0, fmt.Errorf("--%s: %w", flag, err)
 	}
 	if d <= 0 {
 		return 0, fmt.Errorf("--%s: want more than nothing, have %q", flag, text)
@@ -161,14 +156,6 @@ func plain(s string) string {
 		}
 		return c
 	}, s)), " ")
-}
-
-// count writes a number with its word.
-func count(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
 }
 
 // on writes an alarm as its rule and where it is.

@@ -108,18 +108,18 @@ func run(ctx context.Context, args ...string) (out string, code int) {
 }
 
 // want runs a command and looks for words in what it says.
-func (k *desk) want(code int, command string, words ...string) string {
+func (k *desk) want(code int, command string, saying ...string) string {
 	k.t.Helper()
-	return wants(k.t, code, strings.Fields(command), words...)
+	return wants(k.t, code, strings.Fields(command), saying...)
 }
 
-func wants(t *testing.T, code int, args []string, words ...string) string {
+func wants(t *testing.T, code int, args []string, saying ...string) string {
 	t.Helper()
 	out, got := run(t.Context(), args...)
 	if got != code {
 		t.Errorf("%q exits %d, want %d:\n%s", args, got, code, out)
 	}
-	for _, w := range words {
+	for _, w := range saying {
 		if !strings.Contains(out, w) {
 			t.Errorf("%q lacks %q:\n%s", args, w, out)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/router"
 	"github.com/navcloud/binnacle/alerting/topology"
@@ -282,7 +283,7 @@ func (p *player) write(w io.Writer) {
 			detail(w, "first", g.Guidance)
 			detail(w, "why", g.Reason)
 			if n := len(g.Explained) - 1; n > 0 {
-				detail(w, "explains", count(n, "more alarm"))
+				detail(w, "explains", words.Plural(n, "more alarm"))
 			}
 			for _, b := range g.Behind {
 				detail(w, "behind", b)
@@ -296,7 +297,7 @@ func (p *player) write(w io.Writer) {
 			fmt.Fprintf(w, "%s  note: %s\n", at, plain(c.action.Text))
 		}
 	}
-	fmt.Fprintf(w, "%s, %s (%d P1, %d P2, %d P3), at most %d in 10 minutes", count(len(p.alarms), "alarm"), count(len(pages), "page"),
+	fmt.Fprintf(w, "%s, %s (%d P1, %d P2, %d P3), at most %d in 10 minutes", words.Plural(len(p.alarms), "alarm"), words.Plural(len(pages), "page"),
 		by[alerting.P1], by[alerting.P2], by[alerting.P3], busiest(pages, 10*time.Minute))
 	if p.board > 0 {
 		fmt.Fprintf(w, "; %d left on the board only", p.board)

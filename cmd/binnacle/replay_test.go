@@ -35,10 +35,10 @@ func replayed(t *testing.T, text string, args ...string) (out string, code int) 
 }
 
 // inOrder looks for words, each after the one before.
-func inOrder(t *testing.T, out string, words ...string) {
+func inOrder(t *testing.T, out string, saying ...string) {
 	t.Helper()
 	rest := out
-	for _, w := range words {
+	for _, w := range saying {
 		_, after, ok := strings.Cut(rest, w)
 		if !ok {
 			t.Fatalf("no %q where it is wanted in\n%s", w, out)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/intake"
 )
@@ -172,7 +173,7 @@ func covers(w io.Writer, s alerting.Silence, v alerting.View, now time.Time) {
 	if len(in) == 0 {
 		fmt.Fprintln(w, verb, "no alarm that fires now; it covers what comes.")
 	} else {
-		fmt.Fprintf(w, "%s %s:\n", verb, count(len(in), "alarm"))
+		fmt.Fprintf(w, "%s %s:\n", verb, words.Plural(len(in), "alarm"))
 		listAlarms(w, in)
 	}
 	if len(out) > 0 {
@@ -200,13 +201,13 @@ func window(s alerting.Silence, now time.Time) string {
 
 // matchersOf writes matchers as Alertmanager does.
 func matchersOf(s alerting.Silence) string {
-	words := make([]string, len(s.Matchers))
+	saying := make([]string, len(s.Matchers))
 	for i, m := range s.Matchers {
-		words[i] = m.String()
+		saying[i] = m.String()
 	}
-	text := plain(strings.Join(words, ", "))
+	text := plain(strings.Join(saying, ", "))
 	if s.Problem != "" {
-		text = fmt.Sprintf("problem %s with %s: %s", s.Problem, count(len(s.Alarms), "alarm"), text)
+		text = fmt.Sprintf("problem %s with %s: %s", s.Problem, words.Plural(len(s.Alarms), "alarm"), text)
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/ledger"
 )
@@ -162,7 +163,7 @@ func happened(e ledger.Event, now time.Time) string {
 		text += e.Title
 	}
 	if len(e.Alarms) > 1 {
-		text += ", for " + count(len(e.Alarms), "alarm")
+		text += ", for " + words.Plural(len(e.Alarms), "alarm")
 	}
 	for _, more := range []string{e.Reason, e.Detail} {
 		if more != "" {

@@ -41,7 +41,7 @@ func TestWhy(t *testing.T) {
 		}
 		k.want(1, "why StreamsFailing --since 1m", "Nothing is known of StreamsFailing, neither now nor in the last 1m")
 		k.want(1, "why Nonsense", "Nothing is known of Nonsense")
-		k.want(3, "why DiskFull --since yesterday", "--since: want a duration like 90m, 2h or 3d")
+		k.want(3, "why DiskFull --since yesterday", "--since: want a duration such as 90m, 2h30m or 3d")
 	})
 }
 

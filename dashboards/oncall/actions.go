@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
@@ -94,7 +93,7 @@ func (p *Pages) escalate(r *http.Request) (url.Values, error) {
 
 func (p *Pages) silence(r *http.Request) (url.Values, error) {
 	id := r.PathValue("id")
-	d, err := time.ParseDuration(r.PostForm.Get("for"))
+	d, err := words.ParseDuration(r.PostForm.Get("for"))
 	if err != nil {
 		return nil, fmt.Errorf("for how long: %w", err)
 	}
