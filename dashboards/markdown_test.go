@@ -7,19 +7,20 @@ import (
 
 func TestMarkdown(t *testing.T) {
 	for name, tc := range map[string]struct{ in, want string }{
-		"heading and paragraph":   {"# A `b`\n\nOne\ntwo.", "<h1>A <code>b</code></h1>\n<p>One two.</p>\n"},
-		"list after paragraph":    {"Do:\n* one\n  more\n* two", "<p>Do:</p>\n<ul>\n<li>one more</li>\n<li>two</li>\n</ul>\n"},
-		"ordered, then unordered": {"1. one\n2) two\n\n* three", "<ol>\n<li>one</li>\n<li>two</li>\n</ol>\n<ul>\n<li>three</li>\n</ul>\n"},
+		"heading and paragraph":   {"# A `b`\n\nOne\ntwo.", "<h1>A <code>b</code></h1>\n<p>One\ntwo.</p>\n"},
+		"list after paragraph":    {"Do:\n* one\n  more\n* two", "<p>Do:</p>\n<ul>\n<li>one\nmore</li>\n<li>two</li>\n</ul>\n"},
+		"ordered, then unordered": {"1. one\n2) two\n\n* three", "<ol>\n<li>one</li>\n</ol>\n<ol start=\"2\">\n<li>two</li>\n</ol>\n<ul>\n<li>three</li>\n</ul>\n"},
 		"paragraph ends a list":   {"* one\n\nText", "<ul>\n<li>one</li>\n</ul>\n<p>Text</p>\n"},
 		"fence keeps all":         {"```sh\n* <x> `y`\n```\nz", "<pre tabindex=\"0\"><code>* &lt;x&gt; `y`\n</code></pre>\n<p>z</p>\n"},
 		"fence without an end":    {"```\nx", "<pre tabindex=\"0\"><code>x\n</code></pre>\n"},
-		"quote":                   {"> a\n> b", "<blockquote>a b</blockquote>\n"},
+		"quote":                   {"> a\n> b", "<blockquote>\n<p>a\nb</p>\n</blockquote>\n"},
 		"strong, emphasis":        {"**a** *b* 2 * 3 * 4", "<p><strong>a</strong> <em>b</em> 2 * 3 * 4</p>\n"},
 		"no marks in code":        {"`**a** <b>`", "<p><code>**a** &lt;b&gt;</code></p>\n"},
 		"link":                    {"[a *b*](https://x.y/?a=1&b=2)", "<p><a href=\"https://x.y/?a=1&amp;b=2\">a <em>b</em></a></p>\n"},
-		"link that is a script":   {"[a](javascript:alert(1)) [b](//evil/x) [c](DATA:x)", "<p>a) b c</p>\n"},
-		"link that breaks out":    {`[a](/x"onclick="y)`, "<p><a href=\"/x&#34;onclick=&#34;y\">a</a></p>\n"},
+		"link that is a script":   {"[a](javascript:alert(1)) [b](//evil/x) [c](DATA:x)", "<p>a b c</p>\n"},
+		"link that breaks out":    {`[a](/x"onclick="y)`, "<p><a href=\"/x%22onclick=%22y\">a</a></p>\n"},
 		"html":                    {"<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n"},
+		"picture":                 {"![a](https://x.y/z.png)", "<p>a</p>\n"},
 		"broken letters":          {"a\xffb", "<p>a\ufffdb</p>\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -97,6 +97,7 @@ var edges = map[string][]string{
 	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
 	"github.com/prometheus/alertmanager/": {"alerting/silence*", "alerting/people/*", "alerting/intake/*"},
 	"github.com/spf13/cobra":              {"cmd/binnacle/*"},
+	"github.com/yuin/goldmark":            {"dashboards/*"},
 	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*", "collectors/rabbitmq/amqp*"},
 }
 

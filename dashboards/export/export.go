@@ -79,7 +79,7 @@ var packs = []Pack{
 		{Title: "Load", Metric: "host_load1", Stat: "Average", Lines: []Line{{`host_load1{` + node + `}`, "{{node}}"}}},
 		{Title: "Processor by mode", Help: "Cores", Rate: true, Metric: "host_cpu_seconds_total", Stat: "Sum", Lines: []Line{{rateOf("host_cpu_seconds_total", "node, mode"), "{{node}} {{mode}}"}}},
 		{Title: "Memory left", Unit: metric.Bytes, Metric: "host_memory_available_bytes", Stat: "Minimum", Lines: []Line{{`host_memory_available_bytes{` + node + `}`, "{{node}}"}}},
-		{Title: "Disk left", Unit: metric.Bytes, Metric: "host_filesystem_available_bytes", Stat: "Minimum", Lines: []Line{{`host_filesystem_available_bytes{` + node + `}`, "{{node}} {{mount}}"}}},
+		{Title: "Disk left", Unit: metric.Bytes, Metric: "host_filesystem_available_bytes", Stat: "Minimum", Lines: []Line{{`host_filesystem_available_bytes{` + node + `}`, "{{node}} {{mountpoint}}"}}},
 		{Title: "Pressure", Help: "Share of time in which something waited", Unit: metric.Ratio, Metric: "host_pressure_seconds_total", Stat: "Sum", Lines: []Line{{`rate(host_pressure_seconds_total{` + node + `}[WINDOW])`, "{{node}} {{resource}}"}}},
 		{Title: "Network errors and drops", Rate: true, Metric: "host_network_drops_total", Stat: "Sum", Lines: []Line{{rateOf("host_network_errors_total", "node"), "{{node}} errors"}, {rateOf("host_network_drops_total", "node"), "{{node}} drops"}}},
 	}},

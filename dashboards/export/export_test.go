@@ -2,6 +2,10 @@ package export_test
 
 import (
 	"encoding/json"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -134,6 +138,76 @@ func TestPanelsAskForWhatThereIs(t *testing.T) {
 				})
 				if !known[n] && !told {
 					t.Errorf("panel %q of %s asks for %s, which nobody reports", panel.Title, p.Name, n)
+				}
+			}
+		}
+	}
+}
+
+// everywhere are the labels that the agent puts on what its node reports.
+var everywhere = []string{"node", "az", "cluster", "stack", "service", "group", "instance", "job"}
+
+// elsewhere are labels of metrics that no collector's fixture shows: those of services by StatsD, and of the agent itself.
+var elsewhere = map[string][]string{
+	"navcloud_": {"reason"}, "binnacle_sink_": {"sink", "reason"}, "binnacle_collector_": {"collector", "reason"},
+	"binnacle_runway_": {"pool", "quantile"}, "binnacle_capacity_": {"pool", "when"}, "binnacle_forecast_": {"pool", "ahead", "quantile"},
+}
+
+// reported are the labels of each metric, as the collectors' fixtures show them.
+func reported(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	sample, label := regexp.MustCompile(`(?m)^([a-z][a-z0-9_]*)\{(.*)\} \S+$`), regexp.MustCompile(`([a-z_]+)="`)
+	out := map[string]map[string]bool{}
+	err := filepath.WalkDir(filepath.Join("..", "..", "collectors"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".txtar" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range sample.FindAllStringSubmatch(string(text), -1) {
+			if out[m[1]] == nil {
+				out[m[1]] = map[string]bool{}
+			}
+			for _, l := range label.FindAllStringSubmatch(m[2], -1) {
+				out[m[1]][l[1]] = true
+			}
+		}
+		return err
+	})
+	if err != nil || len(out) < 20 {
+		t.Fatalf("the fixtures show labels of %d metrics: %v", len(out), err)
+	}
+	return out
+}
+
+// TestPanelsUseLabelsThatThereAre looks at every label of every query and legend. "Disk left" once named its lines by a
+// label that does not exist, so that all disks of a node had one name.
+func TestPanelsUseLabelsThatThereAre(t *testing.T) {
+	known := reported(t)
+	metrics := regexp.MustCompile(`\b(navcloud|host|riak|rabbitmq|binnacle)_[a-z0-9_]+`)
+	used := []*regexp.Regexp{regexp.MustCompile(`\{\{(\w+)\}\}`), regexp.MustCompile(`[{,]([a-z_]+)(?:=~|!~|!=|=)"`), regexp.MustCompile(`(?:by|on|without) \(([a-z_, ]+)\)`)}
+	for _, p := range export.Packs(nil) {
+		for _, panel := range p.Panels {
+			for _, l := range panel.Lines {
+				has := map[string]bool{}
+				for _, e := range everywhere {
+					has[e] = true
+				}
+				for _, m := range metrics.FindAllString(l.Query, -1) {
+					maps.Copy(has, known[m])
+					for prefix, labels := range elsewhere {
+						for _, e := range labels {
+							has[e] = has[e] || strings.HasPrefix(m, prefix)
+						}
+					}
+				}
+				for _, re := range used {
+					for _, m := range re.FindAllStringSubmatch(l.Query+" "+l.Legend, -1) {
+						for name := range strings.SplitSeq(m[1], ", ") {
+							if !has[name] {
+								t.Errorf("panel %q of %s uses the label %s, which %s does not have", panel.Title, p.Name, name, l.Query)
+							}
+						}
+					}
 				}
 			}
 		}
