@@ -85,11 +85,23 @@ func (a Alarm) Clone() Alarm {
 // Input is one thing that the router is told. The types below are all there are.
 type Input interface{ input() }
 
-// Firing says that an alarm holds, for the first time or again.
-type Firing struct{ Alarm Alarm }
+// Firing says that an alarm fires, for the first time or again. Sender is who says so: the host of the alarm's generator, the
+// login, or the address that it came from; empty where that plays no part.
+type Firing struct {
+	Alarm  Alarm
+	Sender string
+}
 
-// Ended says that an alarm, told by its fingerprint, does not hold any more.
-type Ended struct{ Fingerprint string }
+// Ended says that the alarm with this fingerprint fires no more, as far as its sender knows. Where others send it too, it
+// fires on until all have ended it or lost contact; without a sender it has ended at once.
+type Ended struct {
+	Fingerprint string
+	Sender      string
+}
+
+// Heard says that a batch of this sender came, with or without alarms. An alarm that is due again and is in none of three
+// batches within five minutes has ended; while its sender is silent it has lost contact.
+type Heard struct{ Sender string }
 
 // Acked says that a person took the incident with this dedup key or this problem ID; Undo takes it back. Where nobody was
 // paged yet, the page will be acknowledged as it is sent.
@@ -146,6 +158,7 @@ type Result struct {
 
 func (Firing) input()   {}
 func (Ended) input()    {}
+func (Heard) input()    {}
 func (Acked) input()    {}
 func (Closed) input()   {}
 func (Silenced) input() {}

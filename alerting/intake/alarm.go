@@ -30,10 +30,11 @@ const resolveTimeout = 5 * time.Minute
 
 var errNoLabels = errors.New("an alarm wants at least one label that is not empty")
 
-// input makes an input of an alarm from the wire, as Alertmanager reads one: without a start it started now,
-// with an end that has passed it is over.
-func input(p *models.PostableAlert, now time.Time) (in alerting.Input, cut bool, err error) {
-	a := alerting.Alarm{Labels: map[string]string{}, Annotations: map[string]string{}, Generator: string(p.GeneratorURL)}
+// bounded cuts what of an alarm is too long. The error is errNoLabels.
+func bounded(p alerting.Alarm) (a alerting.Alarm, cut bool, err error) {
+	a = alerting.Alarm{
+		Labels: map[string]string{}, Annotations: map[string]string{}, Generator: p.Generator, StartsAt: p.StartsAt, EndsAt: p.EndsAt,
+	}
 	if len(a.Generator) > maxAnnotation {
 		a.Generator, cut = "", true
 	}
@@ -46,7 +47,7 @@ func input(p *models.PostableAlert, now time.Time) (in alerting.Input, cut bool,
 		a.Labels[name] = short
 	}
 	if len(a.Labels) == 0 {
-		return nil, false, errNoLabels
+		return a, false, errNoLabels
 	}
 	if len(a.Labels) > maxLabels {
 		dropLabels(a.Labels)
@@ -68,20 +69,10 @@ func input(p *models.PostableAlert, now time.Time) (in alerting.Input, cut bool,
 			a.Annotations[name] = strings.ToValidUTF8(v, "�")
 		}
 	}
-	a.StartsAt, a.EndsAt = time.Time(p.StartsAt), time.Time(p.EndsAt)
-	if unset(a.EndsAt) {
-		a.EndsAt = now.Add(resolveTimeout)
-	}
-	if unset(a.StartsAt) || a.StartsAt.After(now.Add(resolveTimeout)) { // a clock ahead of ours must not hide it
-		a.StartsAt = now
-	}
-	if !a.EndsAt.After(now) {
-		return alerting.Ended{Fingerprint: a.Fingerprint()}, cut, nil
-	}
-	return alerting.Firing{Alarm: a}, cut, nil
+	return a, cut, nil
 }
 
-// unset: strfmt reads an absent time as the zero time or as the epoch.
+// unset: an absent time is the zero time, or the epoch where strfmt wrote it.
 func unset(t time.Time) bool { return t.IsZero() || t.Unix() == 0 }
 
 func cutName(k string) string {

@@ -18,39 +18,108 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// postAlerts takes alarms. Those that have no label at all are told to the sender, the others count.
+// postAlerts takes alarms. Those of a batch that cannot be read are named in the answer; the others count.
 func (i *Intake) postAlerts(w http.ResponseWriter, r *http.Request) {
-	var posted models.PostableAlerts
-	if err := read(w, r, maxBody, &posted); err != nil {
+	all, err := readAlarms(w, r)
+	if err != nil {
 		i.fail(w, status(err), err)
 		return
 	}
 	now := time.Now()
-	var inputs []alerting.Input
-	var errs []error
-	for n, p := range posted {
-		if p == nil {
+	batch := batch{i: i, who: i.opts.Who(r), r: r, now: now, heard: map[string]bool{}}
+	for n, text := range all {
+		if string(text) == "null" {
 			continue
 		}
-		in, cut, err := input(p, now)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("alarm %d: %w", n, err))
-			continue
+		if err := batch.add(text); err != nil {
+			batch.bad = append(batch.bad, badAlarm{n, err})
 		}
-		if cut {
-			i.cut.Add(1)
-		}
-		inputs = append(inputs, in)
 	}
-	i.alarms.Add(uint64(len(inputs)))
-	if !i.put(w, r, inputs...) {
+	batch.close()
+	i.alarms.Add(uint64(batch.good))
+	if !i.put(w, r, batch.in...) {
 		return
 	}
-	if len(errs) > 0 {
-		i.fail(w, http.StatusBadRequest, errors.Join(errs[:min(len(errs), 10)]...))
+	if n := len(batch.bad); n > 0 {
+		i.bad.Add(uint64(n))
+		i.fail(w, http.StatusBadRequest, fmt.Errorf("%d of %d alarms could not be read, the others count: %w",
+			n, n+batch.good, errors.Join(batch.bad[:min(n, 10)]...)))
 		return
 	}
 	w.WriteHeader(http.StatusOK)
+}
+
+// batch becomes the inputs of one post.
+type batch struct {
+	i     *Intake
+	who   alerting.Person
+	r     *http.Request
+	now   time.Time
+	in    []alerting.Input
+	heard map[string]bool
+	good  int
+	bad   []error
+}
+
+// add reads one alarm, as Alertmanager reads one: without a start it started now, with an end that has passed it is over,
+// and without an end it ends when it was not repeated for resolveTimeout.
+func (b *batch) add(text []byte) error {
+	read, err := readAlarm(text)
+	if err != nil {
+		return err
+	}
+	a, cut, err := bounded(read)
+	if err != nil {
+		return err
+	}
+	if cut {
+		b.i.cut.Add(1)
+	}
+	b.good++
+	by := name(b.r, b.who.Login, a)
+	if !b.heard[by] {
+		b.heard[by] = true
+		b.i.senders.heard(by, b.now)
+		b.in = append(b.in, alerting.Heard{Sender: by})
+	}
+	fp := a.Fingerprint()
+	endless := a.EndsAt.IsZero()
+	switch {
+	case endless:
+		a.EndsAt = b.now.Add(resolveTimeout)
+	case b.i.senders.passed(by, fp, a.EndsAt, b.now):
+		b.in = append(b.in, alerting.Ended{Fingerprint: fp, Sender: by})
+		return nil
+	case !a.EndsAt.After(b.now): // by its sender's clock it fires
+		a.EndsAt = b.now.Add(resolveTimeout)
+		a.StartsAt = later(a.StartsAt, a.StartsAt.Add(b.i.senders.clock(by)))
+	}
+	if a.StartsAt.IsZero() || a.StartsAt.After(b.now) {
+		a.StartsAt = b.now
+	}
+	in := alerting.Firing{Alarm: a, Sender: by}
+	b.in = append(b.in, in)
+	if endless {
+		b.i.endLater(in)
+	}
+	return nil
+}
+
+// close notes who posted, also where the post had no alarm: such a post says that the sender lives.
+func (b *batch) close() {
+	if len(b.heard) > 0 {
+		return
+	}
+	by := name(b.r, b.who.Login, alerting.Alarm{})
+	b.i.senders.heard(by, b.now)
+	b.in = append(b.in, alerting.Heard{Sender: by})
+}
+
+func later(a, b time.Time) time.Time {
+	if a.IsZero() || a.After(b) {
+		return a
+	}
+	return b
 }
 
 // filter is what a GET of alarms asks for.

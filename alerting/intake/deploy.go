@@ -121,18 +121,18 @@ func (i *Intake) postDeploy(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// due is the end of a mark.
+// due is the end of a deploy mark, or of an alarm that was sent without an end.
 type due struct {
-	fingerprint string
-	at          time.Time
+	fingerprint, sender string
+	at                  time.Time
 }
 
 const (
-	maxMarks  = 1000
+	maxMarks  = 20_000
 	marksTick = 5 * time.Second
 )
 
-// endLater notes when a mark ends: nobody else will say so.
+// endLater notes when an alarm ends unless it is repeated: nobody else will say so.
 func (i *Intake) endLater(in alerting.Input) {
 	f, ok := in.(alerting.Firing)
 	if !ok {
@@ -143,10 +143,10 @@ func (i *Intake) endLater(in alerting.Input) {
 	if len(i.marks) == maxMarks {
 		i.marks = i.marks[1:] // the router will call it out of contact
 	}
-	i.marks = append(i.marks, due{f.Alarm.Fingerprint(), f.Alarm.EndsAt})
+	i.marks = append(i.marks, due{f.Alarm.Fingerprint(), f.Sender, f.Alarm.EndsAt})
 }
 
-// Run ends deploy marks when their time is over. It blocks until ctx ends.
+// Run ends deploy marks, and alarms that were sent without an end, when their time is over. It blocks until ctx ends.
 func (i *Intake) Run(ctx context.Context) error {
 	ticker := time.NewTicker(marksTick)
 	defer ticker.Stop()
@@ -155,8 +155,8 @@ func (i *Intake) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-ticker.C:
-			for _, fp := range i.over(now) {
-				if err := i.opts.Put(ctx, alerting.Ended{Fingerprint: fp}); err != nil {
+			for _, end := range i.over(now) {
+				if err := i.opts.Put(ctx, end); err != nil {
 					return nil // ctx ended
 				}
 			}
@@ -164,9 +164,9 @@ func (i *Intake) Run(ctx context.Context) error {
 	}
 }
 
-// over takes out the marks whose time is over. The same mark told again moves its end, so an earlier end
-// of the same fingerprint says nothing.
-func (i *Intake) over(now time.Time) []string {
+// over takes out what ends now. The same mark or alarm sent again moves its end, so an earlier end of the same fingerprint
+// says nothing.
+func (i *Intake) over(now time.Time) []alerting.Ended {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	last := map[string]time.Time{}
@@ -175,14 +175,14 @@ func (i *Intake) over(now time.Time) []string {
 			last[m.fingerprint] = m.at
 		}
 	}
-	var out []string
+	var out []alerting.Ended
 	keep := i.marks[:0]
 	for _, m := range i.marks {
 		switch {
 		case m.at.After(now):
 			keep = append(keep, m)
 		case m.at.Equal(last[m.fingerprint]):
-			out = append(out, m.fingerprint)
+			out = append(out, alerting.Ended{Fingerprint: m.fingerprint, Sender: m.sender})
 		}
 	}
 	i.marks = keep

@@ -47,6 +47,8 @@ type Intake struct {
 	busy    atomic.Uint64 // requests that were answered 503
 	cut     atomic.Uint64 // alarms of which something was cut
 	alarms  atomic.Uint64
+	bad     atomic.Uint64 // alarms of a batch that could not be read
+	senders senders
 
 	mu    sync.Mutex
 	marks []due

@@ -23,16 +23,18 @@ type memory struct {
 	bytes    int                       // of them, about
 	groups   []*alerting.Fact          // group alarms, by name
 	silences map[string]alerting.Silence
-	senders  map[string]time.Time // when each sender was last heard
+	origins  map[string]time.Time // when each source and host was last sent of: all that is known of alarms of an earlier life
+	sending  senders
 	rules    map[string]time.Time // last start of each rule, for novelty
 	refused  int                  // alarms that found no room
+	lost     int                  // alarms out of contact: any batch of their sender may end them
 	unknown  int                  // alarms of an earlier life that nobody has repeated yet: any word of a sender may end them
 }
 
 func newMemory(s alerting.Settings) *memory {
 	return &memory{
 		set: s, walks: diagnosis.NewWalks(nil), born: map[string]time.Time{}, alarms: map[string]*alerting.Fact{},
-		silences: map[string]alerting.Silence{}, senders: map[string]time.Time{}, rules: map[string]time.Time{},
+		silences: map[string]alerting.Silence{}, origins: map[string]time.Time{}, sending: newSenders(), rules: map[string]time.Time{},
 	}
 }
 
@@ -40,14 +42,15 @@ func newMemory(s alerting.Settings) *memory {
 const maxStarts = 64
 
 // fire notes that an alarm fires. It says whether that is news, and whether it began now.
-func (m *memory) fire(now time.Time, in alerting.Alarm) (news, began bool) {
+func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began bool) {
 	id := in.Fingerprint()
 	was := m.alarms[id]
 	if was == nil && !m.room(in) {
 		m.refused++
 		return true, false
 	}
-	m.senders[sender(in)] = now
+	m.origins[origin(in)] = now
+	in.EndsAt = m.sending.fires(now, id, by, in.EndsAt)
 	if was != nil && was.Firing() && same(was, in) && m.unknown == 0 {
 		again := clone(was)
 		again.EndsAt = in.EndsAt
@@ -113,6 +116,7 @@ func (m *memory) keep(f *alerting.Fact) {
 func (m *memory) forget(f *alerting.Fact) {
 	m.bytes -= size(f.Alarm)
 	delete(m.alarms, f.ID)
+	m.sending.forget(f.ID)
 }
 
 // urgent alarms find room when there is none.
@@ -122,8 +126,8 @@ func urgent(a alerting.Alarm) bool {
 		a.Always() || a.Labels[alerting.LabelPriority] == "P1"
 }
 
-// sender is who sends an alarm: what it has sent lately, it would repeat.
-func sender(a alerting.Alarm) string {
+// origin is where an alarm comes from by its labels: what was sent of it lately would be repeated.
+func origin(a alerting.Alarm) string {
 	return a.Labels[alerting.LabelSource] + "\x00" + cmp.Or(a.Labels["host"], a.Labels["instance"])
 }
 
@@ -166,11 +170,15 @@ func (m *memory) locate(f *alerting.Fact) {
 	f.Entity, f.Known = m.walks.Graph.Place(f.Labels)
 }
 
-// end notes that an alarm ended.
-func (m *memory) end(now time.Time, id string) {
-	if f := m.alarms[id]; f != nil && f.Firing() {
-		m.alarms[id] = over(f, now)
+// end notes that an alarm ended, as its sender says. It returns whether that is news.
+func (m *memory) end(now time.Time, id, by string) bool {
+	f := m.alarms[id]
+	if f == nil || !f.Firing() || !m.sending.ends(now, id, by) {
+		return false
 	}
+	m.alarms[id] = over(f, now)
+	m.sending.forget(id)
+	return true
 }
 
 func over(f *alerting.Fact, now time.Time) *alerting.Fact {
@@ -222,7 +230,7 @@ func (m *memory) place(now time.Time, g *topology.Graph, last []*alerting.Verdic
 // so lately that they may still explain. at is when time alone does more.
 func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, groups []*alerting.Fact, at time.Time) {
 	w := wake{now: now}
-	m.unknown = 0
+	m.unknown, m.lost = 0, 0
 	active := m.active(&w)
 	for id, f := range m.alarms {
 		f, forget := m.age(&w, f)
@@ -232,6 +240,9 @@ func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, gr
 		}
 		if f.Unheard {
 			m.unknown++
+		}
+		if f.Lost {
+			m.lost++
 		}
 		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause
 		if counts {
@@ -282,11 +293,17 @@ func (m *memory) age(w *wake, f *alerting.Fact) (next *alerting.Fact, forget boo
 		lost = lost || !f.EndsAt.After(w.now)
 	}
 	ended := f.Unheard && m.sentOthers(w, f)
+	if f.Firing() && lost && !ended {
+		var again time.Time
+		ended, again = m.sending.standing(w.now, f.ID)
+		w.add(again)
+	}
 	if calm || ended || lost != f.Lost {
 		f = clone(f)
 		f.Lost, f.Flapping = lost, f.Flapping && !calm
 		if ended {
-			f.Ended, f.Unheard = w.now, false
+			f = over(f, w.now)
+			m.sending.forget(f.ID)
 		}
 	}
 	keep := max(m.set.Resolve.AfterCause, m.set.Flap.Quiet)
@@ -304,7 +321,7 @@ func clone(f *alerting.Fact) *alerting.Fact {
 func (m *memory) sentOthers(w *wake, f *alerting.Fact) bool {
 	due := f.First.Add(m.set.Start.ListenResolve)
 	w.add(due)
-	heard, ok := m.senders[sender(f.Alarm)]
+	heard, ok := m.origins[origin(f.Alarm)]
 	return !due.After(w.now) && ok && heard.After(f.First)
 }
 
@@ -392,9 +409,12 @@ const maxMemory = 20_000
 
 // bound forgets the oldest of what only grows.
 func (m *memory) bound(now time.Time) {
-	for _, by := range []map[string]time.Time{m.senders, m.rules} {
+	for _, by := range []map[string]time.Time{m.origins, m.rules} {
 		for limit := time.Hour; len(by) > maxMemory; limit /= 2 {
 			maps.DeleteFunc(by, func(_ string, t time.Time) bool { return now.Sub(t) >= limit })
 		}
+	}
+	for limit := time.Hour; len(m.sending.known) > maxMemory; limit /= 2 {
+		maps.DeleteFunc(m.sending.known, func(_ string, s sender) bool { return now.Sub(s.last) >= limit })
 	}
 }

@@ -84,13 +84,16 @@ func (r *Router) wakeAt(t time.Time) {
 func (r *Router) take(i alerting.Input) (news bool) {
 	switch i := i.(type) {
 	case alerting.Firing:
-		news, began := r.memory.fire(r.now, i.Alarm)
+		news, began := r.memory.fire(r.now, i.Alarm, i.Sender)
 		if began {
 			r.desk.Began(r.now)
 		}
 		return news
 	case alerting.Ended:
-		r.memory.end(r.now, i.Fingerprint)
+		return r.memory.end(r.now, i.Fingerprint, i.Sender)
+	case alerting.Heard:
+		r.memory.sending.heard(r.now, i.Sender)
+		return r.memory.lost > 0
 	case alerting.Acked:
 		r.desk.Acked(r.now, i)
 	case alerting.Closed:
