@@ -1,7 +1,9 @@
 // Package agent is one node's runtime: configuration, schedule, wiring, drain and status.
 //
-// Everything else of the project is handed to each other here, and nowhere else. Run blocks until its
-// context ends and then drains: what reads stops first, what delivers flushes after.
+// Everything else of the project is handed to each other here, and nowhere else. An agent is a stack of roles (store,
+// route, routers, web, rules, ship, collect): each is a value that starts, stops, says how it is, and opens a new
+// configuration beside the one that works. They start in that order and stop in the reverse one: what reads ends first, what
+// delivers drains after. Run blocks until its context ends, or until a part ends without which nobody is paged.
 package agent
 
 import (
@@ -10,26 +12,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/damage"
-	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/inventory"
-	"github.com/navcloud/binnacle/agent/metric"
-	"github.com/navcloud/binnacle/agent/planner"
-	"github.com/navcloud/binnacle/agent/rollup"
-	"github.com/navcloud/binnacle/agent/series"
-	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting"
-	"github.com/navcloud/binnacle/alerting/dispatch"
-	"github.com/navcloud/binnacle/alerting/intake"
-	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
-	"github.com/navcloud/binnacle/alerting/rules"
 )
 
 // Hooks are what a program that embeds the agent may listen to. All may be nil.
@@ -39,6 +28,7 @@ type Hooks struct {
 	Pages   io.Writer // text of each page, where there is no routing key
 	Sent    func(alerting.Action, alerting.Result)
 	Ready   func(address string) // told once the agent serves
+	Applied func(Config)         // told of each configuration that a reload puts into force
 }
 
 // Run runs an agent until ctx ends.
@@ -52,41 +42,116 @@ func Run(ctx context.Context, cfg Config, h Hooks) error {
 
 // Agent is one node's runtime.
 type Agent struct {
-	hooks Hooks
-	log   *slog.Logger
-	begun time.Time
-	data  string // where store, ledger and spools are: Data, or what stands in for it while that cannot be written
+	hooks   Hooks
+	log     *slog.Logger
+	begun   time.Time
+	where   whereabouts
+	roster  *roster
+	failed  chan error // holds the first end of a part that the agent cannot do without
+	reloads chan reload
+	history *history
+	folder  *folder
+	damage  damage.Log // what was found broken in the data folder
 
-	listener net.Listener
-	door     *door.Door
-	series   *series.Registry
-	store    *store.Store // nil when the role is off
-	dispatch *dispatch.Dispatcher
-	pager    *pagerduty.Client // nil without a routing key
-	intake   *intake.Intake
-	client   *intake.Client // nil when this node's alarms go to itself
-	reloads  chan reload
-	history  *history
-	kept     *store.Store       // the figures of pools; nil when the role capacity is off
-	long     *store.Store       // samples every five minutes; nil when rollups are off
-	rollup   *rollup.Rollup     // writes them; nil as long is
-	planner  *planner.Planner   // nil likewise
-	cutOff   *pagerduty.CutOff  // nil without a routing key of its own
-	returns  *pagerduty.Returns // the same, where alarms are routed
-
-	where  whereabouts
-	damage damage.Log // what was found broken in the data folder
+	store   *storeRole
+	route   *routeRole
+	routers *routersRole
+	web     *webRole
+	rules   *rulesRole
+	ship    *shipRole
+	collect *collectRole
 
 	mu       sync.Mutex
 	cfg      Config
+	loaded   time.Time          // since when cfg is in force
+	fault    error              // of the last reload
 	instance inventory.Instance // once it is known
-	gather   *running
-	rules    *rules.Manager // nil when the role is off
-	endRules context.CancelFunc
-	fault    error // of the last reload
-	dataErr  error // why Data cannot be used
 }
 
+// New makes an agent, and takes what no other may have: the port and the data folder. An error is one that an operator can
+// act on.
+func New(cfg Config, h Hooks) (*Agent, error) {
+	if h.Log == nil {
+		h.Log = slog.New(slog.DiscardHandler)
+	}
+	now := time.Now()
+	a := &Agent{
+		hooks: h, log: h.Log, begun: now, loaded: now, cfg: cfg, where: whereabouts{root: "/"},
+		reloads: make(chan reload), failed: make(chan error, 1),
+	}
+	a.roster = newRoster(h.Log, func(err error) {
+		select {
+		case a.failed <- err:
+		default: // one reason is enough
+		}
+	})
+	var err error
+	if a.web, err = newWebRole(a); err != nil {
+		return nil, err
+	}
+	if a.folder, err = openFolder(cfg.Data, h.Log); err != nil {
+		return nil, errors.Join(err, a.web.close())
+	}
+	a.history = &history{node: cfg.nodeName(), data: a.folder.dir(), runbook: cfg.runbooks() + ruleHistory, log: a.log, put: a.put}
+	a.store, a.rules, a.ship, a.collect = newStoreRole(a), newRulesRole(a), newShipRole(a), newCollectRole(a)
+	if a.route, err = newRouteRole(a); err == nil {
+		a.routers, err = newRoutersRole(a)
+	}
+	if err == nil {
+		err = a.web.protect()
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.folder.close(), a.web.close())
+	}
+	return a, nil
+}
+
+// Run serves until ctx ends, then drains. Its error is why the agent could not start, or ended by itself.
+func (a *Agent) Run(ctx context.Context) error {
+	var running stack
+	err := running.start(ctx, a.store, a.route, a.routers, a.web, a.rules, a.ship, a.collect)
+	aside := a.roster.crew(ctx)
+	if err == nil {
+		a.beside(aside)
+		address := a.web.address()
+		if a.hooks.Ready != nil {
+			a.hooks.Ready(address)
+		}
+		a.log.Info("running", "version", a.hooks.Version, "node", a.config().nodeName(), "listen", address, "data", a.folder.dir())
+		err = a.loop(ctx, &running)
+	}
+	a.web.ready.Store(false)
+	aside.stop()
+	err = errors.Join(err, running.stop(), a.folder.close(), a.web.close())
+	a.log.Info("stopped")
+	return err
+}
+
+// beside sets to work what belongs to no role.
+func (a *Agent) beside(c *crew) {
+	c.work("discover", a.discover)
+	c.work("trim", trimNowAndThen)
+	c.work("watch", a.watchParts)
+	c.work("damage", a.tellDamage)
+	a.web.ready.Store(true)
+}
+
+// loop takes reloads until ctx ends. Its error is that of a part that ended and must not.
+func (a *Agent) loop(ctx context.Context, running *stack) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-a.failed:
+			a.log.Error("the agent ends", "err", err)
+			return err
+		case r := <-a.reloads:
+			r.done <- a.reload(running, r)
+		}
+	}
+}
+
+// reload is a new configuration, or the error of reading it.
 type reload struct {
 	again bool // the configuration in force, since what it does not say has become known
 	cfg   Config
@@ -94,181 +159,18 @@ type reload struct {
 	done  chan error
 }
 
-// New opens what can fail: the port, the folder, the database. An error is one that an operator can act on.
-func New(cfg Config, h Hooks) (*Agent, error) {
-	if h.Log == nil {
-		h.Log = slog.New(slog.DiscardHandler)
-	}
-	if err := exists(cfg.Route.Topology); err != nil {
-		return nil, fmt.Errorf("route.topology: %s: %w", cfg.Route.Topology, err)
-	}
-	a := &Agent{hooks: h, log: h.Log, begun: time.Now(), cfg: cfg, reloads: make(chan reload), where: whereabouts{root: "/"}}
-	var err error
-	if a.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
-		return nil, fmt.Errorf("listen: %s is not free (is another binnacle running? --listen takes another address): %w", cfg.Listen, err)
-	}
-	if err := a.open(); err != nil {
-		return nil, errors.Join(err, a.listener.Close())
-	}
-	return a, nil
-}
-
-func (a *Agent) open() error {
-	if err := a.openData(); err != nil {
-		return err
-	}
-	var err error
-	if a.door, err = a.newDoor(a.cfg); err != nil {
-		return errors.Join(err, a.closeStore())
-	}
-	a.history = &history{node: a.cfg.nodeName(), data: a.data, runbook: a.cfg.runbooks() + ruleHistory, log: a.log, put: a.put}
-	var put func(context.Context, ...alerting.Input) error
-	if !a.cfg.Route.Off {
-		first, second, client, err := a.cfg.Route.pagers(a.cfg.boardURL(), a.log, a.hooks.Pages)
-		if err != nil {
-			return errors.Join(err, a.closeStore())
-		}
-		a.pager = client
-		if a.dispatch, err = newDispatcher(a.cfg, a.damaged, first, second, a.log, a.hooks.Sent); err != nil {
-			return errors.Join(err, a.closeStore())
-		}
-		put = a.dispatch.Put
-		if err := a.watchReturns(&put); err != nil {
-			return errors.Join(err, a.closeStore())
-		}
-		a.intake = intake.New(intake.Options{
-			Put: put, Who: door.Who, Desk: a.desk(), View: a.dispatch.View, Version: a.hooks.Version,
-			Deployed: a.deployed, Log: a.log.With("part", "intake"),
-		})
-	}
-	if len(a.cfg.Rules.Routers) > 0 {
-		if err := a.openClient(); err != nil {
-			return errors.Join(err, a.closeStore())
-		}
-	}
-	return nil
-}
-
-// put hands alarms to whoever routes.
-func (a *Agent) put(in []alerting.Input) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	var err error
-	switch {
-	case a.client != nil:
-		err = a.client.Put(ctx, in...)
-	case a.dispatch != nil:
-		err = a.dispatch.Put(ctx, in...)
-	}
-	if err != nil {
-		a.log.Error("alarms not taken; they are told again within a minute", "alarms", len(in), "err", err)
-	}
-}
-
-// trimEvery is how often pages of the program's file that nothing needs any more are given back: those of the start
-// soon after it.
-var trimEvery = []time.Duration{20 * time.Second, 40 * time.Second, 2 * time.Minute, 10 * time.Minute}
-
-// Run serves until ctx ends, then drains.
-func (a *Agent) Run(ctx context.Context) error {
-	core, stopCore := context.WithCancel(context.WithoutCancel(ctx)) // what delivers outlives what reads
-	defer stopCore()
-	var parts sync.WaitGroup
-	part := func(name string, run func(context.Context) error) {
-		parts.Go(func() {
-			if err := run(core); err != nil && core.Err() == nil {
-				a.log.Error("part stopped", "part", name, "err", err)
-			}
-		})
-	}
-	if a.dispatch != nil {
-		part("dispatch", a.dispatch.Run)
-		part("intake", a.intake.Run)
-		part("topology", a.feedTopology)
-		part("settle", a.settle)
-		if a.pager != nil {
-			part("poll", func(ctx context.Context) error { return a.pager.Poll(ctx, a.dispatch.Open, a.dispatch.Put) })
-		}
-	}
-	if a.client != nil {
-		part("client", a.client.Run)
-	}
-	if a.planner != nil {
-		part("capacity", a.planner.Run)
-	}
-	if a.rollup != nil {
-		part("rollups", a.rollup.Run)
-	}
-	if a.cutOff != nil {
-		part("cut off", a.cutOff.Run)
-	}
-	if a.returns != nil {
-		part("returns", a.returns.Run)
-	}
-	part("discover", a.discover)
-	part("damage", a.tellDamage)
-	part("trim", func(ctx context.Context) error {
-		for i := 0; ; i++ {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(trimEvery[min(i, len(trimEvery)-1)]):
-				if err := trim(); err != nil {
-					return err
-				}
-			}
-		}
-	})
-	err := a.apply(ctx, core, a.cfg)
-	if err == nil {
-		part("web", a.serve)
-		if a.hooks.Ready != nil {
-			a.hooks.Ready(a.listener.Addr().String())
-		}
-		a.log.Info("running", "version", a.hooks.Version, "node", a.cfg.nodeName(), "listen", a.listener.Addr().String(), "data", a.data)
-		a.loop(ctx, core)
-	}
-	err = errors.Join(err, a.endGather())
-	a.stopRules()
-	stopCore()
-	parts.Wait()
-	err = errors.Join(err, a.closeStore())
-	a.log.Info("stopped")
-	return err
-}
-
-// loop takes reloads until ctx ends.
-func (a *Agent) loop(ctx, core context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case r := <-a.reloads:
-			if r.again {
-				r.done <- a.apply(ctx, core, a.config())
-				continue
-			}
-			err := r.err
-			if err == nil {
-				err = a.apply(ctx, core, r.cfg)
-			}
-			a.mu.Lock()
-			a.fault = err
-			a.mu.Unlock()
-			if err != nil {
-				a.log.Error("reload refused: the old configuration goes on", "err", err)
-			} else {
-				a.log.Info("reloaded")
-			}
-			r.done <- err
-		}
-	}
-}
-
-// Reload takes a new configuration, or the error of reading it, and returns what became of it. What a
-// reload cannot change is told.
+// Reload takes a new configuration, or the error of reading it, and returns what became of it: it is in force in all roles,
+// or in none.
 func (a *Agent) Reload(ctx context.Context, cfg Config, err error) error {
-	r := reload{cfg: cfg, err: err, done: make(chan error, 1)}
+	return a.ask(ctx, reload{cfg: cfg, err: err, done: make(chan error, 1)})
+}
+
+// again puts the configuration in force once more, where more is known or open than before.
+func (a *Agent) again(ctx context.Context) error {
+	return a.ask(ctx, reload{again: true, done: make(chan error, 1)})
+}
+
+func (a *Agent) ask(ctx context.Context, r reload) error {
 	select {
 	case a.reloads <- r:
 		return <-r.done
@@ -277,124 +179,79 @@ func (a *Agent) Reload(ctx context.Context, cfg Config, err error) error {
 	}
 }
 
-// apply puts a configuration into force: new collectors first, then the old ones end, then new rules.
-func (a *Agent) apply(ctx, core context.Context, cfg Config) error {
-	old := a.config()
-	if err := reloadable(old, cfg); err != nil {
-		return err
-	}
-	cfg.Node.Tags = a.placed(cfg.Node.Tags)
-	g, err := newGatherer(cfg, env(cfg, a.data, time.Now, a.log, a.self), a.log)
-	if err != nil {
-		return err
-	}
-	g.series, g.keep, g.events, g.data = a.series, a.keep, a.takeEvents, a.data
-	if a.dataErr != nil {
-		g.boundSpools(standInSpool)
-	}
-	m, err := a.newRules(core, cfg)
-	if err != nil {
-		return err
-	}
-	drainErr := a.endGather()
-	a.stopRules()
-	r := start(ctx, g)
-	a.mu.Lock()
-	a.cfg, a.gather, a.rules = cfg, r, m
-	a.mu.Unlock()
-	if m != nil {
-		rctx, cancel := context.WithCancel(core)
-		a.endRules = cancel
-		go func() { _ = m.Run(rctx) }() // it only ever returns nil, after cancel
-	}
-	return drainErr
-}
-
-// reloadable refuses what only a restart changes, by name: what is silently not in force is found out at night.
-func reloadable(old, cfg Config) error {
-	var changed []string
-	for _, c := range []struct {
-		name     string
-		old, cfg any
-	}{
-		{"listen", old.Listen, cfg.Listen},
-		{"data", old.Data, cfg.Data},
-		{"log", old.Log, cfg.Log},
-		{"store", old.Store, cfg.Store},
-		{"web", old.Web, cfg.Web},
-		{"capacity", old.Capacity, cfg.Capacity},
-		{"route", old.Route, cfg.Route},
-		{"rules.routers", old.Rules.Routers, cfg.Rules.Routers},
-		{"rules.login", old.Rules.Login, cfg.Rules.Login},
-		{"rules.cut_off", old.Rules.CutOff, cfg.Rules.CutOff},
-	} {
-		if !reflect.DeepEqual(c.old, c.cfg) {
-			changed = append(changed, c.name)
+func (a *Agent) reload(running *stack, r reload) error {
+	if r.again {
+		what, err := a.apply(running, a.config())
+		if err == nil && len(what) > 0 {
+			a.log.Info("more is known or open: put into force", "changed", strings.Join(what, ", "))
 		}
+		return err
 	}
-	if len(changed) > 0 {
-		return fmt.Errorf("only a restart changes %s", strings.Join(changed, ", "))
+	var what []string
+	err := r.err
+	if err == nil {
+		what, err = a.apply(running, r.cfg)
+	}
+	a.mu.Lock()
+	a.fault = err
+	if err == nil {
+		a.loaded = time.Now()
+	}
+	since := a.loaded
+	a.mu.Unlock()
+	if err != nil {
+		a.log.Error("reload refused: the configuration before it is in force", "since", since, "err", err)
+		return err
+	}
+	if len(what) == 0 {
+		what = []string{"nothing"}
+	}
+	a.log.Info("reloaded: the new configuration is in force", "changed", strings.Join(what, ", "))
+	if a.hooks.Applied != nil {
+		a.hooks.Applied(r.cfg)
 	}
 	return nil
 }
 
-func (a *Agent) newRules(core context.Context, cfg Config) (*rules.Manager, error) {
-	if cfg.Rules.Off || a.store == nil {
-		return nil, nil
+// apply puts a configuration into force in all roles, or in none.
+func (a *Agent) apply(running *stack, cfg Config) ([]string, error) {
+	old := a.config()
+	if err := reloadable(old, cfg); err != nil {
+		return nil, err
 	}
-	return rules.New(core, rules.Options{
-		Interval: cfg.Rules.Interval, Packs: cfg.Rules.Packs, Files: cfg.Rules.Files, Dir: filepath.Join(a.data, "rules"),
-		ExternalURL: cfg.boardURL(), Queryable: a.store.Queryable(), Appendable: a.store.Appendable(), Engine: a.store.Engine(),
-		Notify: a.put, Log: a.log, Now: time.Now,
-	})
-}
-
-func (a *Agent) endGather() error {
+	cfg.Node.Tags = a.placed(cfg.Node.Tags)
+	what, err := running.change(cfg)
+	if err != nil {
+		return nil, err
+	}
 	a.mu.Lock()
-	r := a.gather
-	a.gather = nil
+	a.cfg = cfg
 	a.mu.Unlock()
-	if r == nil {
-		return nil
-	}
-	return r.end()
+	a.web.renew() // its pages show what the configuration says
+	return what, nil
 }
 
-func (a *Agent) stopRules() {
-	if a.endRules != nil {
-		a.endRules()
-		a.endRules = nil
-	}
+// config returns the configuration in force, which a reload changes.
+func (a *Agent) config() Config {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cfg
 }
 
-// keep writes into the store. What it refuses it counts.
-func (a *Agent) keep(ctx context.Context, u series.Update) {
-	if a.store != nil {
-		a.history.wrote(time.Now(), a.store.Write(ctx, u))
+// put hands alarms to whoever routes.
+func (a *Agent) put(in []alerting.Input) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var err error
+	client := a.routers.client()
+	switch {
+	case client != nil:
+		err = client.Put(ctx, in...)
+	case a.route.dispatch != nil:
+		err = a.route.dispatch.Put(ctx, in...)
 	}
-}
-
-func (a *Agent) takeEvents(ctx context.Context, events []metric.Event) {
-	if a.intake == nil {
-		return
-	}
-	if err := a.intake.Events(ctx, events, a.config().nodeName()); err != nil {
-		a.log.Error("events not taken", "err", err)
-	}
-}
-
-// deployed tells the pager of a deploy mark, to be shown beside incidents.
-func (a *Agent) deployed(ctx context.Context, d intake.Deploy) {
-	if a.pager == nil {
-		return
-	}
-	text := "Deploy of " + d.Service + " " + d.Version
-	if d.Text != "" {
-		text += ": " + d.Text
-	}
-	r := a.pager.SendChange(ctx, pagerduty.Change{Summary: text, Source: a.config().nodeName(), At: d.At, Link: d.URL})
-	if r.Outcome != alerting.Accepted {
-		a.log.Warn("deploy mark not taken by the pager", "outcome", r.Outcome, "detail", r.Detail)
+	if err != nil {
+		a.log.Error("alarms not taken; they are told again within a minute", "alarms", len(in), "err", err)
 	}
 }
 
@@ -408,3 +265,8 @@ func (c Config) boardURL() string {
 
 // runbooks is the URL that is in front of the name of a rule.
 func (c Config) runbooks() string { return strings.TrimSuffix(c.boardURL(), "/") + "/runbooks/" }
+
+// listening says why an address cannot be listened on.
+func listening(address string, err error) error {
+	return fmt.Errorf("listen: %s is not free (is another binnacle running? --listen takes another address): %w", address, err)
+}

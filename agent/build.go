@@ -181,16 +181,3 @@ func (p plan) newCollector(e collectors.Env) (collectors.Collector, error) {
 	}
 	return c, nil
 }
-
-// openSinks builds the queue of each destination, its spool in the folder data.
-func openSinks(cfg Config, data string, plans []sinkPlan, log *slog.Logger) ([]*sinks.Queue, error) {
-	var out []*sinks.Queue
-	for _, p := range plans {
-		q, err := p.spec.Open(p.options, p.common, sinks.Env{Node: cfg.nodeName(), Tags: cfg.Node.Tags, Data: data, Log: log})
-		if err != nil {
-			return nil, fmt.Errorf("sink %s: %w", p.spec.Name, err)
-		}
-		out = append(out, q)
-	}
-	return out, nil
-}

@@ -4,13 +4,15 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/navcloud/binnacle/agent/damage"
-	"github.com/navcloud/binnacle/agent/series"
-	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting/ledger"
 )
 
@@ -28,53 +30,109 @@ const (
 	totalsFile = "totals.json" // the running totals, while no agent runs
 )
 
-// openData finds the folder that serves, and opens the store in it. A disk can have room for a probe and none
-// for a database.
-func (a *Agent) openData() error {
-	a.data, a.dataErr = dataDir(a.cfg.Data)
-	a.series = series.New(series.Options{Interval: a.cfg.Interval})
-	if !a.cfg.Store.Off {
-		var err error
-		a.store, err = a.openStore()
-		if err != nil && a.dataErr == nil && unwritable(err) {
-			a.data, a.dataErr = standIn(a.cfg.Data), err
-			a.store, err = a.openStore()
+// lockFile in the data folder is locked by who uses it.
+const lockFile = "agent.lock"
+
+// folder is where store, ledger and spools are: the configured folder, or what stands in for it while that cannot be written.
+// One agent at a time has it.
+type folder struct {
+	want string
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	at    string
+	err   error // why want cannot be used
+	locks []*os.File
+}
+
+// openFolder finds the folder that serves and takes it. That another agent has it is an error.
+func openFolder(want string, log *slog.Logger) (*folder, error) {
+	f := &folder{want: want, log: log}
+	if err := f.lock(want); err != nil {
+		return nil, err
+	}
+	if f.at, f.err = dataDir(want); f.at != want {
+		if err := f.lock(f.at); err != nil {
+			return nil, errors.Join(err, f.close())
 		}
-		if err != nil {
-			return err
-		}
 	}
-	if a.dataErr != nil {
-		a.log.Error("the data folder cannot be written: history, ledger and spools are elsewhere, and gone with a reboot; mend it and restart",
-			"data", a.cfg.Data, "err", a.dataErr, "instead", a.data)
+	f.tell()
+	return f, nil
+}
+
+// lock takes dir, or says who has it. What cannot be locked for another reason is left to who writes there.
+func (f *folder) lock(dir string) error {
+	if os.MkdirAll(dir, 0o750) != nil {
+		return nil
 	}
-	if err := a.series.Load(filepath.Join(a.data, totalsFile)); err != nil {
-		a.log.Warn("totals of an earlier run are not used", "err", err)
+	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil
 	}
-	a.openPlanner()
-	a.openRollup()
+	switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		who, _ := io.ReadAll(io.LimitReader(file, 20))
+		return errors.Join(fmt.Errorf("data: %s is in use by another binnacle (process %s); --data takes another folder", dir, strings.TrimSpace(string(who))), file.Close())
+	case err != nil:
+		return file.Close()
+	}
+	_ = file.Truncate(0) // the number is for people alone
+	_, _ = fmt.Fprintln(file, os.Getpid())
+	f.locks = append(f.locks, file)
 	return nil
 }
 
-func (a *Agent) openStore() (*store.Store, error) {
-	o := store.Options{Retention: a.cfg.Store.Retention, RetentionSize: a.cfg.Store.RetentionSize, Interval: a.cfg.Interval, Series: a.series, Log: a.log}
-	if a.dataErr != nil {
-		o.RetentionSize = min(o.RetentionSize, standInStore)
+func (f *folder) close() error {
+	var errs []error
+	for _, l := range f.locks {
+		errs = append(errs, l.Close())
 	}
-	return store.Open(filepath.Join(a.data, "store"), o)
+	f.locks = nil
+	return errors.Join(errs...)
 }
 
-func (a *Agent) closeStore() error {
-	var errs []error
-	if err := a.series.Save(filepath.Join(a.data, totalsFile)); err != nil {
-		a.log.Warn("totals begin at zero with the next start", "err", err)
+// dir is the folder that serves.
+func (f *folder) dir() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.at
+}
+
+// fault says why the configured folder does not serve.
+func (f *folder) fault() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+// leave lets another folder stand in from now on, since err came up when the configured one was used: a disk can have room
+// for a probe and none for a database. It says whether that is so.
+func (f *folder) leave(err error) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil || !unwritable(err) {
+		return false
 	}
-	for _, s := range []*store.Store{a.store, a.kept, a.long} {
-		if s != nil {
-			errs = append(errs, s.Close())
-		}
+	at := standIn(f.want)
+	if at == f.want || f.lock(at) != nil {
+		return false
 	}
-	return errors.Join(errs...)
+	f.at, f.err = at, err
+	f.tell()
+	return true
+}
+
+func (f *folder) tell() {
+	if f.err != nil {
+		f.log.Error("the data folder cannot be written: history, ledger and spools are elsewhere, and gone with a reboot; mend it and restart",
+			"data", f.want, "err", f.err, "instead", f.at)
+	}
+}
+
+// everybodys says whether every user of the machine can write into the folder.
+func (f *folder) everybodys() bool {
+	info, err := os.Stat(f.dir())
+	return err == nil && info.Mode().Perm()&0o002 != 0
 }
 
 // dataDir returns want when it can be written. Otherwise it returns a folder that stands in for it, and

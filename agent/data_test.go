@@ -123,12 +123,12 @@ func TestEveryPartUsesTheStandIn(t *testing.T) {
 		t.Errorf("status: data %q, error %q; want the stand-in and why", s.Data, s.DataError)
 	}
 	var words strings.Builder
-	if code := a.Status().Write(&words); code != health.ExitCritical || !strings.Contains(words.String(), "history and spools are in "+a.data) {
+	if code := a.Status().Write(&words); code != health.ExitCritical || !strings.Contains(words.String(), "history and spools are in "+a.folder.dir()) {
 		t.Errorf("status is %d, in words:\n%s", code, words.String())
 	}
 	done()
 	for _, part := range []string{"store", ledgerFile, "spool/graphite"} {
-		if _, err := os.Stat(filepath.Join(a.data, part)); err != nil {
+		if _, err := os.Stat(filepath.Join(a.folder.dir(), part)); err != nil {
 			t.Errorf("%s is not in the stand-in: %v", part, err)
 		}
 	}

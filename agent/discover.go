@@ -46,13 +46,10 @@ func (a *Agent) settleIn(ctx context.Context, i inventory.Instance) error {
 	a.mu.Lock()
 	a.instance = i
 	a.mu.Unlock()
-	r := reload{again: true, done: make(chan error, 1)}
-	select {
-	case a.reloads <- r:
-		return <-r.done
-	case <-ctx.Done():
-		return nil
+	if err := a.again(ctx); err != nil && ctx.Err() == nil {
+		return err
 	}
+	return nil
 }
 
 // placed returns tags with those that the instance knows and the configuration does not say.

@@ -88,7 +88,7 @@ func TestANodeReachesAProtectedRouter(t *testing.T) {
 	t.Cleanup(pd.Close)
 	router := begin("router", fmt.Sprintf("web: {config_file: %s, act: [maria], agents: [node]}\nroute: {pagerduty: {routing_key: %s, events_url: '%s'}, order: {wait: {symptom_alone: 0s}}}\n",
 		web, alertingtest.RoutingKey, pd.URL()))
-	routers := "route: off\nrules: {routers: ['https://" + router.listener.Addr().String() + "'], login: {username: node, ca_file: " + cert + ", password: "
+	routers := "route: off\nrules: {routers: ['https://" + router.web.address() + "'], login: {username: node, ca_file: " + cert + ", password: "
 	status := func(a *Agent) (string, int) {
 		var b bytes.Buffer
 		code := a.Status().Write(&b)
@@ -96,7 +96,7 @@ func TestANodeReachesAProtectedRouter(t *testing.T) {
 	}
 
 	stranger := begin("stranger", routers+"wrong}}\n")
-	await(t, func() bool { return stranger.client.Routers()[0].Error != "" })
+	await(t, func() bool { return stranger.routers.client().Routers()[0].Error != "" })
 	if text, code := status(stranger); code != health.ExitCritical || !strings.Contains(text, "401 Unauthorized") || !strings.Contains(text, "NOT REACHED") {
 		t.Errorf("status of a node with a wrong password, %d:\n%s\nwant critical, and the answer", code, text)
 	}
@@ -109,7 +109,7 @@ func TestANodeReachesAProtectedRouter(t *testing.T) {
 	if page := pd.Pages()[0]; page.Action != "trigger" || !strings.HasSuffix(page.Summary, "[TripsFail]") {
 		t.Errorf("the router sent %+v; want the node's alarm", page)
 	}
-	await(t, func() bool { return !node.client.Routers()[0].Reached.IsZero() })
+	await(t, func() bool { return !node.routers.client().Routers()[0].Reached.IsZero() })
 	if text, code := status(node); code != health.ExitOK || !strings.Contains(text, "which answered") {
 		t.Errorf("status of the node, %d:\n%s\nwant well, and that the router answered", code, text)
 	}

@@ -9,10 +9,10 @@ import (
 // everything else is that people do.
 func (a *Agent) newDoor(cfg Config) (*door.Door, error) {
 	return door.New(door.Options{
-		Config: cfg.Web.Config, Data: a.data, Log: a.log.With("part", "web"),
+		Config: cfg.Web.Config, Data: a.folder.dir(), Log: a.log.With("part", "web"),
 		Refused: func(p alerting.Person, what, why string) {
-			if a.dispatch != nil {
-				a.dispatch.ActRefused(p, what, why)
+			if a.route.dispatch != nil {
+				a.route.dispatch.ActRefused(p, what, why)
 			}
 		},
 	})

@@ -97,7 +97,7 @@ route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, 
 	a, end = run(t, cfg)
 	until("the page", 3*time.Minute, func() bool { return len(pd.Incidents()) > 0 })
 	until("the symptom in it", 3*time.Minute, func() bool {
-		return slices.ContainsFunc(a.dispatch.View().Problems, func(p alerting.ProblemView) bool {
+		return slices.ContainsFunc(a.route.dispatch.View().Problems, func(p alerting.ProblemView) bool {
 			return p.Root.Rule() == "RabbitMQDown" && p.Priority == alerting.P1 && slices.ContainsFunc(p.Explained, func(e alerting.ExplainedAlarm) bool {
 				return e.Alarm.Rule() == "NavCloudEventsNotDelivered"
 			})

@@ -9,6 +9,7 @@ import (
 	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/store"
+	"github.com/navcloud/binnacle/alerting/dispatch"
 	"github.com/navcloud/binnacle/alerting/ledger"
 	"github.com/navcloud/binnacle/alerting/people"
 	"github.com/navcloud/binnacle/alerting/rules"
@@ -22,30 +23,30 @@ func actor(r *http.Request) string { return door.Who(r).Name("someone at the boa
 
 // pages builds the pages over what this node has.
 func (a *Agent) pages() *dashboards.Pages {
-	cfg := a.config()
+	cfg, open, route := a.config(), a.store.get(), a.route.dispatch
 	frame := dashboards.Options{Node: cfg.nodeName(), Version: a.hooks.Version, Log: a.log.With("part", "pages")}
 	if u, err := url.Parse(cfg.Web.ExternalURL); err == nil && u.Host != "" {
 		frame.Hosts, frame.Origin = []string{u.Hostname()}, u.Scheme+"://"+u.Host
 	}
 	duty := oncall.Options{Status: a.Status, Node: frame.Node, Who: actor, MayAct: door.MayAct}
-	if a.dispatch != nil {
-		duty.View, duty.History, duty.People = a.dispatch.View, a.pageHistory, a.desk()
+	if route != nil {
+		duty.View, duty.History, duty.People = route.View, a.pageHistory, a.desk(route)
 	}
 	board := oncall.New(duty)
 	figures := views.Options{
 		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.Status, View: duty.View, Deploys: board.Deploys,
 		Node: frame.Node, Version: frame.Version, Interval: cfg.Interval, Log: frame.Log,
 	}
-	if a.store != nil {
+	if open.main != nil {
 		figures.Query = func(ctx context.Context, q string, at time.Time) ([]query.Series, error) {
-			return pageSeries(a.store.Instant(ctx, q, at))
+			return pageSeries(open.main.Instant(ctx, q, at))
 		}
 		figures.Range = func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]query.Series, error) {
-			return pageSeries(a.store.Range(ctx, q, start, end, step))
+			return pageSeries(open.main.Range(ctx, q, start, end, step))
 		}
 	}
-	if a.planner != nil {
-		figures.Capacity = a.planner.Report
+	if open.planner != nil {
+		figures.Capacity = open.planner.Report
 	}
 	return dashboards.New(frame, board.Set(), views.New(figures).Set())
 }
@@ -68,13 +69,13 @@ func pageSeries(in []store.Series, err error) ([]query.Series, error) {
 }
 
 // desk is where people act, at the board, by the API and from a terminal.
-func (a *Agent) desk() *people.Desk { return &people.Desk{Router: a.dispatch, Vital: a.vital} }
+func (a *Agent) desk(d *dispatch.Dispatcher) *people.Desk {
+	return &people.Desk{Router: d, Vital: a.vital}
+}
 
 // vital returns the labels of the rules in force that can make a P1.
 func (a *Agent) vital() []map[string]string {
-	a.mu.Lock()
-	m := a.rules
-	a.mu.Unlock()
+	m := a.rules.get()
 	if m == nil {
 		return nil
 	}
@@ -83,7 +84,7 @@ func (a *Agent) vital() []map[string]string {
 
 // pageHistory is the ledger as the pages show it.
 func (a *Agent) pageHistory(ctx context.Context, q oncall.EventQuery) ([]oncall.Event, error) {
-	events, err := a.dispatch.History(ctx, ledger.Query{Since: q.Since, Until: q.Until, Key: q.Key, Limit: q.Limit})
+	events, err := a.route.dispatch.History(ctx, ledger.Query{Since: q.Since, Until: q.Until, Key: q.Key, Limit: q.Limit})
 	out := make([]oncall.Event, len(events))
 	for i, e := range events {
 		out[i] = oncall.Event{

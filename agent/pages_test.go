@@ -23,10 +23,10 @@ func TestTheEndOfASilenceIsUndone(t *testing.T) {
 	a.put([]alerting.Input{alerting.Firing{Alarm: alerting.Alarm{StartsAt: time.Now(), Labels: map[string]string{
 		alerting.LabelRule: "TripsFail", alerting.LabelSeverity: "critical", alerting.LabelEntity: "service:trips",
 	}}}})
-	await(t, func() bool { return len(a.dispatch.View().Problems) == 1 })
+	await(t, func() bool { return len(a.route.dispatch.View().Problems) == 1 })
 	post := func(path string, form url.Values) {
 		t.Helper()
-		resp, err := http.PostForm("http://"+a.listener.Addr().String()+path, form)
+		resp, err := http.PostForm("http://"+a.web.address()+path, form)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,9 +35,9 @@ func TestTheEndOfASilenceIsUndone(t *testing.T) {
 			t.Fatalf("POST %s: status %d", path, resp.StatusCode)
 		}
 	}
-	silences := func() []alerting.Silence { return a.dispatch.View().Silences }
+	silences := func() []alerting.Silence { return a.route.dispatch.View().Silences }
 
-	post("/problems/"+a.dispatch.View().Problems[0].ID+"/silence", url.Values{"for": {"2h"}, "comment": {"moved"}})
+	post("/problems/"+a.route.dispatch.View().Problems[0].ID+"/silence", url.Values{"for": {"2h"}, "comment": {"moved"}})
 	await(t, func() bool { return len(silences()) == 1 })
 	before := silences()[0]
 	post("/silences/"+before.ID+"/end", nil)
@@ -54,7 +54,7 @@ func TestTheEndOfASilenceIsUndone(t *testing.T) {
 	}
 
 	after.EndsAt = time.Now().Add(-time.Second)
-	if err := a.desk().Renew(t.Context(), after, "maria"); err == nil || !strings.Contains(err.Error(), "the end") {
+	if err := a.desk(a.route.dispatch).Renew(t.Context(), after, "maria"); err == nil || !strings.Contains(err.Error(), "the end") {
 		t.Errorf("putting back one whose time is over: %v, want that it is over", err)
 	}
 }

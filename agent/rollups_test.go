@@ -2,7 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"log/slog"
 	"testing"
 )
 
@@ -14,12 +13,11 @@ func TestRollupsOpenWithTheStore(t *testing.T) {
 	} {
 		cfg, err := ParseConfig("test.yaml", []byte(fmt.Sprintf("data: %s\nlisten: 127.0.0.1:0\nroute: off\n%s\n", t.TempDir(), section)))
 		must(t, err)
-		a, err := New(cfg, Hooks{Log: slog.New(slog.DiscardHandler)})
-		must(t, err)
-		s := a.rollupStatus()
-		if (s == nil) != (want == "") || s != nil && want != "" && !s.Until.IsZero() {
+		a, end := run(t, cfg)
+		s := a.Status().Rollups
+		if (s == nil) != (want == "") || s != nil && !s.Until.IsZero() {
 			t.Errorf("%s: %+v, want %q", section, s, want)
 		}
-		must(t, a.closeStore())
+		end()
 	}
 }

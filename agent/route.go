@@ -2,15 +2,16 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"os"
+	"reflect"
 
 	"github.com/navcloud/binnacle/agent/damage"
+	"github.com/navcloud/binnacle/agent/door"
+	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
+	"github.com/navcloud/binnacle/alerting/intake"
 	"github.com/navcloud/binnacle/alerting/ledger"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 	"github.com/navcloud/binnacle/alerting/router"
@@ -40,35 +41,157 @@ func defaultRoute() RouteConfig {
 // Validate says what is out of bounds in what has no field of its own.
 func (c RouteConfig) Validate() error { return c.Delivery.Validate() }
 
-// pagers returns who carries pages out, and the second channel, nil where there is none.
-func (c RouteConfig) pagers(boardURL string, log *slog.Logger, pages io.Writer) (first, second dispatch.Pager, client *pagerduty.Client, err error) {
-	if !c.PagerDuty.Configured() {
-		return pagerduty.NewLog(log.With("part", "pages"), pages), nil, nil, nil
+// routeRole decides and pages. Its loop, the writer of its ledger and its pager are what the agent cannot do without.
+type routeRole struct {
+	a        *Agent
+	crew     *crew
+	dispatch *dispatch.Dispatcher // nil where the role is off
+	intake   *intake.Intake       // nil likewise
+	out      *wayOut              // nil likewise
+	returns  *pagerduty.Returns   // nil unless nodes page by themselves that no router hears
+	poll     *crew                // of the pager's acknowledgements
+}
+
+func newRouteRole(a *Agent) (*routeRole, error) {
+	r := &routeRole{a: a}
+	cfg := a.config()
+	if cfg.Route.Off {
+		return r, nil
 	}
-	o := pagerduty.Options{Log: log.With("part", "pagerduty"), ClientURL: boardURL, Low: c.Delivery.Mode == dispatch.Low}
-	client, err = pagerduty.New(c.PagerDuty, o)
+	p, err := cfg.Route.pagers(cfg.boardURL(), a.log, a.hooks.Pages)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("pagerduty: %w", err)
+		return nil, err
 	}
-	other, err := pagerduty.NewSecond(c.PagerDuty, o)
+	r.out = newWayOut(p)
+	if r.dispatch, err = newDispatcher(cfg, a.damaged, r.out, a.log, a.hooks.Sent); err != nil {
+		return nil, err
+	}
+	put := r.dispatch.Put
+	if cfg.Rules.CutOff.PagerDuty.Configured() {
+		back, err := cfg.cutOffPager(a.log)
+		if err != nil {
+			return nil, err
+		}
+		r.returns = pagerduty.NewReturns(cfg.Rules.CutOff.Fleet, back, a.log.With("part", "cut off"))
+		put = func(ctx context.Context, in ...alerting.Input) error {
+			r.returns.See(in...) // which of them are back
+			return r.dispatch.Put(ctx, in...)
+		}
+	}
+	r.intake = intake.New(intake.Options{
+		Put: put, Who: door.Who, Desk: a.desk(r.dispatch), View: r.dispatch.View, Version: a.hooks.Version,
+		Deployed: r.deployed, Log: a.log.With("part", "intake"),
+	})
+	return r, nil
+}
+
+func (r *routeRole) name() string { return "route" }
+
+func (r *routeRole) start(ctx context.Context) error {
+	r.crew, r.poll = r.a.roster.crew(ctx), r.a.roster.crew(ctx)
+	if r.dispatch == nil {
+		return nil
+	}
+	r.crew.vital("dispatch", r.dispatch.Run)
+	r.crew.work("intake", r.intake.Run)
+	r.crew.work("topology", r.a.feedTopology)
+	r.crew.work("settle", r.a.settle)
+	if r.returns != nil {
+		r.crew.work("returns", r.returns.Run)
+	}
+	r.startPoll()
+	return nil
+}
+
+func (r *routeRole) startPoll() {
+	client := r.out.get().client
+	if client == nil {
+		return
+	}
+	r.poll.work("pager", func(ctx context.Context) error { return client.Poll(ctx, r.dispatch.Open, r.dispatch.Put) })
+}
+
+func (r *routeRole) stop() error {
+	r.poll.stop()
+	r.crew.stop()
+	return nil
+}
+
+// change makes new clients of the pager, whose keys and tokens may have changed.
+func (r *routeRole) change(cfg Config) (*change, error) {
+	old := r.a.config()
+	if r.dispatch == nil || reflect.DeepEqual(old.Route.PagerDuty, cfg.Route.PagerDuty) && old.boardURL() == cfg.boardURL() {
+		return nil, nil
+	}
+	p, err := cfg.Route.pagers(cfg.boardURL(), r.a.log, r.a.hooks.Pages)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("pagerduty: second channel: %w", err)
+		return nil, err
 	}
-	if other != nil {
-		second = other
+	return &change{
+		what: []string{"route.pagerduty"},
+		commit: func() {
+			r.poll.stop()
+			r.out.set(p)
+			r.poll = r.a.roster.crew(context.Background())
+			r.startPoll()
+		},
+		cancel: func() {}, // nothing of it is open
+	}, nil
+}
+
+func (r *routeRole) status(s *health.Status) {
+	if r.dispatch == nil || r.a.routers.client() != nil && r.out.get().client == nil {
+		return
 	}
-	return client, second, client, nil
+	d := r.dispatch.Status()
+	s.Route = &health.Route{Mode: string(d.Mode), Durable: d.Durable, StandsIn: d.StandsIn, StandsInFor: d.StandsInFor, Since: d.Since, Undelivered: d.Undelivered, Open: d.Open, Standby: d.Standby}
+	s.Pager = "pages are shown and logged: no routing key is set"
+	if r.out.get().client != nil {
+		s.Pager = "PagerDuty"
+	}
+	v := r.dispatch.View()
+	s.Firing = v.Firing
+	s.Problems = map[string]int{}
+	for _, p := range v.Problems {
+		s.Problems[p.Priority.String()]++
+	}
+}
+
+// events are those of StatsD clients.
+func (r *routeRole) events(ctx context.Context, events []metric.Event) {
+	if r.intake == nil {
+		return
+	}
+	if err := r.intake.Events(ctx, events, r.a.config().nodeName()); err != nil {
+		r.a.log.Error("events not taken", "err", err)
+	}
+}
+
+// deployed tells the pager of a deploy mark, to be shown beside incidents.
+func (r *routeRole) deployed(ctx context.Context, d intake.Deploy) {
+	client := r.out.get().client
+	if client == nil {
+		return
+	}
+	text := "Deploy of " + d.Service + " " + d.Version
+	if d.Text != "" {
+		text += ": " + d.Text
+	}
+	res := client.SendChange(ctx, pagerduty.Change{Summary: text, Source: r.a.config().nodeName(), At: d.At, Link: d.URL})
+	if res.Outcome != alerting.Accepted {
+		r.a.log.Warn("deploy mark not taken by the pager", "outcome", res.Outcome, "detail", res.Detail)
+	}
 }
 
 // newDispatcher puts the router into its loop, its ledger in the data folder. told hears of what is damaged in that.
-func newDispatcher(cfg Config, told func(damage.Report), first, second dispatch.Pager, log *slog.Logger, sent func(alerting.Action, alerting.Result)) (*dispatch.Dispatcher, error) {
+func newDispatcher(cfg Config, told func(damage.Report), out *wayOut, log *slog.Logger, sent func(alerting.Action, alerting.Result)) (*dispatch.Dispatcher, error) {
 	set := cfg.Route.Order
-	set.RouteBy = cfg.Route.PagerDuty.RouteOf
+	set.RouteBy = out.routeOf
 	if low := cfg.Route.PagerDuty.Low; cfg.Route.PagerDuty.Configured() && !low.Webhook.IsZero() {
 		set.LowRoute, set.TellP4 = pagerduty.LowRoute, low.P4
 	}
 	return dispatch.New(cfg.Route.Delivery, dispatch.Options{
-		Router: router.New(set), Runbooks: cfg.runbooks(), Pager: first, Second: second, Node: cfg.nodeName(), Log: log.With("part", "dispatch"), Sent: sent,
+		Router: router.New(set), Runbooks: cfg.runbooks(), Pager: out.first(), Second: out.second(), Node: cfg.nodeName(), Log: log.With("part", "dispatch"), Sent: sent,
 		Ledger: func() (ledger.Ledger, error) {
 			if c := cfg.Route.Ledger.NATS; c.Configured() {
 				return ledger.OpenNATS(context.Background(), c, set.Fleet, ledger.Options{})
@@ -78,15 +201,4 @@ func newDispatcher(cfg Config, told func(damage.Report), first, second dispatch.
 		// Two routers on one machine have the same name, and never the same address.
 		Shared: cfg.Route.Ledger.NATS.Configured(), Holder: cfg.nodeName() + " " + cfg.Listen,
 	})
-}
-
-// exists tells a configured file that is missing before anything starts.
-func exists(path string) error {
-	if path == "" {
-		return nil
-	}
-	if _, err := os.Stat(path); err != nil {
-		return errors.Unwrap(err)
-	}
-	return nil
 }

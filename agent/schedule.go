@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
@@ -189,16 +190,6 @@ func (j *job) note(reason string, err error) {
 	j.state.Up, j.state.Absent, j.state.Reason, j.state.Error = false, false, reason, errText(err)
 }
 
-func errText(err error) string {
-	if err == nil {
-		return "ended without an error"
-	}
-	if s := err.Error(); len(s) > 300 {
-		return s[:300] + "..."
-	}
-	return err.Error()
-}
-
 // reasonOf is the label reason: few values.
 func reasonOf(err error) string {
 	var blind *collectors.BlindError
@@ -214,6 +205,13 @@ func reasonOf(err error) string {
 		return "timeout"
 	}
 	return "error"
+}
+
+// failures counts collections that failed, by reason.
+func (j *job) failures() map[string]float64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return maps.Clone(j.errs)
 }
 
 func (j *job) status() health.Collector {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/series"
 	"github.com/navcloud/binnacle/collectors"
@@ -12,6 +13,8 @@ import (
 // The agent's own figures that no part of it publishes.
 var (
 	descStart     = &metric.Desc{Name: "binnacle_start_time_seconds", Unit: metric.Seconds, Help: "When the agent started, since 1970"}
+	descPartUp    = &metric.Desc{Name: "binnacle_part_up", Help: "1 while a part of the agent that works by itself does, by part"}
+	descPartFails = &metric.Desc{Name: "binnacle_part_failures_total", Kind: metric.Counter, Help: "Times that a part of the agent ended or could not open, by part"}
 	descReload    = &metric.Desc{Name: "binnacle_reload_success", Help: "0 after a reload was refused"}
 	descNodeInfo  = &metric.Desc{Name: "binnacle_node_info", Help: "1; the labels say where the node stands"}
 	descData      = &metric.Desc{Name: "binnacle_data_writable", Help: "0 while the data folder cannot be written"}
@@ -27,30 +30,34 @@ var (
 // self appends the agent's own figures; the collector self calls it.
 func (a *Agent) self(b *metric.Batch) {
 	a.mu.Lock()
-	cfg, g, m, fault, on := a.cfg, a.gather, a.rules, a.fault, a.instance
+	cfg, fault, on := a.cfg, a.fault, a.instance
 	a.mu.Unlock()
 	b.Add(descStart, float64(a.begun.UnixMilli())/1000)
 	b.Bool(descReload, fault == nil)
-	b.Bool(descData, a.dataErr == nil)
+	b.Bool(descData, a.folder.fault() == nil)
 	b.Add(descNodeInfo, 1, "az", cfg.Node.Tags["az"], "group", cfg.Node.Tags["group"], "service", cfg.Node.Tags["service"], "cluster", cfg.Node.Tags["cluster"], "instance_id", on.ID, "instance_type", on.Type)
-	if g != nil {
-		g.report(b)
+	for _, p := range a.roster.list() {
+		b.Bool(descPartUp, p.Error == "", "part", p.Name)
+		b.Add(descPartFails, float64(p.Failures), "part", p.Name)
 	}
-	if m != nil {
+	a.collect.report(b)
+	a.ship.report(b)
+	if m := a.rules.get(); m != nil {
 		s := m.Stats(time.Now())
 		b.Add(descRuleLate, max(s.Late.Seconds(), 0))
 		b.Add(descRuleTook, s.Slowest.Seconds())
 		b.Add(descRuleFails, float64(len(s.Failing)))
 	}
-	if a.store != nil {
-		s := a.store.Stats()
+	open := a.store.get()
+	if open.main != nil {
+		s := open.main.Stats()
 		b.Add(descSeries, float64(s.Series))
 		b.Add(descStored, float64(s.Bytes))
 		for _, reason := range refusals {
 			b.Add(descRefused, s.Refused[reason], "reason", reason)
 		}
 	}
-	a.selfRollup(b)
+	a.selfRollup(b, a.store.rollupStatus(open))
 	a.selfRoute(b)
 }
 
@@ -60,16 +67,34 @@ var refusals = append([]string{"too_old", "out_of_bounds", "duplicate_label", "c
 // selfRoute appends what the parts that route say of themselves.
 func (a *Agent) selfRoute(b *metric.Batch) {
 	var parts []collectors.Collector
-	if a.dispatch != nil {
-		parts = append(parts, a.dispatch, a.intake)
+	if a.route.dispatch != nil {
+		parts = append(parts, a.route.dispatch, a.route.intake)
 	}
-	if a.client != nil {
-		parts = append(parts, a.client)
-		b.Add(descNoRouter, a.client.Unreachable().Seconds())
+	if c := a.routers.client(); c != nil {
+		parts = append(parts, c)
+		b.Add(descNoRouter, c.Unreachable().Seconds())
 	}
 	for _, p := range parts {
 		if err := p.Collect(context.Background(), b); err != nil {
 			a.log.Debug("own figures are incomplete", "err", err)
 		}
 	}
+}
+
+var (
+	descRollups     = &metric.Desc{Name: "binnacle_rollup_series", Help: "Series of which a sample every five minutes is kept for longer"}
+	descRollupLeft  = &metric.Desc{Name: "binnacle_rollup_series_left_out", Help: "Series that were not kept for longer, since there were too many"}
+	descRollupBytes = &metric.Desc{Name: "binnacle_rollup_bytes", Unit: metric.Bytes, Help: "Size on disk of what is kept for longer"}
+	descRollupUntil = &metric.Desc{Name: "binnacle_rollup_until_timestamp_seconds", Unit: metric.Seconds, Help: "Up to when samples were copied, since 1970"}
+)
+
+// selfRollup appends what the agent says of what is kept for longer.
+func (a *Agent) selfRollup(b *metric.Batch, s *health.Rollups) {
+	if s == nil || s.Until.IsZero() {
+		return
+	}
+	b.Add(descRollups, float64(s.Series))
+	b.Add(descRollupLeft, float64(s.LeftOut))
+	b.Add(descRollupBytes, float64(s.Bytes))
+	b.Add(descRollupUntil, float64(s.Until.Unix()))
 }

@@ -15,7 +15,7 @@ const settleAfter = 4 * time.Minute
 // others the router waits to hear; of its own rules their evaluation is proof. Where alarms of other
 // nodes come in under the same rules, their senders speak for themselves.
 func (a *Agent) settle(ctx context.Context) error {
-	if a.client != nil {
+	if a.routers.client() != nil {
 		return nil
 	}
 	select {
@@ -23,19 +23,17 @@ func (a *Agent) settle(ctx context.Context) error {
 		return nil
 	case <-time.After(settleAfter):
 	}
-	over := a.over(a.dispatch.Open())
+	over := a.over(a.route.dispatch.Open())
 	if len(over) == 0 {
 		return nil
 	}
 	a.log.Info("alarms of an earlier life do not hold any more", "alarms", len(over))
-	return a.dispatch.Put(ctx, over...)
+	return a.route.dispatch.Put(ctx, over...)
 }
 
 // over are the ends of the alarms in recs that only this node could raise and does not: by its rules, and by no rule.
 func (a *Agent) over(recs []alerting.Record) []alerting.Input {
-	a.mu.Lock()
-	m, host := a.rules, "host:"+a.cfg.nodeName()
-	a.mu.Unlock()
+	m, host := a.rules.get(), "host:"+a.config().nodeName()
 	own := map[string]bool{}
 	if m != nil {
 		for _, r := range m.AlertingRules() {
@@ -46,7 +44,7 @@ func (a *Agent) over(recs []alerting.Record) []alerting.Input {
 	for _, rec := range recs {
 		for _, al := range rec.Page.Explained {
 			byRule := own[al.Rule()] && !m.Firing(al.Fingerprint())
-			byNone := al.Rule() == ruleHistory && a.history.failing() == nil || al.Rule() == ruleDamaged && len(a.damage.Current(time.Now())) == 0 || a.dispatch.Calm(al.Rule())
+			byNone := al.Rule() == ruleHistory && a.history.failing() == nil || al.Rule() == ruleDamaged && len(a.damage.Current(time.Now())) == 0 || a.route.dispatch.Calm(al.Rule())
 			if byRule || byNone && al.Labels[alerting.LabelEntity] == host {
 				over = append(over, alerting.Ended{Fingerprint: al.Fingerprint()})
 			}

@@ -21,8 +21,11 @@ func TestWhatNoRuleRaisedEndsAfterARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.listener.Close()
-	defer a.closeStore()
+	defer func() {
+		if err := errors.Join(a.web.close(), a.folder.close()); err != nil {
+			t.Error(err)
+		}
+	}()
 	about := func(rule, entity string) alerting.Alarm {
 		return alerting.Alarm{Labels: map[string]string{alerting.LabelRule: rule, alerting.LabelEntity: entity}}
 	}

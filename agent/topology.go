@@ -30,10 +30,12 @@ func (a *Agent) feedTopology(ctx context.Context) error {
 	for first := true; ; first = false {
 		g, changed, err := a.graph(ctx, &last)
 		if err != nil {
-			a.log.Warn("topology not renewed", "err", err)
+			a.roster.down("topology", err)
+		} else {
+			a.roster.up("topology")
 		}
 		if changed {
-			if err := a.dispatch.Put(ctx, alerting.Topology{Graph: g}); err != nil {
+			if err := a.route.dispatch.Put(ctx, alerting.Topology{Graph: g}); err != nil {
 				return err
 			}
 		}
@@ -61,12 +63,13 @@ func (a *Agent) graph(ctx context.Context, last *time.Time) (*topology.Graph, bo
 		}
 		return g, err == nil, err
 	}
-	if a.store == nil {
+	main := a.store.get().main
+	if main == nil {
 		return nil, false, nil
 	}
 	var rows []inventory.Row
 	for _, q := range inventoryQueries {
-		series, err := a.store.Instant(ctx, q, time.Now())
+		series, err := main.Instant(ctx, q, time.Now())
 		if err != nil {
 			return nil, false, err
 		}

@@ -10,16 +10,12 @@ import (
 )
 
 func TestTheGraphKnowsWhatNavCloudUses(t *testing.T) {
-	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\n", t.TempDir(), freePort(t, "tcp"))))
+	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\ncollect: off\n", t.TempDir(), freePort(t, "tcp"))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(cfg, Hooks{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.listener.Close()
-	defer a.store.Close()
+	a, end := run(t, cfg)
+	defer end()
 	b := metric.Batch{Time: time.Now()}
 	gauge := func(name string, labels ...string) { b.Add(&metric.Desc{Name: name}, 1, labels...) }
 	gauge("binnacle_node_info", "node", "m", "az", "z")
@@ -29,7 +25,7 @@ func TestTheGraphKnowsWhatNavCloudUses(t *testing.T) {
 		gauge("navcloud_streams_open", "node", n)
 		gauge("navcloud_depends", "node", n, "dep", "rabbitmq")
 	}
-	if err := a.store.Append(t.Context(), "test", b.Time, b.Samples); err != nil {
+	if err := a.store.get().main.Append(t.Context(), "test", b.Time, b.Samples); err != nil {
 		t.Fatal(err)
 	}
 	g, changed, err := a.graph(t.Context(), new(time.Time))

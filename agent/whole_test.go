@@ -137,21 +137,21 @@ func TestABadReloadKeepsTheOldConfiguration(t *testing.T) {
 	a, done := run(t, cfg)
 	ctx := t.Context()
 	bad := cfg
-	bad.Listen = "127.0.0.1:1"
+	bad.Data += "-other"
 	if err := a.Reload(ctx, bad, nil); err == nil || a.Status().Reload == "" {
 		t.Errorf("Reload = %v, status %q; want a refusal that status tells", err, a.Status().Reload)
 	}
 	bad = cfg
 	bad.Route.Order.Wait.SymptomAlone, bad.Rules.Routers, bad.Web.ExternalURL = 0, []string{"http://127.0.0.1:1"}, "http://x"
-	if err := a.Reload(ctx, bad, nil); err == nil || err.Error() != "only a restart changes web, route, rules.routers" {
+	if err := a.Reload(ctx, bad, nil); err == nil || err.Error() != "only a restart changes route, rules.routers" {
 		t.Errorf("Reload = %v; want a refusal that names what would not be in force", err)
 	}
 	// What goes on meanwhile reads the configuration, too: the race detector looks on.
 	var meanwhile sync.WaitGroup
 	meanwhile.Go(func() {
 		for range 100 {
-			a.takeEvents(ctx, nil)
-			a.deployed(ctx, intake.Deploy{Service: "s", Version: "1", At: time.Now()})
+			a.route.events(ctx, nil)
+			a.route.deployed(ctx, intake.Deploy{Service: "s", Version: "1", At: time.Now()})
 			_ = a.config().boardURL()
 			_ = a.pages()
 		}
@@ -169,6 +169,18 @@ func TestABadReloadKeepsTheOldConfiguration(t *testing.T) {
 // run starts an agent, and returns once it serves, with what ends it.
 func run(t *testing.T, cfg Config, before ...func(*Agent)) (a *Agent, end func()) {
 	t.Helper()
+	a, stop := begin(t, cfg, before...)
+	return a, func() {
+		t.Helper()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// begin is run for an agent that may end with an error.
+func begin(t *testing.T, cfg Config, before ...func(*Agent)) (a *Agent, end func() error) {
+	t.Helper()
 	ready, done := make(chan string, 1), make(chan error, 1)
 	a, err := New(cfg, Hooks{Ready: func(addr string) { ready <- addr }})
 	if err != nil {
@@ -184,11 +196,8 @@ func run(t *testing.T, cfg Config, before ...func(*Agent)) (a *Agent, end func()
 	case err := <-done:
 		t.Fatal(err)
 	}
-	return a, func() {
-		t.Helper()
+	return a, func() error {
 		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		return <-done
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -229,7 +228,7 @@ func (d *Door) Faults(listen net.Addr) []string {
 // shutdownWait is for requests that are under way when the agent stops.
 const shutdownWait = 3 * time.Second
 
-// Serve answers on l until ctx ends.
+// Serve answers on l until ctx ends and the requests under way have ended, or were given up.
 func (d *Door) Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	conns := newConns(l, connLimit(), d.quiet)
 	srv := &http.Server{
@@ -238,16 +237,20 @@ func (d *Door) Serve(ctx context.Context, l net.Listener, h http.Handler) error 
 		ConnState: conns.state, ConnContext: conns.context,
 		ErrorLog: slog.NewLogLogger(d.quiet.Handler(), slog.LevelDebug), // handshakes of port scanners
 	}
-	var once sync.Once
-	defer context.AfterFunc(ctx, func() {
-		once.Do(func() {
-			ending, cancel := context.WithTimeout(context.Background(), shutdownWait)
-			defer cancel()
-			if err := srv.Shutdown(ending); err != nil {
-				_ = srv.Close() // who still listens is a browser's stream
-			}
-		})
-	})()
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		ending, cancel := context.WithTimeout(context.Background(), shutdownWait)
+		defer cancel()
+		if err := srv.Shutdown(ending); err != nil {
+			_ = srv.Close() // who still listens is a browser's stream
+		}
+	})
+	defer func() {
+		if !stop() {
+			<-ended // what a handler works with is closed after this
+		}
+	}()
 	var err error
 	if c := d.web.tls(srv); c != nil {
 		srv.TLSConfig = c

@@ -3,6 +3,7 @@ package health
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -62,6 +63,19 @@ func (s Status) faults() (faults []string, code int) {
 	if s.Reload != "" {
 		bad(ExitWarning, "the last reload was refused: %s", s.Reload)
 	}
+	for _, p := range s.Parts {
+		if p.Error == "" || strings.HasPrefix(p.Name, "ship.") || strings.HasPrefix(p.Name, "collect.") {
+			continue // destinations and collectors say so themselves
+		}
+		level := ExitWarning
+		if Blinds(p.Name) {
+			level = ExitCritical
+		}
+		bad(level, "%s does not work for %v, and is tried again: %s", p.Name, s.At.Sub(p.Since).Round(time.Second), p.Error)
+	}
+	if s.DataShared {
+		bad(ExitWarning, "every user of this machine can write into the data folder %s: chmod o-w %[1]s", s.Data)
+	}
 	for _, k := range s.Sinks {
 		if !k.Up {
 			bad(ExitWarning, "%s is unreachable for %v: %s", k.Name, s.At.Sub(k.DownSince).Round(time.Second), k.Error)
@@ -90,6 +104,9 @@ func (s Status) faults() (faults []string, code int) {
 	}
 	return faults, code
 }
+
+// Blinds says whether nothing that begins rings while the part is down.
+func Blinds(part string) bool { return part == "store" || part == "rules" || part == "evaluation" }
 
 // away are the routers that do not answer.
 func (s Status) away() []Router {

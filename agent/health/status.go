@@ -19,11 +19,14 @@ type Status struct {
 	Listen     string         `json:"listen"`
 	Data       string         `json:"data"`
 	DataError  string         `json:"data_error,omitempty"`
+	DataShared bool           `json:"data_shared,omitempty"`    // every user of the machine can write there
 	StoreError string         `json:"store_error,omitempty"`    // of the last write, while none succeeds
 	Capacity   string         `json:"capacity_error,omitempty"` // why capacity is not known
 	Damaged    []string       `json:"damaged,omitempty"`        // data that was found damaged and set aside, a line each
 	Reload     string         `json:"reload_error,omitempty"`
 	Door       []string       `json:"door,omitempty"` // what is open to whom, and files of logins that cannot be used
+	Loaded     time.Time      `json:"config_loaded"`  // since when the configuration in force is
+	Parts      []Part         `json:"parts,omitempty"`
 	Collectors []Collector    `json:"collectors"`
 	Sinks      []Sink         `json:"sinks"`
 	Store      *Store         `json:"store,omitempty"`
@@ -34,6 +37,15 @@ type Status struct {
 	Pager      string         `json:"pager,omitempty"`
 	Problems   map[string]int `json:"problems,omitempty"` // by priority
 	Firing     int            `json:"firing"`
+}
+
+// Part is what is known of a part of the agent that works by itself.
+type Part struct {
+	Name     string    `json:"name"`            // rules, store, ship.cloudwatch, ...
+	Error    string    `json:"error,omitempty"` // why it does not work; empty while it does
+	Since    time.Time `json:"since"`           // of Error; of its start while it works
+	Tries    int       `json:"tries,omitempty"` // that failed since then
+	Failures int       `json:"failures"`        // since the start of the process
 }
 
 // Collector is what is known of a collector.

@@ -97,11 +97,17 @@ func (s Spec) Open(options any, c Common, env Env) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.Queue(sink, options, c, env)
+}
+
+// Queue puts sink, which New made of the same options, behind its queue and spool.
+func (s Spec) Queue(sink Sink, options any, c Common, env Env) (*Queue, error) {
 	if env.Log == nil {
 		return nil, fmt.Errorf("sink %s: want a logger", s.Name)
 	}
 	var spool *Spool
 	if s.Spooled && env.Data != "" && c.Spool.Bytes > 0 {
+		var err error
 		if spool, err = OpenSpool(filepath.Join(env.Data, "spool", s.Name), c.Spool); err != nil {
 			env.Log.Error("no spool: samples wait in memory alone", "sink", s.Name, "err", err)
 			spool = nil

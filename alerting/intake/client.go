@@ -142,6 +142,25 @@ func (c *Client) Put(_ context.Context, in ...alerting.Input) error {
 	return nil
 }
 
+// Know takes over what another Client knows, which this one replaces: its alarms, and the ends that may not have arrived.
+func (c *Client) Know(before *Client) {
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for fp, l := range before.table {
+		known := *l
+		c.table[fp] = &known
+	}
+	c.dropped = before.dropped
+	for _, r := range c.routers {
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // fire says whether a router must know at once; c.mu is held.
 func (c *Client) fire(a alerting.Alarm) bool {
 	fp := a.Fingerprint()

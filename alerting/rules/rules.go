@@ -6,7 +6,9 @@
 package rules
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,9 +57,11 @@ type Options struct {
 
 // Manager evaluates rules.
 type Manager struct {
-	opts    Options
 	manager *promrules.Manager
 	teller  *teller
+
+	mu     sync.Mutex
+	loaded [sha256.Size]byte // what is evaluated
 }
 
 // New loads all rules; its error tells every fault.
@@ -69,7 +74,7 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("external URL: %w", err)
 	}
-	m := &Manager{opts: o, teller: newTeller(external, o.Notify)}
+	m := &Manager{teller: newTeller(external, o.Notify), loaded: digest(o)}
 	m.manager = promrules.NewManager(&promrules.ManagerOptions{
 		NameValidationScheme: model.UTF8Validation,
 		ExternalURL:          external,
@@ -90,6 +95,62 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 		return nil, fmt.Errorf("rules: %w", err)
 	}
 	return m, nil
+}
+
+// Check says all that is wrong with the rules that o wants, and touches nothing.
+func Check(o Options) error {
+	_, errPacks := selectPacks(o.Packs)
+	_, errURL := url.Parse(o.ExternalURL)
+	files, errFiles := Expand(o.Files)
+	faults := []error{errPacks, errURL, errFiles}
+	for _, f := range files {
+		faults = append(faults, CheckFile(f))
+	}
+	return errors.Join(faults...)
+}
+
+// Differs says whether o wants other rules than are evaluated: other files, or others in them.
+func (m *Manager) Differs(o Options) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.loaded != digest(o)
+}
+
+// digest tells two sets of rules apart.
+func digest(o Options) [sha256.Size]byte {
+	var all bytes.Buffer
+	fmt.Fprintf(&all, "%v %q %q\n", o.Interval, o.Packs, o.ExternalURL)
+	files, _ := Expand(o.Files) // what cannot be read is told by who loads it
+	for _, f := range files {
+		text, _ := os.ReadFile(f)
+		fmt.Fprintf(&all, "%q %d\n%s\n", f, len(text), text)
+	}
+	return sha256.Sum256(all.Bytes())
+}
+
+// Update evaluates the rules that o wants from now on; of the rest of o it takes the external URL. Groups that are as before go
+// on as they are. Alarms of rules that are gone or changed end. Where it fails, the rules before are evaluated still.
+func (m *Manager) Update(o Options) error {
+	files, err := lay(o)
+	if err != nil {
+		return err
+	}
+	external, err := url.Parse(o.ExternalURL)
+	if err != nil {
+		return fmt.Errorf("external URL: %w", err)
+	}
+	if err := m.manager.Update(o.Interval, files, labels.EmptyLabels(), o.ExternalURL, nil); err != nil {
+		return fmt.Errorf("rules: %w", err)
+	}
+	m.mu.Lock()
+	m.loaded = digest(o)
+	m.mu.Unlock()
+	var active []*promrules.Alert
+	for _, r := range m.manager.AlertingRules() {
+		active = append(active, r.ActiveAlerts()...)
+	}
+	m.teller.renew(external, active)
+	return nil
 }
 
 // Run evaluates until ctx ends.

@@ -13,11 +13,11 @@ import (
 
 // teller makes inputs of alerts: Firing while they hold, each minute again; Ended once.
 type teller struct {
-	external *url.URL
-	tell     func([]alerting.Input)
+	tell func([]alerting.Input)
 
-	mu    sync.Mutex
-	known map[string]bool // fingerprints that were told as firing
+	mu       sync.Mutex
+	external *url.URL
+	known    map[string]bool // fingerprints that were told as firing
 }
 
 func newTeller(external *url.URL, tell func([]alerting.Input)) *teller {
@@ -35,7 +35,7 @@ func (t *teller) inputs(alerts []*promrules.Alert) []alerting.Input {
 	defer t.mu.Unlock()
 	in := make([]alerting.Input, 0, len(alerts))
 	for _, a := range alerts {
-		alarm := alerting.Alarm{Labels: a.Labels.Map(), Annotations: a.Annotations.Map(), StartsAt: a.FiredAt, EndsAt: a.ValidUntil}
+		alarm := alarmOf(a)
 		t.complete(&alarm)
 		fp := alarm.Fingerprint()
 		if !a.ResolvedAt.IsZero() {
@@ -49,6 +49,32 @@ func (t *teller) inputs(alerts []*promrules.Alert) []alerting.Input {
 		in = append(in, alerting.Firing{Alarm: alarm})
 	}
 	return in
+}
+
+func alarmOf(a *promrules.Alert) alerting.Alarm {
+	return alerting.Alarm{Labels: a.Labels.Map(), Annotations: a.Annotations.Map(), StartsAt: a.FiredAt, EndsAt: a.ValidUntil}
+}
+
+// renew takes another external URL, and ends what was told and is not active any more: its rule is gone or another one.
+func (t *teller) renew(external *url.URL, active []*promrules.Alert) {
+	still := map[string]bool{}
+	for _, a := range active {
+		alarm := alarmOf(a)
+		still[alarm.Fingerprint()] = true
+	}
+	t.mu.Lock()
+	t.external = external
+	var over []alerting.Input
+	for fp := range t.known {
+		if !still[fp] {
+			delete(t.known, fp)
+			over = append(over, alerting.Ended{Fingerprint: fp})
+		}
+	}
+	t.mu.Unlock()
+	if len(over) > 0 {
+		t.tell(over)
+	}
 }
 
 // complete adds the built-in runbook where the rule names none.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 )
@@ -88,7 +89,9 @@ func runCommand(t *testing.T, dir, line string) string {
 	if !ok {
 		t.Fatalf("%q does not run binnacle", line)
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(after)...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // one that ought to refuse may run on
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], strings.Fields(after)...)
 	cmd.Dir = dir
 	cmd.Env = append([]string{asProgram + "=1", "HOME=" + dir, "PATH=" + os.Getenv("PATH")}, strings.Fields(before)...)
 	out, err := cmd.CombinedOutput()

@@ -1,0 +1,218 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/health"
+)
+
+// parsed is the configuration of a text with %s for a data folder and a free address to serve at.
+func parsed(t *testing.T, text string, args ...any) Config {
+	t.Helper()
+	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf(text, args...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// bound says whether somebody listens on a UDP address.
+func bound(address string) bool {
+	c, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return errors.Is(err, syscall.EADDRINUSE)
+	}
+	_ = c.Close()
+	return false
+}
+
+func TestARefusedReloadLeavesNothingOpen(t *testing.T) {
+	data, web, first, second := t.TempDir(), freePort(t, "tcp"), freePort(t, "udp"), freePort(t, "udp")
+	const text = "data: %s\nlisten: %s\ncollect: {statsd: {listen: ['udp://%s']}}\nroute: {mode: shadow}\n"
+	base := parsed(t, text, data, web, first)
+	a, end := run(t, base)
+	defer end()
+	for name, more := range map[string]string{
+		"rules that are not there":          "rules: {files: ['/nowhere/*.yaml']}\n",
+		"a destination without its file":    "ship: {remote_write: {url: 'https://127.0.0.1:1/x', ca_file: /nowhere.pem}}\n",
+		"a login of routers":                "rules: {routers: ['http://127.0.0.1:1']}\n",
+		"a port that another has":           "",
+		"a web-config file that is damaged": "web: {config_file: /nowhere.yml}\n",
+	} {
+		next, err := ParseConfig("t.yaml", []byte(fmt.Sprintf(text, data, web, second)+more))
+		if more == "" {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			next.Listen = l.Addr().String()
+		}
+		before := a.Status().Loaded
+		if err := a.Reload(t.Context(), next, err); err == nil {
+			t.Errorf("%s: taken; want a refusal", name)
+		}
+		if bound(second) {
+			t.Errorf("%s: refused, and %s is bound", name, second)
+		}
+		if s := a.Status(); !bound(first) || s.Reload == "" || !s.Loaded.Equal(before) {
+			t.Errorf("%s: %s bound %v, status says %q of %v; want the configuration before in force", name, first, bound(first), s.Reload, s.Loaded)
+		}
+	}
+	if err := a.Reload(t.Context(), parsed(t, text, data, web, second), nil); err != nil {
+		t.Fatal(err)
+	}
+	if bound(first) || !bound(second) || a.Status().Reload != "" {
+		t.Errorf("after one that was taken %s is bound %v, %s %v; want the second alone", first, bound(first), second, bound(second))
+	}
+}
+
+// TestPacketsAreReadThroughReloads sends packets while the configuration changes and a destination hangs: each is read.
+func TestPacketsAreReadThroughReloads(t *testing.T) {
+	hang, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and answers nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hang.Close()
+	statsd := freePort(t, "udp")
+	const text = "data: %s\nlisten: %s\ninterval: 1s\ndrain: 2s\nrules: off\nroute: off\n" +
+		"collect: {statsd: {listen: ['udp://%s'], keep: %s}, host_systemd: off, rabbitmq: off, riak: off}\nship: {remote_write: {url: 'http://%s/x', queue: {deadline: %s}}}\n"
+	data, web := t.TempDir(), freePort(t, "tcp")
+	config := func(keep, timeout string) Config {
+		return parsed(t, text, data, web, statsd, keep, hang.Addr(), timeout)
+	}
+	a, end := begin(t, config("1m", "2s"))
+	defer func() { _ = end() }() // what hangs takes the last samples no more than those before
+	c, err := net.Dial("udp", statsd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var sent atomic.Int64
+	stop := make(chan struct{})
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		for tick := time.NewTicker(time.Millisecond); ; {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				for range 5 {
+					if _, err := c.Write([]byte("seen:1|c")); err == nil {
+						sent.Add(1)
+					}
+				}
+			}
+		}
+	})
+	for i, cfg := range []Config{config("1m", "2s"), config("1m", "3s"), config("2m", "3s"), config("1m", "4s"), config("1m", "4s")} {
+		begin := time.Now()
+		if err := a.Reload(t.Context(), cfg, nil); err != nil {
+			t.Errorf("reload %d: %v", i, err)
+		}
+		if took := time.Since(begin); took > 1500*time.Millisecond {
+			t.Errorf("reload %d took %v; want no wait for the destination that hangs", i, took)
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	close(stop)
+	sender.Wait()
+	want := float64(sent.Load())
+	for range 100 {
+		if time.Sleep(100 * time.Millisecond); total(t, a) >= want {
+			break
+		}
+	}
+	if got := total(t, a); got != want {
+		t.Errorf("%v packets counted of %v sent", got, want)
+	}
+	if s := a.Status(); slices.ContainsFunc(s.Sinks, func(k health.Sink) bool { return k.Dropped[dropNotOpen] > 0 }) {
+		t.Errorf("destinations %+v; want none that lost samples while another drained", s.Sinks)
+	}
+}
+
+// total is what the store has counted of the packets, whatever became of the collector meanwhile.
+func total(t *testing.T, a *Agent) float64 {
+	t.Helper()
+	series, err := a.store.get().main.Instant(t.Context(), "sum(seen_total) or sum(seen)", time.Now())
+	if err != nil || len(series) == 0 {
+		return 0
+	}
+	return series[0].Points[0].V
+}
+
+// TestWhatCannotOpenIsShownAndTheRestRuns starts agents that lack a part.
+func TestWhatCannotOpenIsShownAndTheRestRuns(t *testing.T) {
+	t.Setenv("AWS_REGION", "")
+	t.Setenv("AWS_CONFIG_FILE", "/nowhere")
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.yaml")
+	if err := os.WriteFile(bad, []byte("groups: [{name: g, rules: [{alert: A, expr: 'up =='}]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		more, part, want string
+		code             int
+	}{
+		"no region":         {"ship: {cloudwatch: {namespace: NavCloud}}", "ship.cloudwatch", "region: want one", health.ExitWarning},
+		"no authority":      {"ship: {remote_write: {url: 'https://127.0.0.1:1/x', ca_file: /nowhere.pem}}", "ship.remote_write", "/nowhere.pem: no such file", health.ExitWarning},
+		"no rule file":      {"rules: {files: ['" + dir + "/none-*.yaml']}", "rules", "no file matches", health.ExitCritical},
+		"a bad rule file":   {"rules: {files: ['" + bad + "']}", "rules", "bad.yaml", health.ExitCritical},
+		"no topology file":  {"route: {topology: /nowhere.json}", "topology", "/nowhere.json: no such file", health.ExitWarning},
+		"damaged long past": {"data: " + dir + "/damaged", "rollups", "", health.ExitWarning},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.part == "rollups" { // a file is where its folder would be
+				if err := os.MkdirAll(dir+"/damaged", 0o750); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(dir+"/damaged/rollups", nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			text := "listen: " + freePort(t, "tcp") + "\ncollect: {statsd: off, rabbitmq: off, riak: off}\n" + tc.more + "\n"
+			if !strings.Contains(text, "data:") {
+				text += "data: " + t.TempDir() + "\n"
+			}
+			a, end := run(t, parsed(t, "%s", text))
+			defer end()
+			await(t, func() bool { return a.roster.fault(tc.part) != "" })
+			s := a.Status()
+			var words strings.Builder
+			code := s.Write(&words)
+			if code != tc.code || !strings.Contains(words.String(), tc.want) {
+				t.Errorf("status %d:\n%s\nwant %d and %q", code, words.String(), tc.code, tc.want)
+			}
+			if s.Store == nil || s.Rules == nil || s.Rules.Rules == 0 {
+				t.Errorf("store %v, rules %+v; want the rest at work", s.Store, s.Rules)
+			}
+			if s.Loaded.IsZero() || len(s.Collectors) == 0 {
+				t.Errorf("status %+v; want collectors", s)
+			}
+		})
+	}
+}
+
+func TestTwoAgentsDoNotShareAFolder(t *testing.T) {
+	data := t.TempDir()
+	const text = "data: %s\nlisten: %s\nstore: off\ncollect: off\n"
+	_, end := run(t, parsed(t, text, data, freePort(t, "tcp")))
+	_, err := New(parsed(t, text, data, freePort(t, "tcp")), Hooks{})
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("data: %s is in use by another binnacle (process %d)", data, os.Getpid())) {
+		t.Errorf("a second agent: %v; want that the folder is in use", err)
+	}
+	end()
+	_, end = run(t, parsed(t, text, data, freePort(t, "tcp")))
+	end()
+}
