@@ -13,6 +13,24 @@ import (
 	"github.com/navcloud/binnacle/collectors"
 )
 
+// ProcessesHidden reports whether /proc shows our own processes alone (hidepid), so that one that is not seen may be there
+// all the same: process 1 is there in every namespace. Source: proc(5), "hidepid", read 30 November 2026.
+func ProcessesHidden(proc string) bool {
+	dirs, err := os.ReadDir(proc)
+	if err != nil {
+		return false
+	}
+	some := false
+	for _, d := range dirs {
+		if d.Name() == "1" {
+			return false
+		}
+		_, err := strconv.Atoi(d.Name())
+		some = some || err == nil
+	}
+	return some
+}
+
 // FindBeam returns the process of the Erlang virtual machine whose arguments, each between two zeros, are those
 // looked for, or "". Where several run (containers, namespaces), it is the one in our own network namespace.
 func FindBeam(proc string, is func(args string) bool) string {

@@ -76,7 +76,7 @@ func (c *filesystemCollector) Collect(ctx context.Context, b *metric.Batch) erro
 	answers := c.prober.answers(ctx, ask)
 	var errs []error
 	for _, d := range ask {
-		point := validLabel(d.mounts[0].point)
+		point := collectors.Label(d.mounts[0].point)
 		u := answers[d.mounts[0].dev]
 		if u.err != nil {
 			errs = append(errs, collectors.Part(point, fmt.Errorf("%s: %w", point, u.err)))

@@ -141,21 +141,5 @@ func (d volume) readonly() bool { return d.mounts[0].readonly }
 // labels name the disk in valid UTF-8: what is not is refused by every destination, with all that is sent beside it.
 func (d volume) labels() []string {
 	m := d.mounts[0]
-	return []string{"mountpoint", validLabel(m.point), "device", validLabel(m.source)}
-}
-
-// validLabel replaces bytes that are no UTF-8 by \xNN, so that two names that differ stay two.
-func validLabel(s string) string {
-	if strings.ToValidUTF8(s, "") == s {
-		return s
-	}
-	var out strings.Builder
-	for i, r := range s {
-		if r == '\uFFFD' && !strings.HasPrefix(s[i:], "\uFFFD") {
-			fmt.Fprintf(&out, `\x%02x`, s[i])
-			continue
-		}
-		out.WriteRune(r)
-	}
-	return out.String()
+	return []string{"mountpoint", collectors.Label(m.point), "device", collectors.Label(m.source)}
 }

@@ -116,7 +116,7 @@ func parseDev(line string) (name string, v [devFields]float64, err error) {
 		}
 		v[i] = float64(n)
 	}
-	return validLabel(name), v, nil
+	return collectors.Label(name), v, nil
 }
 
 // isLink leaves out what is not a link to others.

@@ -74,6 +74,9 @@ func (c processCollector) Collect(ctx context.Context, b *metric.Batch) error {
 	if err != nil {
 		return fmt.Errorf("processes: %w", err)
 	}
+	if c.fs == "/" && ProcessesHidden(c.fs.Path("proc")) {
+		return collectors.Blind("permission", errors.New("processes: /proc shows our own alone (hidepid)"))
+	}
 	found := map[string]watched{}
 	for _, pid := range pids {
 		if int(pid) == os.Getpid() || ctx.Err() != nil {

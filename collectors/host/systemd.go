@@ -75,7 +75,7 @@ func (c *systemdCollector) Collect(ctx context.Context, b *metric.Batch) error {
 			c.reject("unit", line)
 			continue
 		}
-		switch unit, state := validLabel(f[0]), f[2]; {
+		switch unit, state := collectors.Label(f[0]), f[2]; {
 		case state == "failed":
 			failed[unit] = true
 		case len(c.active) < maxUnits:

@@ -2,39 +2,53 @@ package rabbitmq
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
 
-// What the management API says of a node. Of one that is seen as down nearly all is missing, and missing is not 0:
-// hence the pointers. Field names as recorded from 3.10.8.
+// maybe is a field that need not be there, or is no T ("undefined"): then at is nil, since missing is not 0.
+type maybe[T any] struct{ at *T }
+
+// UnmarshalJSON takes a T and passes over all else.
+func (m *maybe[T]) UnmarshalJSON(b []byte) error {
+	var v *T
+	if json.Unmarshal(b, &v) != nil {
+		v = nil // what was half read is not known either
+	}
+	m.at = v
+	return nil
+}
+
+// What the management API says of a node. Of one that is seen as down nearly all is missing. Field names as recorded from 3.10.8.
 type nodeInfo struct {
-	Name       string     `json:"name"`
-	Running    *bool      `json:"running"`
-	Partitions []string   `json:"partitions"`
-	Links      []nodeLink `json:"cluster_links"`
+	Name       string          `json:"name"`
+	Running    maybe[bool]     `json:"running"`
+	Partitions maybe[[]string] `json:"partitions"` // missing since 4.3, which knows none
+	Links      []nodeLink      `json:"cluster_links"`
 }
 
 type nodeLink struct {
-	Name     string   `json:"name"`
-	PeerAddr string   `json:"peer_addr"`
-	Recv     *float64 `json:"recv_bytes"`
-	Send     *float64 `json:"send_bytes"`
+	Name     string         `json:"name"`
+	PeerAddr string         `json:"peer_addr"`
+	Recv     maybe[float64] `json:"recv_bytes"`
+	Send     maybe[float64] `json:"send_bytes"`
 }
 
-func (n nodeInfo) runs() bool { return n.Running != nil && *n.Running }
+func (n nodeInfo) runs() bool { return n.Running.at != nil && *n.Running.at }
 
 type overviewInfo struct {
-	Node        string   `json:"node"`
-	ClusterName string   `json:"cluster_name"`
-	Version     string   `json:"rabbitmq_version"`
-	Lag         *float64 `json:"statistics_db_event_queue"`
+	Node        string         `json:"node"`
+	ClusterName string         `json:"cluster_name"`
+	Version     string         `json:"rabbitmq_version"`
+	Lag         maybe[float64] `json:"statistics_db_event_queue"`
 	Totals      struct {
-		Queues *int `json:"queues"`
+		Queues maybe[int] `json:"queues"`
 	} `json:"object_totals"`
 }
 
@@ -93,10 +107,10 @@ func (r *collector) lookOverview(ctx context.Context) (func(), error) {
 	}
 	return func() {
 		s := &r.seen
-		s.overview = o
+		s.overview, s.overviewTold = o, true
 		s.totalQueues = -1
-		if o.Totals.Queues != nil {
-			s.totalQueues = *o.Totals.Queues
+		if o.Totals.Queues.at != nil {
+			s.totalQueues = *o.Totals.Queues.at
 		}
 		r.identify(o.Node, o.ClusterName, o.Version)
 	}, nil
@@ -117,15 +131,23 @@ func (r *collector) identify(name, cluster, version string) {
 	}
 }
 
-// lookCheck asks one health check. 200 is well, 503 is not, both are answers; into may be nil where the fact
-// that there was an answer is what counts.
+// lookCheck asks one health check. 200 is well, 503 is not, both are answers where they are the broker's own: another's 503,
+// such as a proxy's, says nothing. into may be nil where the fact that there was an answer is what counts.
 func (r *collector) lookCheck(name string, into *bool) func(context.Context) (func(), error) {
 	return func(ctx context.Context) (func(), error) {
 		failed := false
 		err := r.get(ctx, r.api("health/checks/"+name), true, func(status int, body io.Reader) error {
 			failed = status == http.StatusServiceUnavailable
-			_, err := io.Copy(io.Discard, body)
-			return err
+			var said struct {
+				Status string `json:"status"`
+			}
+			if err := r.decode(body, &said); err != nil {
+				return err
+			}
+			if want := map[bool]string{false: "ok", true: "failed"}[failed]; said.Status != want {
+				return fmt.Errorf("want status %s, have %q", want, said.Status)
+			}
+			return nil
 		}, http.StatusServiceUnavailable)
 		if err != nil {
 			return nil, err
@@ -162,32 +184,66 @@ func (r *collector) lookVHosts(ctx context.Context) (func(), error) {
 	return func() { r.seen.vhostsDown = said.Down }, nil
 }
 
-// lookConnections counts this node's connections by state: flow control has no metric in the plugin of 3.10. One page
-// is a fair sample where there are more.
-func (r *collector) lookConnections(ctx context.Context) (func(), error) {
-	var page struct {
-		Items []struct {
-			Node  string `json:"node"`
-			State string `json:"state"`
-		} `json:"items"`
+// pageSize is how much of a list is asked for at once, connectionPages how many pages of connections.
+const pageSize, connectionPages = 500, 20
+
+// pagesOf reads a paged list, page by page, and says whether it has more pages than most. An answer without items is no page
+// of the broker.
+func pagesOf[T any](ctx context.Context, r *collector, path, columns string, most int) (all []T, more bool, err error) {
+	for n := 1; ; n++ {
+		var page struct {
+			Items *[]T `json:"items"`
+			Pages int  `json:"page_count"`
+		}
+		if err := r.getJSON(ctx, fmt.Sprintf("%s?page=%d&page_size=%d&columns=%s", path, n, pageSize, columns), &page); err != nil {
+			return nil, false, err
+		}
+		if page.Items == nil {
+			return nil, false, fmt.Errorf("%s: want a page with items, have none", path)
+		}
+		all = append(all, *page.Items...)
+		if n >= page.Pages || n == most {
+			return all, page.Pages > n, nil
+		}
 	}
-	if err := r.getJSON(ctx, "connections?page=1&page_size=500&columns=node,state", &page); err != nil {
+}
+
+// lookConnections counts this node's connections by state: flow control has no metric in the plugin of 3.10. Where the
+// broker keeps no statistics (management_agent.disable_metrics_collector) its list has no states, or is empty (4.2): then
+// nothing is known of them.
+func (r *collector) lookConnections(ctx context.Context) (func(), error) {
+	type connection struct {
+		Node  string        `json:"node"`
+		State maybe[string] `json:"state"`
+	}
+	all, _, err := pagesOf[connection](ctx, r, "connections", "node,state", connectionPages)
+	if err != nil {
 		return nil, err
 	}
 	return func() {
 		byState := map[string]int{"running": 0, "flow": 0, "blocking": 0, "blocked": 0}
-		for _, c := range page.Items {
-			if _, known := byState[c.State]; known && c.Node == r.seen.name {
-				byState[c.State]++
+		mine, stateless := 0, 0
+		for _, c := range all {
+			if c.Node != r.seen.name {
+				continue
+			}
+			mine++
+			if c.State.at == nil {
+				stateless++
+				continue
+			}
+			if _, known := byState[*c.State.at]; known {
+				byState[*c.State.at]++
 			}
 		}
+		r.seen.noStates = mine > 0 && stateless == mine || len(all) == 0 && r.seen.plugin["rabbitmq_connections"] > 0
 		r.seen.connections = byState
 	}, nil
 }
 
 // exchangeSeen is one configured exchange. In and Out are missing until the first message.
 type exchangeSeen struct {
-	In, Out  *float64
+	In, Out  maybe[float64]
 	Bindings int
 }
 
@@ -197,8 +253,8 @@ func (r *collector) lookExchange(ctx context.Context, i int) (func(), error) {
 	path := "exchanges/" + vhostPath(x.VHost, x.Name)
 	var stats struct {
 		MessageStats struct {
-			In  *float64 `json:"publish_in"`
-			Out *float64 `json:"publish_out"`
+			In  maybe[float64] `json:"publish_in"`
+			Out maybe[float64] `json:"publish_out"`
 		} `json:"message_stats"`
 	}
 	var bindings []struct{}
@@ -214,33 +270,45 @@ func (r *collector) lookExchange(ctx context.Context, i int) (func(), error) {
 }
 
 // queueStateCounts is what only the list of queues says.
-type queueStateCounts struct{ noMajority, down, unsynchronised int }
+type queueStateCounts struct {
+	noMajority, down, unsynchronised, unknown int
+	tooMany                                   bool // the list goes on: the counts are of its beginning
+}
+
+// listedQueue is a queue of the list. The type is "quorum" or "rabbit_quorum_queue", by version and by what is asked.
+type listedQueue struct {
+	Type    string        `json:"type"`
+	State   string        `json:"state"`
+	Leader  maybe[string] `json:"leader"`
+	Online  []string      `json:"online"`
+	Members []string      `json:"members"`
+	Mirrors []string      `json:"slave_nodes"`
+	Synced  []string      `json:"synchronised_slave_nodes"`
+}
+
+// replicated reports whether a queue lives by a majority of its members: quorum queues and streams.
+func (q listedQueue) replicated() bool {
+	return strings.Contains(q.Type, "quorum") || strings.Contains(q.Type, "stream")
+}
 
 // lookQueueStates reads the list of queues, where that is short, for the ones that lost their home, their majority or
-// a mirror. An idle queue has no state at all; that is no fault.
+// a mirror. An idle queue has no state at all; that is no fault. Of a replicated one whose members are not told nothing is
+// known.
 func (r *collector) lookQueueStates(ctx context.Context) (func(), error) {
-	var page struct {
-		Items []struct {
-			Type    string   `json:"type"`
-			State   string   `json:"state"`
-			Leader  *string  `json:"leader"`
-			Online  []string `json:"online"`
-			Members []string `json:"members"`
-			Mirrors []string `json:"slave_nodes"`
-			Synced  []string `json:"synchronised_slave_nodes"`
-		} `json:"items"`
-	}
-	path := fmt.Sprintf("queues?page=1&page_size=%d&columns=type,state,leader,online,members,slave_nodes,synchronised_slave_nodes", manyQueue/2)
-	if err := r.getJSON(ctx, path, &page); err != nil {
+	const columns = "type,state,leader,online,members,slave_nodes,synchronised_slave_nodes"
+	all, more, err := pagesOf[listedQueue](ctx, r, "queues", columns, manyQueue/pageSize)
+	if err != nil {
 		return nil, err
 	}
-	var st queueStateCounts
-	for _, q := range page.Items {
+	st := queueStateCounts{tooMany: more}
+	for _, q := range all {
 		switch {
-		case q.Type == "quorum" && len(q.Members) > 0 && (2*len(q.Online) <= len(q.Members) || q.Leader == nil || *q.Leader == ""):
+		case q.replicated() && len(q.Members) > 0 && (2*len(q.Online) <= len(q.Members) || q.Leader.at == nil || *q.Leader.at == ""):
 			st.noMajority++
-		case strings.Contains("down crashed stopped minority", q.State) && q.State != "":
+		case q.State != "" && slices.Contains([]string{"down", "crashed", "stopped", "minority"}, q.State):
 			st.down++
+		case q.replicated() && len(q.Members) == 0:
+			st.unknown++
 		case len(q.Synced) < len(q.Mirrors):
 			st.unsynchronised++
 		}

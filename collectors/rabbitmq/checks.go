@@ -156,7 +156,7 @@ func (r *collector) allChecks() checks {
 			local("unit", 2*o.LocalEvery, r.lookUnit)),
 		config: unless(func() bool { return len(o.Config) == 0 || !r.localHost() },
 			local("config", 4*o.SlowEvery, r.lookConfig)),
-		queues: unless(func() bool { return !s.elected() || s.totalQueues < 0 || s.totalQueues > manyQueue },
+		queues: unless(func() bool { return !s.elected() || s.totalQueues > manyQueue || !s.overviewTold },
 			costly(clusterWide("queues", 4*o.SlowEvery, r.lookQueueStates))),
 	}
 	k.queueMetrics = costly(local("queue_metrics", o.SlowEvery, r.lookQueues))
@@ -164,7 +164,7 @@ func (r *collector) allChecks() checks {
 	k.queues.Deadline = listDeadline
 	for i, x := range o.Exchanges {
 		k.exchanges = append(k.exchanges, unless(func() bool { return !s.elected() },
-			clusterWide("exchange_"+x.Name, o.SlowEvery, func(ctx context.Context) (func(), error) { return r.lookExchange(ctx, i) })))
+			clusterWide("exchange_"+x.label(), o.SlowEvery, func(ctx context.Context) (func(), error) { return r.lookExchange(ctx, i) })))
 	}
 	return k
 }

@@ -49,10 +49,10 @@ var (
 	descMirrorCrit = gaugeOf("rabbitmq_mirror_sync_critical", metric.Count, "1: without this node some mirrored queue has no mirror in step")
 	descVHostsDown = gaugeOf("rabbitmq_vhosts_down", metric.Count, "Vhosts of the cluster that do not run on this node: nobody can connect to them here")
 	descVHostDown  = gaugeOf("rabbitmq_vhost_down", metric.Count, "1 for a vhost that does not run on this node, of the first 10")
-	descNoMajority = gaugeOf("rabbitmq_quorum_queues_without_majority", metric.Count, "Quorum queues with half their members or fewer online, or without a leader")
+	descNoMajority = gaugeOf("rabbitmq_quorum_queues_without_majority", metric.Count, "Quorum queues and streams with half their members or fewer online, or without a leader")
 	descQueuesDown = gaugeOf("rabbitmq_queues_down", metric.Count, "Queues whose home is gone")
 	descUnsynced   = gaugeOf("rabbitmq_queues_unsynchronised", metric.Count, "Mirrored queues with a mirror out of step")
-	descConnState  = gaugeOf("rabbitmq_connections_state", metric.Count, "Connections to this node by state, of the first 500")
+	descConnState  = gaugeOf("rabbitmq_connections_state", metric.Count, "Connections to this node by state, of the cluster's first 10,000")
 	descLag        = gaugeOf("rabbitmq_statistics_lag", metric.Count, "Events that the broker's statistics have still to read")
 
 	descExIn       = counterOf("rabbitmq_exchange_published_in_total", "Messages into the exchange")

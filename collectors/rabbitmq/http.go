@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"syscall"
 
@@ -62,10 +64,50 @@ func (r *collector) get(ctx context.Context, url string, auth bool, read func(st
 	return nil
 }
 
+// getMetrics asks the prometheus plugin. It needs the login where prometheus.authentication.enabled is set (rabbitmq-server
+// pull request 8661), and until it says so none is sent.
+func (r *collector) getMetrics(ctx context.Context, path string, read func(status int, body io.Reader) error) error {
+	url := r.opt.MetricsURL + path
+	err := r.get(ctx, url, r.metricsLogin.Load(), read)
+	if classify(err) != answerDenied || !r.watched() || r.metricsLogin.Load() {
+		return err
+	}
+	if err = r.get(ctx, url, true, read); err == nil {
+		r.metricsLogin.Store(true)
+	}
+	return err
+}
+
+// getJSON decodes an answer as far as it is of the kind that is wanted. The broker writes an empty object as an empty list
+// ("[]", since both are an Erlang list), and a field that is not known as a text: such a field is absent, and the
+// rest is read.
 func (r *collector) getJSON(ctx context.Context, path string, into any, also ...int) error {
 	return r.get(ctx, r.api(path), true, func(_ int, body io.Reader) error {
-		return json.NewDecoder(body).Decode(into)
+		return r.decode(body, into)
 	}, also...)
+}
+
+func (r *collector) decode(body io.Reader, into any) error {
+	var raw json.RawMessage
+	if err := json.NewDecoder(body).Decode(&raw); err != nil {
+		return err
+	}
+	list := reflect.TypeOf(into).Elem().Kind() == reflect.Slice
+	switch isList := raw[0] == '['; {
+	case isList && !list && string(bytes.TrimSpace(raw[1:len(raw)-1])) == "":
+		return nil // an object without fields
+	case isList != list, !isList && raw[0] != '{':
+		return fmt.Errorf("want %s, have %.80q", map[bool]string{true: "a list", false: "an object"}[list], raw)
+	}
+	err := json.Unmarshal(raw, into)
+	var odd *json.UnmarshalTypeError
+	if !errors.As(err, &odd) {
+		return err
+	}
+	if odd.Value != "array" { // of an empty object
+		r.env.Reject("json", odd.Error())
+	}
+	return nil
 }
 
 // statusError makes an error of a status. 3.10 answers 401, never 403, to who may not read; only the text tells that
@@ -104,7 +146,7 @@ func (r *collector) answersLikeRabbitmq(ctx context.Context) bool {
 	defer cancel()
 	is := false
 	_ = r.get(ctx, r.opt.MetricsURL+"/metrics", false, func(_ int, body io.Reader) error {
-		return parseText(body, func(name string, _ []textLabel, _ float64) {
+		return parseText(body, r.env.Reject, func(name string, _ []textLabel, _ float64) {
 			is = is || name == "rabbitmq_build_info" || name == "rabbitmq_identity_info"
 		})
 	})

@@ -42,7 +42,7 @@ func findBroker(proc string, now time.Time) processSeen {
 	if p, ok := readBroker(proc, pid, now); ok {
 		return p
 	}
-	return processSeen{known: true}
+	return processSeen{known: !host.ProcessesHidden(proc)}
 }
 
 // readBroker reads the state and the age of a process. Source: proc_pid_stat(5), fields 3 and 22; 100 ticks a second on

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
@@ -56,6 +57,22 @@ type exchangeOption struct {
 	Consumers int    `yaml:"consumers"` // queues that should be bound: one for each API node; 0: not known
 }
 
+// label names an exchange in few words: with its vhost where that is not the usual one.
+func (x exchangeOption) label() string {
+	if x.VHost == "" || x.VHost == "/" {
+		return x.Name
+	}
+	return x.VHost + "/" + x.Name
+}
+
+// labels tell two exchanges of one name apart by their vhost; in the usual one it is left out.
+func (x exchangeOption) labels() []string {
+	if x.VHost == "" || x.VHost == "/" {
+		return []string{"exchange", x.Name}
+	}
+	return []string{"exchange", x.Name, "vhost", x.VHost}
+}
+
 type queueOption struct {
 	VHost string `yaml:"vhost"` // "/" when empty
 	Name  string `yaml:"name"`
@@ -76,8 +93,8 @@ func (o Options) Validate() error {
 		if x.Name == "" || x.Consumers < 0 {
 			errs = append(errs, fmt.Errorf("exchanges[%d]: want a name, and consumers of 0 or more", i))
 		}
-		if slices.ContainsFunc(o.Exchanges[:i], func(y exchangeOption) bool { return y.Name == x.Name }) {
-			errs = append(errs, fmt.Errorf("exchanges[%d]: %s stands there twice", i, x.Name))
+		if slices.ContainsFunc(o.Exchanges[:i], func(y exchangeOption) bool { return y.label() == x.label() }) {
+			errs = append(errs, fmt.Errorf("exchanges[%d]: %s stands there twice", i, x.label()))
 		}
 	}
 	for i, q := range o.Queues {
@@ -120,6 +137,8 @@ type collector struct {
 	checks checks
 	set    *check.Set
 	trips  *roundtrip // nil: no active probe
+
+	metricsLogin atomic.Bool // the prometheus plugin wants the login
 
 	wake chan struct{} // tells Run that the broker was found
 

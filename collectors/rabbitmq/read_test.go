@@ -18,18 +18,37 @@ import (
 )
 
 func TestParseText(t *testing.T) {
-	text := "# HELP a b\n\na 1\nb{x=\"1,}\",y=\"q\\\"\\\\\\n\"} 2.5e3 1700000000\nc{} NaN\n"
+	none := func(string, string) {}
+	text := "# HELP a b\n\na 1\nb{x=\"1,}\",y=\"q\\\"\\\\\\n\"} 2.5e3 1700000000\nc{} NaN\nd{vhost=\"/\",vhost=\"/\"} 4\ne{x=\"a\\b\"} +5\n"
 	var got []string
-	err := parseText(strings.NewReader(text), func(name string, labels []textLabel, v float64) {
+	err := parseText(strings.NewReader(text), none, func(name string, labels []textLabel, v float64) {
 		got = append(got, fmt.Sprintf("%s %q %g", name, labels, v))
 	})
-	want := []string{`a [] 1`, `b [{"x" "1,}"} {"y" "q\"\\\n"}] 2500`, `c [] NaN`}
+	want := []string{`a [] 1`, `b [{"x" "1,}"} {"y" "q\"\\\n"}] 2500`, `d [{"vhost" "/"} {"vhost" "/"}] 4`, `e [{"x" "a\\b"}] 5`}
 	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
-	for _, bad := range []string{"<html>", "a", "a b", `a{x="1} 2`, `a{x} 2`, `a{x="1"`, "{} 1", "a{x=\"\\"} {
-		if err := parseText(strings.NewReader(bad), func(string, []textLabel, float64) {}); err == nil {
-			t.Errorf("%q is read as if it were whole", bad)
+	long := "a{x=\"" + strings.Repeat("y", 3*maxTextLine) + "\"} 1"
+	for _, bad := range []string{
+		"<html>", "a", "a b", `a{x="1} 2`, `a{x} 2`, `a{x="1"`, "{} 1", "a{x=\"\\", `a{q=""x",c="1"} 1`, `a{q="x"y"} 1`, `a{q="x",q="y"} 1`, long,
+	} {
+		if err := parseText(strings.NewReader(bad), none, func(string, []textLabel, float64) {}); err == nil {
+			t.Errorf("%.60q is read as if it were whole", bad)
+		}
+		if bad == "a" || bad == "a b" || bad == "{} 1" {
+			if err := parseText(strings.NewReader(bad+"\n"), none, func(string, []textLabel, float64) {}); err == nil {
+				t.Errorf("%q alone is read as an answer", bad)
+			}
+		}
+		lines, rejected := 0, 0
+		err := parseText(strings.NewReader("b 1\n"+bad+"\nb 1\n"), func(string, string) { rejected++ }, func(name string, _ []textLabel, _ float64) {
+			lines++
+			if name != "b" {
+				t.Errorf("%.60q yields %s", bad, name)
+			}
+		})
+		if err != nil || lines != 2 || rejected != 1 {
+			t.Errorf("beside %.60q: %d lines, %d rejected, %v; want 2 and 1", bad, lines, rejected, err)
 		}
 	}
 }

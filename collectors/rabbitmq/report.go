@@ -80,10 +80,24 @@ func (r *collector) Checks() []collectors.CheckState {
 	out := r.set.States(func(err error) string { return classify(err).String() })
 	known := r.watched() && r.seen.state != stateRunning && r.seen.state != stateBlind
 	for i, s := range out {
-		gone := s.Reason == answerMissing.String() && s.Name == mirrorSyncCheck // no mirrors since 4.0
+		gone := s.Reason == answerMissing.String() && s.Name == mirrorSyncCheck // no mirrors since 4.0: nothing to see
 		if known || gone {
 			out[i].Since = time.Time{}
 		}
+	}
+	return out
+}
+
+// Hidden says what a broker without statistics does not tell, and what is not asked where it would cost too much.
+func (r *collector) Hidden() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []string
+	if r.seen.noStates {
+		out = append(out, "which connections are blocked or in flow: the broker keeps no statistics (management_agent.disable_metrics_collector)")
+	}
+	if r.seen.totalQueues > manyQueue || r.seen.queueStates.tooMany {
+		out = append(out, fmt.Sprintf("which queues are down or without a majority: there are more than %d, and the list costs the broker too much", manyQueue))
 	}
 	return out
 }
@@ -114,7 +128,7 @@ func (o output) truth(d *metric.Desc, v bool, kv ...string) {
 
 func (r *collector) reportLooks(out output) {
 	for _, c := range r.set.All() {
-		if !c.Done() || r.checks.ownSeries(c) {
+		if !c.Done() || r.checks.ownSeries(c) || c == r.checks.mirrorCritical && answerOf(c) == answerMissing {
 			continue
 		}
 		out.truth(descProbeOK, c.OK(), "endpoint", c.Name)
@@ -144,23 +158,22 @@ func (r *collector) reportPlugin(out output, now time.Time) {
 // reportCluster tells how this node sees the cluster.
 func (r *collector) reportCluster(out output, now time.Time) {
 	s := &r.seen
-	serves := s.state == stateRunning || s.state == stateSuspected
+	serves := s.state == stateRunning || s.state == stateSuspected || s.state == stateBlind // to one of the two plugins only
 	if len(s.peers) > 0 || s.nodes != nil || s.recalled {
 		out.add(descExpected, float64(len(s.peers)+1))
 	}
 	side := ""
 	if r.checks.nodes.Current(now) && serves && s.name != "" {
-		running, split := 0, 0
+		running := 0
 		for _, n := range s.nodes {
 			if n.runs() {
 				running++
 			}
-			if n.Name == s.name {
-				split = len(n.Partitions)
+			if n.Name == s.name && n.Partitions.at != nil {
+				out.add(descSplit, float64(len(*n.Partitions.at)))
 			}
 		}
 		out.add(descSeenUp, float64(running))
-		out.add(descSplit, float64(split))
 		side = s.side()
 	}
 	r.reportView(out, side)
@@ -170,10 +183,10 @@ func (r *collector) reportCluster(out output, now time.Time) {
 	if r.checks.mirrorCritical.Current(now) {
 		out.truth(descMirrorCrit, s.mirrorCritical)
 	}
-	if r.checks.overview.Current(now) && s.overview.Lag != nil {
-		out.add(descLag, *s.overview.Lag)
+	if r.checks.overview.Current(now) && s.overview.Lag.at != nil {
+		out.add(descLag, *s.overview.Lag.at)
 	}
-	if r.checks.connections.Current(now) {
+	if r.checks.connections.Current(now) && !s.noStates {
 		for state, n := range s.connections {
 			out.add(descConnState, float64(n), "state", state)
 		}
@@ -221,9 +234,9 @@ func (r *collector) reportPeers(out output, now time.Time) {
 		who := []string{"broker", s.name, "peer", name}
 		if nodes {
 			out.truth(descPeerRuns, s.sees(name), who...)
-			if l, ok := links[name]; ok && l.Recv != nil && l.Send != nil {
-				out.add(descPeerBytes, *l.Recv, append(who, "direction", "in")...)
-				out.add(descPeerBytes, *l.Send, append(who, "direction", "out")...)
+			if l, ok := links[name]; ok && l.Recv.at != nil && l.Send.at != nil {
+				out.add(descPeerBytes, *l.Recv.at, append(who, "direction", "in")...)
+				out.add(descPeerBytes, *l.Send.at, append(who, "direction", "out")...)
 			}
 		}
 		if plugin {
@@ -280,8 +293,10 @@ func (r *collector) reportQueues(out output, now time.Time) {
 		out.add(descQUnread, float64(s.queues.growingUnread))
 		out.add(descQIdle, float64(s.queues.withoutConsumer))
 	}
-	if r.checks.queues.Current(now) {
-		out.add(descNoMajority, float64(s.queueStates.noMajority))
+	if r.checks.queues.Current(now) && !s.queueStates.tooMany {
+		if s.queueStates.unknown == 0 || s.queueStates.noMajority > 0 {
+			out.add(descNoMajority, float64(s.queueStates.noMajority))
+		}
 		out.add(descQueuesDown, float64(s.queueStates.down))
 		out.add(descUnsynced, float64(s.queueStates.unsynchronised))
 	}
@@ -289,13 +304,13 @@ func (r *collector) reportQueues(out output, now time.Time) {
 		if !r.checks.exchanges[i].Current(now) {
 			continue
 		}
-		of := []string{"exchange", x.Name}
+		of := x.labels()
 		seen := s.exchanges[i]
-		if seen.In != nil {
-			out.add(descExIn, *seen.In, of...)
+		if seen.In.at != nil {
+			out.add(descExIn, *seen.In.at, of...)
 		}
-		if seen.Out != nil {
-			out.add(descExOut, *seen.Out, of...)
+		if seen.Out.at != nil {
+			out.add(descExOut, *seen.Out.at, of...)
 		}
 		out.add(descExBindings, float64(seen.Bindings), of...)
 		if x.Consumers > 0 {

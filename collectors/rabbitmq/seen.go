@@ -35,11 +35,13 @@ type brokerSeen struct {
 	links          map[string]float64 // erlang_vm_dist_node_state by peer
 	distQueue      map[string]float64 // bytes waiting by peer
 	overview       overviewInfo
-	totalQueues    int // of the cluster; -1: not known
+	overviewTold   bool // at least once
+	totalQueues    int  // of the cluster; -1: not told
 	quorumCritical bool
 	mirrorCritical bool
 	vhostsDown     []string
 	connections    map[string]int // of this node, by state
+	noStates       bool           // the broker keeps no statistics: connections say nothing
 	queues         queuesSeen
 	queueStates    queueStateCounts
 	exchanges      []exchangeSeen
@@ -175,8 +177,8 @@ func (s *brokerSeen) clusterSilent(now time.Time) time.Duration {
 func (s *brokerSeen) side() string {
 	var names, split []string
 	for _, n := range s.nodes {
-		if n.Name == s.name {
-			split = n.Partitions
+		if n.Name == s.name && n.Partitions.at != nil {
+			split = *n.Partitions.at
 		}
 	}
 	for _, n := range s.nodes {

@@ -106,7 +106,7 @@ func judge(f stateFacts) (nodeState, []string) {
 	switch {
 	case f.alarms == answerDenied && strings.HasPrefix(f.deniedReason, "Access refused"):
 		return stateBlind, append(ev, evAccessRefused)
-	case f.alarms == answerDenied:
+	case f.alarms == answerDenied, f.plugin == answerDenied:
 		return stateBlind, append(ev, evLoginFailed)
 	case f.alarms == answerRefused:
 		return stateBlind, append(ev, evNoManagement)

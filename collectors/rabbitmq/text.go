@@ -3,8 +3,10 @@ package rabbitmq
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 )
 
@@ -13,45 +15,100 @@ const maxTextLine = 64 << 10
 
 type textLabel struct{ name, value string }
 
+// errTextLine says that a line is no sample.
+var errTextLine = errors.New("want a sample")
+
 // parseText reads the Prometheus text format as it comes, a line in memory at a time, and yields
-// each sample; labels are valid during the call only. Comments and timestamps are passed over. A line that is none
-// is an error that tells it: half an answer must not look like a whole one.
-// Source: prometheus.io/docs/instrumenting/exposition_formats, read November 2026.
-func parseText(r io.Reader, yield func(name string, labels []textLabel, value float64)) error {
-	sc := bufio.NewScanner(r)
-	sc.Buffer(make([]byte, 0, 16<<10), maxTextLine)
+// each sample; labels are valid during the call only. Comments and timestamps are passed over, and so is a value that is
+// no number by design (NaN). A line that is none is handed to reject, and the rest is read: until 3.12.6 the broker does not
+// escape the names in it. An answer that breaks off, or has no line that is a sample, is an error.
+// Source: prometheus.io/docs/instrumenting/exposition_formats, read November 2026; rabbitmq-server issue 9648.
+func parseText(r io.Reader, reject func(reason, line string), yield func(name string, labels []textLabel, value float64)) error {
+	in := bufio.NewReaderSize(r, maxTextLine)
 	var labels []textLabel
-	for n := 1; sc.Scan(); n++ {
-		line := bytes.TrimRight(sc.Bytes(), " \t\r")
-		if len(line) == 0 || line[0] == '#' {
-			continue
+	good, bad := 0, ""
+	drop := func(line []byte) {
+		if bad == "" {
+			bad = string(line[:min(len(line), 80)])
 		}
-		at := bytes.IndexAny(line, "{ \t")
-		if at <= 0 {
-			return fmt.Errorf("line %d: want a metric, have %.40q", n, line)
+		reject("text", string(line))
+	}
+	for {
+		line, err := in.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			drop(line)
+			err = skipLine(in)
+			line = nil
 		}
-		name, rest := string(line[:at]), line[at:]
-		labels = labels[:0]
-		var err error
-		if rest[0] == '{' {
-			if labels, rest, err = parseTextLabels(rest[1:], labels); err != nil {
-				return fmt.Errorf("line %d: %s: %w", n, name, err)
+		if errors.Is(err, io.EOF) && len(line) > 0 {
+			return fmt.Errorf("%w, have %.80q and no end of the line: the answer breaks off", errTextLine, line)
+		}
+		if line = bytes.TrimRight(line, " \t\r\n"); len(line) > 0 && line[0] != '#' {
+			name, found, v, perr := parseSample(line, labels[:0])
+			labels = found
+			switch {
+			case perr != nil:
+				drop(line)
+			default:
+				good++
+				if !math.IsNaN(v) && !math.IsInf(v, 0) {
+					yield(name, labels, v)
+				}
 			}
 		}
-		fields := bytes.Fields(rest)
-		if len(fields) == 0 {
-			return fmt.Errorf("line %d: %s: want a value, have none", n, name)
+		switch {
+		case errors.Is(err, io.EOF) && good == 0 && bad != "":
+			return fmt.Errorf("%w, have %.80q", errTextLine, bad)
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
 		}
-		v, err := strconv.ParseFloat(string(fields[0]), 64)
-		if err != nil {
-			return fmt.Errorf("line %d: %s: want a value, have %.40q", n, name, fields[0])
-		}
-		yield(name, labels, v)
 	}
-	return sc.Err()
 }
 
-// parseTextLabels reads name="value",... up to and with the closing brace.
+// skipLine reads to the end of a line.
+func skipLine(in *bufio.Reader) error {
+	for {
+		if _, err := in.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {
+			return err
+		}
+	}
+}
+
+// parseSample reads "name{labels} value timestamp".
+func parseSample(line []byte, labels []textLabel) (name string, _ []textLabel, v float64, err error) {
+	at := bytes.IndexAny(line, "{ \t")
+	if at <= 0 || !isName(line[:at]) {
+		return "", labels, 0, errTextLine
+	}
+	rest := line[at:]
+	if rest[0] == '{' {
+		if labels, rest, err = parseTextLabels(rest[1:], labels); err != nil {
+			return "", labels, 0, err
+		}
+	}
+	fields := bytes.Fields(rest)
+	if len(fields) == 0 {
+		return "", labels, 0, errTextLine
+	}
+	v, err = strconv.ParseFloat(string(fields[0]), 64)
+	return string(line[:at]), labels, v, err
+}
+
+// isName reports whether a name is one of a metric or of a label.
+func isName(in []byte) bool {
+	for i, c := range in {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c == ':'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return len(in) > 0
+}
+
+// parseTextLabels reads name="value",... up to and with the closing brace. A label that comes twice with two values makes
+// the line unreadable; with one value it is one (4.0.0 to 4.0.2 tell vhost twice).
 func parseTextLabels(in []byte, labels []textLabel) ([]textLabel, []byte, error) {
 	for {
 		in = bytes.TrimLeft(in, " ,")
@@ -62,16 +119,23 @@ func parseTextLabels(in []byte, labels []textLabel) ([]textLabel, []byte, error)
 		if eq <= 0 {
 			return labels, nil, fmt.Errorf("want a label, have %.40q", in)
 		}
-		name := string(bytes.TrimSpace(in[:eq]))
+		name := bytes.TrimSpace(in[:eq])
 		value, rest, ok := unquoteText(in[eq+2:])
-		if !ok {
-			return labels, nil, fmt.Errorf("label %s does not end", name)
+		if !ok || !isName(name) || len(rest) == 0 || rest[0] != ',' && rest[0] != '}' && rest[0] != ' ' {
+			return labels, nil, fmt.Errorf("label %.40q does not end", name)
 		}
-		labels, in = append(labels, textLabel{name, value}), rest
+		l := textLabel{string(name), value}
+		for _, before := range labels {
+			if before.name == l.name && before.value != l.value {
+				return labels, nil, fmt.Errorf("label %s comes twice", l.name)
+			}
+		}
+		labels, in = append(labels, l), rest
 	}
 }
 
-// unquoteText reads up to the closing quote and undoes \\, \" and \n.
+// unquoteText reads up to the closing quote and undoes \\, \" and \n. What follows a backslash beside those stands there as
+// it is, and the backslash too.
 func unquoteText(in []byte) (string, []byte, bool) {
 	var out []byte
 	from := 0
@@ -85,10 +149,13 @@ func unquoteText(in []byte) (string, []byte, bool) {
 			}
 			out = append(out, in[from:i]...)
 			i++
-			if in[i] == 'n' {
+			switch in[i] {
+			case 'n':
 				out = append(out, '\n')
-			} else {
+			case '"', '\\':
 				out = append(out, in[i])
+			default:
+				out = append(out, '\\', in[i])
 			}
 			from = i + 1
 		}

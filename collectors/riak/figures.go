@@ -37,14 +37,21 @@ func (s figures) text(key string) string {
 // maxMembers bounds the series that one answer makes. The largest clusters told of have about 100.
 const maxMembers = 500
 
-// names returns a field that is a list of texts, sorted.
+// names returns a field that is a list of texts, sorted. An entry that is none costs itself alone.
 func (s figures) names(key string) []string {
-	var v []string
-	if json.Unmarshal(s[key], &v) != nil {
+	var all []json.RawMessage
+	if json.Unmarshal(s[key], &all) != nil {
 		return nil
 	}
+	var v []string
+	for _, raw := range all[:min(len(all), maxMembers)] {
+		var name string
+		if json.Unmarshal(raw, &name) == nil && name != "" {
+			v = append(v, name)
+		}
+	}
 	slices.Sort(v)
-	return slices.Compact(v[:min(len(v), maxMembers)])
+	return slices.Compact(v)
 }
 
 // ownerTerm is {'riak1@10.0.0.1',6} in a list of Erlang terms; an atom of plain letters has no quotes.
@@ -154,25 +161,30 @@ func (r *collector) ring(o output, s figures) {
 
 // disk appends the file system that the data lie on: the longest mount that is above the directory.
 func (r *collector) disk(o output, s figures) {
-	var disks []struct {
+	var all []json.RawMessage
+	if json.Unmarshal(s["disk"], &all) != nil {
+		return
+	}
+	type diskInfo struct {
 		ID   string   `json:"id"`
 		Size *float64 `json:"size"` // KiB
 		Used *float64 `json:"used"` // percent, whole numbers
 	}
-	if json.Unmarshal(s["disk"], &disks) != nil {
-		return
-	}
-	best := -1
-	for i, d := range disks {
+	var best diskInfo
+	for _, raw := range all {
+		var d diskInfo
+		if err := json.Unmarshal(raw, &d); err != nil || d.Size == nil || d.Used == nil {
+			r.env.Reject("disk", string(raw))
+			continue
+		}
 		above := d.ID == r.opt.DataDir || strings.HasPrefix(r.opt.DataDir, strings.TrimSuffix(d.ID, "/")+"/")
-		if above && d.Size != nil && d.Used != nil && (best < 0 || len(d.ID) > len(disks[best].ID)) {
-			best = i
+		if above && (best.Size == nil || len(d.ID) > len(best.ID)) {
+			best = d
 		}
 	}
-	if best < 0 {
+	if best.Size == nil {
 		return
 	}
-	d := disks[best]
-	o.add(descDiskUsed, *d.Used/100, "mount", d.ID)
-	o.add(descDiskSize, *d.Size*1024, "mount", d.ID)
+	o.add(descDiskUsed, *best.Used/100, "mount", best.ID)
+	o.add(descDiskSize, *best.Size*1024, "mount", best.ID)
 }
