@@ -41,6 +41,17 @@ func defaultRoute() RouteConfig {
 // Validate says what is out of bounds in what has no field of its own.
 func (c RouteConfig) Validate() error { return c.Delivery.Validate() }
 
+// Settings are those of the router: waits and limits, and which route an alarm takes. Whoever decides as production does has
+// them from here.
+func (c RouteConfig) Settings() alerting.Settings {
+	set := c.Order
+	set.RouteBy = c.PagerDuty.RouteOf
+	if low := c.PagerDuty.Low; c.PagerDuty.Configured() && !low.Webhook.IsZero() {
+		set.LowRoute, set.TellP4 = pagerduty.LowRoute, low.P4
+	}
+	return set
+}
+
 // routeRole decides and pages. Its loop, the writer of its ledger and its pager are what the agent cannot do without.
 type routeRole struct {
 	a        *Agent
@@ -185,11 +196,8 @@ func (r *routeRole) deployed(ctx context.Context, d intake.Deploy) {
 
 // newDispatcher puts the router into its loop, its ledger in the data folder. told hears of what is damaged in that.
 func newDispatcher(cfg Config, told func(damage.Report), out *wayOut, log *slog.Logger, sent func(alerting.Action, alerting.Result)) (*dispatch.Dispatcher, error) {
-	set := cfg.Route.Order
-	set.RouteBy = out.routeOf
-	if low := cfg.Route.PagerDuty.Low; cfg.Route.PagerDuty.Configured() && !low.Webhook.IsZero() {
-		set.LowRoute, set.TellP4 = pagerduty.LowRoute, low.P4
-	}
+	set := cfg.Route.Settings()
+	set.RouteBy = out.routeOf // which a reload changes
 	return dispatch.New(cfg.Route.Delivery, dispatch.Options{
 		Router: router.New(set), Runbooks: cfg.runbooks(), Pager: out.first(), Second: out.second(), Node: cfg.nodeName(), Log: log.With("part", "dispatch"), Sent: sent,
 		Ledger: func() (ledger.Ledger, error) {

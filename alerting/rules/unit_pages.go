@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/navcloud/binnacle/alerting"
-	"github.com/navcloud/binnacle/alerting/router"
+	"github.com/navcloud/binnacle/alerting/simulate"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
@@ -72,13 +72,28 @@ func (p pagesFile) of(name string) *pagesTest {
 	return nil
 }
 
-// timeline feeds a router in simulated time and keeps the pages that it sends.
+// timeline is a router that lives through a test, and the pages that it sends.
 type timeline struct {
-	router *router.Router
-	in     []alerting.Input
-	sent   []sentPage
+	*simulate.Player
+	start, at time.Time // of the test, of the evaluation under way
 }
 
+func newTimeline(t *pagesTest, start time.Time) (*timeline, error) {
+	set := alerting.DefaultSettings()
+	if err := set.Validate(); err != nil {
+		return nil, fmt.Errorf("router: %w", err)
+	}
+	return &timeline{simulate.New(simulate.Options{Settings: set, Graph: t.graph}), start, start}, nil
+}
+
+// take takes what an evaluation says of alarms.
+func (l *timeline) take(in []alerting.Input) {
+	for _, i := range in {
+		l.Add(simulate.Event{At: l.at, In: i})
+	}
+}
+
+// sentPage is one page.
 type sentPage struct {
 	after time.Duration
 	page  alerting.Page
@@ -88,43 +103,15 @@ func (s sentPage) String() string {
 	return fmt.Sprintf("%s %s on %s after %s", s.page.Priority, s.page.Rule, s.page.Entity, s.after)
 }
 
-func newTimeline(t *pagesTest) (*timeline, error) {
-	set := alerting.DefaultSettings()
-	if err := set.Validate(); err != nil {
-		return nil, fmt.Errorf("router: %w", err)
-	}
-	l := &timeline{router: router.New(set)}
-	if t.graph != nil {
-		l.take([]alerting.Input{alerting.Topology{Graph: t.graph}})
-	}
-	return l, nil
-}
-
-func (l *timeline) take(in []alerting.Input) { l.in = append(l.in, in...) }
-
-// pass steps the router from now until before end, as often as it asks for, and answers its calls.
-func (l *timeline) pass(start, now, end time.Time) {
-	for now.Before(end) {
-		actions, next := l.router.Step(now, l.in)
-		l.in = nil
-		for _, a := range actions {
-			if a.Kind == alerting.Trigger {
-				l.sent = append(l.sent, sentPage{now.Sub(start), a.Page})
-			}
-			l.in = append(l.in, alerting.Result{ActionID: a.ID, Outcome: alerting.Accepted})
+// sent are the pages so far.
+func (l *timeline) sent() (out []sentPage) {
+	for _, c := range l.Calls() {
+		if c.Action.Kind == alerting.Trigger {
+			out = append(out, sentPage{c.At.Sub(l.start), c.Action.Page})
 		}
-		switch {
-		case len(l.in) > 0:
-			next = now.Add(answerAfter)
-		case next.IsZero():
-			return // the router waits for nothing
-		}
-		now = next
 	}
+	return out
 }
-
-// answerAfter is how long the pager takes to answer.
-const answerAfter = 100 * time.Millisecond
 
 // compare tells what differs between the pages sent and those expected.
 func (t *pagesTest) compare(sent []sentPage) (faults []error) {

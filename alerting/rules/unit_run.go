@@ -157,7 +157,7 @@ func runUnit(t *unitTest, u *unitFile, files []string, expect *pagesTest) (fault
 	}
 	end := t.last()
 	if expect != nil {
-		if r.pages, err = newTimeline(expect); err != nil {
+		if r.pages, err = newTimeline(expect, r.start); err != nil {
 			return []error{err}
 		}
 		end = max(end, time.Duration(expect.Until))
@@ -168,7 +168,7 @@ func runUnit(t *unitTest, u *unitFile, files []string, expect *pagesTest) (fault
 	faults = r.evaluate(every, end)
 	faults = append(faults, r.expressions(u.Fuzzy)...)
 	if r.pages != nil {
-		faults = append(faults, expect.compare(r.pages.sent)...)
+		faults = append(faults, expect.compare(r.pages.sent())...)
 	}
 	return faults
 }
@@ -259,6 +259,9 @@ func (r *run) evaluate(every, end time.Duration) (faults []error) {
 		if err := r.loadTill(r.start, at, time.Duration(r.test.Interval)); err != nil {
 			return append(faults, err)
 		}
+		if r.pages != nil {
+			r.pages.at = at
+		}
 		for _, g := range r.groups {
 			g.Eval(context.Background(), at)
 			for _, rule := range g.Rules() {
@@ -274,7 +277,9 @@ func (r *run) evaluate(every, end time.Duration) (faults []error) {
 			cases = cases[1:]
 		}
 		if r.pages != nil {
-			r.pages.pass(r.start, at, at.Add(every))
+			if err := r.pages.Run(at.Add(every - 1)); err != nil {
+				return append(faults, err)
+			}
 		}
 	}
 	return faults

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -85,7 +86,7 @@ func Read(in io.Reader) ([]Event, error) {
 	}
 	slices.SortStableFunc(out, func(a, b Event) int { return a.At.Compare(b.At) })
 	if d := out[len(out)-1].At.Sub(out[0].At); d > maxSpan {
-		return nil, fmt.Errorf("from %s on it spans %s, want at most %s", out[0].At.Format(time.RFC3339), d, maxSpan)
+		return nil, fmt.Errorf("from %s on it spans %s, want at most %s", out[0].At.Format(time.RFC3339), words.Duration(d), words.Duration(maxSpan))
 	}
 	return out, nil
 }

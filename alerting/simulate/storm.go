@@ -60,6 +60,12 @@ type Wanted struct {
 	Optional bool     `json:"optional"` // as good inside another page: it counts as wanted when it was sent
 }
 
+// IsStorm says that data is a storm file, and not a recording.
+func IsStorm(data []byte) bool {
+	var first struct{ Events, Truth json.RawMessage }
+	return json.Unmarshal(data, &first) == nil && first.Events != nil && first.Truth != nil
+}
+
 // ReadStorm reads a storm file.
 func ReadStorm(data []byte) (*Storm, error) {
 	var s Storm

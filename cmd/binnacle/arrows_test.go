@@ -58,8 +58,8 @@ var arrows = map[string][]string{
 	"alerting/diagnosis":        {"agent/words", "alerting", "alerting/topology"}, // it does not see incidents: what it needs of them is in the Fact
 	"alerting/incidents":        {"alerting"},
 	"alerting/router":           {"alerting", "alerting/diagnosis", "alerting/incidents", "alerting/topology"},
-	"alerting/simulate":         {"alerting", "alerting/router", "alerting/topology"},
-	"alerting/rules":            {"alerting", "alerting/router", "alerting/topology"},
+	"alerting/simulate":         {"agent/words", "alerting", "alerting/router", "alerting/topology"},
+	"alerting/rules":            {"alerting", "alerting/simulate", "alerting/topology"},
 	"alerting/people":           {"alerting", "agent/query", "agent/words"},
 	"alerting/intake":           {"alerting", "alerting/people", "agent/words", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},

@@ -1,13 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +16,7 @@ import (
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
-	"github.com/navcloud/binnacle/alerting/router"
+	"github.com/navcloud/binnacle/alerting/simulate"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
@@ -33,21 +33,15 @@ func newReplay() *cobra.Command {
 		Long: "Print the pages that recorded alarms would have led to, in order and with reasons. FILE has a JSON object in each line, - is the input:\n\n" +
 			`  {"at": "2026-11-24T03:00:00Z", "labels": {"alertname": "DiskFull", ...}, "annotations": {...}, "startsAt": ..., "endsAt": ..., "resolved": false}` + "\n\n" +
 			"at is when the alarm was told. Told with resolved, or with an endsAt that has passed, it is over; past an endsAt that was ahead, without another word, it is out of\n" +
-			"contact. A line without at tells a whole alarm, from startsAt to endsAt. Time is simulated: every call is accepted at once.",
+			"contact. A line without at tells a whole alarm, from startsAt to endsAt. Time is simulated: every call is accepted at once. FILE may be a storm of the\n" +
+			"storm bench: then its graph applies, its pager may fail, and the pages are compared with those that are wanted.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.on < 0 || o.on > 24*time.Hour || o.ackAfter < 0 {
 				return fmt.Errorf("--on: want 0 to 24h, --ack-after: want no less than 0; have %v and %v", o.on, o.ackAfter)
 			}
-			told, err := readRecording(cmd.InOrStdin(), args[0])
+			p, err := o.play(cmd.Context(), cmd.InOrStdin(), args[0])
 			if err != nil {
-				return err
-			}
-			p, err := o.player()
-			if err != nil {
-				return err
-			}
-			if err := p.play(cmd.Context(), told, o.on); err != nil {
 				return err
 			}
 			if o.json {
@@ -66,87 +60,91 @@ func newReplay() *cobra.Command {
 	return cmd
 }
 
-// player makes a player with the settings that the flags ask for.
-func (o replayOptions) player() (*player, error) {
-	cfg, err := agent.LoadConfig(o.config)
+// playback is what came of a recording.
+type playback struct {
+	*simulate.Player
+	score *simulate.Score // of a storm file, which says what is wanted
+	board int             // problems that were left on the board at the end
+}
+
+// play lets a router live through the recording, with the settings that production would have.
+func (o replayOptions) play(ctx context.Context, stdin io.Reader, path string) (*playback, error) {
+	opts, err := o.options()
 	if err != nil {
 		return nil, err
 	}
-	set := cfg.Route.Order
-	if err := set.Validate(); err != nil {
+	data, err := readBounded(stdin, path)
+	if err != nil {
 		return nil, err
 	}
-	set.RouteBy = cfg.Route.PagerDuty.RouteOf
-	p := &player{router: router.New(set), ackAfter: o.ackAfter}
-	path := cfg.Route.Topology
-	if o.topology != "" {
-		path = o.topology
+	storm, events, end, err := o.recording(data, &opts)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if path != "" {
-		g, err := topology.Load(path)
-		if err != nil {
-			return nil, err
+	p := &playback{Player: simulate.New(opts)}
+	p.Add(events...)
+	p.Watch = func(now time.Time, _ func() alerting.View) error {
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted at %s of the recording", now.Format(time.RFC3339))
 		}
-		p.in = append(p.in, alerting.Topology{Graph: g})
+		return nil
+	}
+	if err := p.Run(end); err != nil {
+		return nil, err
+	}
+	if storm != nil {
+		score := storm.Score(p.Player)
+		p.score = &score
+	}
+	for _, q := range p.View().Problems {
+		if q.State == alerting.Board {
+			p.board++
+		}
 	}
 	return p, nil
 }
 
-// told is one input with its time.
-type told struct {
-	at time.Time
-	in alerting.Input
-}
-
-// line is one line of a recording.
-type line struct {
-	At          time.Time         `json:"at"`
-	Labels      map[string]string `json:"labels"`
-	Annotations map[string]string `json:"annotations"`
-	StartsAt    time.Time         `json:"startsAt"`
-	EndsAt      time.Time         `json:"endsAt"`
-	Resolved    bool              `json:"resolved"`
-	Generator   string            `json:"generatorURL"`
-}
-
-// inputs makes one or two inputs of a line.
-func (l line) inputs() ([]told, error) {
-	if len(l.Labels) == 0 {
-		return nil, errors.New("labels: want at least one")
+// options are those of production with the same file.
+func (o replayOptions) options() (simulate.Options, error) {
+	out := simulate.Options{AckAfter: o.ackAfter}
+	cfg, err := agent.LoadConfig(o.config)
+	if err != nil {
+		return out, err
 	}
-	a := alerting.Alarm{Labels: l.Labels, Annotations: l.Annotations, StartsAt: l.StartsAt, EndsAt: l.EndsAt, Generator: l.Generator}
-	end := alerting.Ended{Fingerprint: a.Fingerprint()}
-	switch {
-	case l.At.IsZero() && l.StartsAt.IsZero():
-		return nil, errors.New("at: want a time, or a startsAt")
-	case l.At.IsZero():
-		a.EndsAt = time.Time{} // its end is known
-		out := []told{{l.StartsAt, alerting.Firing{Alarm: a}}}
-		if !l.EndsAt.IsZero() {
-			if l.EndsAt.Before(l.StartsAt) {
-				return nil, fmt.Errorf("endsAt: %s is before startsAt", l.EndsAt.Format(time.RFC3339))
-			}
-			out = append(out, told{l.EndsAt, end})
+	out.Settings = cfg.Route.Settings()
+	if err := out.Settings.Validate(); err != nil {
+		return out, err
+	}
+	if path := cmp.Or(o.topology, cfg.Route.Topology); path != "" {
+		out.Graph, err = topology.Load(path)
+	}
+	return out, err
+}
+
+// recording is what the file holds, and until when it is looked at.
+func (o replayOptions) recording(data []byte, opts *simulate.Options) (*simulate.Storm, []simulate.Event, time.Time, error) {
+	if simulate.IsStorm(data) {
+		storm, err := simulate.ReadStorm(data)
+		if err != nil {
+			return nil, nil, time.Time{}, err
 		}
-		return out, nil
-	case l.Resolved || !l.EndsAt.IsZero() && !l.EndsAt.After(l.At):
-		return []told{{l.At, end}}, nil
+		if o.topology == "" {
+			opts.Graph, err = storm.Graph()
+		}
+		return storm, storm.Play(), storm.End(), err
 	}
-	if a.StartsAt.IsZero() {
-		a.StartsAt = l.At
+	events, err := simulate.Read(bytes.NewReader(data))
+	if err != nil {
+		return nil, nil, time.Time{}, err
 	}
-	return []told{{l.At, alerting.Firing{Alarm: a}}}, nil
+	return nil, events, events[len(events)-1].At.Add(o.on), nil
 }
 
-// Bounds of a recording.
-const (
-	maxRecording = 512 << 20
-	maxTold      = 1_000_000
-	maxSpan      = 92 * 24 * time.Hour
-)
+// maxRecording bounds what is read.
+const maxRecording = 512 << 20
 
-// readRecording reads a recording and puts it into the order of time; lines of one time keep their order.
-func readRecording(stdin io.Reader, path string) ([]told, error) {
+// readBounded reads a file, or the input where path is -.
+func readBounded(stdin io.Reader, path string) ([]byte, error) {
 	in := stdin
 	if path != "-" {
 		f, err := os.Open(path)
@@ -156,127 +154,21 @@ func readRecording(stdin io.Reader, path string) ([]told, error) {
 		defer f.Close()
 		in = f
 	}
-	var out []told
-	dec := json.NewDecoder(io.LimitReader(in, maxRecording))
-	for n := 1; ; n++ {
-		var l line
-		err := dec.Decode(&l)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		var more []told
-		if err == nil {
-			more, err = l.inputs()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: alarm %d: %w", path, n, err)
-		}
-		if out = append(out, more...); len(out) > maxTold {
-			return nil, fmt.Errorf("%s: more than %d alarms", path, maxTold)
-		}
+	data, err := io.ReadAll(io.LimitReader(in, maxRecording+1))
+	if err == nil && len(data) > maxRecording {
+		err = fmt.Errorf("%s: larger than %d MiB", path, maxRecording>>20)
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: no alarm in it", path)
-	}
-	slices.SortStableFunc(out, func(a, b told) int { return a.at.Compare(b.at) })
-	if d := out[len(out)-1].at.Sub(out[0].at); d > maxSpan {
-		return nil, fmt.Errorf("%s: from %s on it spans %s, want at most %s", path, out[0].at.Format(time.RFC3339), brief(d), brief(maxSpan))
-	}
-	return out, nil
+	return data, err
 }
 
-// player lets a router live through a recording.
-type player struct {
-	router   *router.Router
-	in       []alerting.Input
-	ackAfter time.Duration
-	acks     []told // to come, in order
-
-	alarms map[string]bool // that fired
-	calls  []call
-	board  int // problems that were left on the board at the end
-}
-
-// call is one call to the pager.
-type call struct {
-	at     time.Time
-	action alerting.Action
-}
-
-const (
-	answerAfter = 100 * time.Millisecond // is how long the pager takes to answer
-	// gather is how long alarms wait for each other, as they do before a router that is busy: a storm costs few steps.
-	gather = 200 * time.Millisecond
-)
-
-// play lets the router live through the list and for a while after; it errs when ctx ends before.
-func (p *player) play(ctx context.Context, list []told, on time.Duration) error {
-	p.alarms = map[string]bool{}
-	end := list[len(list)-1].at.Add(on)
-	now := list[0].at
-	for !now.After(end) {
-		if ctx.Err() != nil {
-			return fmt.Errorf("interrupted at %s of the recording", now.Format(time.RFC3339))
-		}
-		for len(list) > 0 && !list[0].at.After(now) {
-			if f, ok := list[0].in.(alerting.Firing); ok {
-				p.alarms[f.Alarm.Fingerprint()] = true
-			}
-			p.in = append(p.in, list[0].in)
-			list = list[1:]
-		}
-		for len(p.acks) > 0 && !p.acks[0].at.After(now) {
-			p.in = append(p.in, p.acks[0].in)
-			p.acks = p.acks[1:]
-		}
-		next := p.step(now)
-		if len(list) > 0 && list[0].at.Before(next) {
-			next = list[0].at
-			if soonest := now.Add(gather); next.Before(soonest) {
-				next = soonest
-			}
-		}
-		if len(p.acks) > 0 && p.acks[0].at.Before(next) {
-			next = p.acks[0].at
-		}
-		now = next
-	}
-	for _, q := range p.router.View().Problems {
-		if q.State == alerting.Board {
-			p.board++
-		}
-	}
-	return nil
-}
-
-// step steps the router once and answers its calls.
-func (p *player) step(now time.Time) (next time.Time) {
-	actions, next := p.router.Step(now, p.in)
-	p.in = nil
-	for _, a := range actions {
-		p.calls = append(p.calls, call{now, a})
-		p.in = append(p.in, alerting.Result{ActionID: a.ID, Outcome: alerting.Accepted})
-		if a.Kind == alerting.Trigger && p.ackAfter > 0 {
-			p.acks = append(p.acks, told{now.Add(p.ackAfter), alerting.Acked{Key: a.Key, By: "replay"}})
-		}
-	}
-	switch {
-	case len(p.in) > 0:
-		return now.Add(answerAfter)
-	case next.IsZero(): // when there is something to tell
-		return now.Add(time.Hour)
-	}
-	return next
-}
-
-func (p *player) write(w io.Writer) {
+func (p *playback) write(w io.Writer) {
 	var pages []time.Time
 	by := map[alerting.Priority]int{}
-	for _, c := range p.calls {
-		g, at := c.action.Page, c.at.Format("2006-01-02 15:04:05")
-		switch c.action.Kind {
+	for _, c := range p.Calls() {
+		g, at := c.Action.Page, c.At.Format("2006-01-02 15:04:05")
+		switch c.Action.Kind {
 		case alerting.Trigger:
-			pages = append(pages, c.at)
+			pages = append(pages, c.At)
 			by[g.Priority]++
 			fmt.Fprintf(w, "%s  PAGE %d  %s %s [%s]\n", at, len(pages), g.Priority, plain(g.Sentence), plain(g.Rule))
 			detail(w, "impact", g.Impact)
@@ -292,15 +184,18 @@ func (p *player) write(w io.Writer) {
 			fmt.Fprintf(w, "%s  renamed %s %s [%s]\n", at, g.Priority, plain(g.Sentence), plain(g.Rule))
 			detail(w, "why", g.Reason)
 		case alerting.Resolve:
-			fmt.Fprintf(w, "%s  resolved %s %s [%s], after %s\n", at, g.Priority, plain(g.Sentence), plain(g.Rule), brief(c.at.Sub(c.action.Record.OpenedAt)))
+			fmt.Fprintf(w, "%s  resolved %s %s [%s], after %s\n", at, g.Priority, plain(g.Sentence), plain(g.Rule), brief(c.At.Sub(c.Action.Record.OpenedAt)))
 		case alerting.Note:
-			fmt.Fprintf(w, "%s  note: %s\n", at, plain(c.action.Text))
+			fmt.Fprintf(w, "%s  note: %s\n", at, plain(c.Action.Text))
 		}
 	}
-	fmt.Fprintf(w, "%s, %s (%d P1, %d P2, %d P3), at most %d in 10 minutes", words.Plural(len(p.alarms), "alarm"), words.Plural(len(pages), "page"),
+	fmt.Fprintf(w, "%s, %s (%d P1, %d P2, %d P3), at most %d in 10 minutes", words.Plural(p.Alarms(), "alarm"), words.Plural(len(pages), "page"),
 		by[alerting.P1], by[alerting.P2], by[alerting.P3], busiest(pages, 10*time.Minute))
 	if p.board > 0 {
 		fmt.Fprintf(w, "; %d left on the board only", p.board)
+	}
+	if p.score != nil {
+		fmt.Fprintf(w, "\n%v", p.score)
 	}
 	fmt.Fprintln(w)
 }
@@ -322,14 +217,14 @@ func busiest(times []time.Time, window time.Duration) (most int) {
 	return most
 }
 
-func (p *player) writeJSON(w io.Writer) error {
+func (p *playback) writeJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
-	for _, c := range p.calls {
-		g := c.action.Page
+	for _, c := range p.Calls() {
+		g := c.Action.Page
 		if err := enc.Encode(map[string]any{
-			"at": c.at, "action": c.action.Kind.String(), "key": c.action.Key, "route": c.action.Route, "priority": g.Priority.String(),
+			"at": c.At, "action": c.Action.Kind.String(), "key": c.Action.Key, "route": c.Action.Route, "priority": g.Priority.String(),
 			"title": g.Sentence, "rule": g.Rule, "entity": g.Entity, "impact": g.Impact, "guidance": g.Guidance, "reason": g.Reason,
-			"explains": max(0, len(g.Explained)-1), "behind": g.Behind, "text": c.action.Text,
+			"explains": max(0, len(g.Explained)-1), "behind": g.Behind, "text": c.Action.Text,
 		}); err != nil {
 			return err
 		}

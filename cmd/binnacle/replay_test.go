@@ -126,7 +126,7 @@ func TestReplayRefuses(t *testing.T) {
 		`{"labels": {"a": "b"}}`:         "alarm 1: at: want a time, or a startsAt",
 		`{"at": "2026-11-24T03:00Z"}`:    "alarm 1: parsing time",
 		`{"at": "2026-11-24T03:00:00Z"}`: "alarm 1: labels: want at least one",
-		good + `{"at": "2024-11-24T03:00:00Z", "labels": {"alertname": "A"}}`:                          "it spans 730d, want at most 92d",
+		good + `{"at": "2024-11-24T03:00:00Z", "labels": {"alertname": "A"}}`:                          "it spans 730 d, want at most 92 d",
 		`{"labels": {"a": "b"}, "startsAt": "2026-11-24T03:00:00Z", "endsAt": "2026-11-24T02:00:00Z"}`: "endsAt: 2026-11-24T02:00:00Z is before startsAt",
 	} {
 		if out, code := replayed(t, text); code != 3 || !strings.Contains(out, want) {
