@@ -3,15 +3,21 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/navcloud/binnacle/alerting/intake"
 	"github.com/navcloud/binnacle/alerting/ledger"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
-// CheckLive asks PagerDuty what would defeat us there, and whether a shared ledger can be reached; with send it also sends
+// CheckLive asks PagerDuty what would defeat us there, whether each router, each channel and a shared ledger take what they are sent; with send it also sends
 // one test event each way that pages take, and resolves it. Without a routing key there is nothing to ask.
 func CheckLive(ctx context.Context, cfg Config, send bool) ([]pagerduty.Finding, error) {
+	routers, err := liveRouters(ctx, cfg)
+	if err != nil || len(routers) > 0 && (cfg.Route.Off || !cfg.Route.PagerDuty.Configured()) {
+		return append(routers, liveCutOff(ctx, cfg)...), err
+	}
 	if cfg.Route.Off || !cfg.Route.PagerDuty.Configured() {
 		return nil, errors.New("route.pagerduty: no routing key is set: pages are shown and logged, and wake nobody")
 	}
@@ -25,6 +31,11 @@ func CheckLive(ctx context.Context, cfg Config, send bool) ([]pagerduty.Finding,
 		return nil, err
 	}
 	found := append(client.Live(ctx), liveLedger(ctx, cfg)...)
+	found = append(append(found, routers...), liveCutOff(ctx, cfg)...)
+	found = append(found, pagerduty.ProveEach(ctx, client, "", cfg.nodeName())...)
+	if second != nil {
+		found = append(found, pagerduty.ProveEach(ctx, second, "second", cfg.nodeName())...)
+	}
 	if !send {
 		return found, nil
 	}
@@ -41,6 +52,39 @@ func CheckLive(ctx context.Context, cfg Config, send bool) ([]pagerduty.Finding,
 		found = append(found, pagerduty.SendTestBy(ctx, pager, "cut_off", now))
 	}
 	return found, nil
+}
+
+// liveRouters makes sure that each router is one, and takes what this node sends.
+func liveRouters(ctx context.Context, cfg Config) (found []pagerduty.Finding, err error) {
+	if len(cfg.Rules.Routers) == 0 {
+		return nil, nil
+	}
+	tr, err := cfg.Rules.Login.Transport()
+	if err != nil {
+		return nil, fmt.Errorf("rules.login: %w", err)
+	}
+	c := intake.NewClient(intake.ClientOptions{Routers: cfg.Rules.Routers, Transport: tr, Header: cfg.Rules.Login.Header(), Node: cfg.nodeName()})
+	for i, err := range c.Prove(ctx) {
+		f := pagerduty.Finding{Level: pagerduty.Fine, Text: "the router " + cfg.Rules.Routers[i] + " takes the alarms of this node"}
+		if err != nil {
+			f = pagerduty.Finding{Level: pagerduty.Defeats, Text: "the router " + cfg.Rules.Routers[i] + " does not take the alarms of this node: " + err.Error()}
+		}
+		found = append(found, f)
+	}
+	return found, nil
+}
+
+// liveCutOff makes sure of the way that a node takes which reaches no router.
+func liveCutOff(ctx context.Context, cfg Config) []pagerduty.Finding {
+	c := cfg.Rules.CutOff.PagerDuty
+	if !c.Configured() {
+		return nil
+	}
+	pager, err := pagerduty.New(c, pagerduty.Options{ClientURL: cfg.boardURL()})
+	if err != nil {
+		return []pagerduty.Finding{{Level: pagerduty.Defeats, Route: "cut_off", Text: err.Error()}}
+	}
+	return pagerduty.ProveEach(ctx, pager, "cut_off", cfg.nodeName())
 }
 
 // liveLedger opens a shared ledger as a router would.

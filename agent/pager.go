@@ -97,3 +97,27 @@ type secondOut wayOut
 func (w *secondOut) Send(ctx context.Context, a alerting.Action) alerting.Result {
 	return (*wayOut)(w).get().second.Send(ctx, a)
 }
+
+// Channels and Prove implement dispatch.Prover.
+func (w *firstOut) Channels() []string { return (*wayOut)(w).get().client.Channels() }
+
+// Prove makes sure that a channel accepts what it is sent.
+func (w *firstOut) Prove(ctx context.Context, channel, from string) alerting.Result {
+	return (*wayOut)(w).get().client.Prove(ctx, channel, from)
+}
+
+// Channels and Prove implement dispatch.Prover, for a second channel that can be tried.
+func (w *secondOut) Channels() []string {
+	if p, ok := (*wayOut)(w).get().second.(dispatch.Prover); ok {
+		return p.Channels()
+	}
+	return nil
+}
+
+// Prove makes sure that the second channel accepts what it is sent.
+func (w *secondOut) Prove(ctx context.Context, channel, from string) alerting.Result {
+	if p, ok := (*wayOut)(w).get().second.(dispatch.Prover); ok {
+		return p.Prove(ctx, channel, from)
+	}
+	return alerting.Result{Outcome: alerting.Refused, Detail: "it cannot be tried"}
+}

@@ -160,6 +160,12 @@ func (r *routeRole) status(s *health.Status) {
 	if r.out.get().client != nil {
 		s.Pager = "PagerDuty"
 	}
+	for _, n := range r.intake.Nodes() {
+		s.Route.Nodes = append(s.Route.Nodes, health.NodeHeard(n))
+	}
+	for _, c := range d.Channels {
+		s.Route.Channels = append(s.Route.Channels, health.Channel(c))
+	}
 	v := r.dispatch.View()
 	s.Firing = v.Firing
 	s.Problems = map[string]int{}

@@ -47,7 +47,7 @@ func openRouters(cfg Config, log *slog.Logger) (*toRouters, error) {
 		return nil, fmt.Errorf("rules.login: %w", err)
 	}
 	r.client = intake.NewClient(intake.ClientOptions{
-		Routers: cfg.Rules.Routers, Transport: tr, Header: cfg.Rules.Login.Header(), Beat: routerBeat, Log: log.With("part", "client"),
+		Routers: cfg.Rules.Routers, Transport: tr, Header: cfg.Rules.Login.Header(), Beat: routerBeat, Node: cfg.nodeName(), Log: log.With("part", "client"),
 	})
 	c := cfg.Rules.CutOff
 	if !c.PagerDuty.Configured() {

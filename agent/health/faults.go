@@ -25,9 +25,10 @@ func (s Status) faults() (faults []string, code int) {
 		faults = append(faults, fmt.Sprintf(format, args...))
 		code = max(code, level)
 	}
-	if s.Route != nil && s.Route.Undelivered > time.Minute {
+	if s.Route != nil && s.Route.Undelivered > deliverWithin {
 		bad(ExitCritical, "a page is undelivered for %v", s.Route.Undelivered.Round(time.Second))
 	}
+	s.channelFaults(bad)
 	if s.Route != nil && !s.Route.Durable {
 		bad(ExitCritical, "the ledger cannot be written: a restart may send a page twice")
 	}
@@ -107,6 +108,20 @@ func (s Status) faults() (faults []string, code int) {
 
 // Blinds says whether nothing that begins rings while the part is down.
 func Blinds(part string) bool { return part == "store" || part == "rules" || part == "evaluation" }
+
+// deliverWithin is how long a page may wait for the pager's answer; a call takes a second or two.
+const deliverWithin = 15 * time.Second
+
+func (s Status) channelFaults(bad func(level int, format string, args ...any)) {
+	if s.Route == nil {
+		return
+	}
+	for _, c := range s.Route.Channels {
+		if c.Error != "" {
+			bad(ExitWarning, "the pager's channel %s did not accept its test: %s", c.Name, c.Error)
+		}
+	}
+}
 
 // away are the routers that do not answer.
 func (s Status) away() []Router {

@@ -132,6 +132,19 @@ type Router struct {
 	Error   string    `json:"error,omitempty"` // of the last post
 }
 
+// Channel is one way that pages take.
+type Channel struct {
+	Name     string    `json:"name"`
+	Accepted time.Time `json:"accepted"`        // when the service last accepted a call; zero: not as far as is known
+	Error    string    `json:"error,omitempty"` // why it did not, when it was last tried
+}
+
+// NodeHeard is a node that posts its alarms to this router.
+type NodeHeard struct {
+	Name  string    `json:"name"`
+	Heard time.Time `json:"heard"` // last
+}
+
 // Route is what is known of paging.
 type Route struct {
 	Mode        string        `json:"mode"`
@@ -142,4 +155,6 @@ type Route struct {
 	Undelivered time.Duration `json:"undelivered"`             // age of the oldest page that no pager accepted
 	Open        int           `json:"open"`                    // incidents
 	Standby     bool          `json:"standby"`                 // another router of the fleet sends
+	Channels    []Channel     `json:"channels,omitempty"`      // that pages take
+	Nodes       []NodeHeard   `json:"nodes,omitempty"`         // that post their alarms here
 }

@@ -126,10 +126,48 @@ func (s Status) writeJudge(w io.Writer) {
 		counts = []string{"none"}
 	}
 	fmt.Fprintf(w, "  %d alarms hold; problems: %s; %d incidents open; mode %s; %s\n", s.Firing, strings.Join(counts, ", "), s.Route.Open, s.Route.Mode, s.Pager)
+	s.writeNodes(w)
+	for _, c := range s.Route.Channels {
+		state := "has not been tried yet"
+		switch {
+		case c.Error != "":
+			state = "DOES NOT ACCEPT: " + c.Error
+		case !c.Accepted.IsZero():
+			state = "accepted a call " + ago(s.At, c.Accepted) + " ago"
+		}
+		fmt.Fprintf(w, "  channel %s %s\n", c.Name, state)
+	}
 	if s.Route.Standby {
 		fmt.Fprintln(w, "  another router of the fleet sends; this one is ready to")
 	}
 }
+
+// heardWithin is two beats of a node and a little.
+const heardWithin = 150 * time.Second
+
+// writeNodes says which nodes are heard; those that are not are named.
+func (s Status) writeNodes(w io.Writer) {
+	if len(s.Route.Nodes) == 0 {
+		return
+	}
+	var silent []string
+	for _, n := range s.Route.Nodes {
+		if s.At.Sub(n.Heard) > heardWithin {
+			silent = append(silent, n.Name+" (last "+ago(s.At, n.Heard)+" ago)")
+		}
+	}
+	fmt.Fprintf(w, "  %d nodes send their alarms here", len(s.Route.Nodes))
+	if len(silent) > 0 {
+		fmt.Fprintf(w, ", NOT HEARD: %s", strings.Join(silent[:min(len(silent), maxNamed)], ", "))
+		if more := len(silent) - maxNamed; more > 0 {
+			fmt.Fprintf(w, " and %d more", more)
+		}
+	}
+	fmt.Fprintln(w)
+}
+
+// maxNamed is how many of many are named in one line.
+const maxNamed = 10
 
 func ago(now, t time.Time) string {
 	d := now.Sub(t)

@@ -42,14 +42,18 @@ type poster struct {
 }
 
 func newPoster(name string, o HTTPOptions, env Env) (*poster, error) {
+	// A redirect is not followed: where it leads to, nobody configured, and a login page says 200 to everything.
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if env.HTTP != nil {
-		return &poster{name: name, opts: o, client: &http.Client{Transport: env.HTTP}}, nil
+		client.Transport = env.HTTP
+		return &poster{name: name, opts: o, client: client}, nil
 	}
 	tr, err := o.Transport()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return &poster{name: name, opts: o, client: &http.Client{Transport: tr}}, nil
+	client.Transport = tr
+	return &poster{name: name, opts: o, client: client}, nil
 }
 
 // Close implements io.Closer.
@@ -85,14 +89,25 @@ func (p *poster) post(ctx context.Context, body []byte, header map[string]string
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if resp.StatusCode/100 == 2 {
+	taken := resp.StatusCode/100 == 2
+	if taken && !isPage(resp.Header, answer) {
 		return resp.Header, answer, nil // half an answer to what was taken changes nothing
 	}
 	if err != nil && len(answer) == 0 {
 		answer = []byte(err.Error())
 	}
 	text := strings.Join(strings.Fields(string(answer[:min(len(answer), 300)])), " ")
+	if taken {
+		// Not the service's own: a proxy in between asks for a login, which may pass.
+		return nil, nil, &statusError{p.name, "a page for people, not the service's answer: " + text, resp.StatusCode}
+	}
 	return nil, nil, judge(&statusError{p.name, text, resp.StatusCode}, resp.Header)
+}
+
+// isPage says whether an answer is a page for people.
+func isPage(h http.Header, answer []byte) bool {
+	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(media), "text/html") || bytes.HasPrefix(bytes.TrimSpace(answer), []byte("<"))
 }
 
 // judge says what kind of error an answer is. What is the request's own fault is permanent; what is

@@ -73,6 +73,7 @@ type Dispatcher struct {
 	stats *stats
 
 	refusals refusals
+	proofs   proofs
 
 	inputs chan []alerting.Input
 	answer chan answer
@@ -103,10 +104,12 @@ func New(c Config, o Options) (*Dispatcher, error) {
 	if c.Mode == Off {
 		o.Ledger = nil
 	}
-	return &Dispatcher{
+	d := &Dispatcher{
 		cfg: c, opts: o, log: o.Log, book: newBook(o, c), watch: newWatch(c, o), stats: newStats(),
 		stale: true, inputs: make(chan []alerting.Input, maxChunks), answer: make(chan answer, maxJobs), routes: map[string]chan job{}, extra: make(chan job, maxJobs),
-	}, nil
+	}
+	d.watch.took = d.proofs.took
+	return d, nil
 }
 
 // Put hands inputs to the router. It blocks while too many wait, until ctx ends; then some of in may have
@@ -200,6 +203,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 
 	d.book.put(nil, ledger.Event{At: time.Now(), Kind: ledger.Started, By: d.opts.Node, Detail: string(d.cfg.Mode)})
 	d.workers.Go(func() { d.watch.heartbeat(ctx) })
+	d.workers.Go(func() { d.prove(ctx) })
 	d.workers.Go(func() { d.book.hold(ctx) })
 	d.workers.Go(func() { d.book.follow(ctx) })
 	if d.book.shared {

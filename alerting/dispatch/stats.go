@@ -230,11 +230,12 @@ type Status struct {
 	Undelivered time.Duration `json:"undelivered"`             // age of the oldest page that no pager accepted
 	Open        int           `json:"open"`                    // incidents
 	Standby     bool          `json:"standby"`                 // another router of the fleet sends
+	Channels    []Channel     `json:"channels,omitempty"`      // that pages take
 }
 
 // Status returns how delivery stands.
 func (d *Dispatcher) Status() Status {
 	durable, since, _ := d.book.status()
 	where, why := d.book.standsIn()
-	return Status{StandsIn: where, StandsInFor: why, Mode: d.cfg.Mode, Durable: durable, Since: since, Undelivered: d.watch.oldest(time.Now()), Open: len(d.book.records()), Standby: !d.book.sends()}
+	return Status{StandsIn: where, StandsInFor: why, Mode: d.cfg.Mode, Durable: durable, Since: since, Undelivered: d.watch.oldest(time.Now()), Open: len(d.book.records()), Standby: !d.book.sends(), Channels: d.proofs.all()}
 }

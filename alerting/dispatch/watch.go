@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -17,7 +18,8 @@ type watch struct {
 	cfg  Config
 	opts Options
 	log  *slog.Logger
-	work sync.WaitGroup // of the second channel
+	took func(channel string, at time.Time) // is told what the second channel accepts
+	work sync.WaitGroup                     // of the second channel
 
 	mu        sync.Mutex
 	waiting   map[string]*undelivered     // triggers that were not accepted yet, by dedup key
@@ -176,7 +178,12 @@ func (w *watch) tell(ctx context.Context, u *undelivered, b *book) {
 	e := event(ledger.Second, a, time.Now())
 	e.Detail = r.Outcome.String() + " " + r.Detail
 	b.put(nil, e)
-	w.log.Warn("page went through the second channel", "key", a.Key, "outcome", r.Outcome.String(), "detail", r.Detail)
+	text := "page was not accepted by the second channel"
+	if r.Outcome == alerting.Accepted {
+		text = "page went through the second channel"
+		w.took(secondName, time.Now())
+	}
+	w.log.Warn(text, "key", a.Key, "outcome", r.Outcome.String(), "detail", r.Detail)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	u.done = r.Outcome == alerting.Accepted
@@ -273,7 +280,10 @@ func (w *watch) heartbeat(ctx context.Context) {
 	if url == "" {
 		return
 	}
-	client := http.Client{Transport: w.opts.HTTP, Timeout: beatTimeout}
+	client := http.Client{
+		Transport: w.opts.HTTP, Timeout: beatTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a login page is no switch
+	}
 	ticker := time.NewTicker(w.cfg.Heartbeat.Interval)
 	defer ticker.Stop()
 	failing := false
@@ -306,5 +316,9 @@ func beat(ctx context.Context, client *http.Client, url string) error {
 	if err != nil {
 		return err
 	}
-	return resp.Body.Close()
+	_ = resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("it answers %s", resp.Status)
+	}
+	return nil
 }

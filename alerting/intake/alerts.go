@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,6 +21,8 @@ import (
 
 // postAlerts takes alarms. Those of a batch that cannot be read are named in the answer; the others count.
 func (i *Intake) postAlerts(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set(headerRouter, cmp.Or(i.opts.Version, "devel")) // whoever posted knows that a router answered
+	i.nodes.heard(r, time.Now())
 	all, err := readAlarms(w, r)
 	if err != nil {
 		i.fail(w, status(err), err)

@@ -1,14 +1,9 @@
 package intake
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -24,9 +19,10 @@ type ClientOptions struct {
 	Routers   []string      // base URLs
 	Resend    time.Duration // of all that fires; 0 means 60 s
 	Timeout   time.Duration // of one post; 0 means 5 s
-	Beat      time.Duration // a router that was told nothing for so long is told just that; 0: never
+	Beat      time.Duration // a router that was told nothing for so long is told just that; 0 means 60 s
 	Transport http.RoundTripper
 	Header    http.Header // on each request, to show who this is
+	Node      string      // this one's name, which routers list
 	Log       *slog.Logger
 }
 
@@ -34,6 +30,8 @@ type ClientOptions struct {
 const (
 	maxTable    = 20_000 // alarms
 	perPost     = 1000
+	postBytes   = 4 << 20         // about, of one post: routers refuse 16 MiB
+	provedFor   = 5 * time.Minute // what answered as a router is believed to be one for so long
 	keepEnded   = 5 * time.Minute // an end is told for so long, since a post may be lost
 	firstRetry  = time.Second
 	longestWait = 30 * time.Second
@@ -66,6 +64,7 @@ type router struct {
 
 	mu       sync.Mutex
 	ok       time.Time // when a post last succeeded, at first when the client was made
+	proved   time.Time // when it last showed that it is a router
 	answered bool      // whether one did
 	fails    int
 	err      error // of the last post
@@ -106,7 +105,13 @@ func NewClient(o ClientOptions) *Client {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{opts: o, http: &http.Client{Transport: o.Transport, Timeout: o.Timeout}, table: map[string]*line{}}
+	if o.Beat <= 0 {
+		o.Beat = time.Minute
+	}
+	c := &Client{opts: o, table: map[string]*line{}, http: &http.Client{
+		Transport: o.Transport, Timeout: o.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // it leads where nobody configured
+	}}
 	for _, u := range o.Routers {
 		c.routers = append(c.routers, &router{url: strings.TrimSuffix(u, "/"), wake: make(chan struct{}, 1), ok: time.Now()})
 	}
@@ -242,15 +247,9 @@ func (c *Client) feed(ctx context.Context, r *router) {
 	known := map[string]uint64{}
 	full := time.NewTicker(c.opts.Resend)
 	defer full.Stop()
-	var beat <-chan time.Time
-	if c.opts.Beat > 0 {
-		t := time.NewTicker(c.opts.Beat)
-		defer t.Stop()
-		beat = t.C
-	}
-	if c.opts.Beat > 0 {
-		c.tell(ctx, r)
-	}
+	beat := time.NewTicker(c.opts.Beat)
+	defer beat.Stop()
+	c.tell(ctx, r)
 	wait := time.Duration(0)
 	for {
 		if wait > 0 {
@@ -264,7 +263,7 @@ func (c *Client) feed(ctx context.Context, r *router) {
 			case <-r.wake:
 			case <-full.C:
 				clear(known)
-			case <-beat:
+			case <-beat.C:
 				c.beat(ctx, r)
 			case <-ctx.Done():
 				return
@@ -282,7 +281,7 @@ func (c *Client) post(ctx context.Context, r *router, known map[string]uint64, w
 		if len(batch) == 0 {
 			return 0
 		}
-		err := c.send(ctx, r.url, batch)
+		err := c.send(ctx, r, batch)
 		if ctx.Err() != nil {
 			return 0
 		}
@@ -309,7 +308,7 @@ func (c *Client) beat(ctx context.Context, r *router) {
 }
 
 func (c *Client) tell(ctx context.Context, r *router) {
-	if err := c.send(ctx, r.url, models.PostableAlerts{}); ctx.Err() == nil {
+	if err := c.send(ctx, r, models.PostableAlerts{}); ctx.Err() == nil {
 		c.outcome(r, err)
 	}
 }
@@ -346,7 +345,7 @@ func graver(a, b alerting.Alarm) bool {
 func (c *Client) news(known map[string]uint64) (models.PostableAlerts, map[string]uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
+	now, bytes := time.Now(), 0
 	var batch models.PostableAlerts
 	news := map[string]uint64{}
 	for fp, l := range c.table {
@@ -360,38 +359,12 @@ func (c *Client) news(known map[string]uint64) (models.PostableAlerts, map[strin
 		}
 		batch = append(batch, postable(a))
 		news[fp] = l.changed
-		if len(batch) == perPost {
+		bytes += weight(a)
+		if len(batch) == perPost || bytes > postBytes {
 			break
 		}
 	}
 	return batch, news
-}
-
-func (c *Client) send(ctx context.Context, base string, batch models.PostableAlerts) error {
-	body, err := json.Marshal(batch)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/api/v2/alerts", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	maps.Copy(req.Header, c.opts.Header)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
-	switch {
-	case resp.StatusCode == http.StatusBadRequest:
-		// It took what it could read, and would not take the rest the next time either.
-		c.opts.Log.Error("router refused an alarm", "router", base, "answer", string(bytes.TrimSpace(text)))
-	case resp.StatusCode/100 != 2:
-		return fmt.Errorf("%s: %s: %s", base, resp.Status, bytes.TrimSpace(text))
-	}
-	return nil
 }
 
 // outcome logs when a router goes and when it is back.

@@ -40,8 +40,8 @@ func TestClientKeepsRoutersInformed(t *testing.T) {
 		put(alerting.Firing{Alarm: a})
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
-		if d := c.Unreachable(); posts.Load() != 5 || d != 20*time.Second {
-			t.Errorf("%d posts in 20 s of outage, unreachable for %v; want 5 (at 0, 1, 3, 7, 15 s) and 20s", posts.Load(), d)
+		if d := c.Unreachable(); posts.Load() != 6 || d != 20*time.Second {
+			t.Errorf("%d posts in 20 s of outage, unreachable for %v; want 6 (a beat, and at 0, 1, 3, 7, 15 s) and 20s", posts.Load(), d)
 		}
 		down.Store(false)
 		time.Sleep(12 * time.Second)
@@ -90,6 +90,7 @@ func TestTheBeatFindsARouterGoneBeforeThereIsAnAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var gone atomic.Bool
 		rt, stop := alertingtest.Pipe(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(headerRouter, "v")
 			if gone.Load() {
 				w.WriteHeader(http.StatusBadGateway)
 			}

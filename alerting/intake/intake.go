@@ -49,6 +49,7 @@ type Intake struct {
 	alarms  atomic.Uint64
 	bad     atomic.Uint64 // alarms of a batch that could not be read
 	senders senders
+	nodes   nodes
 
 	mu    sync.Mutex
 	marks []due

@@ -101,6 +101,7 @@ const (
 	Deployed  Kind = "deployed"
 
 	ActRefused Kind = "act_refused" // somebody was not allowed to
+	Proved     Kind = "proved"      // a channel accepted its daily test
 )
 
 // Event is one line of the history.

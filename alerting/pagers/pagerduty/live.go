@@ -140,6 +140,28 @@ func (c *Client) liveOnCall(ctx context.Context, s service) []Finding {
 	return nil
 }
 
+// Prover is a pager whose channels can be tried without waking anybody.
+type Prover interface {
+	Channels() []string
+	Prove(ctx context.Context, channel, from string) alerting.Result
+}
+
+// ProveEach tries each channel of a pager. name stands for the pager in findings; empty: each channel's own.
+func ProveEach(ctx context.Context, p Pager, name, from string) (out []Finding) {
+	prover, ok := p.(Prover)
+	if !ok {
+		return nil
+	}
+	for _, channel := range prover.Channels() {
+		f := Finding{Fine, cmp.Or(name, channel), "it accepts what it is sent"}
+		if r := prover.Prove(ctx, channel, from); r.Outcome != alerting.Accepted {
+			f.Level, f.Text = Defeats, "it does not accept what it is sent: "+r.Outcome.String()+": "+r.Detail
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
 // SendTest opens one incident for each route, at low urgency, and resolves it. With a token it adds a note, which
 // shows whether the token may write. The keys of the incidents end in at.
 func (c *Client) SendTest(ctx context.Context, at time.Time) (out []Finding) {

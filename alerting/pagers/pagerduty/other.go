@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ func (l *Log) Send(_ context.Context, a alerting.Action) alerting.Result {
 // second channel, and for what wakes nobody. Notes it leaves out.
 type Chat struct {
 	url     string
-	client  *http.Client
+	wire    wire
 	timeout time.Duration
 }
 
@@ -77,7 +78,7 @@ func NewSecond(c Config, o Options) (Pager, error) {
 }
 
 func newChat(url string, rt http.RoundTripper, timeout time.Duration) *Chat {
-	return &Chat{url: url, client: &http.Client{Transport: rt}, timeout: timeout}
+	return &Chat{url: url, wire: newWire(rt), timeout: timeout}
 }
 
 // Send implements the pager.
@@ -94,9 +95,23 @@ func (c *Chat) Send(ctx context.Context, a alerting.Action) alerting.Result {
 	default:
 		return r
 	}
+	r = c.post(ctx, text)
+	r.ActionID = a.ID
+	return r
+}
+
+// Channels and Prove are as a Client's; a message to a chat wakes nobody.
+func (c *Chat) Channels() []string { return []string{DefaultRoute} }
+
+// Prove posts that all is well.
+func (c *Chat) Prove(ctx context.Context, _, from string) alerting.Result {
+	return c.post(ctx, proof(from))
+}
+
+func (c *Chat) post(ctx context.Context, text string) alerting.Result {
 	body, err := json.Marshal(map[string]string{"text": cutRunes(text, 3000)})
 	if err != nil {
-		return alerting.Result{ActionID: a.ID, Outcome: alerting.Refused, Detail: err.Error()}
+		return alerting.Result{Outcome: alerting.Refused, Detail: err.Error()}
 	}
 	x := track(ctx, c.timeout, func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
@@ -104,10 +119,32 @@ func (c *Chat) Send(ctx context.Context, a alerting.Action) alerting.Result {
 			return err
 		}
 		req.Header.Set("Content-Type", "application/json")
-		_, err = wire{c.client}.Do(req)
+		_, err = c.wire.Do(req)
 		return err
 	})
-	r = x.result()
-	r.ActionID = a.ID
+	r := x.result()
+	if r.Outcome == alerting.Accepted && !x.taken() {
+		return alerting.Result{Outcome: alerting.Unknown, Detail: "not what a chat answers to a message that it took: " + x.text()}
+	}
 	return r
 }
+
+// taken says whether a 2xx is what the webhooks of chat tools answer: nothing, a short word, or JSON without a fault.
+// Source: Slack "Sending messages using incoming webhooks" (ok), Microsoft Teams workflows (202, empty) and connectors (1),
+// Mattermost (ok), Discord (204), Google Chat (the message as JSON); read 30 November 2026.
+func (x *exchange) taken() bool {
+	body := bytes.TrimSpace(x.body)
+	var object struct {
+		OK    *bool           `json:"ok"`
+		Error json.RawMessage `json:"error"`
+	}
+	if bytes.HasPrefix(body, []byte("{")) {
+		err := json.Unmarshal(body, &object)
+		fault := len(object.Error) > 0 && !slices.Contains([]string{"null", `""`, "false"}, string(object.Error))
+		return err == nil && !fault && (object.OK == nil || *object.OK)
+	}
+	return len(body) <= maxWord
+}
+
+// maxWord is the longest answer of a chat in plain text, in bytes.
+const maxWord = 64

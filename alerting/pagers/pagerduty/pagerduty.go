@@ -8,10 +8,11 @@ package pagerduty
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -129,15 +130,10 @@ func (c *Client) trigger(ctx context.Context, a alerting.Action, key string) ale
 }
 
 func (c *Client) event(ctx context.Context, e *pd.V2Event) alerting.Result {
-	x := track(ctx, c.timeout, func(ctx context.Context) error {
+	return track(ctx, c.timeout, func(ctx context.Context) error {
 		_, err := c.api.ManageEventWithContext(ctx, e)
 		return err
-	})
-	if r := x.result(); r.Outcome != alerting.Accepted || x.status == http.StatusAccepted || json.Valid(x.body) {
-		return r
-	}
-	// A proxy that asks for a login says 200 as well, in HTML.
-	return alerting.Result{Outcome: alerting.Unknown, Detail: "not PagerDuty's answer: " + x.text()}
+	}).event()
 }
 
 // Acknowledge tells PagerDuty that a person took the incident elsewhere: at the board or on the command
@@ -187,5 +183,26 @@ func (c *Client) SendChange(ctx context.Context, ch Change) alerting.Result {
 	return track(ctx, c.timeout, func(ctx context.Context) error {
 		_, err := c.api.CreateChangeEventWithContext(ctx, e)
 		return err
-	}).result()
+	}).event()
+}
+
+// Channels are the names of the ways that pages take: each has a key, or an address, of its own.
+func (c *Client) Channels() []string {
+	out := slices.Sorted(maps.Keys(c.keys))
+	if c.low != nil {
+		out = append(out, LowRoute)
+	}
+	return out
+}
+
+// Prove makes sure that a channel accepts what it is sent, by a change event, which opens nothing and wakes nobody.
+func (c *Client) Prove(ctx context.Context, channel, from string) alerting.Result {
+	if channel == LowRoute && c.low != nil {
+		return c.low.Prove(ctx, channel, from)
+	}
+	return c.SendChange(ctx, Change{Route: channel, Summary: proof(from), Source: from, At: time.Now()})
+}
+
+func proof(from string) string {
+	return from + " reaches this channel: a daily test by binnacle, nothing is wrong and nothing is to be done"
 }

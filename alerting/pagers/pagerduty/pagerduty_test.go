@@ -108,8 +108,8 @@ func TestSendTellsTheAnswersApart(t *testing.T) {
 	}
 }
 
-// What counts is the status, but for a 2xx that cannot be PagerDuty's.
-func TestSendBelievesTheStatus(t *testing.T) {
+// What counts is PagerDuty's own answer.
+func TestSendBelievesPagerDutyAlone(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
 		header string // name: value
@@ -117,7 +117,12 @@ func TestSendBelievesTheStatus(t *testing.T) {
 		want   alerting.Outcome
 		after  time.Duration
 	}{
-		"202 without a body":            {202, "", "", alerting.Accepted, 0}, // an error to the library
+		"202 without a body":            {202, "", "", alerting.Unknown, 0},
+		"202 in HTML":                   {202, "", "<html>accepted", alerting.Unknown, 0},
+		"202 and some object":           {202, "", `{"id":"1"}`, alerting.Unknown, 0},
+		"200 and the documented object": {200, "", `{"status":"success"}`, alerting.Accepted, 0},
+		"200 and nothing":               {200, "", "", alerting.Unknown, 0},
+		"400 of PagerDuty":              {400, "", `{"status":"invalid event","message":"no"}`, alerting.Refused, 0},
 		"202 and half a body":           {202, "", `{"status":"succ`, alerting.Accepted, 0},
 		"202 that breaks off":           {202, "Content-Length: 5000", `{"status":"succ`, alerting.Accepted, 0},
 		"202 with another's key":        {202, "", `{"status":"success","dedup_key":"another"}`, alerting.Accepted, 0},
@@ -127,8 +132,8 @@ func TestSendBelievesTheStatus(t *testing.T) {
 		"429 for 45 s":                  {429, "Retry-After: 45", "", alerting.Throttled, 45 * time.Second},
 		"429 for a day":                 {429, "Retry-After: 86400", "", alerting.Throttled, 5 * time.Minute},
 		"429 until a date, not read":    {429, "Retry-After: Fri, 27 Nov 2026 03:00:00 GMT", "", alerting.Throttled, 0},
-		"403 of a proxy, and all plain": {403, "", "<html>", alerting.Refused, 0},
-		"404":                           {404, "", "", alerting.Refused, 0},
+		"403 of a proxy":                {403, "", "<html>", alerting.Unknown, 0},
+		"404":                           {404, "", "", alerting.Unknown, 0},
 		"503":                           {503, "", "<html>", alerting.Unknown, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -372,7 +377,7 @@ func TestWhatWakesNobodyGoesToTheChat(t *testing.T) {
 		}))
 		defer stop()
 		c := client(t, p, func(c *Config) { c.Low.Webhook = secret.New("http://chat/hook") })
-		c.low.client.Transport = rt
+		c.low.wire.client.Transport = rt
 		for _, kind := range []alerting.ActionKind{alerting.Trigger, alerting.Note, alerting.Resolve} {
 			a := action(kind, "k", alerting.P3)
 			a.Route = LowRoute

@@ -73,14 +73,46 @@ func (x *exchange) result() alerting.Result {
 	switch {
 	case x.status == 0:
 		return alerting.Result{Outcome: alerting.Unknown, Detail: fmt.Sprintf("no answer: %v", x.err)}
+	case x.page():
+		// A proxy that asks for a login says 200, one that forbids says 403: neither is the service's own word.
+		return alerting.Result{Outcome: alerting.Unknown, Detail: "not the service's answer, but a page: " + x.text(), After: x.after()}
 	case x.status >= 200 && x.status <= 299:
 		return alerting.Result{Outcome: alerting.Accepted}
 	case x.status == http.StatusTooManyRequests:
 		return alerting.Result{Outcome: alerting.Throttled, Detail: x.text(), After: x.after()}
-	case x.status == http.StatusRequestTimeout || x.status >= 500 || x.status < 400:
+	case x.status == http.StatusRequestTimeout || x.status >= 500:
 		return alerting.Result{Outcome: alerting.Unknown, Detail: x.text(), After: x.after()}
+	case x.status < 400:
+		return alerting.Result{Outcome: alerting.Unknown, Detail: "a redirect, which is not followed: " + x.text()}
 	}
 	return alerting.Result{Outcome: alerting.Refused, Detail: x.text()}
+}
+
+// page says whether the answer is a page for people.
+func (x *exchange) page() bool {
+	media, _, _ := strings.Cut(x.header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(media), "text/html") || bytes.HasPrefix(bytes.TrimSpace(x.body), []byte("<"))
+}
+
+// event is result for an answer of the Events API, which is a JSON object in any case. One that breaks off was
+// PagerDuty's all the same; what is no object was not.
+// Source: PagerDuty Events API v2, "Response", read 30 November 2026: 202 {"status":"success", ...}.
+func (x *exchange) event() alerting.Result {
+	r := x.result()
+	if r.Outcome != alerting.Accepted && r.Outcome != alerting.Refused {
+		return r
+	}
+	var answer struct {
+		Status string `json:"status"`
+	}
+	body := bytes.TrimSpace(x.body)
+	switch err := json.Unmarshal(body, &answer); {
+	case err == nil && (r.Outcome == alerting.Refused || answer.Status == "success"):
+		return r
+	case err != nil && x.status == http.StatusAccepted && bytes.HasPrefix(body, []byte("{")):
+		return r
+	}
+	return alerting.Result{Outcome: alerting.Unknown, Detail: "not PagerDuty's answer: " + x.text(), After: x.after()}
 }
 
 // text is the answer in words, of an Events answer or of a REST one.
