@@ -90,7 +90,10 @@ const mark = ".damaged-"
 
 // Aside renames path to a name beside it that says when, and returns the new name. Of the copies that are there already
 // it removes the oldest, beyond the newest two.
-func Aside(path string, now time.Time) (string, error) {
+func Aside(path string, now time.Time) (string, error) { return AsideAs(path, path, now) }
+
+// AsideAs is Aside for what stands under another name than the one that people know it by.
+func AsideAs(from, path string, now time.Time) (string, error) {
 	base := path + mark + now.UTC().Format("20060102T150405")
 	to := base
 	for n := 2; ; n++ {
@@ -99,7 +102,7 @@ func Aside(path string, now time.Time) (string, error) {
 		}
 		to = fmt.Sprintf("%s-%d", base, n)
 	}
-	if err := os.Rename(path, to); err != nil {
+	if err := os.Rename(from, to); err != nil {
 		return "", err
 	}
 	old, err := filepath.Glob(escape(path) + mark + "*")

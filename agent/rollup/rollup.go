@@ -167,6 +167,7 @@ func (r *Rollup) copyBatch(ctx context.Context, begin, end time.Time) error {
 // read puts the last sample of each five minutes of the series that match into their windows, but of those taken before.
 // It returns how many series were left out.
 func (r *Rollup) read(ctx context.Context, matchers []*labels.Matcher, begin time.Time, windows [][]sample, taken map[uint64]bool) (left int, err error) {
+	defer r.o.From.Hold()()
 	end := begin.Add(time.Duration(len(windows)) * Every)
 	q, err := r.o.From.Queryable().Querier(begin.UnixMilli()+1, end.UnixMilli())
 	if err != nil {

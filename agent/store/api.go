@@ -13,8 +13,11 @@ import (
 
 	"github.com/grafana/regexp"
 	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/tsdb"
@@ -44,14 +47,14 @@ const (
 func (s *Store) Handler(version string, current func() Rules) http.Handler {
 	begun := s.opts.Now()
 	cwd, _ := os.Getwd() // only shown
-	api := v1.NewAPI(s.reader(), s.read, s.db, s.db,
+	api := v1.NewAPI(s.reader(), s.read, s.disk, s.disk,
 		func(context.Context) v1.ScrapePoolsRetriever { return nobody{} },
 		func(context.Context) v1.TargetRetriever { return nobody{} },
 		func(context.Context) v1.AlertmanagerRetriever { return nobody{} },
 		func() config.Config { return config.DefaultConfig },
 		map[string]string{}, v1.GlobalURLOptions{},
 		func(h http.HandlerFunc) http.HandlerFunc { return h },
-		admin{s.db}, s.dir, false, false, 0, s.opts.Log,
+		admin{s.disk}, s.dir, false, false, 0, s.opts.Log,
 		func(context.Context) v1.RulesRetriever {
 			if r := current(); r != nil {
 				return r
@@ -68,7 +71,7 @@ func (s *Store) Handler(version string, current func() Rules) http.Handler {
 		&v1.PrometheusVersion{Version: version, GoVersion: runtime.Version()},
 		func() []notifications.Notification { return nil },
 		func() (<-chan notifications.Notification, func(), bool) { return nil, func() {}, false },
-		s.reg, s.reg, nil,
+		s.gatherer(), s.reg, nil,
 		true, remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType},
 		true, true, false, 0, false, false, nil, features.NewRegistry(), v1.OpenAPIOptions{}, Parser(), false, queryTimeout,
 	)
@@ -142,12 +145,46 @@ func (nobody) AlertingRules() []*rules.AlertingRule                  { return ni
 func (nobody) Alertmanagers() []*url.URL                             { return nil }
 func (nobody) DroppedAlertmanagers() []*url.URL                      { return nil }
 
-// admin is the database as the API's status pages see it.
-type admin struct{ *tsdb.DB }
+// gatherer gathers the figures of the engine, and those of the database that is open now.
+func (s *Store) gatherer() prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		s.disk.mu.RLock()
+		all := prometheus.Gatherers{s.reg}
+		if s.disk.reg != nil {
+			all = append(all, s.disk.reg)
+		}
+		s.disk.mu.RUnlock()
+		return all.Gather()
+	})
+}
 
-func (a admin) Stats(label string, limit int) (*tsdb.Stats, error) {
-	return a.Head().Stats(label, limit), nil
+// admin is the database as the API's status pages see it.
+type admin struct{ d *disk }
+
+func (a admin) CleanTombstones() error { return a.d.with((*tsdb.DB).CleanTombstones) }
+
+func (a admin) Delete(ctx context.Context, mint, maxt int64, ms ...*labels.Matcher) error {
+	return a.d.with(func(db *tsdb.DB) error { return db.Delete(ctx, mint, maxt, ms...) })
+}
+
+func (a admin) Snapshot(dir string, withHead bool) error {
+	return a.d.with(func(db *tsdb.DB) error { return db.Snapshot(dir, withHead) })
+}
+
+func (a admin) Stats(label string, limit int) (st *tsdb.Stats, err error) {
+	err = a.d.with(func(db *tsdb.DB) error {
+		st = db.Head().Stats(label, limit)
+		return nil
+	})
+	return st, err
 }
 
 func (a admin) WALReplayStatus() (tsdb.WALReplayStatus, error) { return tsdb.WALReplayStatus{}, nil }
-func (a admin) BlockMetas() ([]tsdb.BlockMeta, error)          { return a.DB.BlockMetas(), nil }
+
+func (a admin) BlockMetas() (metas []tsdb.BlockMeta, err error) {
+	err = a.d.with(func(db *tsdb.DB) error {
+		metas = db.BlockMetas()
+		return nil
+	})
+	return metas, err
+}

@@ -28,7 +28,7 @@ func (s *Store) Append(ctx context.Context, from string, at time.Time, samples [
 func (s *Store) Write(ctx context.Context, u series.Update) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	app := s.db.AppenderV2(ctx)
+	app := s.disk.AppenderV2(ctx)
 	for i := range u.Points {
 		if p := &u.Points[i]; p.Form != series.Added {
 			s.put(app, p)

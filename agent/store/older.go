@@ -7,20 +7,19 @@ import (
 
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/tsdb"
 )
 
 // whole is a database to read from, and older, where it is set, what came before: copies of some of its samples, which
 // are kept for longer. A sample that both have is one.
 type whole struct {
-	*tsdb.DB
-	older *tsdb.DB
+	*disk
+	older *disk
 	every time.Duration // between samples of older
 }
 
 // ReadOlder makes the queries of people that begin before this store does read on in older; rules judge by this store
 // alone. It is called before the first query.
-func (s *Store) ReadOlder(older *Store) { s.read.older, s.read.every = older.db, older.opts.Interval }
+func (s *Store) ReadOlder(older *Store) { s.read.older, s.read.every = older.disk, older.opts.Interval }
 
 // before says whether older is wanted for what begins at mint, in ms.
 func (w whole) before(mint int64) bool {
@@ -34,7 +33,7 @@ func (w whole) before(mint int64) bool {
 // reader evaluates queries. Where one begins in older, whose samples stand further apart than the engine looks back,
 // it looks back further.
 type reader struct {
-	engine *promql.Engine
+	engine promql.QueryEngine
 	read   whole
 }
 
@@ -63,7 +62,7 @@ func (r reader) back(opts promql.QueryOpts, start time.Time) promql.QueryOpts {
 
 // Querier implements storage.Queryable.
 func (w whole) Querier(mint, maxt int64) (storage.Querier, error) {
-	q, err := w.DB.Querier(mint, maxt)
+	q, err := w.disk.Querier(mint, maxt)
 	if err != nil || !w.before(mint) {
 		return q, err
 	}
@@ -76,7 +75,7 @@ func (w whole) Querier(mint, maxt int64) (storage.Querier, error) {
 
 // ChunkQuerier implements storage.ChunkQueryable.
 func (w whole) ChunkQuerier(mint, maxt int64) (storage.ChunkQuerier, error) {
-	q, err := w.DB.ChunkQuerier(mint, maxt)
+	q, err := w.disk.ChunkQuerier(mint, maxt)
 	if err != nil || !w.before(mint) {
 		return q, err
 	}

@@ -6,12 +6,11 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -22,8 +21,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
-	"github.com/prometheus/prometheus/util/compression"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/series"
 )
@@ -36,6 +35,9 @@ type Options struct {
 	Series        *series.Registry // shared with others who need totals; nil: the store has one of its own
 	Now           func() time.Time
 	Log           *slog.Logger
+	// Spare makes a folder for what is kept in memory while dir cannot be written; nil: nothing is kept then.
+	Spare   func() (string, error)
+	Damaged func(damage.Report) // is called with what was damaged; may be nil
 }
 
 // Limits of one query, so that a page or a dashboard cannot starve the agent.
@@ -49,9 +51,9 @@ const (
 // Store is an open database.
 type Store struct {
 	opts   Options
-	db     *tsdb.DB
+	disk   *disk
 	read   whole
-	engine *promql.Engine
+	engine *engine
 	reg    *prometheus.Registry
 	dir    string
 
@@ -77,44 +79,29 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Series == nil {
 		o.Series = series.New(series.Options{Interval: o.Interval, Now: o.Now})
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+	if o.Damaged == nil {
+		o.Damaged = func(damage.Report) {}
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, ".writable"), os.O_CREATE|os.O_WRONLY, 0o640)
-	if err != nil {
-		return nil, fmt.Errorf("store: %w", err) // the database itself would say so less clearly
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
-	_ = lock.Close()
-
 	reg := prometheus.NewRegistry()
-	to := tsdb.DefaultOptions()
-	to.RetentionDuration = o.Retention.Milliseconds()
-	to.MaxBytes = o.RetentionSize
-	to.MinBlockDuration, to.MaxBlockDuration = blocks(o)
-	to.StripeSize = stripeSize
-	to.WALCompression = compression.Snappy
-	to.WALSegmentSize = 16 << 20
-	to.OutOfOrderTimeWindow = outOfOrder.Milliseconds()
-	to.EnableSTAsZeroSample = true
-	to.HeadChunksWriteBufferSize = 64 << 10 // the library's default of 4 MiB is for big servers
-	db, err := tsdb.Open(dir, o.Log.With("part", "store"), reg, to, nil)
-	if err != nil {
-		if strings.Contains(err.Error(), "lock") {
-			return nil, fmt.Errorf("store: %s: %w", dir, ErrInUse)
-		}
-		return nil, fmt.Errorf("store: %s: %w; if it is damaged, move it away: the agent starts a new one", dir, err)
-	}
-	return &Store{
-		opts: o, db: db, reg: reg, dir: dir, read: whole{DB: db},
-		engine: promql.NewEngine(promql.EngineOpts{
-			Logger: o.Log, Reg: reg, MaxSamples: queryMaxSamples, Timeout: queryTimeout,
-			EnableAtModifier: true, EnableNegativeOffset: true, Parser: Parser(),
-			NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
-		}),
+	s := &Store{
+		opts: o, reg: reg, dir: dir, disk: newDisk(dir, o),
 		series:  o.Series,
 		refs:    map[*series.Series]storage.SeriesRef{},
 		refused: map[string]float64{},
-	}, nil
+	}
+	s.read = whole{disk: s.disk}
+	s.engine = &engine{gate: &s.disk.gate, Engine: promql.NewEngine(promql.EngineOpts{
+		Logger: o.Log, Reg: reg, MaxSamples: queryMaxSamples, Timeout: queryTimeout,
+		EnableAtModifier: true, EnableNegativeOffset: true, Parser: Parser(),
+		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
+	})}
+	if err := s.disk.open(); err != nil {
+		return nil, fmt.Errorf("store: %s: %w", dir, errors.Join(err, s.disk.close()))
+	}
+	return s, nil
 }
 
 // blocks are the shortest and the longest time of a block, in ms. The shortest fills a chunk of each series, the longest is
@@ -154,7 +141,7 @@ func (c careful) ParseMetricSelectors(texts []string) ([][]*labels.Matcher, erro
 
 // Close ends what runs in the background and flushes.
 func (s *Store) Close() error {
-	if err := errors.Join(s.engine.Close(), s.db.Close()); err != nil {
+	if err := errors.Join(s.engine.Close(), s.disk.close()); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
@@ -162,10 +149,14 @@ func (s *Store) Close() error {
 
 // Newest is the time of the newest sample; zero where there is none.
 func (s *Store) Newest() time.Time {
-	newest := s.db.Head().MaxTime()
-	for _, b := range s.db.Blocks() {
-		newest = max(newest, b.MaxTime()-1) // a block ends before its MaxTime
-	}
+	var newest int64
+	_ = s.disk.with(func(db *tsdb.DB) error { // not open: none is known
+		newest = db.Head().MaxTime()
+		for _, b := range db.Blocks() {
+			newest = max(newest, b.MaxTime()-1) // a block ends before its MaxTime
+		}
+		return nil
+	})
 	if newest <= 0 {
 		return time.Time{}
 	}
@@ -173,13 +164,59 @@ func (s *Store) Newest() time.Time {
 }
 
 // Queryable is what rules read.
-func (s *Store) Queryable() storage.Queryable { return s.db }
+func (s *Store) Queryable() storage.Queryable { return s.disk }
 
 // Appendable is where rules write.
-func (s *Store) Appendable() storage.AppendableV2 { return s.db }
+func (s *Store) Appendable() storage.AppendableV2 { return s.disk }
 
 // Engine is what rules query with.
-func (s *Store) Engine() *promql.Engine { return s.engine }
+func (s *Store) Engine() promql.QueryEngine { return s.engine }
+
+// Hold keeps the database open for who reads it by a Queryable and not by a query, until release is called. It may wait for
+// a database that is being opened anew; one goroutine holds it once.
+func (s *Store) Hold() (release func()) {
+	s.disk.gate.RLock()
+	return s.disk.gate.RUnlock
+}
+
+// Failing returns why the folder is not written, and since when; nil in good times. What comes is kept in memory meanwhile,
+// as far as kept says.
+func (s *Store) Failing() (since time.Time, kept bool, err error) {
+	err, since = s.disk.failing()
+	s.disk.mu.RLock()
+	defer s.disk.mu.RUnlock()
+	return since, s.disk.spare != nil, err
+}
+
+// engine evaluates queries. None is evaluated while the database is being opened anew.
+type engine struct {
+	*promql.Engine
+	gate *sync.RWMutex
+}
+
+// NewInstantQuery implements promql.QueryEngine.
+func (e *engine) NewInstantQuery(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, query string, at time.Time) (promql.Query, error) {
+	out, err := e.Engine.NewInstantQuery(ctx, q, opts, query, at)
+	return gated{out, e.gate}, err
+}
+
+// NewRangeQuery implements promql.QueryEngine.
+func (e *engine) NewRangeQuery(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, query string, start, end time.Time, step time.Duration) (promql.Query, error) {
+	out, err := e.Engine.NewRangeQuery(ctx, q, opts, query, start, end, step)
+	return gated{out, e.gate}, err
+}
+
+type gated struct {
+	promql.Query
+	gate *sync.RWMutex
+}
+
+// Exec implements promql.Query.
+func (g gated) Exec(ctx context.Context) *promql.Result {
+	g.gate.RLock()
+	defer g.gate.RUnlock()
+	return g.Query.Exec(ctx)
+}
 
 // Stats say how much there is.
 type Stats struct {
@@ -193,10 +230,15 @@ type Stats struct {
 // Stats returns how much there is.
 func (s *Store) Stats() Stats {
 	var bytes int64
-	for _, b := range s.db.Blocks() {
-		bytes += b.Size()
-	}
-	bytes += s.db.Head().Size()
+	var inHead uint64
+	_ = s.disk.with(func(db *tsdb.DB) error { // not open: nothing is known
+		for _, b := range db.Blocks() {
+			bytes += b.Size()
+		}
+		bytes += db.Head().Size()
+		inHead = db.Head().NumSeries()
+		return nil
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own := s.series.Stats()
@@ -204,8 +246,8 @@ func (s *Store) Stats() Stats {
 	for k, v := range own.Lost {
 		refused[k] += v
 	}
-	st := Stats{Series: s.db.Head().NumSeries(), Bytes: bytes, Refused: refused, Lost: own.Named}
-	if t, err := s.db.StartTime(); err == nil && t > 0 && t < s.opts.Now().UnixMilli() {
+	st := Stats{Series: inHead, Bytes: bytes, Refused: refused, Lost: own.Named}
+	if t, err := s.disk.StartTime(); err == nil && t > 0 && t < s.opts.Now().UnixMilli() {
 		st.OldestAt = time.UnixMilli(t)
 	}
 	return st

@@ -49,7 +49,7 @@ type Options struct {
 	ExternalURL string
 	Queryable   storage.Queryable
 	Appendable  storage.AppendableV2
-	Engine      *promql.Engine
+	Engine      promql.QueryEngine
 	Notify      func([]alerting.Input) // must not block for long
 	Log         *slog.Logger
 	Now         func() time.Time
