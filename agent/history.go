@@ -26,18 +26,19 @@ type history struct {
 
 	mu    sync.Mutex
 	err   error
+	kept  bool // in memory meanwhile
 	since time.Time
 	told  time.Time // zero while the alarm is not raised
 }
 
-// wrote notes what became of a write at now.
-func (h *history) wrote(now time.Time, err error) {
-	if in := h.step(now, err); len(in) > 0 {
+// wrote notes what became of a write at now: why it is not on disk, and whether it is kept in memory meanwhile.
+func (h *history) wrote(now time.Time, err error, kept bool) {
+	if in := h.step(now, err, kept); len(in) > 0 {
 		h.put(in)
 	}
 }
 
-func (h *history) step(now time.Time, err error) []alerting.Input {
+func (h *history) step(now time.Time, err error, kept bool) []alerting.Input {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -56,7 +57,7 @@ func (h *history) step(now time.Time, err error) []alerting.Input {
 		h.since = now
 		h.log.Error("history not written", "err", err)
 	}
-	h.err = err
+	h.err, h.kept = err, kept
 	if now.Sub(h.since) < historyGrace || now.Sub(h.told) < historyAgain {
 		return nil
 	}
@@ -65,6 +66,10 @@ func (h *history) step(now time.Time, err error) []alerting.Input {
 }
 
 func (h *history) alarm() alerting.Alarm {
+	memory, meanwhile := "it is kept in memory, and a restart loses it", "rules see what comes, of the last two hours"
+	if !h.kept {
+		memory, meanwhile = "its rules see nothing", "until then nothing that happens on "+h.node+" rings"
+	}
 	a := alerting.Alarm{
 		Labels: map[string]string{
 			alerting.LabelRule: ruleHistory, alerting.LabelSeverity: "critical", alerting.LabelPriority: "P2", alerting.LabelPage: "always",
@@ -73,8 +78,8 @@ func (h *history) alarm() alerting.Alarm {
 		},
 		Annotations: map[string]string{
 			alerting.AnnotationRunbook:  h.runbook,
-			alerting.AnnotationSummary:  "The agent on " + h.node + " cannot write its history: its rules see nothing",
-			alerting.AnnotationGuidance: "Make room, or give it back its folder: `df -h " + h.data + "; ls -ld " + h.data + "; dmesg -T | tail`; until then nothing that happens on " + h.node + " rings",
+			alerting.AnnotationSummary:  "The agent on " + h.node + " cannot write its history: " + memory,
+			alerting.AnnotationGuidance: "Make room, or give it back its folder: `df -h " + h.data + "; ls -ld " + h.data + "; dmesg -T | tail`; " + meanwhile,
 		},
 		StartsAt: h.since,
 	}

@@ -32,7 +32,7 @@ func TestAHistoryThatIsNotWrittenRings(t *testing.T) {
 		{140 * time.Second, nil, ""}, // a pause is told to nobody
 	} {
 		got := ""
-		for _, in := range h.step(at.Add(step.after), step.err) {
+		for _, in := range h.step(at.Add(step.after), step.err, false) {
 			switch in := in.(type) {
 			case alerting.Firing:
 				got, raised = "firing", in.Alarm

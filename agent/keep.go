@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -83,7 +84,7 @@ func (r *storeRole) opened() {
 
 func (r *storeRole) openMain() error {
 	c := r.a.config()
-	o := store.Options{Retention: c.Store.Retention, RetentionSize: c.Store.RetentionSize, Interval: c.Interval, Series: r.series, Log: r.a.log}
+	o := store.Options{Retention: c.Store.Retention, RetentionSize: c.Store.RetentionSize, Interval: c.Interval, Series: r.series, Log: r.a.log, Spare: r.spare}
 	s, err := r.openStore("store", o, standInStore)
 	if err != nil && r.a.folder.leave(err) {
 		s, err = r.openStore("store", o, standInStore)
@@ -99,7 +100,14 @@ func (r *storeRole) openStore(name string, o store.Options, bound int64) (*store
 	if r.a.folder.fault() != nil {
 		o.RetentionSize = min(o.RetentionSize, bound)
 	}
+	o.Damaged = r.a.damaged
 	return store.Open(filepath.Join(r.a.folder.dir(), name), o)
+}
+
+// spare makes the folder of what the store keeps in memory while the data folder cannot be written.
+func (r *storeRole) spare() (string, error) {
+	dir := standIns(r.a.folder.want)[0]
+	return filepath.Join(dir, "history"), private(dir)
 }
 
 // openRest opens what lives on the main store.
@@ -175,15 +183,22 @@ func (r *storeRole) change(Config) (*change, error) { return nil, nil }
 
 // keep writes into the store. What it refuses it counts.
 func (r *storeRole) keep(ctx context.Context, u series.Update) {
-	if s := r.get().main; s != nil {
-		r.a.history.wrote(time.Now(), s.Write(ctx, u))
+	s := r.get().main
+	if s == nil {
+		return
 	}
+	err := s.Write(ctx, u)
+	_, kept, failing := s.Failing()
+	r.a.history.wrote(time.Now(), cmp.Or(failing, err), kept)
 }
 
 func (r *storeRole) status(s *health.Status) {
 	open := r.get()
 	if err := r.a.history.failing(); err != nil {
 		s.StoreError = err.Error()
+		if open.main != nil {
+			_, s.StoreInMemory, _ = open.main.Failing()
+		}
 	}
 	s.Capacity = r.capacityFault(open)
 	if open.main != nil {

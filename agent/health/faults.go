@@ -50,7 +50,11 @@ func (s Status) faults() (faults []string, code int) {
 		bad(ExitCritical, "the data folder cannot be written: %s; history and spools are in %s, gone with a reboot: mend the folder and restart", s.DataError, s.Data)
 	}
 	if s.StoreError != "" {
-		bad(ExitCritical, "history is not written, and rules see nothing: %s", s.StoreError)
+		memory := "and rules see nothing"
+		if s.StoreInMemory {
+			memory = "it is kept in memory, the last two hours of it"
+		}
+		bad(ExitCritical, "history is not written, %s: %s", memory, s.StoreError)
 	}
 	if s.Capacity != "" {
 		bad(ExitWarning, "capacity is not known: %s", s.Capacity)

@@ -12,31 +12,32 @@ import (
 
 // Status is the truth about a node: what it collects, ships, judges and routes.
 type Status struct {
-	At         time.Time      `json:"at"`
-	Version    string         `json:"version"`
-	Node       string         `json:"node"`
-	Begun      time.Time      `json:"begun"`
-	Listen     string         `json:"listen"`
-	Data       string         `json:"data"`
-	DataError  string         `json:"data_error,omitempty"`
-	DataShared bool           `json:"data_shared,omitempty"`    // every user of the machine can write there
-	StoreError string         `json:"store_error,omitempty"`    // of the last write, while none succeeds
-	Capacity   string         `json:"capacity_error,omitempty"` // why capacity is not known
-	Damaged    []string       `json:"damaged,omitempty"`        // data that was found damaged and set aside, a line each
-	Reload     string         `json:"reload_error,omitempty"`
-	Door       []string       `json:"door,omitempty"` // what is open to whom, and files of logins that cannot be used
-	Loaded     time.Time      `json:"config_loaded"`  // since when the configuration in force is
-	Parts      []Part         `json:"parts,omitempty"`
-	Collectors []Collector    `json:"collectors"`
-	Sinks      []Sink         `json:"sinks"`
-	Store      *Store         `json:"store,omitempty"`
-	Rollups    *Rollups       `json:"rollups,omitempty"` // nil where they are off
-	Rules      *Rules         `json:"rules,omitempty"`
-	Routers    []Router       `json:"routers,omitempty"` // that the alarms of this node go to
-	Route      *Route         `json:"route,omitempty"`   // nil where they go to others
-	Pager      string         `json:"pager,omitempty"`
-	Problems   map[string]int `json:"problems,omitempty"` // by priority
-	Firing     int            `json:"firing"`
+	At            time.Time      `json:"at"`
+	Version       string         `json:"version"`
+	Node          string         `json:"node"`
+	Begun         time.Time      `json:"begun"`
+	Listen        string         `json:"listen"`
+	Data          string         `json:"data"`
+	DataError     string         `json:"data_error,omitempty"`
+	DataShared    bool           `json:"data_shared,omitempty"`     // every user of the machine can write there
+	StoreError    string         `json:"store_error,omitempty"`     // of the last write, while none succeeds
+	StoreInMemory bool           `json:"store_in_memory,omitempty"` // what comes is kept there while StoreError is set
+	Capacity      string         `json:"capacity_error,omitempty"`  // why capacity is not known
+	Damaged       []string       `json:"damaged,omitempty"`         // data that was found damaged and set aside, a line each
+	Reload        string         `json:"reload_error,omitempty"`
+	Door          []string       `json:"door,omitempty"` // what is open to whom, and files of logins that cannot be used
+	Loaded        time.Time      `json:"config_loaded"`  // since when the configuration in force is
+	Parts         []Part         `json:"parts,omitempty"`
+	Collectors    []Collector    `json:"collectors"`
+	Sinks         []Sink         `json:"sinks"`
+	Store         *Store         `json:"store,omitempty"`
+	Rollups       *Rollups       `json:"rollups,omitempty"` // nil where they are off
+	Rules         *Rules         `json:"rules,omitempty"`
+	Routers       []Router       `json:"routers,omitempty"` // that the alarms of this node go to
+	Route         *Route         `json:"route,omitempty"`   // nil where they go to others
+	Pager         string         `json:"pager,omitempty"`
+	Problems      map[string]int `json:"problems,omitempty"` // by priority
+	Firing        int            `json:"firing"`
 }
 
 // Part is what is known of a part of the agent that works by itself.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -177,7 +178,7 @@ var errSpareFull = fmt.Errorf("more than %d series while the history is in memor
 
 // closed is why nothing is taken.
 func (a *appender) closed() error {
-	if err, _ := a.d.failing(); err != nil {
+	if _, err := a.d.failing(); err != nil {
 		return err
 	}
 	return ErrOpening
@@ -226,7 +227,7 @@ func copySpanOf(from, to *tsdb.DB, mint, maxt int64) (refused int, err error) {
 	}
 	defer func() { err = errors.Join(err, q.Close()) }()
 	app := to.AppenderV2(context.Background())
-	set := q.Select(context.Background(), false, nil, labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".*"))
+	set := q.Select(context.Background(), false, nil, labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".*"))
 	var it chunkenc.Iterator
 	for set.Next() {
 		ls := set.At().Labels()

@@ -422,11 +422,11 @@ func (d *disk) closeSpare(spare *tsdb.DB) {
 }
 
 // failing returns why the folder is not written, and since when; nil in good times.
-func (d *disk) failing() (error, time.Time) {
+func (d *disk) failing() (since time.Time, err error) {
 	if f := d.fault.Load(); f != nil {
-		return f.err, f.since
+		return f.since, f.err
 	}
-	return nil, time.Time{}
+	return time.Time{}, nil
 }
 
 func (d *disk) close() error {

@@ -182,7 +182,7 @@ func (s *Store) Hold() (release func()) {
 // Failing returns why the folder is not written, and since when; nil in good times. What comes is kept in memory meanwhile,
 // as far as kept says.
 func (s *Store) Failing() (since time.Time, kept bool, err error) {
-	err, since = s.disk.failing()
+	since, err = s.disk.failing()
 	s.disk.mu.RLock()
 	defer s.disk.mu.RUnlock()
 	return since, s.disk.spare != nil, err
