@@ -38,7 +38,7 @@ func TestWhatNoRuleRaisedEndsAfterARestart(t *testing.T) {
 	if got := a.over([]alerting.Record{rec}); len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 		t.Errorf("over are %v; want %v: those of this node that no rule raises", got, want)
 	}
-	a.history.step(time.Now(), errors.New("no space left on device"))
+	a.history.step(time.Now(), errors.New("no space left on device"), false)
 	if got := a.over([]alerting.Record{rec}); len(got) != 1 || got[0] != want[1] {
 		t.Errorf("while the history is not written over are %v; want the ledger's alone", got)
 	}
