@@ -47,6 +47,7 @@ type disk struct {
 
 	fault  atomic.Pointer[fault] // nil in good times
 	failed chan error            // to the loop
+	told   bool                  // that nothing is kept in memory; of the loop alone
 }
 
 // fault is why the folder is not written.
@@ -252,6 +253,7 @@ func (d *disk) fail(why error) {
 		return
 	}
 	d.fault.Store(&fault{why, time.Now()})
+	d.told = false
 	if errors.Is(why, errCommit) {
 		// A panic in a commit may have left the lock of a series closed, at which every reader of it would wait for ever.
 		d.mu.Lock()
@@ -271,7 +273,10 @@ func (d *disk) useSpare(why error) {
 	}
 	spare, err := d.openSpare()
 	if err != nil {
-		d.log.Error("history not written, nor kept in memory", "err", why, "memory", err)
+		if !d.told {
+			d.told = true
+			d.log.Error("history not written, nor kept in memory", "err", why, "memory", err)
+		}
 		return
 	}
 	d.mu.Lock()
