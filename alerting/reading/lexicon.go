@@ -1,0 +1,64 @@
+package reading
+
+// phrase is a meaning with the beginnings of words that have it, in order of trust: the first that fits counts.
+type phrase struct {
+	means string
+	words []string
+}
+
+// The words of names and summaries. They guess; what they say may order and word a page, and never lowers one.
+var (
+	kindWords = []phrase{
+		{"heartbeat", []string{"dead man", "deadman", "watchdog", "always firing"}},
+		{"hygiene", []string{
+			"packages available", "updates available", "upgrade available", "reboot required", "security updates", "certificate expir", "cert expir", "certificate will expire",
+			"ssl certificate", "tls certificate", "expires in", "version mismatch", "version skew", "different version", "deprecated", "license", "licence", "underutilized",
+			"under utilized", "unused", "not encrypted", "certificate",
+		}},
+		{"config", []string{"reload fail", "config reload", "configuration reload", "misconfig", "config not synced", "bad config", "invalid config", "configuration error", "secret missing"}},
+		{"quorum", []string{"quorum", "no leader", "no master", "missing master", "lost leader", "split brain", "no primary", "insufficient members", "cluster red"}},
+		{"partition", []string{"partition detected", "network partition", "netsplit", "partitioned"}},
+		{"symptom", []string{"error budget", "slo", "burn rate", "budget burn", "users cannot", "customers cannot", "user impact", "apdex", "availability objective"}},
+		{"saturation", []string{
+			"disk full", "out of disk", "disk space", "disk usage", "disk will", "filesystem", "file system", "free space", "storage space", "free storage", "filling up", "almost full", "inode",
+			"out of space", "table is full", "volume", "oom", "out of memory", "memory", "cpu", "load average", "load high", "high load", "throttl", "too many connections",
+			"connections high", "max connections", "connection pool", "pool exhaust", "exhaust", "file descriptor", "quota", "overcommit", "capacity", "saturat", "queue size",
+			"queue full", "backlog", "limit reached", "near limit", "surge queue", "swap",
+		}},
+		{"latency", []string{
+			"latency", "slow", "lag", "delay", "response time", "took too long", "taking too long", "p99", "p95", "duration", "queue depth", "behind", "age of oldest", "old message",
+		}},
+		{"liveness", []string{
+			"crash loop", "crash", "not ready", "notready", "unready", "unhealthy", "mismatch", "restart", "misscheduled", "not scheduled", "replicas", "heartbeat", "rollout",
+			"not enough healthy", "evict", "flapping", "backoff", "image pull",
+		}},
+		{"errors", []string{
+			"5xx", "error", "errors", "fail", "reject", "refused", "timeout", "timed out", "exception", "drop", "servfail", "500 internal", "declin", "4xx", "broken", "corrupt",
+			"disconnect", "deadlock", "abort", "denied", "retry", "retries",
+		}},
+		{"down", []string{"down", "missing", "absent", "unreachable", "not reachable", "does not answer", "not respond", "lost", "dead", "offline", "gone", "unavailable", "disappeared", "stopped", "no data", "nodata", "inactive", "stale"}},
+	}
+	layerWords = []phrase{
+		{"dns", []string{"coredns", "core dns", "kube dns", "dns", "nxdomain", "servfail", "resolver"}},
+		{"zone", []string{"availability zone", "zone lost", "zone down", "data center", "datacenter"}},
+		{"probe", []string{"blackbox", "probe", "synthetic", "website", "web site", "uptime", "http check", "endpoint check"}},
+		{"monitoring", []string{"prometheus", "alertmanager", "scrape", "exporter", "grafana", "loki", "thanos", "mimir", "cortex", "promtail", "watchdog", "telemetry", "monitoring"}},
+		{"edge", []string{"nginx", "haproxy", "ha proxy", "ingress", "elb", "alb", "nlb", "load balancer", "envoy", "traefik", "gateway", "cloudfront", "cdn", "varnish", "apache", "istio", "kong", "http 5xx", "http5xx"}},
+		{"database", []string{
+			"postgres", "pg", "mysql", "maria", "mongo", "cassandra", "database", "db", "rds", "sql", "oracle", "dynamo", "riak", "clickhouse", "cockroach", "elasticsearch",
+			"opensearch", "elastic", "innodb", "galera", "patroni", "tidb", "neo4j", "couch", "influx", "zookeeper", "consul", "vault",
+		}},
+		{"cache", []string{"redis", "memcache", "cache", "valkey", "hazelcast"}},
+		{"queue", []string{"kafka", "rabbit", "queue", "sqs", "nats", "pulsar", "activemq", "sidekiq", "celery", "kinesis", "topic", "consumer", "pubsub", "amqp", "jetstream", "sns"}},
+		{"platform", []string{"kube api", "kubeapi", "apiserver", "api server", "etcd", "scheduler", "controller manager", "argocd", "flux", "admission", "cluster autoscaler", "karpenter"}},
+		{"storage", []string{"disk", "filesystem", "volume", "storage", "pvc", "raid", "s3", "ebs", "efs", "nfs", "ceph", "minio", "smart", "zfs", "inode", "gluster"}},
+		{"network", []string{"network", "interface", "packet", "bgp", "vpn", "nat", "link", "conntrack", "switch", "router", "peering", "tunnel"}},
+		{"workload", []string{"pod", "container", "deployment", "daemonset", "daemon set", "statefulset", "stateful set", "replica", "hpa", "pdb", "helm"}},
+		{"node", []string{"node", "host", "machine", "server", "kubelet", "instance", "kernel", "clock", "ntp", "cpu", "load", "memory", "systemd", "nrpe", "vm"}},
+		{"job", []string{"job", "cron", "batch", "backup", "etl", "report", "export", "import", "snapshot"}},
+	}
+	impactWords = []phrase{
+		{"data", []string{"data loss", "lost data", "loses data", "data corrupt", "wal corrupt", "corruption", "table is full", "unclean", "transaction id wraparound"}},
+		{"users", []string{"users cannot", "customers cannot", "users get", "users see", "buyers", "shop is down", "site is down", "site down"}},
+	}
+)

@@ -1,0 +1,154 @@
+package reading
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// The severities that a reading has.
+const (
+	Critical = "critical" // a person must act now
+	Warning  = "warning"  // today
+	Low      = "low"      // some time
+	Info     = "info"     // for the record
+)
+
+// severities are the words in use, as plain lower-case letters and digits.
+// Sources: Prometheus' and Alertmanager's examples, kubernetes-mixin, sloth, pyrra, Zabbix (disaster to not classified), syslog (RFC
+// 5424), ITU-T X.733 (critical to warning), Nagios (states), Datadog and Opsgenie (P1 to P5), Google Cloud and GitLab (S1 to
+// S4), PagerDuty (critical, error, warning, info; urgency high, low), CloudWatch and Azure Monitor (Sev0 to Sev4); read November 2026.
+var severities = words(map[string]string{
+	Critical: "critical crit page pager paging fatal emergency emerg panic disaster catastrophic severe serious urgent major blocker high higher highest veryhigh " +
+		"error err errors alert sev0 sev1 sev2 s0 s1 s2 p0 p1 p2 red down unreachable wake wakeup",
+	Warning: "warning warn minor ticket medium med moderate average sev3 s3 p3 yellow amber attention",
+	Low:     "low lower lowest verylow trivial sev4 s4 p4",
+	Info: "info information informational informative none ok okay debug notice trace log normal sev5 s5 p5 clear cleared resolved green " +
+		"success notclassified recovery up",
+})
+
+// words turns lists of words into what each means.
+func words(lists map[string]string) map[string]string {
+	out := map[string]string{}
+	for meaning, list := range lists {
+		for _, w := range strings.Fields(list) {
+			out[w] = meaning
+		}
+	}
+	return out
+}
+
+var gravity = map[string]int{Critical: 3, Warning: 2, Low: 1, Info: 0}
+
+// Labels that carry a severity, the most usual first. Of urgency and priority the worse counts; the others only where
+// severity says nothing: a log's level is not an alarm's.
+var (
+	severityLabels = []string{alerting.LabelSeverity, "alert_severity", "alertseverity", "severity_level", "sev", "Severity"}
+	worseLabels    = []string{alerting.LabelPriority, "urgency", "alert_priority", "monitor_priority"}
+	elseLabels     = []string{"level", "criticality", "importance", "sloth_severity", "threshold", "state", "status"}
+)
+
+// Word looks a word up as labels have it; level is empty where nobody knows it.
+func Word(text string) (level string) {
+	if l, ok := severities[squeeze(text)]; ok {
+		return l
+	}
+	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) }) {
+		if l, ok := severities[w]; ok && (level == "" || gravity[l] > gravity[level]) {
+			level = l
+		}
+	}
+	return level
+}
+
+// squeeze leaves lower-case letters and digits.
+func squeeze(text string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c >= 'A' && c <= 'Z':
+			return c + 'a' - 'A'
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+			return c
+		}
+		return -1
+	}, text)
+}
+
+// final is a priority that is spelt out: P1 to P5.
+func final(text string) alerting.Priority {
+	if w := squeeze(text); len(w) == 2 && w[0] == 'p' && w[1] >= '1' && w[1] <= '5' {
+		return alerting.Priority(w[1] - '0')
+	}
+	return 0
+}
+
+// severity reads how urgent the author called it.
+func (r *Reader) severity(out *Reading, labels map[string]string, said mapping) {
+	if said.severity != "" {
+		out.Severity = Answer{said.severity, said.from, Certain}
+	}
+	if out.Priority = said.priority; out.Priority == 0 {
+		for _, name := range []string{alerting.LabelPriority, "alert_priority", "monitor_priority"} {
+			if out.Priority == 0 {
+				out.Priority = final(labels[name])
+			}
+		}
+	}
+	if out.Severity.known() {
+		return
+	}
+	raw := ""
+	read := func(names []string, worse bool) {
+		for _, name := range names {
+			text := strings.TrimSpace(labels[name])
+			if text == "" {
+				continue
+			}
+			level := Word(text)
+			if name == alerting.LabelPriority && level == "" { // bare digits, 1 the worst
+				level = map[string]string{"0": Critical, "1": Critical, "2": Critical, "3": Warning, "4": Low, "5": Info}[text]
+			}
+			if level == "" {
+				if raw == "" && name != "state" && name != "status" && name != "level" && name != "threshold" {
+					raw = text
+				}
+				continue
+			}
+			if !out.Severity.known() || worse && gravity[level] > gravity[out.Severity.Value] {
+				out.Severity = Answer{level, name + "=" + text, Certain}
+			}
+		}
+	}
+	read(severityLabels, false)
+	if raw == "" || out.Severity.known() {
+		read(worseLabels, true)
+	}
+	if nagios(labels) && !out.Severity.known() && strings.EqualFold(labels["state"], "UNKNOWN") {
+		out.Severity = Answer{Warning, "state=UNKNOWN", Certain} // the plugin could not tell; it is not down
+		return
+	}
+	if !out.Severity.known() && raw == "" {
+		read(elseLabels, false)
+	}
+	if out.Severity.known() {
+		return
+	}
+	out.Unknown = raw
+	if raw == "" {
+		out.Unknown = "none"
+	}
+	out.Severity = Answer{levelOf(r.set.UnknownSeverity), "intake.unknown_severity", None}
+}
+
+func levelOf(p alerting.Priority) string {
+	switch {
+	case p <= alerting.P2:
+		return Critical
+	case p == alerting.P3:
+		return Warning
+	case p == alerting.P4:
+		return Low
+	}
+	return Info
+}

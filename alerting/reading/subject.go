@@ -1,0 +1,453 @@
+package reading
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Subject is what an alarm is about.
+type Subject struct {
+	Kind     string // container, pod, device, volume, queue, database, target, route, check, node, workload, job, namespace, service, cluster, zone, region
+	Name     string
+	From     string // the label that named it
+	Evidence Evidence
+}
+
+// ID identifies a subject among all; empty where there is none.
+func (s Subject) ID() string {
+	if s.Name == "" {
+		return ""
+	}
+	return s.Kind + ":" + s.Name
+}
+
+// Owner is what a subject is a part of, stands on or belongs to.
+type Owner struct {
+	Kind     string // as of a Subject; host names come without domain and port
+	Name     string
+	Evidence Evidence
+}
+
+// ID identifies an owner as Subject.ID does a subject.
+func (o Owner) ID() string { return o.Kind + ":" + o.Name }
+
+// The kinds of subjects and owners whose labels are not as they are called.
+const (
+	KindPod       = "pod"
+	KindVolume    = "volume"
+	KindDevice    = "device"
+	KindTarget    = "target"
+	KindRoute     = "route"
+	KindQueue     = "queue"
+	KindDatabase  = "database"
+	KindCheck     = "check"
+	KindNode      = "node"
+	KindWorkload  = "workload"
+	KindJob       = "job"
+	KindNamespace = "namespace"
+	KindService   = "service"
+	KindCluster   = "cluster"
+	KindZone      = "zone"
+)
+
+// nearness are the labels that name subjects, the nearest first, as public packs, Kubernetes and the clouds write them.
+// Sources: kube-state-metrics' and kubelet's label sets, kubernetes-mixin, awesome-prometheus-alerts, "CloudWatch metrics and
+// dimensions" of the AWS services, OpenTelemetry's semantic conventions as Prometheus labels; read November 2026.
+var nearness = []struct {
+	kind   string
+	labels []string
+}{
+	{"container", []string{"container", "container_name", "k8s_container_name"}},
+	{KindPod, []string{"pod", "pod_name", "kubernetes_pod_name", "exported_pod", "k8s_pod_name", "TaskId"}},
+	{KindDevice, []string{"mountpoint", "device", "disk", "path", "VolumeId", "FileSystemId", "array"}},
+	{KindVolume, []string{"persistentvolumeclaim", "exported_persistentvolumeclaim", "pvc", "persistentvolume"}},
+	{KindQueue, []string{"queue", "QueueName", "queue_name", "topic", "Topic", "TopicName", "consumergroup", "consumer_group", "subscription", "StreamName", "stream_name"}},
+	{KindDatabase, []string{
+		"datname", "database", "DBInstanceIdentifier", "dbinstance_identifier", "DBClusterIdentifier", "dbcluster_identifier", "TableName", "table_name",
+		"CacheClusterId", "cache_cluster_id", "ReplicationGroupId", "DomainName", "keyspace", "index",
+	}},
+	{KindTarget, []string{"target", "url", "probe_target", "endpoint_url", "site", "hostname_checked"}},
+	{KindRoute, []string{
+		"ingress", "exported_ingress", "route", "backend", "proxy", "upstream", "server", "LoadBalancer", "LoadBalancerName", "load_balancer", "load_balancer_name", "TargetGroup",
+		"elb", "ApiName", "api_name", "DistributionId", "distribution_id", "virtual_service", "FunctionName", "function_name", "envoy_cluster_name",
+	}},
+	{KindWorkload, []string{
+		"deployment", "exported_deployment", "statefulset", "daemonset", "replicaset", "replicationcontroller", "horizontalpodautoscaler", "hpa", "poddisruptionbudget",
+		"cronjob", "job_name", "exported_job", "workload", "k8s_deployment_name", "created_by_name", "ServiceName", "AutoScalingGroupName", "autoscaling_group",
+	}},
+	{KindNode, []string{
+		"node", "exported_node", "nodename", "kubernetes_node", "kubernetes_io_hostname", "k8s_node_name", "host", "hostname", "host_name", "Host", "vm", "machine", "InstanceId", "instance_id",
+	}},
+	{KindNamespace, []string{"namespace", "exported_namespace", "kubernetes_namespace", "k8s_namespace_name", "project"}},
+	{KindService, []string{"sloth_service", "service", "service_name", "app", "application", "app_kubernetes_io_name", "component", "exported_service", "slo"}},
+	{KindJob, []string{"job"}},
+	{KindCluster, []string{"cluster_name", "kafka_cluster", "redis_cluster", "cluster", "k8s_cluster", "kubernetes_cluster", "k8s_cluster_name", "eks_cluster", "ClusterName", "cluster_id"}},
+	{KindZone, []string{"zone", "az", "availability_zone", "AvailabilityZone", "topology_kubernetes_io_zone", "failure_domain_beta_kubernetes_io_zone"}},
+	{"region", []string{"region", "aws_region", "topology_kubernetes_io_region"}},
+}
+
+// speech is in which way an exporter speaks: of itself or its host, or for others.
+type speech uint8
+
+const (
+	ofItself speech = iota // of what it stands beside
+	ofHost                 // of its whole host
+	ofNode                 // of pods and volumes on its node (kubelet)
+	ofOthers               // its own address says nothing of the subject
+	ofTarget               // of the target that it was asked about
+)
+
+// exporters that do not speak of themselves, by a part of the job or of the instance's host.
+// Sources: the README of each exporter; Prometheus' "multi-target exporter pattern", read November 2026.
+var exporters = []struct {
+	part string
+	how  speech
+}{
+	{"kube-state-metrics", ofOthers}, {"openshift-state-metrics", ofOthers}, {"karma", ofOthers},
+	{"blackbox", ofTarget}, {"probe", ofTarget}, {"synthetic", ofTarget}, {"uptime", ofTarget}, {"ssl-exporter", ofTarget}, {"ssl_exporter", ofTarget}, {"smokeping", ofTarget},
+	{"domain-exporter", ofTarget}, {"snmp", ofTarget}, {"ipmi", ofTarget}, {"redfish", ofTarget}, {"pve", ofOthers}, {"vmware", ofOthers}, {"unifi", ofOthers},
+	{"cloudwatch", ofOthers}, {"yace", ofOthers}, {"stackdriver", ofOthers}, {"azure", ofOthers}, {"cloudflare", ofOthers}, {"digitalocean", ofOthers}, {"openstack", ofOthers},
+	{"pushgateway", ofOthers}, {"json-exporter", ofTarget}, {"json_exporter", ofTarget}, {"statsd-exporter", ofOthers}, {"statsd_exporter", ofOthers}, {"graphite", ofOthers},
+	{"kafka-exporter", ofOthers}, {"kafka_exporter", ofOthers}, {"burrow", ofOthers}, {"es-exporter", ofOthers}, {"elasticsearch-exporter", ofOthers}, {"elasticsearch_exporter", ofOthers},
+	{"sql-exporter", ofOthers}, {"sql_exporter", ofOthers}, {"github", ofOthers}, {"gitlab-exporter", ofOthers}, {"thanos-rule", ofOthers}, {"cert-exporter", ofOthers},
+	{"node-exporter", ofHost}, {"node_exporter", ofHost}, {"nodeexporter", ofHost}, {"windows-exporter", ofHost}, {"windows_exporter", ofHost}, {"wmi", ofHost}, {"smartctl", ofHost},
+	{"process-exporter", ofHost}, {"telegraf", ofHost}, {"kubelet", ofNode}, {"cadvisor", ofNode},
+}
+
+// speaksForOthers reads an exporter's way from its job and its address.
+func speaksForOthers(labels map[string]string) speech {
+	job := strings.ToLower(labels["job"])
+	if i := strings.LastIndexByte(job, '/'); i >= 0 {
+		job = job[i+1:]
+	}
+	host := ""
+	if a := ParseAddress(labels["instance"]); a.Kind == "host" {
+		host = strings.ToLower(a.Host)
+	}
+	service := strings.ToLower(labels["service"])
+	for _, e := range exporters {
+		if strings.Contains(job, e.part) || host != "" && strings.HasPrefix(host, e.part) || (e.how == ofNode || e.how == ofOthers) && strings.HasSuffix(service, e.part) {
+			return e.how
+		}
+	}
+	if job == "node" || job == "nodes" || job == "windows" {
+		return ofHost
+	}
+	return ofItself
+}
+
+// sidecars are containers of the exporter's own pod that stand before it.
+var sidecars = []string{"kube-rbac-proxy", "oauth-proxy", "istio-proxy", "linkerd-proxy", "POD"}
+
+// own says whether the value of a label is the exporter's and not the subject's.
+func own(name string, labels map[string]string, how speech) bool {
+	job := labels["job"]
+	if i := strings.LastIndexByte(job, '/'); i >= 0 {
+		job = job[i+1:]
+	}
+	v := labels[name]
+	switch name {
+	case "container", "container_name":
+		if slices.ContainsFunc(sidecars, func(s string) bool { return strings.HasPrefix(v, s) }) {
+			return true
+		}
+		return how == ofHost || how != ofItself && how != ofNode && (v == job || ownPod(labels, job))
+	case "pod", "pod_name", "kubernetes_pod_name":
+		return how == ofHost || how != ofItself && ownPod(labels, job)
+	case "service", "service_name":
+		return how == ofHost || how == ofNode || how != ofItself && how != ofTarget || strings.EqualFold(v, job)
+	case "namespace", "kubernetes_namespace":
+		if strings.HasPrefix(v, "AWS/") || how == ofHost {
+			return true
+		}
+		return how == ofOthers && ownPod(labels, job) && !namespaced(labels)
+	case "device":
+		return v == "rootfs"
+	case "node", "host":
+		return v == ""
+	}
+	return false
+}
+
+func ownPod(labels map[string]string, job string) bool {
+	return job != "" && strings.HasPrefix(labels["pod"], job+"-")
+}
+
+// namespaced says that labels name an object that lives in a namespace, so that the namespace is the object's.
+func namespaced(labels map[string]string) bool {
+	for _, n := range []string{
+		"deployment", "statefulset", "daemonset", "replicaset", "job_name", "cronjob", "horizontalpodautoscaler", "poddisruptionbudget", "persistentvolumeclaim",
+		"exported_pod", "ingress", "resourcequota", "resource",
+	} {
+		if labels[n] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// place finds the subject and its owners, the nearest first.
+func place(labels map[string]string, entry *Entry, how speech) (Subject, []Owner) {
+	var found []Owner
+	from := map[string]string{}
+	add := func(kind, name, label string, ev Evidence) {
+		o := Owner{kind, name, ev}
+		if name == "" || slices.ContainsFunc(found, func(x Owner) bool { return x.Kind == kind && x.Name == name }) {
+			return
+		}
+		found = append(found, o)
+		from[o.ID()] = label
+	}
+	for _, n := range nearness {
+		for _, label := range n.labels {
+			v := labels[label]
+			if v == "" || own(label, labels, how) {
+				continue
+			}
+			if n.kind == KindJob && how != ofItself && how != ofHost {
+				continue
+			}
+			if n.kind == KindTarget || how == ofTarget && n.kind == KindNode && strings.Contains(v, "://") {
+				add(KindTarget, canonical(v), label, Certain)
+				break
+			}
+			add(n.kind, named(n.kind, label, v, labels), label, Certain)
+			if n.kind != KindDevice && n.kind != KindNode && n.kind != KindWorkload {
+				break
+			}
+		}
+		if n.kind == KindTarget {
+			if v := labels["instance"]; v != "" && !has(found, KindTarget) && (how == ofTarget && !strings.Contains(strings.ToLower(v), "exporter") || ParseAddress(v).Kind == "url") {
+				add(KindTarget, canonical(v), "instance", Certain)
+			}
+		}
+		if n.kind == KindNode {
+			host(labels, how, has(found, KindNode), has(found, KindPod), add)
+		}
+	}
+	if nagios(labels) && labels["service"] != "" && labels["host"] != "" {
+		s := Subject{KindCheck, labels["host"] + "/" + labels["service"], "host, service", Certain}
+		return s, slices.DeleteFunc(found, func(o Owner) bool { return o.Kind == KindService })
+	}
+	subject := Subject{}
+	if o, ok := entry.subject(found, from); ok {
+		subject = Subject{o.Kind, o.Name, from[o.ID()], o.Evidence}
+	} else if len(found) > 0 {
+		o := found[0]
+		subject = Subject{o.Kind, o.Name, from[o.ID()], o.Evidence}
+	}
+	if subject.Kind == "container" && has(found, KindPod) { // containers of one pod are one thing to a person
+		for _, o := range found {
+			if o.Kind == KindPod {
+				subject = Subject{o.Kind, o.Name, from[o.ID()], o.Evidence}
+			}
+		}
+	}
+	if w := workloadOf(labels, found); w != "" {
+		add(KindWorkload, w, "pod", Guessed)
+	}
+	if z := sitesOf(found); z != "" {
+		add("site", z, "host", Guessed)
+	}
+	return subject, found
+}
+
+func has(found []Owner, kind string) bool {
+	return slices.ContainsFunc(found, func(o Owner) bool { return o.Kind == kind })
+}
+
+// host adds the machine that an instance's address names, where it is the subject's.
+func host(labels map[string]string, how speech, node, pod bool, add func(kind, name, label string, ev Evidence)) {
+	a := ParseAddress(labels["instance"])
+	switch {
+	case a.Host == "" || a.Kind == "mac" || how == ofOthers || how == ofTarget:
+	case node: // the address is that of the node that another label names
+	case a.Kind == "url":
+	case pod && how == ofItself: // the pod's own address
+	default:
+		add(KindNode, short(a.Host), "instance", Certain)
+	}
+}
+
+// named is the name of an owner among all of its kind: what lives in a namespace or on a host says in which.
+func named(kind, label, v string, labels map[string]string) string {
+	ns := labels["namespace"]
+	if strings.HasPrefix(ns, "AWS/") {
+		ns = ""
+	}
+	if e := labels["exported_namespace"]; e != "" {
+		ns = e
+	}
+	switch kind {
+	case KindNode:
+		return short(v)
+	case "container":
+		return join(ns, labels["pod"], v)
+	case KindPod, KindVolume, KindWorkload:
+		return join(ns, v)
+	case KindDevice:
+		if h := ParseAddress(labels["instance"]); labels["node"] != "" || labels["host"] != "" || h.Host != "" {
+			return join(short(first(labels["node"], labels["host"], h.Host)), v)
+		}
+		return join(ns, v)
+	case KindRoute, KindService:
+		if label == "ingress" || label == "exported_ingress" {
+			return join(ns, v)
+		}
+	case KindQueue:
+		return join(labels["vhost"], v)
+	case KindDatabase:
+		if label == "datname" || label == "database" || label == "index" || label == "keyspace" {
+			return join(first(labels["server"], short(ParseAddress(labels["instance"]).Host)), v)
+		}
+	}
+	return v
+}
+
+func join(parts ...string) string {
+	parts = slices.DeleteFunc(slices.Clone(parts), func(p string) bool { return p == "" })
+	return strings.Join(parts, "/")
+}
+
+func first(s ...string) string {
+	for _, x := range s {
+		if x != "" {
+			return x
+		}
+	}
+	return ""
+}
+
+// short is a host's name without its port and domain: packs write both forms of one machine. Addresses stay whole.
+func short(v string) string {
+	a := ParseAddress(v)
+	h := strings.ToLower(first(a.Host, v))
+	if strings.Contains(h, ":") || strings.Trim(h, "0123456789.") == "" {
+		return h
+	}
+	name, _, _ := strings.Cut(h, ".")
+	if generic(name) {
+		return h
+	}
+	return name
+}
+
+// generic first labels name a role and not a machine: www.a.example and www.b.example are two.
+func generic(name string) bool {
+	switch name {
+	case "www", "api", "app", "mail", "web", "db", "cdn", "static", "login", "auth", "admin", "m", "localhost":
+		return true
+	}
+	return false
+}
+
+// canonical is the address of a target: URLs without a trailing slash and the default port.
+func canonical(v string) string {
+	a := ParseAddress(v)
+	if a.Kind != "url" {
+		return v
+	}
+	port := ""
+	if a.Port != "" && a.Port != "443" && a.Port != "80" {
+		port = ":" + a.Port
+	}
+	return strings.ToLower(a.Host) + port + strings.TrimSuffix(a.Path, "/")
+}
+
+// workloadOf guesses the deployment or stateful set of a pod from its name.
+// Source: Kubernetes, how ReplicaSet (name-hash-suffix) and StatefulSet (name-ordinal) name pods, read November 2026.
+func workloadOf(labels map[string]string, found []Owner) string {
+	if has(found, KindWorkload) || !has(found, KindPod) {
+		return ""
+	}
+	for _, o := range found {
+		if o.Kind != KindPod {
+			continue
+		}
+		parts := strings.Split(o.Name, "-")
+		n := len(parts)
+		switch {
+		case n >= 3 && len(parts[n-1]) == 5 && hashed(parts[n-2]):
+			return strings.Join(parts[:n-2], "-")
+		case n >= 2 && (digits(parts[n-1]) || len(parts[n-1]) == 5):
+			return strings.Join(parts[:n-1], "-")
+		}
+	}
+	return ""
+}
+
+func hashed(s string) bool {
+	return len(s) >= 4 && len(s) <= 10 && strings.ContainsAny(s, "0123456789")
+}
+
+// sitesOf is the site that a target's or a host's name is in.
+func sitesOf(found []Owner) string {
+	for _, o := range found {
+		if o.Kind == KindTarget {
+			h, _, _ := strings.Cut(o.Name, "/")
+			return site(ParseAddress(h).Host)
+		}
+	}
+	return ""
+}
+
+// scope is the widest place that labels name.
+func scope(labels map[string]string) string {
+	for _, n := range []string{"cluster", "k8s_cluster", "kubernetes_cluster", "k8s_cluster_name", "eks_cluster", "ClusterName", "dc", "datacenter"} {
+		if v := labels[n]; v != "" {
+			return "cluster:" + v
+		}
+	}
+	if v := first(labels["aws_account"], labels["account_id"], labels["account"], labels["project_id"], labels["subscription_id"]); v != "" {
+		return "account:" + v + "/" + first(labels["region"], labels["aws_region"])
+	}
+	return ""
+}
+
+// nagios says that an alarm is a check of Nagios or one of its kin.
+func nagios(labels map[string]string) bool {
+	if labels[alerting.LabelSource] == "nagios" {
+		return true
+	}
+	for _, n := range []string{"monitor", "source", "origin"} {
+		switch strings.ToLower(labels[n]) {
+		case "nagios", "icinga", "icinga2", "naemon", "checkmk", "check_mk", "centreon", "sensu":
+			return true
+		}
+	}
+	switch labels["state"] {
+	case "CRITICAL", "WARNING", "UNKNOWN", "DOWN", "UNREACHABLE":
+		return labels["host"] != ""
+	}
+	return false
+}
+
+// forms adds the labels that other systems hide in one: Datadog's tags as "a:b,c:d".
+func forms(labels map[string]string) map[string]string {
+	tags := first(labels["tags"], labels["TAGS"], labels["ddtags"])
+	if tags == "" || !strings.Contains(tags, ":") {
+		return labels
+	}
+	out := make(map[string]string, len(labels)+8)
+	for _, t := range strings.FieldsFunc(tags, func(c rune) bool { return c == ',' || c == ' ' || c == '|' }) {
+		k, v, ok := strings.Cut(t, ":")
+		if k = tagNames[k]; ok && k != "" {
+			out[k] = v
+		}
+	}
+	for k, v := range labels {
+		out[k] = v
+	}
+	return out
+}
+
+// tagNames are Datadog's tags that name places, as labels.
+// Source: Datadog, "Getting started with tags" and "Unified service tagging", read November 2026.
+var tagNames = map[string]string{
+	"host": "host", "service": "service", "env": "env", "pod_name": "pod", "kube_namespace": "namespace", "kube_deployment": "deployment", "kube_stateful_set": "statefulset",
+	"kube_daemon_set": "daemonset", "kube_cluster_name": "cluster", "cluster_name": "cluster", "container_name": "container", "availability-zone": "zone", "region": "region",
+	"device": "device", "url": "url", "instance-id": "instance_id", "dbinstanceidentifier": "DBInstanceIdentifier", "loadbalancer": "LoadBalancer", "queuename": "QueueName",
+	"priority": "alert_priority",
+}
