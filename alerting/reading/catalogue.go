@@ -134,9 +134,9 @@ func (c *catalogue) find(name string, labels map[string]string) *Entry {
 }
 
 // subject is the owner that the entry says its rule is about.
-func (e *Entry) subject(found []Owner, from map[string]string) (Owner, bool) {
+func (e *Entry) subject(found []alerting.Owner, from map[string]string) (alerting.Owner, bool) {
 	if e == nil {
-		return Owner{}, false
+		return alerting.Owner{}, false
 	}
 	for _, label := range e.Subject {
 		for _, o := range found {
@@ -145,13 +145,14 @@ func (e *Entry) subject(found []Owner, from map[string]string) (Owner, bool) {
 			}
 		}
 	}
-	return Owner{}, false
+	return alerting.Owner{}, false
 }
 
 // agrees says that an alarm looks as the public rule's do: it has the labels that the rule is about, none that is nearer than
 // these, and is not called worse than in the pack. Else somebody uses the name for a thing of their own.
-func (e *Entry) agrees(s Subject, severity string) bool {
-	if e.Severity != "" && gravity[severity] > gravity[Word(e.Severity)] {
+func (e *Entry) agrees(r *alerting.Reading) bool {
+	s := r.Subject
+	if e.Severity != "" && r.Unknown == "" && gravity[r.Severity.Value] > gravity[Word(e.Severity)] {
 		return false
 	}
 	if len(e.Subject) == 0 {
@@ -168,3 +169,5 @@ func Known(name string) (Entry, bool) {
 	e := public().find(name, nil)
 	return *cmp.Or(e, &Entry{}), e != nil
 }
+
+func (e *Entry) names(label string) bool { return e != nil && slices.Contains(e.Subject, label) }

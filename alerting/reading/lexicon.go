@@ -62,3 +62,32 @@ var (
 		{"users", []string{"users cannot", "customers cannot", "users get", "users see", "buyers", "shop is down", "site is down", "site down"}},
 	}
 )
+
+// plugins are the words that check plugins begin their output with, as plain lower-case words.
+// Source: monitoring-plugins/monitoring-plugins, plugins/*.c and their tests, read November 2026.
+var plugins = []struct{ words, kind, layer, impact string }{
+	{"packages available for upgrade", "hygiene", "node", "none"},
+	{"host unreachable", "down", "node", ""},
+	{"ping critical", "down", "node", ""},
+	{"ssl critical certificate", "hygiene", "probe", ""},
+	{"certificate expires", "hygiene", "probe", ""},
+	{"http critical", "errors", "probe", ""},
+	{"http warning", "latency", "probe", ""},
+	{"disk critical", "saturation", "storage", ""},
+	{"disk warning", "saturation", "storage", ""},
+	{"swap critical", "saturation", "node", ""},
+	{"load average", "saturation", "node", ""},
+	{"check nrpe", "errors", "monitoring", ""},
+	{"dns critical", "errors", "dns", ""},
+	{"ntp critical", "config", "node", ""},
+	{"ntp unknown", "config", "node", ""},
+	{"procs critical", "down", "service", ""},
+	{"ssh critical", "errors", "node", ""},
+	{"error 1040", "saturation", "database", ""},
+	{"too many connections", "saturation", "database", ""},
+	{"cant connect to mysql", "down", "database", ""},
+	{"slave io no", "errors", "database", ""},
+	{"smtp critical", "errors", "service", ""},
+	{"tcp critical", "errors", "service", ""},
+	{"raid critical", "errors", "storage", "data"},
+}

@@ -24,83 +24,106 @@ var layers = map[string]int{
 const unknownLayer = 11
 
 // nature reads kind, layer and impact: said by labels, else from the catalogue, else from the shape of the labels, else from words.
-func (r *Reader) nature(out *Reading, a alerting.Alarm, labels map[string]string, e *Entry, said mapping) {
+func (r *Reader) nature(out *alerting.Reading, a alerting.Alarm, labels map[string]string, e *Entry, said mapping) {
 	words := lexicon(out.Rule, a, labels)
 	if e != nil {
-		ev := Catalogue
-		if !e.agrees(out.Subject, out.Severity.Value) {
-			ev = Guessed
+		ev := alerting.Catalogue
+		if !e.agrees(out) {
+			ev = alerting.Guessed
 		}
 		from := "rule " + e.Name + " of " + e.Pack
-		out.Kind, out.Layer = Answer{e.Kind, from, ev}, Answer{e.Layer, from, ev}
+		out.Kind, out.Layer = answer(e.Kind, from, ev), answer(e.Layer, from, ev)
 		if e.Impact != "" {
-			out.Impact = Answer{e.Impact, from, ev}
+			out.Impact = answer(e.Impact, from, ev)
 		}
-		if ev == Catalogue {
+		if ev == alerting.Catalogue {
 			out.Wait = e.Wait
 		}
-		out.Heartbeat = e.Kind == "heartbeat"
-		out.Always = out.Heartbeat || e.Name == "InfoInhibitor"
+		out.Heartbeat = e.Kind == "heartbeat" && ev == alerting.Catalogue
+		out.Idle = out.Heartbeat || e.Name == "InfoInhibitor" && ev == alerting.Catalogue
 	}
 	shape(out, labels, words)
-	if !out.Kind.known() || out.Kind.Evidence == Guessed {
-		if w := words.kind; w.known() && !out.Kind.known() {
-			out.Kind = w
-		}
+	if nagios(labels) {
+		plugin(out, a, labels)
 	}
-	if !out.Layer.known() {
+	if !out.Kind.Known() {
+		out.Kind = words.kind
+	}
+	if !out.Layer.Known() {
 		out.Layer = words.layer
 	}
-	out.layerOfSubject()
+	layerOfSubject(out)
 	declared(out, labels)
 	if said.kind != "" {
-		out.Kind = Answer{said.kind, said.from, Certain}
+		out.Kind = answer(said.kind, said.from, alerting.Certain)
 	}
-	out.harm(words)
+	harm(out, words)
 }
 
 // declared takes our own labels where their words are ours: others use the same names for other things.
-func declared(out *Reading, labels map[string]string) {
+func declared(out *alerting.Reading, labels map[string]string) {
 	if k := strings.ToLower(labels[alerting.LabelKind]); slices.Contains(Kinds, k) && k != "heartbeat" {
-		out.Kind = Answer{k, "kind=" + k, Certain}
+		out.Kind = answer(k, "kind="+k, alerting.Certain)
 	}
 	if l := strings.ToLower(labels[alerting.LabelLayer]); layers[l] > 0 {
-		out.Layer = Answer{l, "layer=" + l, Certain}
+		out.Layer = answer(l, "layer="+l, alerting.Certain)
 	}
 	if i := strings.ToLower(labels[alerting.LabelImpact]); slices.Contains(Impacts, i) {
-		out.Impact = Answer{i, "impact=" + i, Certain}
+		out.Impact = answer(i, "impact="+i, alerting.Certain)
 	}
 }
 
 // shape reads what the labels say whatever the rule is called: objectives of sloth and pyrra, probes of an address, volumes.
 // Sources: sloth's and pyrra's generated rules, read November 2026.
-func shape(out *Reading, labels map[string]string, w found) {
+func shape(out *alerting.Reading, labels map[string]string, w found) {
 	switch {
 	case labels["sloth_slo"] != "" || labels["sloth_service"] != "":
-		out.Kind, out.Layer = Answer{"symptom", "sloth_slo", Certain}, Answer{"service", "sloth_service", Certain}
+		out.Kind, out.Layer = answer("symptom", "sloth_slo", alerting.Certain), answer("service", "sloth_service", alerting.Certain)
 	case labels["slo"] != "" && (labels["long"] != "" || labels["exhaustion"] != ""):
-		out.Kind, out.Layer = Answer{"symptom", "slo", Certain}, Answer{"service", "slo", Certain}
-	case labels["long"] != "" && labels["short"] != "" && !out.Kind.known():
-		out.Kind = Answer{"symptom", "burn-rate windows long, short", Certain}
-	case out.Subject.Kind == KindTarget && out.Kind.Evidence < Catalogue:
+		out.Kind, out.Layer = answer("symptom", "slo", alerting.Certain), answer("service", "slo", alerting.Certain)
+	case labels["long"] != "" && labels["short"] != "" && !out.Kind.Known():
+		out.Kind = answer("symptom", "burn-rate windows long, short", alerting.Certain)
+	case out.Subject.Kind == KindTarget && out.Kind.Trust < alerting.Catalogue:
 		k := "symptom"
 		if w.kind.Value == "hygiene" || w.kind.Value == "latency" {
 			k = w.kind.Value
 		}
-		out.Kind, out.Layer = Answer{k, out.Subject.From + " is an address that is probed", Certain}, Answer{"probe", out.Subject.From, Certain}
-	case (out.Subject.Kind == KindVolume || out.Subject.Kind == KindDevice) && out.Kind.Evidence < Catalogue:
-		out.Layer = Answer{"storage", out.Subject.From, Certain}
+		out.Kind, out.Layer = answer(k, out.Subject.From+" is an address that is probed", alerting.Certain), answer("probe", out.Subject.From, alerting.Certain)
+	case (out.Subject.Kind == KindVolume || out.Subject.Kind == KindDevice) && out.Kind.Trust < alerting.Catalogue:
+		out.Layer = answer("storage", out.Subject.From, alerting.Certain)
 		if w.kind.Value != "latency" && w.kind.Value != "errors" {
-			out.Kind = Answer{"saturation", out.Subject.From, Guessed}
+			out.Kind = answer("saturation", out.Subject.From, alerting.Guessed)
 		}
 	case nagios(labels) && (strings.EqualFold(labels["state"], "DOWN") || labels["service"] == "" && labels["host"] != ""):
-		out.Kind, out.Layer = Answer{"down", "a host check", Certain}, Answer{"node", "host", Certain}
+		out.Kind, out.Layer = answer("down", "a host check", alerting.Certain), answer("node", "host", alerting.Certain)
+	}
+}
+
+// plugin reads what a check's plugin printed: the plugins' own words are as good as a rule's name.
+func plugin(out *alerting.Reading, a alerting.Alarm, labels map[string]string) {
+	text := " " + split(a.Annotations[alerting.AnnotationSummary]+" "+a.Annotations["output"])
+	for _, p := range plugins {
+		if !strings.Contains(text, " "+p.words) {
+			continue
+		}
+		from := "a plugin's words: " + p.words
+		out.Kind, out.Layer = answer(p.kind, from, alerting.Catalogue), answer(p.layer, from, alerting.Catalogue)
+		if p.impact != "" {
+			out.Impact = answer(p.impact, from, alerting.Catalogue)
+		}
+		break
+	}
+	if strings.HasPrefix(split(labels["service"])+" ", "http") && (out.Layer.Trust < alerting.Catalogue || out.Layer.Value == "probe") {
+		out.Layer = answer("probe", "service="+labels["service"], alerting.Guessed)
+		if h, _, _ := strings.Cut(labels["host"], "."); out.Severity.Value == Critical && generic(h) && front(labels["host"]) {
+			out.Impact = answer("users", "an HTTP check of the public name "+labels["host"]+" fails", alerting.Guessed)
+		}
 	}
 }
 
 // layerOfSubject is the layer of a subject of which no word speaks.
-func (r *Reading) layerOfSubject() {
-	if r.Layer.known() {
+func layerOfSubject(r *alerting.Reading) {
+	if r.Layer.Known() {
 		return
 	}
 	l := map[string]string{
@@ -111,28 +134,28 @@ func (r *Reading) layerOfSubject() {
 		return
 	}
 	if l != "" {
-		r.Layer = Answer{l, r.Subject.From, Certain}
+		r.Layer = answer(l, r.Subject.From, alerting.Certain)
 	}
 }
 
 // harm reads whether users, data or quorum are harmed.
-func (r *Reading) harm(w found) {
-	if r.Impact.known() {
+func harm(r *alerting.Reading, w found) {
+	if r.Impact.Known() {
 		return
 	}
 	bad := r.Severity.Value == Critical
 	switch {
 	case r.Kind.Value == "symptom" && r.Layer.Value == "probe" && bad:
 		if front(r.Subject.Name) {
-			r.Impact = Answer{"users", "a probe of the public address " + r.Subject.Name + " fails", r.Kind.Evidence}
+			r.Impact = answer("users", "a probe of the public address "+r.Subject.Name+" fails", r.Kind.Trust)
 		}
 	case r.Kind.Value == "symptom":
-		r.Impact = Answer{"users", r.Kind.From, r.Kind.Evidence}
+		r.Impact = answer("users", r.Kind.From, r.Kind.Trust)
 	case r.Layer.Value == "edge" && (r.Kind.Value == "errors" || r.Kind.Value == "down") && bad:
-		r.Impact = Answer{"users", "errors at the edge: " + r.Kind.From, min(r.Kind.Evidence, r.Layer.Evidence)}
+		r.Impact = answer("users", "errors at the edge: "+r.Kind.From, min(r.Kind.Trust, r.Layer.Trust))
 	case r.Kind.Value == "quorum":
-		r.Impact = Answer{"quorum", r.Kind.From, r.Kind.Evidence}
-	case w.impact.known():
+		r.Impact = answer("quorum", r.Kind.From, r.Kind.Trust)
+	case w.impact.Known():
 		r.Impact = w.impact
 	}
 }
@@ -152,8 +175,8 @@ func front(target string) bool {
 	return true
 }
 
-// Rank says how good a cause an alarm makes by what it reads: less is better. It orders what may explain each other, and makes no edge.
-func (r *Reading) Rank() int {
+// rank says how good a cause an alarm makes by what it reads: less is better. It orders what may explain each other, and makes no edge.
+func rank(r *alerting.Reading) int {
 	n := layers[r.Layer.Value]
 	if n == 0 {
 		n = unknownLayer
@@ -180,9 +203,9 @@ func (r *Reading) Rank() int {
 	return n
 }
 
-// Follows says that such an alarm can be what another fault brings about: errors, waits and losses do, a full disk, an outdated
+// follows says that such an alarm can be what another fault brings about: errors, waits and losses do, a full disk, an outdated
 // certificate or a broken configuration come from elsewhere.
-func (r *Reading) Follows() bool {
+func follows(r *alerting.Reading) bool {
 	switch r.Kind.Value {
 	case "hygiene", "config", "change", "heartbeat":
 		return false
@@ -192,11 +215,8 @@ func (r *Reading) Follows() bool {
 	return r.Subject.Kind != KindVolume && r.Subject.Kind != KindDevice
 }
 
-// Users says that users are harmed, as far as is read.
-func (r *Reading) Users() bool { return r.Impact.Value == "users" }
-
 // found is what words say.
-type found struct{ kind, layer, impact Answer }
+type found struct{ kind, layer, impact alerting.Answer }
 
 // split parts a name into lower-case words: at capitals, digits' ends, dashes and underscores.
 func split(name string) string {
@@ -231,16 +251,16 @@ func lexicon(rule string, a alerting.Alarm, labels map[string]string) found {
 		}
 		texts = append(texts, split(text[:min(len(text), 400)]))
 	}
-	read := func(to *Answer, list []phrase) {
+	read := func(to *alerting.Answer, list []phrase) {
 		for i, text := range texts {
-			if i > 0 && to.known() {
+			if i > 0 && to.Known() {
 				return
 			}
 			padded := " " + text
 			for _, p := range list {
 				for _, w := range p.words {
 					if strings.Contains(padded, " "+w) {
-						*to = Answer{p.means, "the word " + strings.TrimSpace(w), Guessed}
+						*to = answer(p.means, "the word "+strings.TrimSpace(w), alerting.Guessed)
 						return
 					}
 				}
@@ -251,4 +271,8 @@ func lexicon(rule string, a alerting.Alarm, labels map[string]string) found {
 	read(&out.layer, layerWords)
 	read(&out.impact, impactWords)
 	return out
+}
+
+func answer(value, from string, t alerting.Trust) alerting.Answer {
+	return alerting.Answer{Value: value, From: from, Trust: t}
 }

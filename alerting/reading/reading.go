@@ -10,55 +10,9 @@ package reading
 import (
 	"cmp"
 	"strings"
-	"time"
 
 	"github.com/navcloud/binnacle/alerting"
 )
-
-// Evidence is how far an answer can be trusted.
-type Evidence uint8
-
-// The evidences, the weakest first.
-const (
-	None      Evidence = iota // nothing is known
-	Guessed                   // from words of a name, an expression or a summary
-	Catalogue                 // the name and the labels are those of a public rule
-	Certain                   // from labels, or said by the rule's author or the operator
-)
-
-func (e Evidence) String() string {
-	return [...]string{"unknown", "guessed", "catalogue", "certain"}[e]
-}
-
-// Answer is one thing read.
-type Answer struct {
-	Value    string
-	From     string // label, rule or word that it came from, for people
-	Evidence Evidence
-}
-
-func (a Answer) known() bool { return a.Value != "" }
-
-// Reading is what an alarm says.
-type Reading struct {
-	Severity Answer            // critical, warning, low or info; From has the author's own word
-	Priority alerting.Priority // that the author or the operator fixed; 0: none
-	Unknown  string            // the author's word for the severity where nobody knows it; "none" where there is no word
-
-	Subject Subject // what it is about
-	Owners  []Owner // what that is a part of or stands on, the nearest first
-	Scope   string  // the widest that labels name: a cluster, an account; empty: nothing does
-
-	Kind   Answer // symptom, errors, latency, liveness, saturation, down, quorum, partition, change, config, network, hygiene
-	Layer  Answer // zone, network, dns, node, storage, database, cache, queue, platform, workload, service, edge, probe, job, monitoring
-	Impact Answer // users, data, quorum, none
-
-	Rule      string        // the rule it is about: Grafana's DatasourceNoData is about another one
-	Title     string        // for people where the alarm has neither name nor summary
-	Wait      time.Duration // how long the condition held before the alarm fired, where a public pack says so; else 0
-	Heartbeat bool          // by its name it fires for ever, to show that alarms arrive
-	Always    bool          // it stands for nothing a person could do (inhibitors, heartbeats)
-}
 
 // Reader reads alarms. It is immutable and may be used by many goroutines.
 type Reader struct {
@@ -90,13 +44,13 @@ func New(s Settings) *Reader {
 }
 
 // Read reads an alarm. It keeps no part of it.
-func (r *Reader) Read(a alerting.Alarm) Reading {
+func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
 	labels := forms(a.Labels)
 	said := r.mapped(labels)
 	if said.labels != nil {
 		labels = said.labels
 	}
-	out := Reading{Rule: labels[alerting.LabelRule]}
+	out := alerting.Reading{Rule: labels[alerting.LabelRule]}
 	if name := about(labels); name != "" {
 		out.Rule = name
 	}
@@ -107,6 +61,7 @@ func (r *Reader) Read(a alerting.Alarm) Reading {
 	r.severity(&out, labels, said)
 	r.nature(&out, a, labels, entry, said)
 	out.Title = title(a, out)
+	out.Rank, out.Follows = rank(&out), follows(&out)
 	return out
 }
 
@@ -121,7 +76,7 @@ func about(labels map[string]string) string {
 }
 
 // title is what a person reads where the alarm has no summary.
-func title(a alerting.Alarm, r Reading) string {
+func title(a alerting.Alarm, r alerting.Reading) string {
 	for _, name := range []string{alerting.AnnotationSummary, "title", "message", "description", "info", "output"} {
 		if text := strings.TrimSpace(a.Annotations[name]); text != "" {
 			first, _, _ := strings.Cut(text, "\n")

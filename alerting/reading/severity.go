@@ -84,9 +84,9 @@ func final(text string) alerting.Priority {
 }
 
 // severity reads how urgent the author called it.
-func (r *Reader) severity(out *Reading, labels map[string]string, said mapping) {
+func (r *Reader) severity(out *alerting.Reading, labels map[string]string, said mapping) {
 	if said.severity != "" {
-		out.Severity = Answer{said.severity, said.from, Certain}
+		out.Severity = answer(said.severity, said.from, alerting.Certain)
 	}
 	if out.Priority = said.priority; out.Priority == 0 {
 		for _, name := range []string{alerting.LabelPriority, "alert_priority", "monitor_priority"} {
@@ -95,7 +95,7 @@ func (r *Reader) severity(out *Reading, labels map[string]string, said mapping) 
 			}
 		}
 	}
-	if out.Severity.known() {
+	if out.Severity.Known() {
 		return
 	}
 	raw := ""
@@ -115,30 +115,30 @@ func (r *Reader) severity(out *Reading, labels map[string]string, said mapping) 
 				}
 				continue
 			}
-			if !out.Severity.known() || worse && gravity[level] > gravity[out.Severity.Value] {
-				out.Severity = Answer{level, name + "=" + text, Certain}
+			if !out.Severity.Known() || worse && gravity[level] > gravity[out.Severity.Value] {
+				out.Severity = answer(level, name+"="+text, alerting.Certain)
 			}
 		}
 	}
 	read(severityLabels, false)
-	if raw == "" || out.Severity.known() {
+	if raw == "" || out.Severity.Known() {
 		read(worseLabels, true)
 	}
-	if nagios(labels) && !out.Severity.known() && strings.EqualFold(labels["state"], "UNKNOWN") {
-		out.Severity = Answer{Warning, "state=UNKNOWN", Certain} // the plugin could not tell; it is not down
+	if nagios(labels) && !out.Severity.Known() && strings.EqualFold(labels["state"], "UNKNOWN") {
+		out.Severity = answer(Warning, "state=UNKNOWN", alerting.Certain) // the plugin could not tell; it is not down
 		return
 	}
-	if !out.Severity.known() && raw == "" {
+	if !out.Severity.Known() && raw == "" {
 		read(elseLabels, false)
 	}
-	if out.Severity.known() {
+	if out.Severity.Known() {
 		return
 	}
 	out.Unknown = raw
 	if raw == "" {
 		out.Unknown = "none"
 	}
-	out.Severity = Answer{levelOf(r.set.UnknownSeverity), "intake.unknown_severity", None}
+	out.Severity = answer(levelOf(r.set.UnknownSeverity), "intake.unknown_severity", alerting.Unread)
 }
 
 func levelOf(p alerting.Priority) string {

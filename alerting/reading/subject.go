@@ -7,32 +7,6 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// Subject is what an alarm is about.
-type Subject struct {
-	Kind     string // container, pod, device, volume, queue, database, target, route, check, node, workload, job, namespace, service, cluster, zone, region
-	Name     string
-	From     string // the label that named it
-	Evidence Evidence
-}
-
-// ID identifies a subject among all; empty where there is none.
-func (s Subject) ID() string {
-	if s.Name == "" {
-		return ""
-	}
-	return s.Kind + ":" + s.Name
-}
-
-// Owner is what a subject is a part of, stands on or belongs to.
-type Owner struct {
-	Kind     string // as of a Subject; host names come without domain and port
-	Name     string
-	Evidence Evidence
-}
-
-// ID identifies an owner as Subject.ID does a subject.
-func (o Owner) ID() string { return o.Kind + ":" + o.Name }
-
 // The kinds of subjects and owners whose labels are not as they are called.
 const (
 	KindPod       = "pod"
@@ -189,12 +163,12 @@ func namespaced(labels map[string]string) bool {
 }
 
 // place finds the subject and its owners, the nearest first.
-func place(labels map[string]string, entry *Entry, how speech) (Subject, []Owner) {
-	var found []Owner
+func place(labels map[string]string, entry *Entry, how speech) (alerting.Subject, []alerting.Owner) {
+	var found []alerting.Owner
 	from := map[string]string{}
-	add := func(kind, name, label string, ev Evidence) {
-		o := Owner{kind, name, ev}
-		if name == "" || slices.ContainsFunc(found, func(x Owner) bool { return x.Kind == kind && x.Name == name }) {
+	add := func(kind, name, label string, ev alerting.Trust) {
+		o := owner(kind, name, ev)
+		if name == "" || slices.ContainsFunc(found, func(x alerting.Owner) bool { return x.Kind == kind && x.Name == name }) {
 			return
 		}
 		found = append(found, o)
@@ -206,21 +180,21 @@ func place(labels map[string]string, entry *Entry, how speech) (Subject, []Owner
 			if v == "" || own(label, labels, how) {
 				continue
 			}
-			if n.kind == KindJob && how != ofItself && how != ofHost {
+			if n.kind == KindJob && how != ofItself && how != ofHost && !entry.names(label) {
 				continue
 			}
 			if n.kind == KindTarget || how == ofTarget && n.kind == KindNode && strings.Contains(v, "://") {
-				add(KindTarget, canonical(v), label, Certain)
+				add(KindTarget, canonical(v), label, alerting.Certain)
 				break
 			}
-			add(n.kind, named(n.kind, label, v, labels), label, Certain)
+			add(n.kind, named(n.kind, label, v, labels), label, alerting.Certain)
 			if n.kind != KindDevice && n.kind != KindNode && n.kind != KindWorkload {
 				break
 			}
 		}
 		if n.kind == KindTarget {
 			if v := labels["instance"]; v != "" && !has(found, KindTarget) && (how == ofTarget && !strings.Contains(strings.ToLower(v), "exporter") || ParseAddress(v).Kind == "url") {
-				add(KindTarget, canonical(v), "instance", Certain)
+				add(KindTarget, canonical(v), "instance", alerting.Certain)
 			}
 		}
 		if n.kind == KindNode {
@@ -228,38 +202,38 @@ func place(labels map[string]string, entry *Entry, how speech) (Subject, []Owner
 		}
 	}
 	if nagios(labels) && labels["service"] != "" && labels["host"] != "" {
-		s := Subject{KindCheck, labels["host"] + "/" + labels["service"], "host, service", Certain}
-		return s, slices.DeleteFunc(found, func(o Owner) bool { return o.Kind == KindService })
+		s := subjectOf(KindCheck, labels["host"]+"/"+labels["service"], "host, service", alerting.Certain)
+		return s, slices.DeleteFunc(found, func(o alerting.Owner) bool { return o.Kind == KindService })
 	}
-	subject := Subject{}
+	subject := alerting.Subject{}
 	if o, ok := entry.subject(found, from); ok {
-		subject = Subject{o.Kind, o.Name, from[o.ID()], o.Evidence}
+		subject = subjectOf(o.Kind, o.Name, from[o.ID()], o.Trust)
 	} else if len(found) > 0 {
 		o := found[0]
-		subject = Subject{o.Kind, o.Name, from[o.ID()], o.Evidence}
+		subject = subjectOf(o.Kind, o.Name, from[o.ID()], o.Trust)
 	}
 	if subject.Kind == "container" && has(found, KindPod) { // containers of one pod are one thing to a person
 		for _, o := range found {
 			if o.Kind == KindPod {
-				subject = Subject{o.Kind, o.Name, from[o.ID()], o.Evidence}
+				subject = subjectOf(o.Kind, o.Name, from[o.ID()], o.Trust)
 			}
 		}
 	}
 	if w := workloadOf(labels, found); w != "" {
-		add(KindWorkload, w, "pod", Guessed)
+		add(KindWorkload, w, "pod", alerting.Guessed)
 	}
 	if z := sitesOf(found); z != "" {
-		add("site", z, "host", Guessed)
+		add("site", z, "host", alerting.Guessed)
 	}
 	return subject, found
 }
 
-func has(found []Owner, kind string) bool {
-	return slices.ContainsFunc(found, func(o Owner) bool { return o.Kind == kind })
+func has(found []alerting.Owner, kind string) bool {
+	return slices.ContainsFunc(found, func(o alerting.Owner) bool { return o.Kind == kind })
 }
 
 // host adds the machine that an instance's address names, where it is the subject's.
-func host(labels map[string]string, how speech, node, pod bool, add func(kind, name, label string, ev Evidence)) {
+func host(labels map[string]string, how speech, node, pod bool, add func(kind, name, label string, ev alerting.Trust)) {
 	a := ParseAddress(labels["instance"])
 	switch {
 	case a.Host == "" || a.Kind == "mac" || how == ofOthers || how == ofTarget:
@@ -267,7 +241,7 @@ func host(labels map[string]string, how speech, node, pod bool, add func(kind, n
 	case a.Kind == "url":
 	case pod && how == ofItself: // the pod's own address
 	default:
-		add(KindNode, short(a.Host), "instance", Certain)
+		add(KindNode, short(a.Host), "instance", alerting.Certain)
 	}
 }
 
@@ -358,7 +332,7 @@ func canonical(v string) string {
 
 // workloadOf guesses the deployment or stateful set of a pod from its name.
 // Source: Kubernetes, how ReplicaSet (name-hash-suffix) and StatefulSet (name-ordinal) name pods, read November 2026.
-func workloadOf(labels map[string]string, found []Owner) string {
+func workloadOf(labels map[string]string, found []alerting.Owner) string {
 	if has(found, KindWorkload) || !has(found, KindPod) {
 		return ""
 	}
@@ -383,7 +357,7 @@ func hashed(s string) bool {
 }
 
 // sitesOf is the site that a target's or a host's name is in.
-func sitesOf(found []Owner) string {
+func sitesOf(found []alerting.Owner) string {
 	for _, o := range found {
 		if o.Kind == KindTarget {
 			h, _, _ := strings.Cut(o.Name, "/")
@@ -450,4 +424,12 @@ var tagNames = map[string]string{
 	"kube_daemon_set": "daemonset", "kube_cluster_name": "cluster", "cluster_name": "cluster", "container_name": "container", "availability-zone": "zone", "region": "region",
 	"device": "device", "url": "url", "instance-id": "instance_id", "dbinstanceidentifier": "DBInstanceIdentifier", "loadbalancer": "LoadBalancer", "queuename": "QueueName",
 	"priority": "alert_priority",
+}
+
+func owner(kind, name string, t alerting.Trust) alerting.Owner {
+	return alerting.Owner{Kind: kind, Name: name, Trust: t}
+}
+
+func subjectOf(kind, name, from string, t alerting.Trust) alerting.Subject {
+	return alerting.Subject{Kind: kind, Name: name, From: from, Trust: t}
 }
