@@ -12,5 +12,13 @@ type Joined struct {
 	Trust  Trust     // of the reason
 	Why    string    // for people; empty for the first of a group
 	Left   string    // group that it was released from
+	Told   Priority  // the best priority that the group was told at; 0: it was not
 	Rolled time.Time // others of its rule came and went by themselves lately: it is waited for until then
+}
+
+// Passed is an alarm that fired and ended lately.
+type Passed struct {
+	ID, Rule, Scope string
+	Began, Ended    time.Time
+	Told            bool // somebody was paged for it
 }

@@ -43,8 +43,8 @@ type group struct {
 // bring two together: a label edge (both name one pod, host, address or database), one rule in one place, or a guess: both
 // may be parts of one disturbance, because they began within minutes of each other in one place and by what they read one can
 // follow from the other. after is how long the end of a cause explains; list must be in a fixed order.
-func Together(now time.Time, after time.Duration, list []*Alone) map[string]alerting.Joined {
-	t := &together{now: now, after: after, groups: map[string]*group{}}
+func Together(now time.Time, after time.Duration, list []*Alone, passed []alerting.Passed) map[string]alerting.Joined {
+	t := &together{now: now, after: after, passed: passed, groups: map[string]*group{}}
 	for _, a := range list {
 		if a.Joined.With != "" {
 			t.group(a.Joined.With).add(a)
@@ -62,7 +62,7 @@ func Together(now time.Time, after time.Duration, list []*Alone) map[string]aler
 	slices.SortStableFunc(fresh, earlier)
 	for _, wakes := range []bool{true, false} {
 		for _, a := range fresh {
-			if a.wakes() == wakes {
+			if a.wakes() == wakes { // those that wake first: they are what the others follow
 				t.join(a)
 			}
 		}
@@ -70,7 +70,8 @@ func Together(now time.Time, after time.Duration, list []*Alone) map[string]aler
 	t.absorb()
 	out := make(map[string]alerting.Joined, len(list))
 	for _, a := range list {
-		a.Joined.Rolled = t.rolled(a, list)
+		a.Joined.Rolled = t.rolled(a)
+		a.Joined.Told = t.group(a.Joined.With).told
 		out[a.Fact.ID] = a.Joined
 	}
 	return out
@@ -83,6 +84,7 @@ func earlier(a, b *Alone) int {
 type together struct {
 	now    time.Time
 	after  time.Duration
+	passed []alerting.Passed
 	groups map[string]*group
 }
 
@@ -98,8 +100,10 @@ func (g *group) add(a *Alone) {
 	if !a.Joined.First.IsZero() && (g.first.IsZero() || a.Joined.First.Before(g.first)) {
 		g.first = a.Joined.First
 	}
-	if a.Told != 0 && (g.told == 0 || a.Told < g.told) {
-		g.told = a.Told
+	for _, p := range []alerting.Priority{a.Told, a.Joined.Told} {
+		if p != 0 && (g.told == 0 || p < g.told) {
+			g.told = p
+		}
 	}
 }
 
@@ -136,7 +140,7 @@ func Root(members []*Alone) *Alone {
 func better(a, b *Alone) bool {
 	score := func(m *Alone) int {
 		n := 0
-		for _, bad := range []bool{!m.Fact.Firing(), !m.wakes(), !m.Joined.Leads && m.Joined.Trust == alerting.Guessed} {
+		for _, bad := range []bool{!m.Joined.Leads, !m.Fact.Firing(), !m.wakes()} {
 			n *= 2
 			if bad {
 				n++
@@ -154,9 +158,9 @@ func earlierRank(a, b *Alone) int {
 // release ends what time alone ends: what a guess folded stands apart when it still fires after guessHolds, and everything
 // does when all that the page names has ended. What is released at once is told at once, as one.
 func (t *together) release(g *group) {
-	over, due := true, false
+	over, due, linger := true, false, t.linger(g)
 	for _, m := range g.members {
-		if m.Joined.Leads && (m.Fact.Firing() || t.now.Sub(m.Fact.Ended) <= t.after) {
+		if m.Joined.Leads && (m.Fact.Firing() || t.now.Sub(m.Fact.Ended) <= linger) {
 			over = false
 		}
 	}
@@ -193,6 +197,20 @@ func (t *together) release(g *group) {
 	}
 }
 
+// lingerMost bounds how long after a long trouble its effects may take to end.
+const lingerMost = 15 * time.Minute
+
+// linger is how long what a group explains may outlive it: what was down for an hour takes minutes to catch up.
+func (t *together) linger(g *group) time.Duration {
+	var longest time.Duration
+	for _, m := range g.members {
+		if m.Joined.Leads && !m.Fact.Firing() {
+			longest = max(longest, m.Fact.Ended.Sub(m.Fact.Began()))
+		}
+	}
+	return min(max(t.after, longest/5), max(t.after, lingerMost))
+}
+
 func (a *Alone) guessed() bool { return a.Joined.Trust == alerting.Guessed && !a.Joined.Leads }
 
 func spoken(d time.Duration) string { return fmt.Sprintf("%d minutes", int(d.Minutes())) }
@@ -203,6 +221,9 @@ func (t *together) join(a *Alone) {
 	var to *group
 	for _, id := range slices.Sorted(maps.Keys(t.groups)) {
 		g := t.groups[id]
+		if a.wakes() && g.first.IsZero() {
+			continue // what wakes nobody follows it, see absorb
+		}
 		j, ok := t.relate(a, g)
 		if !ok {
 			continue
@@ -223,42 +244,57 @@ func (t *together) join(a *Alone) {
 	to.add(a)
 }
 
-// absorb lets groups that wake nobody follow one that does and began within minutes of them.
+// absorb lets groups that nobody was paged for follow one that is no less grave and began within minutes of them.
 func (t *together) absorb() {
 	ids := slices.Sorted(maps.Keys(t.groups))
 	for _, id := range ids {
 		low := t.groups[id]
-		if len(low.members) == 0 || slices.ContainsFunc(low.members, func(m *Alone) bool { return m.wakes() || m.Joined.Left != "" || m.Fact.Silence != "" }) || low.told != 0 {
+		if !low.free() {
 			continue
 		}
 		for _, other := range ids {
 			g := t.groups[other]
-			if g == low || g.first.IsZero() {
+			if g == low || len(g.members) == 0 || g.first.IsZero() || g.best() > low.best() || !low.first.IsZero() && g.told == 0 && (g.best() == low.best() && earlier(g.root(), low.root()) > 0) {
 				continue
 			}
-			var js []alerting.Joined
-			for _, m := range low.members {
-				if j, ok := t.relate(m, g); ok {
-					js = append(js, j)
-				}
+			if t.move(low, g) {
+				break
 			}
-			if len(js) < len(low.members) {
-				continue
-			}
-			for i, m := range low.members {
-				js[i].With, js[i].At, js[i].First, js[i].Leads = g.id, t.now, g.first, false
-				m.Joined = js[i]
-				g.add(m)
-			}
-			low.members = nil
-			break
 		}
 	}
 }
 
+// free says that a group may follow another one: nobody was paged for it, and no member stands apart for a reason.
+func (g *group) free() bool {
+	if len(g.members) == 0 || g.told != 0 && g.told <= alerting.P2 {
+		return false
+	}
+	return !slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Priority == alerting.P5 || m.Joined.Left != "" || m.Fact.Silence != "" })
+}
+
+// move lets the members of one group join another one, all or none.
+func (t *together) move(low, g *group) bool {
+	var js []alerting.Joined
+	for _, m := range low.members {
+		j, ok := t.relate(m, g)
+		if !ok || low.told != 0 && j.Trust != alerting.Certain {
+			return false
+		}
+		js = append(js, j)
+	}
+	for i, m := range low.members {
+		js[i].With, js[i].At, js[i].First = g.id, t.now, g.first
+		js[i].Leads = js[i].Leads && m.wakes()
+		m.Joined = js[i]
+		g.add(m)
+	}
+	low.members = nil
+	return true
+}
+
 // relate says whether an alarm belongs to a group, and by what.
 func (t *together) relate(a *Alone, g *group) (alerting.Joined, bool) {
-	if len(g.members) == 0 || a.Fact.Silence != "" || a.Joined.Left == g.id || slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Joined.Left != "" && !alike(a, m) }) {
+	if len(g.members) == 0 || a.Priority == alerting.P5 || a.Fact.Silence != "" || a.Joined.Left == g.id || slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Joined.Left != "" && !alike(a, m) }) {
 		return alerting.Joined{}, false
 	}
 	for _, m := range g.members {
@@ -269,8 +305,11 @@ func (t *together) relate(a *Alone, g *group) (alerting.Joined, bool) {
 			return alerting.Joined{Trust: alerting.Certain, Why: why, Leads: m.Joined.Leads && alike(a, m) || a.felt()}, true
 		}
 	}
+	if !slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Fact.Firing() && !m.comesAndGoes() }) {
+		return alerting.Joined{}, false // what is over, or always comes and goes, tells of no disturbance
+	}
 	for _, m := range g.members {
-		if (m.Fact.Firing() || t.now.Sub(m.Fact.Ended) <= t.after) && alike(a, m) && inTime(a, g) && !worse(a, g) {
+		if m.Fact.Firing() && alike(a, m) && inTime(a, g) && !worse(a, g) {
 			return alerting.Joined{Trust: alerting.Certain, Why: "one rule, one place", Leads: m.Joined.Leads}, true
 		}
 	}
@@ -287,7 +326,7 @@ func edge(a, m *Alone, g *group) (string, bool) {
 	why := "both name " + shared
 	down := m.Reading.Kind.Value == "down" && m.Reading.Layer.Value == "node" && m.Reading.Kind.Trust >= alerting.Catalogue && strings.HasPrefix(shared, "node:")
 	switch {
-	case worse(a, g) && g.told != 0:
+	case worse(a, g):
 		return "", false
 	case down:
 		return why + ", which is down", true
@@ -313,7 +352,7 @@ func sharedOwner(a, b *alerting.Reading) string {
 			return x.ID()
 		}
 	}
-	if a.Subject.Kind == "check" && a.Subject.ID() == b.Subject.ID() {
+	if a.Subject.ID() == b.Subject.ID() && !slices.Contains([]string{"", "cluster", "namespace", "region", "zone"}, a.Subject.Kind) {
 		return a.Subject.ID()
 	}
 	return ""
@@ -324,9 +363,17 @@ func alike(a, m *Alone) bool {
 	if a.Reading.Rule != m.Reading.Rule || a.Reading.Rule == "" || a.Reading.Severity.Value != m.Reading.Severity.Value || !compatible(a.Reading, m.Reading) {
 		return false
 	}
-	x, y := owner(a.Reading, "namespace"), owner(m.Reading, "namespace")
-	return x == "" || y == "" || x == y
+	return !differ(a.Reading, m.Reading, "namespace") && !differ(a.Reading, m.Reading, "site")
 }
+
+// differ says that both name an owner of a kind, and not the same.
+func differ(a, b *alerting.Reading, kind string) bool {
+	x, y := owner(a, kind), owner(b, kind)
+	return x != "" && y != "" && x != y
+}
+
+// comesAndGoes says that an alarm has started several times lately: it tells of itself.
+func (a *Alone) comesAndGoes() bool { return a.Fact.Flapping || len(a.Fact.Starts) >= 3 }
 
 func owner(r *alerting.Reading, kind string) string {
 	for _, o := range r.Owners {
@@ -345,7 +392,7 @@ func compatible(a, b *alerting.Reading) bool {
 		return false
 	}
 	for _, kind := range []string{"zone", "region", "environment"} {
-		if x, y := owner(a, kind), owner(b, kind); x != "" && y != "" && x != y {
+		if differ(a, b, kind) {
 			return false
 		}
 	}
@@ -363,7 +410,8 @@ func inTime(a *Alone, g *group) bool {
 	return !g.first.IsZero() && (!a.Fact.Began().After(g.first.Add(joinWithin)) && near(a.Fact.Began(), g.first) || a.onset(g.first))
 }
 
-func worse(a *Alone, g *group) bool { return a.wakes() && a.Priority < g.best() }
+// worse says that an alarm would hide behind less than it is. What nobody was told of yet hides nothing.
+func worse(a *Alone, g *group) bool { return a.wakes() && g.told != 0 && a.Priority < g.told }
 
 // own says that an alarm is about a thing that fails by itself: nothing else brings it about.
 func (a *Alone) own() bool { return !a.Reading.Follows }
@@ -381,9 +429,8 @@ func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 		return alerting.Joined{}, false
 	}
 	x, y := root.Reading, a.Reading
-	unread := x.Kind.Trust <= alerting.Guessed && y.Kind.Trust <= alerting.Guessed
 	switch {
-	case x.Rank < y.Rank, x.Rank == y.Rank && unread:
+	case x.Rank <= y.Rank:
 	case x.Users() && y.Users():
 	case y.Rank < x.Rank && !root.own():
 	default:
@@ -393,8 +440,12 @@ func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 	if y.Rank < x.Rank {
 		j.Why = fmt.Sprintf("began within %s of %s, which can follow from it", spoken(joinWithin), x.Rule)
 	}
-	if x.Scope != "" && x.Scope == y.Scope && x.Kind.Trust >= alerting.Catalogue && y.Kind.Trust >= alerting.Catalogue {
-		j.Trust, j.Why = alerting.Catalogue, j.Why+", in "+x.Scope
+	apart := slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Joined.Leads && differ(m.Reading, y, "site") })
+	if apart {
+		j.Leads = false
+	}
+	if !apart && x.Scope != "" && x.Scope == y.Scope && (x.Rank != y.Rank || x.Users() && y.Users()) && x.Kind.Trust >= alerting.Catalogue && y.Kind.Trust >= alerting.Catalogue {
+		j.Trust, j.Why, j.Leads = alerting.Catalogue, j.Why+", in "+x.Scope, j.Leads || y.Rank < x.Rank
 	}
 	return j, true
 }
@@ -410,24 +461,21 @@ func (a *Alone) chore() bool {
 
 // rolled is until when an alarm is waited for because others of its rule, on other subjects, were told and have ended by
 // themselves within minutes: most likely it does so, too. Whoever is harmed or asks for a page is never waited for.
-func (t *together) rolled(a *Alone, list []*Alone) time.Time {
-	root := a.Reading
+func (t *together) rolled(a *Alone) time.Time {
 	if !a.Fact.Firing() || !a.wakes() || a.Priority == alerting.P1 || a.Told != 0 {
 		return time.Time{}
 	}
 	var longest time.Duration
 	told := false
-	for _, m := range list {
-		if m == a || m.Fact.Firing() || m.Reading.Rule != root.Rule || !compatible(m.Reading, root) || m.Fact.Ended.After(a.Fact.Began()) {
+	for _, m := range t.passed {
+		if m.Rule != a.Reading.Rule || m.Scope != a.Reading.Scope || m.Ended.After(a.Fact.Began()) || m.ID == a.Fact.ID {
 			continue
 		}
-		if d := m.Fact.Ended.Sub(m.Fact.Began()); d > longest {
-			longest = d
-		}
-		told = told || m.Joined.Leads
+		longest = max(longest, m.Ended.Sub(m.Began))
+		told = told || m.Told
 	}
-	if !told || longest == 0 || longest > 2*rollMost {
+	if !told || longest > 2*rollMost {
 		return time.Time{}
 	}
-	return a.Fact.Began().Add(min(longest+time.Minute, rollMost))
+	return a.Fact.Began().Add(min(max(2*longest, longest+2*time.Minute), rollMost))
 }

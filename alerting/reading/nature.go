@@ -210,7 +210,7 @@ func follows(r *alerting.Reading) bool {
 	case "hygiene", "config", "change", "heartbeat":
 		return false
 	case "saturation":
-		return r.Layer.Value != "storage" && r.Impact.Value != "data"
+		return r.Layer.Value != "storage"
 	}
 	return r.Subject.Kind != KindVolume && r.Subject.Kind != KindDevice
 }
