@@ -17,7 +17,8 @@ type Fact struct {
 	Layer    string          // see LabelLayer
 	Entity   topology.Entity // the subject
 	Known    bool            // the graph has the subject
-	Evidence []Evidence      // where severity, kind, layer and subject come from; empty: from labels of our own
+	Reading  *Reading        // of an alarm whose rule knows nothing of ordering; nil: labels of our own say all
+	Joined   Joined          // with which others it is told, where the graph does not know its subject
 
 	First    time.Time   // when this router heard of it first, this time
 	Ended    time.Time   // zero while it fires
@@ -33,10 +34,11 @@ type Fact struct {
 
 // Past is what explaining needs of the step before.
 type Past struct {
-	Problem string // ID of the problem that the alarm belonged to; empty: none
-	Led     bool   // it was the root or the head of that problem
-	Told    bool   // an incident was opened for it, and is not over
-	Acked   bool   // a person acknowledged that incident
+	Problem string   // ID of the problem that the alarm belonged to; empty: none
+	Led     bool     // it was the root or the head of that problem
+	Told    bool     // an incident was opened for it, and is not over
+	Acked   bool     // a person acknowledged that incident
+	Page    Priority // of that incident's page; 0: none
 }
 
 // Firing says that the alarm has not ended.
@@ -57,14 +59,6 @@ func (f *Fact) Began() time.Time {
 		return f.StartsAt
 	}
 	return f.First
-}
-
-// Evidence says how one property of an alarm was found out.
-type Evidence struct {
-	Property string // severity, subject, kind, layer, impact, identity
-	Value    string
-	From     string // the label, the catalogue's entry, the word of the lexicon
-	Guessed  bool   // by lexicon or likeness; else certain
 }
 
 // Verdict is what diagnosis says of one alarm.

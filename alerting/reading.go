@@ -54,6 +54,16 @@ type Reading struct {
 // Users says that users are harmed, as far as is read.
 func (r *Reading) Users() bool { return r.Impact.Value == "users" }
 
+// Chore says that it is housekeeping by the words of a public rule or plugin, and harms nobody.
+func (r *Reading) Chore() bool {
+	return r.Kind.Value == "hygiene" && r.Impact.Value == "none" && r.Kind.Trust >= Catalogue
+}
+
+// Effect says that it reads as something that follows from something else.
+func (r *Reading) Effect() bool {
+	return r.Kind.Value == "liveness" || r.Kind.Value == "errors" || r.Kind.Value == "latency"
+}
+
 // Subject is what an alarm is about.
 type Subject struct {
 	Kind  string // container, pod, device, volume, queue, database, target, route, check, node, workload, job, namespace, service, cluster, zone, region

@@ -26,6 +26,7 @@ type Settings struct {
 	MaxAlarms  int                                   `yaml:"max_alarms"`  // kept at once; user-impact symptoms are never refused for it
 	RouteBy    func(labels map[string]string) string `yaml:"-"`           // name of the route of an alarm; nil: all "default"
 	LowRoute   string                                `yaml:"-"`           // name of the route of what wakes nobody; empty: that of the others
+	Read       func(Alarm) Reading                   `yaml:"-"`           // reads alarms whose rules know nothing of ordering; nil: with the defaults of package reading
 	TellP4     bool                                  `yaml:"-"`           // P4 is told like P3, and not on the board alone
 }
 
@@ -36,6 +37,7 @@ type Waits struct {
 	CauseAlone       time.Duration `yaml:"cause_alone"`
 	Ephemeral        time.Duration `yaml:"ephemeral"` // liveness of a node that its group replaces
 	RollUp           time.Duration `yaml:"roll_up"`   // common mode alone, and a part that speaks for its whole: the whole may have a rule
+	Foreign          time.Duration `yaml:"foreign"`   // P2 of a rule that knows nothing of ordering; twice that where it reads as an effect
 	Low              time.Duration `yaml:"low"`       // P3
 	Most             time.Duration `yaml:"most"`      // all of these together, while causes replace each other
 }
@@ -96,7 +98,7 @@ func DefaultSettings() Settings {
 		Fleet: "binnacle",
 		Wait: Waits{
 			SymptomWithCause: 3 * time.Second, SymptomAlone: 15 * time.Second, CauseAlone: 20 * time.Second,
-			RollUp: 30 * time.Second, Low: time.Minute, Most: time.Minute, Ephemeral: 180 * time.Second,
+			RollUp: 30 * time.Second, Foreign: 45 * time.Second, Low: time.Minute, Most: time.Minute, Ephemeral: 180 * time.Second,
 		},
 		Hold:       Holds{Connected: 5 * time.Minute, Unrelated: time.Minute, P3: 30 * time.Minute, HarmIn: 10 * time.Minute},
 		Resolve:    Resolves{Quiet: time.Minute, AfterCause: 5 * time.Minute, AfterAcked: 3 * time.Minute, ReturnWithin: 10 * time.Minute, Reopen: 15 * time.Minute},
@@ -124,6 +126,7 @@ func (s Settings) Validate() error {
 		{"wait.cause_alone", s.Wait.CauseAlone, 0, 5 * time.Minute},
 		{"wait.ephemeral", s.Wait.Ephemeral, 0, 30 * time.Minute},
 		{"wait.roll_up", s.Wait.RollUp, 0, 5 * time.Minute},
+		{"wait.foreign", s.Wait.Foreign, 0, 5 * time.Minute},
 		{"wait.low", s.Wait.Low, 0, 30 * time.Minute},
 		{"wait.most", s.Wait.Most, 0, 10 * time.Minute},
 		{"hold.connected", s.Hold.Connected, 0, 15 * time.Minute},

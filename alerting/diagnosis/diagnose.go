@@ -15,7 +15,8 @@ type Input struct {
 	Walks    *Walks               // the graph
 	Born     map[string]time.Time // when a subject came into the graph, of those that came later
 	Settings alerting.Settings
-	Serial   uint64 // of the last problem that was named
+	Serial   uint64            // of the last problem that was named
+	Passed   []alerting.Passed // alarms of others that came and went lately
 }
 
 // Result is what it makes of them.
@@ -38,12 +39,14 @@ func Diagnose(in Input) Result {
 		slab[n].Fact = f
 		verdicts = append(verdicts, &slab[n])
 	}
+	roots := fold(in, s, verdicts)
 	groups := groupAlarms(in, s, verdicts)
 	verdicts = append(verdicts, groups...)
 	var wake wake
 	wake.add(judge(in, s, verdicts))
 	e := newExplainer(in, s, verdicts)
-	wake.add(e.explain())
+	wake.add(roots.next)
+	wake.add(e.explain(roots))
 	ps, serial := problems(in, verdicts)
 	out := Result{Alarms: verdicts, Problems: ps, Next: wake.at, Serial: serial, explain: e}
 	for _, g := range groups {

@@ -34,15 +34,15 @@ func newExplainer(in Input, s *standing, all []*alerting.Verdict) *explainer {
 }
 
 // explain sets By and Why of each alarm. It returns when time alone changes an answer.
-func (e *explainer) explain() time.Time {
+func (e *explainer) explain(roots folded) time.Time {
 	var wake wake
 	for _, a := range e.all {
 		switch {
 		case a.Always():
-		case a.Foreign() && !a.Known: // hidden by nothing but what stands for it
-			if a.In != nil {
-				a.By, a.Why = a.In, "one of many alike"
-			}
+		case a.In != nil && !a.Known:
+			a.By, a.Why = a.In, "one of many alike"
+		case a.Foreign() && !a.Known, a.Group() && !a.Known && len(a.Parts) > 0 && a.Parts[0].Reading != nil:
+			a.By, a.Why = roots.of(a)
 		default:
 			var until time.Time
 			a.By, a.Why, until = e.cause(a)

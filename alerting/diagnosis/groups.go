@@ -92,7 +92,7 @@ func (g *gatherer) lingering(was *alerting.Fact, verdicts []*alerting.Verdict) *
 // gather adds an alarm to all that it may have in common with others.
 func (g *gatherer) gather(v *alerting.Verdict) {
 	if !v.Known && ordinary(v) {
-		g.strangers(v).add(v, cmp.Or(v.Entity.ID, v.ID))
+		g.strangers(v).add(v, whose(v))
 	}
 	if !v.Known || v.Entity.Kind != topology.KindHost && v.Entity.Kind != topology.KindNode {
 		return
@@ -131,7 +131,7 @@ const (
 // alarm they stay so until the last of them ended.
 func (g *gatherer) strangers(v *alerting.Verdict) *common {
 	owner := cmp.Or(v.Labels[alerting.LabelCluster], v.Labels[alerting.LabelService], v.Labels["job"])
-	key := "common//" + owner + "/" + v.Rule()
+	key := "common//" + owner + "/" + v.Rule() + "/" + v.Joined.With
 	return g.group(key, func() *common {
 		c := &common{target: topology.Entity{ID: cmp.Or(owner, v.Rule())}, need: alike}
 		if was := g.before[key]; was != nil && was.Firing() {
@@ -139,6 +139,14 @@ func (g *gatherer) strangers(v *alerting.Verdict) *common {
 		}
 		return c
 	})
+}
+
+// whose is what an alarm is about, as far as can be told: an exporter's address is that of all that it speaks of.
+func whose(v *alerting.Verdict) string {
+	if v.Reading != nil {
+		return cmp.Or(v.Reading.Subject.ID(), v.ID)
+	}
+	return cmp.Or(v.Entity.ID, v.ID)
 }
 
 func (g *gatherer) zone(az, rule string) *common {

@@ -78,14 +78,25 @@ type weighed struct {
 
 // weigh looks at another alarm.
 func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
-	w.Verdict, w.impact, w.critical = v, v.Labels[alerting.LabelImpact], v.Severity == "critical"
+	w.Verdict, w.impact, w.critical = v, impactOf(v.Fact), v.Severity == "critical"
 	w.harm, w.harmful = harmIn(v.Fact)
 	w.spare, w.redundant = s.spare(v.Fact)
 	w.unreplaced, w.due = s.unreplaced(in, v.Fact)
 }
 
+// impactOf is whom an alarm harms: as its rule says, else as what is urgent of others reads.
+func impactOf(f *alerting.Fact) string {
+	if f.Reading != nil && f.Severity == "critical" {
+		return f.Reading.Impact.Value
+	}
+	return f.Labels[alerting.LabelImpact]
+}
+
 // priority is that of an alarm that stands alone: the author's last word, then the table, then what flapping lowers.
 func (w *weighed) priority(set alerting.Settings) (alerting.Priority, string) {
+	if r := w.Reading; r != nil && r.Priority > 0 {
+		return r.Priority, "the rule says " + r.Priority.String()
+	}
 	if p, ok := labelled(w.Verdict); ok {
 		return p, "the rule says " + p.String()
 	}
@@ -146,10 +157,13 @@ func either(critical, other string) func(*weighed) string {
 
 // table is the whole of how priorities come about; the first row that fits counts.
 var table = []row{
+	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Idle }, alerting.P5, alerting.P5, says("it asks for nothing that a person could do")},
 	{func(w *weighed) bool { return w.Severity == "info" }, alerting.P5, alerting.P5, says("for the record")},
 	{func(w *weighed) bool { return w.Symptom }, alerting.P1, alerting.P3, either("users are hurt now", "users begin to feel it")},
 	{func(w *weighed) bool { return w.impact == "data" }, alerting.P1, alerting.P2, says("data is at risk")},
 	{func(w *weighed) bool { return w.impact == "quorum" || w.Kind == "quorum" }, alerting.P1, alerting.P2, says("quorum is at risk")},
+	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Severity.Value == "low" }, alerting.P4, alerting.P4, func(w *weighed) string { return "low by its author: " + w.Reading.Severity.From }},
+	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Chore() }, alerting.P3, alerting.P3, func(w *weighed) string { return "a chore, nothing is broken: " + w.Reading.Kind.From }},
 	{func(w *weighed) bool { return w.harmful && w.harm <= harmSoon }, alerting.P2, alerting.P2, func(w *weighed) string { return "harm in " + plain(w.harm) }},
 	{func(w *weighed) bool { return w.Kind == "partition" }, alerting.P2, alerting.P2, says("a partition does not heal by itself")},
 	{func(w *weighed) bool { return w.Group() && w.Kind == "liveness" }, alerting.P3, alerting.P3, says("only heartbeats are missing: we are blind, nothing else says that they are down")},

@@ -14,10 +14,7 @@ import (
 func problems(in Input, verdicts []*alerting.Verdict) ([]*alerting.Problem, uint64) {
 	var out []*alerting.Problem
 	for _, v := range verdicts {
-		root := v
-		for root.By != nil {
-			root = root.By
-		}
+		root := rootOf(v)
 		if !v.Firing() && v != root {
 			continue
 		}
@@ -29,6 +26,11 @@ func problems(in Input, verdicts []*alerting.Verdict) ([]*alerting.Problem, uint
 		}
 		p.Members = append(p.Members, v)
 		v.Of = p
+	}
+	for _, v := range verdicts { // what the page named and has ended stands for its problem while others of it fire
+		if root := rootOf(v); v.Of == nil && v.Joined.Leads {
+			v.Of = root.Of
+		}
 	}
 	out = slices.DeleteFunc(out, func(p *alerting.Problem) bool {
 		over := !p.Root.Past.Told && !slices.ContainsFunc(p.Members, func(v *alerting.Verdict) bool { return v.Firing() })
@@ -43,6 +45,13 @@ func problems(in Input, verdicts []*alerting.Verdict) ([]*alerting.Problem, uint
 	serial := name(in, out)
 	slices.SortFunc(out, worse)
 	return out, serial
+}
+
+func rootOf(v *alerting.Verdict) *alerting.Verdict {
+	for v.By != nil {
+		v = v.By
+	}
+	return v
 }
 
 // serious says that an alarm makes its problem what it is: the root, what users notice, and other causes; not what merely

@@ -43,7 +43,7 @@ type group struct {
 // bring two together: a label edge (both name one pod, host, address or database), one rule in one place, or a guess: both
 // may be parts of one disturbance, because they began within minutes of each other in one place and by what they read one can
 // follow from the other. after is how long the end of a cause explains; list must be in a fixed order.
-func Together(now time.Time, after time.Duration, list []*Alone, passed []alerting.Passed) map[string]alerting.Joined {
+func Together(now time.Time, after time.Duration, list []*Alone, passed []alerting.Passed) (out map[string]alerting.Joined, next time.Time) {
 	t := &together{now: now, after: after, passed: passed, groups: map[string]*group{}}
 	for _, a := range list {
 		if a.Joined.With != "" {
@@ -59,7 +59,7 @@ func Together(now time.Time, after time.Duration, list []*Alone, passed []alerti
 			fresh = append(fresh, a)
 		}
 	}
-	slices.SortStableFunc(fresh, earlier)
+	slices.SortStableFunc(fresh, older)
 	for _, wakes := range []bool{true, false} {
 		for _, a := range fresh {
 			if a.wakes() == wakes { // those that wake first: they are what the others follow
@@ -68,16 +68,29 @@ func Together(now time.Time, after time.Duration, list []*Alone, passed []alerti
 		}
 	}
 	t.absorb()
-	out := make(map[string]alerting.Joined, len(list))
+	out = make(map[string]alerting.Joined, len(list))
 	for _, a := range list {
 		a.Joined.Rolled = t.rolled(a)
 		a.Joined.Told = t.group(a.Joined.With).told
 		out[a.Fact.ID] = a.Joined
+		t.due(a)
 	}
-	return out
+	return out, t.wake.at
 }
 
-func earlier(a, b *Alone) int {
+// due notes when time alone changes what an alarm is told with.
+func (t *together) due(a *Alone) {
+	if a.guessed() && a.Fact.Firing() && a.wakes() {
+		t.wake.add(a.Joined.At.Add(guessHolds))
+	}
+	if a.Joined.Leads && !a.Fact.Firing() {
+		if end := a.Fact.Ended.Add(t.linger(t.group(a.Joined.With)) + time.Second); end.After(t.now) {
+			t.wake.add(end)
+		}
+	}
+}
+
+func older(a, b *Alone) int {
 	return cmp.Or(a.Fact.Began().Compare(b.Fact.Began()), cmp.Compare(a.Reading.Rank, b.Reading.Rank), cmp.Compare(a.Fact.ID, b.Fact.ID))
 }
 
@@ -85,6 +98,7 @@ type together struct {
 	now    time.Time
 	after  time.Duration
 	passed []alerting.Passed
+	wake   wake
 	groups map[string]*group
 }
 
@@ -126,18 +140,15 @@ func (g *group) root() *Alone {
 	return Root(g.members)
 }
 
-// Root is the best cause among alarms that are told together: of those that wake the one of the best rank, then the oldest.
+// Root is the best cause among alarms that are told together: of those that lead and fire the one of the best rank, then of the
+// rule that fires most, then the oldest.
 func Root(members []*Alone) *Alone {
-	var best *Alone
+	many := map[string]int{}
 	for _, m := range members {
-		if best == nil || better(m, best) {
-			best = m
+		if m.Fact.Firing() {
+			many[m.Reading.Rule]++
 		}
 	}
-	return best
-}
-
-func better(a, b *Alone) bool {
 	score := func(m *Alone) int {
 		n := 0
 		for _, bad := range []bool{!m.Joined.Leads, !m.Fact.Firing(), !m.wakes()} {
@@ -148,11 +159,13 @@ func better(a, b *Alone) bool {
 		}
 		return n
 	}
-	return cmp.Or(cmp.Compare(score(a), score(b)), earlierRank(a, b)) < 0
+	return slices.MinFunc(members, func(a, b *Alone) int {
+		return cmp.Or(cmp.Compare(score(a), score(b)), cmp.Compare(a.Reading.Rank, b.Reading.Rank), cmp.Compare(many[b.Reading.Rule], many[a.Reading.Rule]), older(a, b))
+	})
 }
 
-func earlierRank(a, b *Alone) int {
-	return cmp.Or(cmp.Compare(a.Reading.Rank, b.Reading.Rank), earlier(a, b))
+func betterRank(a, b *Alone) int {
+	return cmp.Or(cmp.Compare(a.Reading.Rank, b.Reading.Rank), older(a, b))
 }
 
 // release ends what time alone ends: what a guess folded stands apart when it still fires after guessHolds, and everything
@@ -183,7 +196,7 @@ func (t *together) release(g *group) {
 	if len(free) == 0 {
 		return
 	}
-	slices.SortStableFunc(free, func(a, b *Alone) int { return cmp.Or(cmp.Compare(a.Priority, b.Priority), earlierRank(a, b)) })
+	slices.SortStableFunc(free, func(a, b *Alone) int { return cmp.Or(cmp.Compare(a.Priority, b.Priority), betterRank(a, b)) })
 	id := fmt.Sprintf("%s+%d", free[0].Fact.ID, t.now.Unix())
 	why := "still fires " + spoken(guessHolds) + " after it was thought to follow from something else"
 	if over {
@@ -197,8 +210,8 @@ func (t *together) release(g *group) {
 	}
 }
 
-// lingerMost bounds how long after a long trouble its effects may take to end.
-const lingerMost = 15 * time.Minute
+// LingerMost bounds how long after a long trouble its effects may take to end.
+const LingerMost = 15 * time.Minute
 
 // linger is how long what a group explains may outlive it: what was down for an hour takes minutes to catch up.
 func (t *together) linger(g *group) time.Duration {
@@ -208,7 +221,7 @@ func (t *together) linger(g *group) time.Duration {
 			longest = max(longest, m.Fact.Ended.Sub(m.Fact.Began()))
 		}
 	}
-	return min(max(t.after, longest/5), max(t.after, lingerMost))
+	return min(max(t.after, longest/5), max(t.after, LingerMost))
 }
 
 func (a *Alone) guessed() bool { return a.Joined.Trust == alerting.Guessed && !a.Joined.Leads }
@@ -254,7 +267,7 @@ func (t *together) absorb() {
 		}
 		for _, other := range ids {
 			g := t.groups[other]
-			if g == low || len(g.members) == 0 || g.first.IsZero() || g.best() > low.best() || !low.first.IsZero() && g.told == 0 && (g.best() == low.best() && earlier(g.root(), low.root()) > 0) {
+			if g == low || len(g.members) == 0 || g.first.IsZero() || g.best() > low.best() || !low.first.IsZero() && g.told == 0 && (g.best() == low.best() && older(g.root(), low.root()) > 0) {
 				continue
 			}
 			if t.move(low, g) {
@@ -294,7 +307,7 @@ func (t *together) move(low, g *group) bool {
 
 // relate says whether an alarm belongs to a group, and by what.
 func (t *together) relate(a *Alone, g *group) (alerting.Joined, bool) {
-	if len(g.members) == 0 || a.Priority == alerting.P5 || a.Fact.Silence != "" || a.Joined.Left == g.id || slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Joined.Left != "" && !alike(a, m) }) {
+	if len(g.members) == 0 || a.Priority == alerting.P5 || a.Fact.Silence != "" || a.Joined.Left == g.id || slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Joined.Left != "" && !oneRule(a, m) }) {
 		return alerting.Joined{}, false
 	}
 	for _, m := range g.members {
@@ -302,14 +315,14 @@ func (t *together) relate(a *Alone, g *group) (alerting.Joined, bool) {
 			continue
 		}
 		if why, ok := edge(a, m, g); ok {
-			return alerting.Joined{Trust: alerting.Certain, Why: why, Leads: m.Joined.Leads && alike(a, m) || a.felt()}, true
+			return alerting.Joined{Trust: alerting.Certain, Why: why, Leads: a.wakes()}, true
 		}
 	}
 	if !slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Fact.Firing() && !m.comesAndGoes() }) {
 		return alerting.Joined{}, false // what is over, or always comes and goes, tells of no disturbance
 	}
 	for _, m := range g.members {
-		if m.Fact.Firing() && alike(a, m) && inTime(a, g) && !worse(a, g) {
+		if m.Fact.Firing() && oneRule(a, m) && inTime(a, g) && !graver(a, g) {
 			return alerting.Joined{Trust: alerting.Certain, Why: "one rule, one place", Leads: m.Joined.Leads}, true
 		}
 	}
@@ -326,7 +339,7 @@ func edge(a, m *Alone, g *group) (string, bool) {
 	why := "both name " + shared
 	down := m.Reading.Kind.Value == "down" && m.Reading.Layer.Value == "node" && m.Reading.Kind.Trust >= alerting.Catalogue && strings.HasPrefix(shared, "node:")
 	switch {
-	case worse(a, g):
+	case graver(a, g):
 		return "", false
 	case down:
 		return why + ", which is down", true
@@ -358,8 +371,8 @@ func sharedOwner(a, b *alerting.Reading) string {
 	return ""
 }
 
-// alike alarms are of one rule in one place: one namespace where they have one, one site, one cluster.
-func alike(a, m *Alone) bool {
+// oneRule says that two alarms are of one rule in one place: one namespace where they have one, one site, one cluster.
+func oneRule(a, m *Alone) bool {
 	if a.Reading.Rule != m.Reading.Rule || a.Reading.Rule == "" || a.Reading.Severity.Value != m.Reading.Severity.Value || !compatible(a.Reading, m.Reading) {
 		return false
 	}
@@ -410,8 +423,8 @@ func inTime(a *Alone, g *group) bool {
 	return !g.first.IsZero() && (!a.Fact.Began().After(g.first.Add(joinWithin)) && near(a.Fact.Began(), g.first) || a.onset(g.first))
 }
 
-// worse says that an alarm would hide behind less than it is. What nobody was told of yet hides nothing.
-func worse(a *Alone, g *group) bool { return a.wakes() && g.told != 0 && a.Priority < g.told }
+// graver says that an alarm would hide behind less than it is. What nobody was told of yet hides nothing.
+func graver(a *Alone, g *group) bool { return a.wakes() && g.told != 0 && a.Priority < g.told }
 
 // own says that an alarm is about a thing that fails by itself: nothing else brings it about.
 func (a *Alone) own() bool { return !a.Reading.Follows }
@@ -425,7 +438,7 @@ func (a *Alone) felt() bool {
 // the same place, and one of the two can follow from the other.
 func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 	root := g.root()
-	if a.own() || !inTime(a, g) || worse(a, g) || !compatible(a.Reading, root.Reading) || root.chore() || a.chore() && a.wakes() {
+	if a.own() || !inTime(a, g) || graver(a, g) || !compatible(a.Reading, root.Reading) || root.chore() || a.chore() && a.wakes() {
 		return alerting.Joined{}, false
 	}
 	x, y := root.Reading, a.Reading

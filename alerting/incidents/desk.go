@@ -75,6 +75,9 @@ func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
 		}
 	}
 	for _, v := range in.Alarms {
+		if d.byAlarm[v.ID] == nil && v.Of != nil { // it ended, and others go on with its problem
+			d.byAlarm[v.ID] = d.byAlarm[v.Of.Root.ID]
+		}
 		if v.Kind == "change" {
 			d.changes = append(d.changes, v)
 		}
@@ -104,7 +107,7 @@ func (d *Desk) Told() map[string]Told {
 	for _, i := range d.incidents {
 		for _, id := range i.core {
 			if _, ok := out[id]; !ok {
-				out[id] = Told{Acked: i.rec.AckedBy != ""}
+				out[id] = Told{Acked: i.rec.AckedBy != "", Page: i.rec.Page.Priority}
 			}
 		}
 	}
@@ -112,4 +115,7 @@ func (d *Desk) Told() map[string]Told {
 }
 
 // Told is what a person was told of an alarm: there is an incident.
-type Told struct{ Acked bool }
+type Told struct {
+	Acked bool
+	Page  alerting.Priority
+}

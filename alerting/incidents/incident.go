@@ -84,7 +84,7 @@ const maxCore = 64
 func core(p *alerting.Problem) []string {
 	out := []string{p.Head.ID}
 	for _, v := range p.Members {
-		if v != p.Head && (v == p.Root || v.Serious) && len(out) < maxCore {
+		if v != p.Head && (v == p.Root || v.Serious || v.Joined.Leads) && len(out) < maxCore {
 			out = append(out, v.ID)
 		}
 	}

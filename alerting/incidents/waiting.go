@@ -71,10 +71,30 @@ func (d *Desk) ready(x *item) time.Time {
 	if most := first.Add(d.set.Wait.Most); !first.IsZero() && most.Before(ready) {
 		ready = most
 	}
+	if symptom.IsZero() {
+		ready = later(ready, d.foreign(x))
+	}
 	if symptom.IsZero() && x.Root.Ephemeral {
 		ready = later(ready, x.Root.First.Add(d.set.Wait.Ephemeral))
 	}
 	return d.listening(x, ready)
+}
+
+// foreign is when a P2 of others has waited long enough: their rules are evaluated each half or whole minute, and the cause
+// may be told last. One of several that come and go one after the other is waited for a little longer than those took.
+func (d *Desk) foreign(x *item) time.Time {
+	root := x.Root
+	if len(root.Parts) > 0 && !root.Known {
+		root = root.Parts[0]
+	}
+	if root.Reading == nil || root.Known || x.Priority != alerting.P2 {
+		return time.Time{}
+	}
+	wait := d.set.Wait.Foreign
+	if root.Reading.Effect() {
+		wait *= 2
+	}
+	return later(root.First.Add(wait), root.Joined.Rolled)
 }
 
 // firsts are when the first alarm in a problem that would wake a person was heard of, and the first that users notice.

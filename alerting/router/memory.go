@@ -26,6 +26,7 @@ type memory struct {
 	origins  map[string]time.Time // when each source and host was last sent of: all that is known of alarms of an earlier life
 	sending  senders
 	rules    map[string]time.Time // last start of each rule, for novelty
+	passed   []alerting.Passed    // alarms of others that would have woken a person and ended lately, in order
 	refused  int                  // alarms that found no room
 	lost     int                  // alarms out of contact: any batch of their sender may end them
 	unknown  int                  // alarms of an earlier life that nobody has repeated yet: any word of a sender may end them
@@ -136,6 +137,9 @@ const week = 7 * 24 * time.Hour
 
 // start counts a start of an alarm, for flapping and novelty.
 func (m *memory) start(now time.Time, f *alerting.Fact, in alerting.Alarm) {
+	if !f.Ended.IsZero() && now.Sub(f.Ended) > diagnosis.LingerMost {
+		f.Joined = alerting.Joined{}
+	}
 	f.First, f.Ended = now, time.Time{}
 	starts := make([]time.Time, 0, len(f.Starts)+1)
 	for _, t := range f.Starts {
@@ -166,8 +170,8 @@ func recent(times []time.Time, now time.Time, within time.Duration) int {
 // locate reads what the labels say.
 func (m *memory) locate(f *alerting.Fact) {
 	f.Kind, f.Layer = strings.ToLower(f.Labels[alerting.LabelKind]), strings.ToLower(f.Labels[alerting.LabelLayer])
-	f.Severity = strings.ToLower(f.Labels[alerting.LabelSeverity])
 	f.Entity, f.Known = m.walks.Graph.Place(f.Labels)
+	m.read(f)
 }
 
 // end notes that an alarm ended, as its sender says. It returns whether that is news.
@@ -177,6 +181,7 @@ func (m *memory) end(now time.Time, id, by string) bool {
 		return false
 	}
 	m.alarms[id] = over(f, now)
+	m.pass(m.alarms[id])
 	m.sending.forget(id)
 	return true
 }
@@ -244,7 +249,7 @@ func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, gr
 		if f.Lost {
 			m.lost++
 		}
-		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause
+		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause || f.Joined.Leads && now.Sub(f.Ended) <= diagnosis.LingerMost
 		if counts {
 			f = m.recall(f, active, told)
 			facts = append(facts, f)
@@ -329,7 +334,7 @@ func (m *memory) sentOthers(w *wake, f *alerting.Fact) bool {
 func (m *memory) recall(f *alerting.Fact, active []alerting.Silence, told map[string]incidents.Told) *alerting.Fact {
 	past, silence := f.Past, f.Silence
 	t, ok := told[f.ID]
-	past.Told, past.Acked = ok, t.Acked
+	past.Told, past.Acked, past.Page = ok, t.Acked, t.Page
 	if !f.Group() {
 		silence = ""
 		for _, s := range active {
@@ -355,7 +360,7 @@ func (m *memory) remember(found diagnosis.Result) {
 		if v.Of != nil {
 			past.Problem, past.Led = v.Of.ID, v == v.Of.Root || v == v.Of.Head
 		}
-		if past == v.Past {
+		if past == v.Past && !m.joinedAnew(v.Fact) {
 			continue
 		}
 		f := clone(v.Fact)

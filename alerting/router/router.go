@@ -11,6 +11,7 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/diagnosis"
 	"github.com/navcloud/binnacle/alerting/incidents"
+	"github.com/navcloud/binnacle/alerting/reading"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
@@ -30,6 +31,9 @@ type Router struct {
 
 // New makes a router. The settings must be valid.
 func New(s alerting.Settings) *Router {
+	if s.Read == nil {
+		s.Read = reading.New(reading.DefaultSettings()).Read
+	}
 	return &Router{set: s, memory: newMemory(s), desk: incidents.New(s)}
 }
 
@@ -55,7 +59,7 @@ func (r *Router) Step(now time.Time, in []alerting.Input) (out []alerting.Action
 	}
 	facts, groups, aged := r.memory.facts(now, r.desk.Told())
 	r.found = diagnosis.Diagnose(diagnosis.Input{
-		Now: now, Facts: facts, Groups: groups, Walks: r.memory.walks, Born: r.memory.born, Settings: r.set, Serial: r.serial,
+		Now: now, Facts: facts, Groups: groups, Walks: r.memory.walks, Born: r.memory.born, Settings: r.set, Serial: r.serial, Passed: r.memory.passed,
 	})
 	r.serial = r.found.Serial
 	r.memory.remember(r.found)

@@ -206,26 +206,28 @@ func TestTimelines(t *testing.T) {
 		"a foreign critical alarm pages as P2": func(w *world) {
 			w.fire(alerting.Alarm{Labels: map[string]string{alerting.LabelRule: "Theirs", alerting.LabelSeverity: "critical", "job": "x"}})
 			w.wait(time.Minute)
-			w.want("20s trigger P2 Theirs")
+			w.want("45s trigger P2 Theirs")
 		},
-		"strangers of one rule and one owner are one page, which stays until the last is over": func(w *world) {
+		"strangers of one rule and one owner, with what else their hosts tell, are one page, which stays until the last is over": func(w *world) {
 			for n := range 12 {
 				w.fire(stranger("Theirs", n), stranger("Others", n%2))
 				w.wait(3 * time.Second)
 			}
 			w.wait(4 * time.Minute)
-			w.want("20s trigger P2 Others", "23s trigger P2 Others", "36s trigger P2 Theirs")
-			if rec := w.ledger["binnacle:Theirs:db:1"]; len(rec.Page.Explained) != 12 || rec.Page.Broken != "12 in db: Theirs on db-0" {
+			w.want("45s trigger P2 Theirs")
+			if rec := w.ledger["binnacle:Theirs:db:1"]; len(rec.Page.Explained) != 14 || rec.Page.Broken != "12 in db: Theirs on db-0" {
 				w.t.Errorf("the page is %q of %d", rec.Page.Broken, len(rec.Page.Explained))
 			}
 			for n := range 11 {
 				w.end(stranger("Theirs", n))
 			}
 			w.wait(10 * time.Minute)
-			if len(w.open) != 3 || w.high != 3 {
+			if len(w.open) != 1 || w.high != 1 {
 				w.t.Errorf("open %v after %d pages", w.open, w.high)
 			}
 			w.end(stranger("Theirs", 11))
+			w.end(stranger("Others", 0))
+			w.end(stranger("Others", 1))
 			w.wait(3 * time.Minute)
 			if _, open := w.open["binnacle:Theirs:db:1"]; open {
 				w.t.Error("it is open after the last ended")

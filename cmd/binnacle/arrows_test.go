@@ -55,9 +55,10 @@ var arrows = map[string][]string{
 
 	"alerting":                  {"alerting/topology"},
 	"alerting/topology":         {},
+	"alerting/reading":          {"alerting"},
 	"alerting/diagnosis":        {"agent/words", "alerting", "alerting/topology"}, // it does not see incidents: what it needs of them is in the Fact
 	"alerting/incidents":        {"alerting"},
-	"alerting/router":           {"alerting", "alerting/diagnosis", "alerting/incidents", "alerting/topology"},
+	"alerting/router":           {"alerting", "alerting/diagnosis", "alerting/incidents", "alerting/reading", "alerting/topology"},
 	"alerting/simulate":         {"agent/words", "alerting", "alerting/router", "alerting/topology"},
 	"alerting/rules":            {"alerting", "alerting/simulate", "alerting/topology"},
 	"alerting/people":           {"alerting", "agent/query", "agent/words"},

@@ -1,0 +1,46 @@
+package router
+
+import (
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// read finds what an alarm's severity is, and reads all of it where its rule knows nothing of ordering.
+func (m *memory) read(f *alerting.Fact) {
+	f.Severity, f.Reading = strings.ToLower(f.Labels[alerting.LabelSeverity]), nil
+	if !f.Foreign() {
+		return
+	}
+	r := m.set.Read(f.Alarm)
+	f.Reading = &r
+	if f.Severity = r.Severity.Value; f.Severity == "low" {
+		f.Severity = "warning"
+	}
+}
+
+// Bounds of what is remembered of alarms that came and went.
+const (
+	passedFor = time.Hour
+	maxPassed = 1000
+)
+
+// pass remembers an alarm of others that ended.
+func (m *memory) pass(f *alerting.Fact) {
+	if f.Reading == nil || f.Severity != "critical" {
+		return
+	}
+	m.passed = append(m.passed, alerting.Passed{
+		ID: f.ID, Rule: f.Reading.Rule, Scope: f.Reading.Scope, Began: f.Began(), Ended: f.Ended, Told: f.Past.Told,
+	})
+	for len(m.passed) > maxPassed || f.Ended.Sub(m.passed[0].Ended) > passedFor {
+		m.passed = m.passed[1:]
+	}
+}
+
+// joinedAnew says that an alarm is told with others than before.
+func (m *memory) joinedAnew(f *alerting.Fact) bool {
+	was := m.alarms[f.ID]
+	return was != nil && was.Joined != f.Joined
+}
