@@ -40,8 +40,11 @@ func (m Mapping) Validate() error {
 	if m.Priority != "" && final(m.Priority) == 0 {
 		return fmt.Errorf("priority: have %q, want P1 to P5", m.Priority)
 	}
-	c := m.Relabel
-	if m.says() && (c.Action == "" || c.Action == relabel.Keep) {
+	c := m.filled().Relabel
+	if m.says() {
+		if a := m.Relabel.Action; a != "" && a != relabel.Keep && a != relabel.DefaultRelabelConfig.Action {
+			return fmt.Errorf("action: %s beside severity, kind or priority; want two steps", a)
+		}
 		return nil // it says and changes no label
 	}
 	if err := c.Validate(model.UTF8Validation); err != nil {
@@ -51,6 +54,27 @@ func (m Mapping) Validate() error {
 		return fmt.Errorf("action: %s would lose alarms; silence them instead", c.Action)
 	}
 	return nil
+}
+
+// filled adds Prometheus' defaults to what the operator left out.
+func (m Mapping) filled() Mapping {
+	d, c := relabel.DefaultRelabelConfig, &m.Relabel
+	c.NameValidationScheme = model.UTF8Validation
+	if c.Regex.Regexp == nil {
+		c.Regex = d.Regex
+	}
+	if c.Separator == "" {
+		c.Separator = d.Separator
+	}
+	if c.Replacement == "" && m.Relabel.TargetLabel != "" {
+		c.Replacement = d.Replacement
+	}
+	if m.says() {
+		c.Action = relabel.Keep
+	} else if c.Action == "" {
+		c.Action = d.Action
+	}
+	return m
 }
 
 func (m Mapping) says() bool { return m.Severity != "" || m.Kind != "" || m.Priority != "" }
@@ -68,15 +92,7 @@ func (r *Reader) mapped(labels map[string]string) mapping {
 			relabel.ProcessBuilder(lb, &m.Relabel)
 			continue
 		}
-		probe := m.Relabel
-		probe.Action, probe.NameValidationScheme = relabel.Keep, model.UTF8Validation
-		if probe.Regex.Regexp == nil {
-			probe.Regex = relabel.DefaultRelabelConfig.Regex
-		}
-		if probe.Separator == "" {
-			probe.Separator = ";"
-		}
-		if keep := relabel.ProcessBuilder(promlabels.NewBuilder(lb.Labels()), &probe); !keep {
+		if keep := relabel.ProcessBuilder(promlabels.NewBuilder(lb.Labels()), &m.Relabel); !keep {
 			continue
 		}
 		out.from = fmt.Sprintf("intake.map[%d]", i)

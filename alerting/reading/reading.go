@@ -40,6 +40,11 @@ func New(s Settings) *Reader {
 	if s.ReplicaLabels == nil {
 		s.ReplicaLabels = ReplicaLabels()
 	}
+	steps := make([]Mapping, len(s.Map))
+	for i, m := range s.Map {
+		steps[i] = m.filled()
+	}
+	s.Map = steps
 	return &Reader{set: s, cat: public()}
 }
 

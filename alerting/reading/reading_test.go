@@ -1,12 +1,267 @@
 package reading
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/relabel"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// labelled makes an alarm of "name=value" pairs.
+func labelled(pairs ...string) alerting.Alarm {
+	a := alerting.Alarm{Labels: map[string]string{}, Annotations: map[string]string{}}
+	for _, p := range pairs {
+		k, v, _ := strings.Cut(p, "=")
+		if s, ok := strings.CutPrefix(k, "@"); ok {
+			a.Annotations[s] = v
+			continue
+		}
+		a.Labels[k] = v
+	}
+	return a
+}
+
+func read(pairs ...string) alerting.Reading { return New(DefaultSettings()).Read(labelled(pairs...)) }
 
 func TestCatalogueLoads(t *testing.T) {
 	if _, err := load(); err != nil {
 		t.Fatal(err)
 	}
-	if Size() < 300 {
-		t.Errorf("the catalogue knows %d rules, want 300 or more", Size())
+}
+
+func TestSeverity(t *testing.T) {
+	for name, tc := range map[string]struct {
+		labels   []string
+		want     string
+		priority alerting.Priority
+		unknown  string
+	}{
+		"page":                              {[]string{"severity=page"}, Critical, 0, ""},
+		"in any case":                       {[]string{"severity=CRITICAL"}, Critical, 0, ""},
+		"with space around":                 {[]string{"severity= critical "}, Critical, 0, ""},
+		"a number and a dash":               {[]string{"severity=SEV-1"}, Critical, 0, ""},
+		"a word of several":                 {[]string{"severity=1 - critical"}, Critical, 0, ""},
+		"P2 as a severity wakes":            {[]string{"severity=P2"}, Critical, 0, ""},
+		"emergency":                         {[]string{"severity=emergency"}, Critical, 0, ""},
+		"Zabbix' disaster":                  {[]string{"severity=Disaster"}, Critical, 0, ""},
+		"Zabbix' average":                   {[]string{"severity=Average"}, Warning, 0, ""},
+		"minor":                             {[]string{"severity=minor"}, Warning, 0, ""},
+		"ticket":                            {[]string{"severity=ticket"}, Warning, 0, ""},
+		"none":                              {[]string{"severity=none"}, Info, 0, ""},
+		"debug":                             {[]string{"severity=debug"}, Info, 0, ""},
+		"low":                               {[]string{"severity=low"}, Low, 0, ""},
+		"level where severity lacks":        {[]string{"level=critical"}, Critical, 0, ""},
+		"a log's level is not an alarm's":   {[]string{"severity=warning", "level=error"}, Warning, 0, ""},
+		"urgency":                           {[]string{"urgency=high"}, Critical, 0, ""},
+		"of urgency and severity the worse": {[]string{"severity=warning", "urgency=high"}, Critical, 0, ""},
+		"a priority that is spelt out":      {[]string{"severity=warning", "priority=P1"}, Critical, alerting.P1, ""},
+		"in lower case":                     {[]string{"severity=error", "priority=p1"}, Critical, alerting.P1, ""},
+		"a digit":                           {[]string{"severity=warning", "priority=1"}, Critical, 0, ""},
+		"a priority in words":               {[]string{"priority=critical"}, Critical, 0, ""},
+		"Datadog's tags":                    {[]string{"tags=env:prod,priority:P1,service:web"}, Critical, alerting.P1, ""},
+		"sloth":                             {[]string{"sloth_severity=page"}, Critical, 0, ""},
+		"Nagios' state":                     {[]string{"state=DOWN", "host=a"}, Critical, 0, ""},
+		"a plugin that could not tell":      {[]string{"state=UNKNOWN", "host=a", "service=NTP", "severity=unknown"}, Warning, 0, ""},
+		"an unknown word pages":             {[]string{"severity=apocalyptic"}, Critical, 0, "apocalyptic"},
+		"no word at all pages":              {[]string{"job=x"}, Critical, 0, "none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := read(tc.labels...)
+			if r.Severity.Value != tc.want || r.Priority != tc.priority || r.Unknown != tc.unknown {
+				t.Errorf("Read(%v) = %+v, P%d, unknown %q; want %s, P%d, %q", tc.labels, r.Severity, r.Priority, r.Unknown, tc.want, tc.priority, tc.unknown)
+			}
+		})
 	}
+	quiet := New(Settings{UnknownSeverity: alerting.P3})
+	if r := quiet.Read(labelled("severity=hm")); r.Severity.Value != Warning || r.Unknown != "hm" {
+		t.Errorf("with unknown_severity P3: %+v, %q", r.Severity, r.Unknown)
+	}
+}
+
+func TestParseAddress(t *testing.T) {
+	for text, want := range map[string]Address{
+		"https://s0.example.net/health": {"url", "s0.example.net", "", "/health"},
+		"http://s0.example.net:8080/":   {"url", "s0.example.net", "8080", "/"},
+		"tcp://s0.example.net:5432":     {"url", "s0.example.net", "5432", "/"},
+		"example.net/path":              {"url", "example.net", "", "/path"},
+		"db-1:9104":                     {"host", "db-1", "9104", ""},
+		"db-1.example.net":              {"host", "db-1.example.net", "", ""},
+		"[2001:db8::1]:9100":            {"host", "2001:db8::1", "9100", ""},
+		"2001:db8::1":                   {"host", "2001:db8::1", "", ""},
+		"aa:bb:cc:dd:ee:01":             {"mac", "aa:bb:cc:dd:ee:01", "", ""},
+		"/var/run/redis.sock":           {"socket", "", "", "/var/run/redis.sock"},
+		"unix:///run/php.sock":          {"socket", "", "", "/run/php.sock"},
+		"arn:aws:rds:eu-west-1:1:db:d0": {"arn", "", "", "arn:aws:rds:eu-west-1:1:db:d0"},
+		"My Instance":                   {"name", "", "", "My Instance"},
+		"":                              {},
+	} {
+		if got := ParseAddress(text); got != want {
+			t.Errorf("ParseAddress(%q) = %+v; want %+v", text, got, want)
+		}
+	}
+}
+
+func TestSubject(t *testing.T) {
+	ksm := []string{"job=kube-state-metrics", "instance=10.244.1.17:8443", "service=kube-state-metrics", "endpoint=https-main", "container=kube-rbac-proxy-main", "pod=kube-state-metrics-7d4f-x2x4z"}
+	for name, tc := range map[string]struct {
+		labels []string
+		want   string
+		owners []string // among the owners
+		not    []string // not among them
+	}{
+		"a pod behind kube-state-metrics":        {append(ksm, "alertname=A", "namespace=shop", "pod=cart-5d8f7c9b4-x7k2p", "container=app"), "pod:shop/cart-5d8f7c9b4-x7k2p", []string{"namespace:shop", "workload:shop/cart"}, []string{"node:10.244.1.17"}},
+		"a node behind kube-state-metrics":       {append(ksm, "namespace=monitoring", "node=ip-10-0-1-5"), "node:ip-10-0-1-5", nil, []string{"namespace:monitoring", "pod:monitoring/kube-state-metrics-7d4f-x2x4z"}},
+		"a daemon set behind kube-state-metrics": {append(ksm, "namespace=kube-system", "daemonset=cni"), "workload:kube-system/cni", []string{"namespace:kube-system"}, nil},
+		"a node exporter speaks of its host":     {[]string{"job=node-exporter", "instance=db-1.example.net:9100", "pod=node-exporter-x2x4z", "namespace=monitoring", "container=node-exporter"}, "node:db-1", nil, []string{"namespace:monitoring"}},
+		"a mountpoint on a host":                 {[]string{"job=node", "instance=db-1:9100", "mountpoint=/data"}, "device:db-1//data", []string{"node:db-1"}, nil},
+		"a volume claim":                         {[]string{"job=kubelet", "instance=10.0.1.2:10250", "node=w-1", "namespace=db", "persistentvolumeclaim=data-0"}, "volume:db/data-0", []string{"node:w-1"}, nil},
+		"a probe's address":                      {[]string{"job=blackbox", "instance=https://www.example.net/"}, "target:www.example.net", []string{"site:example.net"}, nil},
+		"a probe that is relabelled":             {[]string{"job=blackbox", "instance=blackbox:9115", "target=https://s0.example.net"}, "target:s0.example.net", nil, []string{"node:blackbox"}},
+		"a queue":                                {[]string{"job=rabbitmq", "queue=billing", "vhost=/"}, "queue://billing", nil, nil},
+		"a consumer group behind an exporter":    {[]string{"job=kafka-exporter", "instance=kafka-exporter:9308", "consumergroup=g"}, "queue:g", nil, []string{"node:kafka-exporter"}},
+		"CloudWatch's dimensions":                {[]string{"namespace=AWS/RDS", "metric=CPUUtilization", "DBInstanceIdentifier=main"}, "database:main", nil, []string{"namespace:AWS/RDS"}},
+		"a check of Nagios":                      {[]string{"host=web-1.example.net", "service=HTTP", "state=CRITICAL"}, "check:web-1.example.net/HTTP", []string{"node:web-1"}, nil},
+		"Datadog's tags name a pod":              {[]string{"tags=kube_namespace:shop,pod_name:cart-0,host:i-1"}, "pod:shop/cart-0", []string{"node:i-1"}, nil},
+		"a role is no machine":                   {[]string{"instance=www.a.example:443", "job=x"}, "node:www.a.example", nil, nil},
+		"an objective's service":                 {[]string{"sloth_service=checkout", "sloth_slo=latency", "sloth_id=checkout-latency"}, "service:checkout", nil, nil},
+		"a cluster alone":                        {[]string{"alertname=X", "cluster=prod"}, "cluster:prod", nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := read(tc.labels...)
+			var have []string
+			for _, o := range r.Owners {
+				have = append(have, o.ID())
+			}
+			all := " " + strings.Join(have, " ") + " "
+			if r.Subject.ID() != tc.want {
+				t.Errorf("Read(%v) is about %s; want %s", tc.labels, r.Subject.ID(), tc.want)
+			}
+			for _, o := range tc.owners {
+				if !strings.Contains(all, " "+o+" ") {
+					t.Errorf("Read(%v) has the owners %v; want %s among them", tc.labels, have, o)
+				}
+			}
+			for _, o := range tc.not {
+				if strings.Contains(all, " "+o+" ") {
+					t.Errorf("Read(%v) has the owners %v; want no %s", tc.labels, have, o)
+				}
+			}
+		})
+	}
+}
+
+func TestNature(t *testing.T) {
+	for name, tc := range map[string]struct {
+		labels      []string
+		kind, layer string
+		impact      string
+		trust       alerting.Trust
+		follows     bool
+	}{
+		"a public rule": {[]string{"alertname=KubePodCrashLooping", "severity=warning", "namespace=a", "pod=b-1"}, "liveness", "workload", "", alerting.Catalogue, true},
+		"a public name on another thing is no proof":     {[]string{"alertname=KubePodNotReady", "severity=critical", "namespace=a", "persistentvolumeclaim=d"}, "saturation", "storage", "", alerting.Guessed, false},
+		"a public name that is called worse is no proof": {[]string{"alertname=CPUThrottlingHigh", "severity=critical", "pod=b-1", "namespace=a"}, "saturation", "workload", "", alerting.Guessed, true},
+		"a full disk follows from nothing":               {[]string{"alertname=X", "severity=critical", "instance=a:1", "mountpoint=/x", "job=node"}, "saturation", "storage", "", alerting.Guessed, false},
+		"sloth by its labels":                            {[]string{"alertname=Whatever", "severity=page", "sloth_service=a", "sloth_slo=b"}, "symptom", "service", "users", alerting.Certain, true},
+		"pyrra by its labels":                            {[]string{"alertname=ErrorBudgetBurn", "severity=critical", "slo=a", "long=1h", "short=5m", "exhaustion=2d"}, "symptom", "service", "users", alerting.Certain, true},
+		"a probe by its address":                         {[]string{"alertname=Zork", "severity=critical", "job=blackbox", "instance=https://shop.example.com/"}, "symptom", "probe", "users", alerting.Certain, true},
+		"a probe of an inner address harms nobody yet":   {[]string{"alertname=Zork", "severity=critical", "job=blackbox", "instance=http://10.0.0.4:8080/health"}, "symptom", "probe", "", alerting.Certain, true},
+		"errors at a balancer":                           {[]string{"alertname=my-elb-5xx", "severity=critical", "namespace=AWS/ELB", "metric=HTTPCode_Backend_5XX", "LoadBalancerName=x"}, "errors", "edge", "users", alerting.Catalogue, true},
+		"a name nobody knows, by its words":              {[]string{"alertname=CheckoutDatabaseReplicationLagHigh", "severity=critical"}, "latency", "database", "", alerting.Guessed, true},
+		"a summary, where the name says nothing":         {[]string{"alertname=R17", "severity=critical", "@summary=Redis is out of memory"}, "saturation", "cache", "", alerting.Guessed, true},
+		"a plugin's words":                               {[]string{"alertname=APT", "severity=critical", "host=a", "service=APT", "state=CRITICAL", "@summary=APT CRITICAL: 3 packages available for upgrade (1 critical)."}, "hygiene", "node", "none", alerting.Catalogue, false},
+		"nothing at all":                                 {[]string{"alertname=Q", "severity=critical"}, "", "", "", alerting.Unread, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := read(tc.labels...)
+			if r.Kind.Value != tc.kind || r.Layer.Value != tc.layer || r.Impact.Value != tc.impact || r.Kind.Trust != tc.trust || r.Follows != tc.follows {
+				t.Errorf("Read(%v) = kind %+v, layer %+v, impact %+v, follows %v; want %s (%v), %s, %q, %v", tc.labels, r.Kind, r.Layer, r.Impact, r.Follows, tc.kind, tc.trust, tc.layer, tc.impact, tc.follows)
+			}
+		})
+	}
+}
+
+func TestHeartbeat(t *testing.T) {
+	if r := read("alertname=Watchdog", "severity=none"); !r.Heartbeat || !r.Idle {
+		t.Error("Watchdog is a heartbeat")
+	}
+	if r := read("alertname=Watchdog", "severity=critical", "instance=plc-7", "@summary=The hardware watchdog of the press fired"); r.Heartbeat || r.Idle {
+		t.Error("a critical alarm of that name is none: somebody means another thing by it")
+	}
+	if r := read("alertname=DatasourceNoData", "rulename=Order errors", "severity=critical"); r.Rule != "Order errors" {
+		t.Errorf("Grafana's notice is about %q", r.Rule)
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	r := New(DefaultSettings())
+	id := func(pairs ...string) Identity { return r.Identity(labelled(pairs...).Labels) }
+	same := func(name string, a, b Identity) {
+		if a.Key != b.Key {
+			t.Errorf("%s: two identities", name)
+		}
+	}
+	same("replicas", id("alertname=A", "prometheus_replica=a"), id("alertname=A", "prometheus_replica=b"))
+	same("severities", id("alertname=A", "severity=warning"), id("alertname=A", "severity=critical"))
+	same("burn-rate windows", id("alertname=A", "long=1h", "short=5m"), id("alertname=A", "long=6h", "short=30m"))
+	same("measured values", id("alertname=A", "used=91.00"), id("alertname=A", "used=91.07"))
+	same("an exporter that moved", id("alertname=A", "job=kube-state-metrics", "instance=a:1", "job_name=x"), id("alertname=A", "job=kube-state-metrics", "instance=b:1", "job_name=x"))
+	same("Grafana's notice and its rule", id("alertname=Orders", "__alert_rule_uid__=u"), id("alertname=DatasourceNoData", "rulename=Orders", "__alert_rule_uid__=u", "datasource_uid=d", "ref_id=A"))
+	if a, b := id("alertname=A", "used=1"), id("alertname=A", "used=2"); a.Apart == b.Apart {
+		t.Error("what was measured tells two alarms apart that fire together")
+	}
+	if a, b := id("alertname=A", "instance=a:1"), id("alertname=A", "instance=b:1"); a.Key == b.Key {
+		t.Error("two instances are one")
+	}
+}
+
+func TestMapping(t *testing.T) {
+	by := func(label, regex string) relabel.Config {
+		c := relabel.DefaultRelabelConfig
+		c.SourceLabels, c.Regex = model.LabelNames{model.LabelName(label)}, relabel.MustNewRegexp(regex)
+		return c
+	}
+	host := by("box", "(.+)")
+	host.TargetLabel = "host"
+	r := New(Settings{Map: []Mapping{
+		{Relabel: host},
+		{Relabel: by("team", "billing"), Severity: "page", Kind: "symptom", Priority: "P1"},
+	}})
+	got := r.Read(labelled("alertname=X", "box=b-1", "team=billing", "severity=info"))
+	if got.Severity.Value != Critical || got.Priority != alerting.P1 || got.Kind.Value != "symptom" || got.Subject.ID() != "node:b-1" {
+		t.Errorf("mapped: %+v", got)
+	}
+	if got := r.Read(labelled("alertname=X", "team=other", "severity=info")); got.Severity.Value != Info || got.Priority != 0 {
+		t.Errorf("another team's: %+v", got)
+	}
+	drop := by("a", "b")
+	drop.Action = relabel.Drop
+	for name, m := range map[string]Mapping{
+		"a severity nobody knows": {Relabel: by("a", "b"), Severity: "purple"},
+		"a kind that is none":     {Relabel: by("a", "b"), Kind: "sad"},
+		"a priority out of range": {Relabel: by("a", "b"), Priority: "P9"},
+		"what would lose alarms":  {Relabel: drop},
+	} {
+		if m.Validate() == nil {
+			t.Errorf("%s passes", name)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add("KubePodCrashLooping", "severity", "page", "instance", "[::1]:9100")
+	f.Add("", "tags", "host:a,service:", "target", "https://")
+	r := New(DefaultSettings())
+	f.Fuzz(func(t *testing.T, rule, k1, v1, k2, v2 string) {
+		got := r.Read(alerting.Alarm{Labels: map[string]string{"alertname": rule, k1: v1, k2: v2}, Annotations: map[string]string{"summary": v1}})
+		if gravity[got.Severity.Value] == 0 && got.Severity.Value != Info {
+			t.Errorf("severity %q", got.Severity.Value)
+		}
+		if got.Title == "" {
+			t.Error("no title")
+		}
+	})
 }

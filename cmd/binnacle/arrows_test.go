@@ -90,7 +90,7 @@ var arrows = map[string][]string{
 
 // edges are the libraries that stay at the edge: the files that may import them, tests apart.
 var edges = map[string][]string{
-	"github.com/prometheus/prometheus/":   {"agent/store/*", "agent/rollup/*", "alerting/rules/*", "agent/sinks/remotewrite*", "agent/sinks/sinkstest/remotewrite*"},
+	"github.com/prometheus/prometheus/":   {"agent/store/*", "agent/rollup/*", "alerting/reading/mapping*", "alerting/rules/*", "agent/sinks/remotewrite*", "agent/sinks/sinkstest/remotewrite*"},
 	"github.com/shirou/gopsutil/":         {"collectors/host/*"},
 	"github.com/aws/":                     {"agent/sinks/cloudwatch*", "agent/sinks/sinkstest/cloudwatch*", "agent/inventory/*", "alerting/intake/*"},
 	"github.com/PagerDuty/go-pagerduty":   {"alerting/pagers/pagerduty/*"},
@@ -106,6 +106,7 @@ var edges = map[string][]string{
 var core = map[string][]string{
 	"alerting/diagnosis": {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
 	"alerting/incidents": {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
+	"alerting/reading":   {"net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"}, // of net it takes the forms of addresses
 	"alerting/router":    {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
 	"alerting/simulate":  {"net", "net/http", "os", "log/slog", "math/rand", "math/rand/v2", "context"},
 	"alerting/topology":  {"net/http", "log/slog", "math/rand", "math/rand/v2", "context"},
