@@ -5,10 +5,13 @@
 package secret
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
+	"unicode/utf16"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -56,7 +59,26 @@ func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
 		return fmt.Errorf("line %d: %w", n.Line, err)
 	}
 	s.value = v
+	learn(v)
 	return nil
+}
+
+// clean is a secret without what editors put around it: a byte order mark, UTF-16, the end of a line.
+func clean(b []byte) string {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(b, []byte{0xff, 0xfe}):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(b, []byte{0xfe, 0xff}):
+		order = binary.BigEndian
+	default:
+		return strings.TrimSpace(strings.TrimPrefix(string(b), "\uFEFF"))
+	}
+	var units []uint16
+	for b = b[2:]; len(b) >= 2; b = b[2:] {
+		units = append(units, order.Uint16(b))
+	}
+	return strings.TrimSpace(string(utf16.Decode(units)))
 }
 
 // resolve reads ${file:PATH} and ${env:NAME}; anything else is the value itself.
@@ -76,14 +98,14 @@ func resolve(text string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("secret: %w", err)
 		}
-		v := strings.TrimSpace(string(b))
+		v := clean(b)
 		if v == "" {
 			return "", fmt.Errorf("secret: %s is empty", arg)
 		}
 		return v, nil
 	case "env":
-		v, ok := os.LookupEnv(arg)
-		if !ok || v == "" {
+		v, _ := os.LookupEnv(arg)
+		if v = clean([]byte(v)); v == "" {
 			return "", fmt.Errorf("secret: environment variable %s is not set", arg)
 		}
 		return v, nil

@@ -2,13 +2,16 @@ package strict
 
 import (
 	"fmt"
+	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/agent/words"
 )
 
@@ -117,6 +120,9 @@ func (v *visitor) value(n *yaml.Node, dst reflect.Value, path string) {
 	if isNull(n) {
 		return // "key:" without a value leaves the default
 	}
+	if n = v.expand(n, dst, path); n == nil {
+		return
+	}
 	switch {
 	case dst.Addr().Type().Implements(unmarshaler):
 		v.leaf(n, dst, path)
@@ -136,6 +142,40 @@ func (v *visitor) value(n *yaml.Node, dst reflect.Value, path string) {
 	default:
 		v.leaf(n, dst, path)
 	}
+}
+
+var reference = regexp.MustCompile(`\$\{(env|file):([^}]*)\}`)
+
+// expand puts the values of ${env:NAME} into a scalar; nil says that one is a fault. Who reads a value of its own, as a secret
+// does, expands it itself.
+func (v *visitor) expand(n *yaml.Node, dst reflect.Value, path string) *yaml.Node {
+	if n.Kind != yaml.ScalarNode || dst.Addr().Type().Implements(unmarshaler) || !reference.MatchString(n.Value) {
+		return n
+	}
+	good := true
+	value := reference.ReplaceAllStringFunc(n.Value, func(ref string) string {
+		m := reference.FindStringSubmatch(ref)
+		text, set := os.LookupEnv(m[2])
+		switch {
+		case m[1] == "file":
+			good = false
+			v.add(n, "%s: ${file:...} is for secrets; want a value, or ${env:NAME}", path)
+		case !set:
+			good = false
+			v.add(n, "%s: environment variable %s is not set", path, m[2])
+		}
+		return text
+	})
+	if !good {
+		return nil
+	}
+	out := *n
+	out.Value = value
+	if dst.Kind() != reflect.String {
+		out.Tag, out.Style = "", 0 // a number, say, is one by its text
+	}
+	v.doc.files[&out] = v.doc.files[n]
+	return &out
 }
 
 func (v *visitor) duration(n *yaml.Node, dst reflect.Value, path string) {
@@ -325,10 +365,11 @@ func show(n *yaml.Node) string {
 	if n.Kind != yaml.ScalarNode {
 		return kindName(n)
 	}
-	if len(n.Value) > 40 {
-		return fmt.Sprintf("%q...", n.Value[:40])
+	value := secret.Redact(n.Value) // it may be a URL
+	if len(value) > 40 {
+		return fmt.Sprintf("%q...", value[:40])
 	}
-	return fmt.Sprintf("%q", n.Value)
+	return fmt.Sprintf("%q", value)
 }
 
 func typeName(v reflect.Value) string {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -55,20 +56,23 @@ func (fs Faults) Sort() {
 
 // Document is a parsed tree of which each node knows its file.
 type Document struct {
+	// Notes say what stands in conf.d and was not read, a sentence each.
+	Notes []string
+
 	root  *yaml.Node
 	files map[*yaml.Node]string
 	first string
 }
 
 // Load reads path and, where there is one, the files conf.d/*.yaml beside it, and joins their
-// sections; a value that two files set is a fault that names both places.
+// sections; a value that two files set is a fault that names both places. Files whose names begin with a dot are left out:
+// editors and archives leave such.
 func Load(path string) (*Document, error) {
 	d := &Document{files: map[*yaml.Node]string{}, first: path}
-	more, err := filepath.Glob(filepath.Join(filepath.Dir(path), "conf.d", "*.yaml"))
+	more, err := d.fragments(filepath.Join(filepath.Dir(path), "conf.d"))
 	if err != nil {
-		return nil, fmt.Errorf("conf.d: %w", err)
+		return nil, err
 	}
-	slices.Sort(more)
 	var faults Faults
 	for _, p := range append([]string{path}, more...) {
 		b, err := readFile(p)
@@ -81,6 +85,31 @@ func Load(path string) (*Document, error) {
 		return nil, faults
 	}
 	return d, nil
+}
+
+// fragments lists the files of conf.d in order, and notes what is there and no fragment.
+func (d *Document) fragments(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir) // sorted
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("conf.d: %w", err)
+	}
+	var out []string
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case strings.HasPrefix(e.Name(), "."):
+		case e.IsDir():
+			d.Notes = append(d.Notes, path+" is not read: it is a folder")
+		case filepath.Ext(path) != ".yaml":
+			d.Notes = append(d.Notes, path+" is not read: its name does not end in .yaml")
+		default:
+			out = append(out, path)
+		}
+	}
+	return out, nil
 }
 
 // Parse is Load for one text that stands under the name file.

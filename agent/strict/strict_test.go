@@ -144,3 +144,60 @@ func FuzzDecode(f *testing.F) {
 		_ = d.Decode(&s) // it must return, whatever the text
 	})
 }
+
+func TestTheEnvironmentStandsWhereItIsNamed(t *testing.T) {
+	t.Setenv("STRICT_NAME", "zz")
+	t.Setenv("STRICT_N", "7")
+	t.Setenv("STRICT_WAIT", "2d")
+	t.Setenv("STRICT_EMPTY", "")
+	s, err := decode(t, "name: '${env:STRICT_NAME}-1'\nwait: ${env:STRICT_WAIT}\ninner:\n  count: '${env:STRICT_N}'\n  limit: ${env:STRICT_N}\nlist: ['a ${env:STRICT_NAME} b', '${HOME}']\ntags: {t: '${env:STRICT_EMPTY}'}\n")
+	if err != nil || s.Name != "zz-1" || s.Wait != 48*time.Hour || s.Inner.Count != 7 || s.Inner.Limit != 7 || s.List[0] != "a zz b" || s.List[1] != "${HOME}" || s.Tags["t"] != "" {
+		t.Errorf("decode = %+v, %v", s, err)
+	}
+	for in, want := range map[string]string{
+		"name: '${env:STRICT_NONE}'\n":      "a.yaml:1:7: name: environment variable STRICT_NONE is not set",
+		"tags: {x: '${file:/etc/hosts}'}\n": "a.yaml:1:11: tags.x: ${file:...} is for secrets; want a value, or ${env:NAME}",
+		"wait: ${env:STRICT_NAME}\n":        `a.yaml:1:7: wait: want a duration such as 30s, 5m or 15d, have "zz"`,
+	} {
+		if _, err := decode(t, in); err == nil || err.Error() != want {
+			t.Errorf("decode(%q) = %v; want %s", in, err, want)
+		}
+	}
+}
+
+func TestFaultsShowNoPassword(t *testing.T) {
+	_, err := decode(t, "wait: http://ann:hunter2@host/\n")
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("decode = %v; want a fault without the password", err)
+	}
+}
+
+func TestWhatStandsInConfD(t *testing.T) {
+	dir := t.TempDir()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	conf := filepath.Join(dir, "conf.d")
+	must(os.MkdirAll(filepath.Join(conf, "sub"), 0o755))
+	must(os.WriteFile(filepath.Join(dir, "b.yaml"), []byte("name: base\n"), 0o644))
+	must(os.WriteFile(filepath.Join(conf, "10.yaml"), []byte("\xef\xbb\xbfwait: 20s\r\n"), 0o644))
+	must(os.WriteFile(filepath.Join(conf, "20.yml"), []byte("wait: 30s\n"), 0o644))
+	must(os.WriteFile(filepath.Join(conf, "10.yaml~"), []byte("wait: 40s\n"), 0o644))
+	must(os.WriteFile(filepath.Join(conf, "._10.yaml"), []byte("\x00\x05\x16\x07"), 0o644))
+	must(os.Symlink("user@host.1234:5", filepath.Join(conf, ".#10.yaml")))
+	d, err := Load(filepath.Join(dir, "b.yaml"))
+	must(err)
+	var s sample
+	must(d.Decode(&s))
+	want := []string{
+		filepath.Join(conf, "10.yaml~") + " is not read: its name does not end in .yaml",
+		filepath.Join(conf, "20.yml") + " is not read: its name does not end in .yaml",
+		filepath.Join(conf, "sub") + " is not read: it is a folder",
+	}
+	if s.Wait != 20*time.Second || strings.Join(d.Notes, "\n") != strings.Join(want, "\n") {
+		t.Errorf("wait %v, notes\n%s\nwant 20s,\n%s", s.Wait, strings.Join(d.Notes, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"agent/damage":   {}, // what a store found broken
 	"agent/secret":   {},
 	"agent/login":    {"agent/secret"},
-	"agent/strict":   {"agent/words"},
+	"agent/strict":   {"agent/secret", "agent/words"},
 	"agent/capacity": {"agent/words"}, // pure functions of numbers
 	"agent/query":    {},
 	"agent/words":    {},
