@@ -52,6 +52,7 @@ type Agent struct {
 	history *history
 	folder  *folder
 	damage  damage.Log // what was found broken in the data folder
+	censor  censor
 
 	store   *storeRole
 	route   *routeRole
@@ -71,8 +72,14 @@ type Agent struct {
 // New makes an agent, and takes what no other may have: the port and the data folder. An error is one that an operator can
 // act on.
 func New(cfg Config, h Hooks) (*Agent, error) {
+	if err := cfg.checkData(); err != nil {
+		return nil, err
+	}
 	if h.Log == nil {
 		h.Log = slog.New(slog.DiscardHandler)
+	}
+	for _, n := range cfg.Notes {
+		h.Log.Warn("configuration: " + n)
 	}
 	now := time.Now()
 	a := &Agent{
@@ -243,6 +250,7 @@ func (a *Agent) put(in []alerting.Input) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	var err error
+	in = a.censor.inputs(in)
 	client := a.routers.client()
 	switch {
 	case client != nil:

@@ -27,6 +27,7 @@ type common struct {
 // plan is a collector that is to run.
 type plan struct {
 	spec     collectors.Spec
+	section  strict.Section
 	options  any
 	interval time.Duration
 	deadline time.Duration
@@ -58,7 +59,7 @@ func collectorPlans(cfg Config) ([]plan, error) {
 		if cfg.Collect.Off || section.Off() {
 			continue
 		}
-		p := plan{spec: spec, interval: cfg.Interval, deadline: cfg.deadline()}
+		p := plan{spec: spec, section: section, interval: cfg.Interval, deadline: cfg.deadline()}
 		if spec.Interval > 0 {
 			p.interval = spec.Interval
 			if spec.Interval >= Default().Interval { // what is quicker is so for its alarms' sake
@@ -93,6 +94,7 @@ func collectorPlans(cfg Config) ([]plan, error) {
 // sinkPlan is a destination that is to be fed.
 type sinkPlan struct {
 	spec    sinks.Spec
+	section strict.Section
 	options any
 	common  sinks.Common
 }
@@ -109,7 +111,7 @@ func sinkPlans(cfg Config) ([]sinkPlan, error) {
 		if !ok || cfg.Ship.Off || section.Off() {
 			continue
 		}
-		p := sinkPlan{spec: spec, common: spec.Common}
+		p := sinkPlan{spec: spec, section: section, common: spec.Common}
 		shared, own := section.Split(sinks.CommonKeys...)
 		note(shared.Decode(&p.common))
 		var err error

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/user"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/navcloud/binnacle/agent/login"
 	"github.com/navcloud/binnacle/agent/planner"
 	"github.com/navcloud/binnacle/agent/rollup"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
@@ -37,6 +40,10 @@ type Config struct {
 	Store   StoreConfig  `yaml:"store"`
 	Rules   RulesConfig  `yaml:"rules"`
 	Route   RouteConfig  `yaml:"route"`
+
+	// Notes say what of the configuration was not read, a sentence each.
+	Notes []string `yaml:"-"`
+	doc   *strict.Document
 }
 
 // RoleSections is a role whose parts have names and options of their own.
@@ -125,15 +132,28 @@ func defaultCutOff() CutOff {
 	return CutOff{Fleet: alerting.DefaultSettings().Fleet, After: time.Minute, Spread: time.Minute, PagerDuty: pagerduty.DefaultConfig()}
 }
 
-// defaultData is /var/lib/binnacle where that can be written, as it can for a service, else a folder of the user's.
+// defaultData is root's folder, else one of the user's own. Who has no home has no default: a folder below /tmp may be anybody's.
 func defaultData() string {
 	if os.Geteuid() == 0 {
 		return "/var/lib/binnacle"
 	}
-	if dir, err := os.UserCacheDir(); err == nil {
-		return dir + "/binnacle"
+	if dir, err := os.UserCacheDir(); err == nil && filepath.IsAbs(dir) {
+		return filepath.Join(dir, "binnacle")
 	}
-	return os.TempDir() + "/binnacle"
+	if u, err := user.Current(); err == nil { // as the system knows it, where HOME is not set
+		if info, err := os.Stat(u.HomeDir); err == nil && info.IsDir() && u.HomeDir != "/" {
+			return filepath.Join(u.HomeDir, ".cache", "binnacle")
+		}
+	}
+	return ""
+}
+
+// checkData says that nobody said where data are.
+func (c Config) checkData() error {
+	if c.Data == "" {
+		return errors.New("data: want a directory (--data, or data in the file): this user has no home folder to keep it in")
+	}
+	return nil
 }
 
 // LoadConfig reads the file at path and its conf.d; an empty path means the defaults. Its error tells
@@ -161,6 +181,7 @@ func ParseConfig(name string, text []byte) (Config, error) {
 
 func decodeConfig(doc *strict.Document) (Config, error) {
 	cfg := Default()
+	cfg.Notes, cfg.doc = doc.Notes, doc
 	var faults strict.Faults
 	note := func(err error) { faults = append(faults, asFaults(err)...) }
 	note(doc.Decode(&cfg))
@@ -195,9 +216,6 @@ func (c Config) Validate() error {
 	}
 	if c.Drain < 0 || c.Drain > 5*time.Minute {
 		bad("drain: %v is outside 0s to 5m", c.Drain)
-	}
-	if c.Data == "" {
-		bad("data: want a directory")
 	}
 	if err := c.checkListen(); err != nil {
 		errs = append(errs, err)
@@ -253,9 +271,9 @@ func checkRouter(text string) error {
 	case err != nil: // which has the text in it, and a password may be in the text
 		return errors.New("routers: want http:// or https:// and a host")
 	case u.User != nil:
-		return fmt.Errorf("routers: %s: name and password belong into login", u.Redacted())
+		return fmt.Errorf("routers: %s: name and password belong into login", secret.Redact(text))
 	case u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("routers: want http:// or https:// and a host, have %q", text)
+		return fmt.Errorf("routers: want http:// or https:// and a host, have %q", secret.Redact(text))
 	}
 	return nil
 }

@@ -147,3 +147,18 @@ func TestIntervalsOfCollectors(t *testing.T) {
 		}
 	}
 }
+
+func TestWhereDataAreWithoutAHome(t *testing.T) {
+	cfg := Default()
+	cfg.Data = ""
+	for what, err := range map[string]error{"New": func() error { _, err := New(cfg, Hooks{}); return err }(), "CheckOpen": CheckOpen(t.Context(), cfg)} {
+		if err == nil || !strings.Contains(err.Error(), "no home folder") {
+			t.Errorf("%s without a data folder: %v; want that nobody said where", what, err)
+		}
+	}
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	if dir := defaultData(); strings.HasPrefix(dir, os.TempDir()) {
+		t.Errorf("without HOME the data folder is %s, where anybody may write", dir)
+	}
+}

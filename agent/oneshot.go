@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/agent/sinks"
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/collectors"
@@ -162,13 +163,34 @@ func Describe(cfg Config) (string, error) {
 			fmt.Fprintf(&out, "%s: off\n", s.name)
 			continue
 		}
-		b, err := yaml.Marshal(map[string]any{s.name: s.v})
+		b, err := shown(s.name, s.v)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", s.name, err)
 		}
 		out.Write(b)
 	}
 	return out.String(), nil
+}
+
+// shown is a section as YAML, with no secret in its values: a URL may hold one.
+func shown(name string, section any) ([]byte, error) {
+	var n yaml.Node
+	if err := n.Encode(map[string]any{name: section}); err != nil {
+		return nil, err
+	}
+	hide(&n)
+	return yaml.Marshal(&n)
+}
+
+func hide(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode {
+		n.Value = secret.Redact(n.Value)
+	}
+	for i, c := range n.Content {
+		if n.Kind != yaml.MappingNode || i%2 == 1 { // names are ours
+			hide(c)
+		}
+	}
 }
 
 // merged puts the values of structs side by side, as they stand in one section.

@@ -77,7 +77,9 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 	if r.dispatch, err = newDispatcher(cfg, a.damaged, r.out, a.log, a.hooks.Sent); err != nil {
 		return nil, err
 	}
-	put := r.dispatch.Put
+	put := func(ctx context.Context, in ...alerting.Input) error {
+		return r.dispatch.Put(ctx, a.censor.inputs(in)...)
+	}
 	if cfg.Rules.CutOff.PagerDuty.Configured() {
 		back, err := cfg.cutOffPager(a.log)
 		if err != nil {
@@ -86,7 +88,7 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 		r.returns = pagerduty.NewReturns(cfg.Rules.CutOff.Fleet, back, a.log.With("part", "cut off"))
 		put = func(ctx context.Context, in ...alerting.Input) error {
 			r.returns.See(in...) // which of them are back
-			return r.dispatch.Put(ctx, in...)
+			return r.dispatch.Put(ctx, a.censor.inputs(in)...)
 		}
 	}
 	r.intake = intake.New(intake.Options{

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/agent/series"
 )
 
@@ -29,6 +30,7 @@ func (a *Agent) Status() health.Status {
 	for _, r := range []role{a.store, a.route, a.routers, a.web, a.rules, a.ship, a.collect} {
 		r.status(&s)
 	}
+	secret.RedactAll(&s) // errors of others are among it
 	return s
 }
 

@@ -41,6 +41,9 @@ func readWebFile(path string) (webConfig, error) {
 	if err != nil {
 		return none, err
 	}
+	if err := checkHashes(path, text); err != nil {
+		return none, err
+	}
 	if err := web.Validate(path); err != nil {
 		return none, fmt.Errorf("%s: %w", path, err)
 	}

@@ -226,6 +226,22 @@ func child(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
+// Fault makes a fault at the place of a setting by its dotted path, or of the section that is nearest to it.
+func (d *Document) Fault(path, format string, args ...any) Fault {
+	at, text := d.root, path+": "+fmt.Sprintf(format, args...)
+	for key := range strings.SplitSeq(path, ".") {
+		c := child(at, key)
+		if c == nil {
+			break
+		}
+		at = c
+	}
+	if at == nil {
+		return Fault{File: d.first, Text: text}
+	}
+	return d.fault(at, "%s", text)
+}
+
 func dotted(path, key string) string {
 	if path == "" {
 		return key

@@ -10,6 +10,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 	"github.com/navcloud/binnacle/alerting/rules"
 )
@@ -23,7 +24,11 @@ func newCheck() *cobra.Command {
 			out := cmd.OutOrStdout()
 			cfg, err := o.load()
 			if err != nil {
-				fmt.Fprintln(out, err)
+				fmt.Fprintln(out, secret.Redact(err.Error()))
+				return exitError(health.ExitCritical)
+			}
+			if err := agent.CheckOpen(cmd.Context(), cfg); err != nil {
+				fmt.Fprintln(out, secret.Redact(err.Error()))
 				return exitError(health.ExitCritical)
 			}
 			advice, err := adviseFiles(cfg)
@@ -41,6 +46,9 @@ func newCheck() *cobra.Command {
 			fmt.Fprint(out, text)
 			if !cfg.Capacity.Off {
 				fmt.Fprintln(out, "# capacity", cfg.Capacity.Words())
+			}
+			for _, n := range cfg.Notes {
+				fmt.Fprintln(out, "# note:", n)
 			}
 			for _, a := range advice {
 				fmt.Fprintln(out, "# advice:", a)

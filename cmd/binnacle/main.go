@@ -15,6 +15,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/secret"
 )
 
 // version is set by the linker; a build without it tells the revision.
@@ -42,7 +43,7 @@ func execute(ctx context.Context, args []string) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
-	fmt.Fprintln(root.ErrOrStderr(), "binnacle:", err)
+	fmt.Fprintln(root.ErrOrStderr(), "binnacle:", secret.Redact(err.Error()))
 	return health.ExitUnknown
 }
 
@@ -88,12 +89,21 @@ func buildVersion() string {
 	return "devel"
 }
 
+// newLog writes to standard error, and hides what must not be shown.
 func newLog(cfg agent.LogConfig) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.Level)) // the configuration was validated
+	level := new(slog.LevelVar)
+	setLevel(level, cfg)
+	return newLogAt(cfg, level)
+}
+
+// newLogAt is newLog for a level that may change.
+func newLogAt(cfg agent.LogConfig, level *slog.LevelVar) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if cfg.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+		return slog.New(secret.Handler(slog.NewJSONHandler(os.Stderr, o)))
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
+	return slog.New(secret.Handler(slog.NewTextHandler(os.Stderr, o)))
 }
+
+// setLevel takes the level of a configuration that was validated.
+func setLevel(level *slog.LevelVar, cfg agent.LogConfig) { _ = level.UnmarshalText([]byte(cfg.Level)) }

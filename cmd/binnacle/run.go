@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -57,8 +58,12 @@ func newRun() *cobra.Command {
 			if os.Getenv("GOGC") == "" {
 				debug.SetGCPercent(gcPercent)
 			}
-			log := newLog(cfg.Log)
-			a, err := agent.New(cfg, agent.Hooks{Version: buildVersion(), Log: log, Pages: cmd.OutOrStdout()})
+			level := new(slog.LevelVar)
+			setLevel(level, cfg.Log)
+			a, err := agent.New(cfg, agent.Hooks{
+				Version: buildVersion(), Log: newLogAt(cfg.Log, level), Pages: cmd.OutOrStdout(),
+				Applied: func(c agent.Config) { setLevel(level, c.Log) },
+			})
 			if err != nil {
 				return err
 			}

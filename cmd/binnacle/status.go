@@ -14,6 +14,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/login"
+	"github.com/navcloud/binnacle/agent/secret"
 )
 
 // maxAnswer bounds what is read of an agent's answer, in bytes.
@@ -49,11 +50,10 @@ func (r *remote) client() (*http.Client, error) {
 
 // shown is where the agent is, without a password.
 func (r *remote) shown() string {
-	u, err := url.Parse(r.url)
-	if err != nil {
+	if _, err := url.Parse(r.url); err != nil {
 		return "--url"
 	}
-	return u.Redacted()
+	return secret.Redact(r.url)
 }
 
 func (r *remote) get(path string, into any) error {

@@ -27,7 +27,7 @@ func TestTheAgentIsNamedByTheEnvironmentAndNotShown(t *testing.T) {
 	if got := cmd.Flag("url").Value.String(); got != "https://ann:hunter2@agent:9600" {
 		t.Errorf("--url without the flag = %q; want that of the environment", got)
 	}
-	if help := cmd.UsageString(); strings.Contains(help, "hunter2") || !strings.Contains(help, "ann:xxxxx@agent") {
+	if help := cmd.UsageString(); strings.Contains(help, "hunter2") || !strings.Contains(help, "ann:<secret>@agent") {
 		t.Errorf("help shows a password, or not the agent:\n%s", help)
 	}
 }
