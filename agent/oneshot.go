@@ -156,6 +156,7 @@ func Describe(cfg Config) (string, error) {
 		{"capacity", cfg.Capacity.Off, cfg.Capacity},
 		{"rules", cfg.Rules.Off, cfg.Rules},
 		{"route", cfg.Route.Off, cfg.Route},
+		{"intake", false, cfg.Intake},
 	}
 	var out strings.Builder
 	for _, s := range sections {

@@ -63,7 +63,6 @@ var routes = map[string]route{
 	"POST /api/v1/check-result":    {role: Agent, body: jsonBody, max: small},
 	"POST /api/v1/deploys":         {role: Agent, body: jsonBody, max: small},
 	"POST /api/v1/heartbeat":       {role: Agent, body: jsonBody, max: small},
-	"POST /api/v1/heartbeat/":      {role: Agent, body: plain, max: small},
 
 	// What people do.
 	"POST /api/v1/ack":            {role: Act, body: jsonBody, max: small},
@@ -78,6 +77,11 @@ var routes = map[string]route{
 	// Who signs what it sends needs no login.
 	"POST /api/v1/pagerduty": {role: Signed, body: jsonBody, max: small},
 	"POST /api/v1/sns":       {role: Signed, body: jsonBody, max: small},
+	"GET /ping/":             {role: Signed}, // by a UUID that nobody can guess
+	"POST /ping/":            {role: Signed, body: plain, max: small},
+
+	// Who has the addresses may ping.
+	"GET /api/v1/heartbeats": {role: Act},
 
 	// Questions that may be long, and so are posted.
 	"POST /api/v1/read":            {role: Read, body: remoteRead, max: form, query: true},

@@ -100,6 +100,7 @@ func (b *batch) add(text []byte) error {
 	if a.StartsAt.IsZero() || a.StartsAt.After(b.now) {
 		a.StartsAt = b.now
 	}
+	b.i.pings.fires(a, by, b.now)
 	in := alerting.Firing{Alarm: a, Sender: by}
 	b.in = append(b.in, in)
 	if endless {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/words"
@@ -146,8 +147,11 @@ func (i *Intake) endLater(in alerting.Input) {
 	i.marks = append(i.marks, due{f.Alarm.Fingerprint(), f.Sender, f.Alarm.EndsAt})
 }
 
-// Run ends deploy marks, and alarms that were sent without an end, when their time is over. It blocks until ctx ends.
+// Run ends deploy marks, and alarms that were sent without an end, when their time is over, and watches heartbeats. It blocks until ctx ends.
 func (i *Intake) Run(ctx context.Context) error {
+	var beats sync.WaitGroup
+	defer beats.Wait()
+	beats.Go(func() { i.beat(ctx) })
 	ticker := time.NewTicker(marksTick)
 	defer ticker.Stop()
 	for {

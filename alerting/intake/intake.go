@@ -35,8 +35,11 @@ type Options struct {
 	Who func(*http.Request) alerting.Person
 	// Deployed is told of each deploy mark, for charts and change events; may be nil.
 	Deployed func(ctx context.Context, d Deploy)
-	Version  string
-	Log      *slog.Logger
+	// Config is the section of the configuration; Folder is where heartbeats are remembered, empty: nowhere.
+	Config  Config
+	Folder  string
+	Version string
+	Log     *slog.Logger
 }
 
 // Intake is the handler of all that comes in.
@@ -50,6 +53,7 @@ type Intake struct {
 	bad     atomic.Uint64 // alarms of a batch that could not be read
 	senders senders
 	nodes   nodes
+	pings   *pings
 
 	mu    sync.Mutex
 	marks []due
@@ -66,7 +70,12 @@ func New(o Options) *Intake {
 	if o.Deployed == nil {
 		o.Deployed = func(context.Context, Deploy) {}
 	}
-	return &Intake{opts: o, started: time.Now()}
+	i := &Intake{opts: o, started: time.Now()}
+	var err error
+	if i.pings, err = openPings(o.Config.Heartbeats, o.Folder, i.started); err != nil {
+		o.Log.Error("heartbeats go on without what was remembered", "err", err)
+	}
+	return i
 }
 
 // The paths of our own endpoints; those of Alertmanager are its own.
@@ -75,6 +84,7 @@ const (
 	PathSilence     = "/api/v1/silence"      // SilenceRequest, SilenceAnswer
 	PathCheckResult = "/api/v1/check-result" // CheckResult
 	PathDeploys     = "/api/v1/deploys"      // Deploy
+	PathSNS         = "/api/v1/sns"          // what SNS posts, of the topics in the configuration
 )
 
 // Bounds of requests.
@@ -100,8 +110,15 @@ func (i *Intake) Register(mux *http.ServeMux) {
 		"POST " + PathSilence:         i.postQuiet,
 		"POST " + PathCheckResult:     i.postCheck,
 		"POST " + PathDeploys:         i.postDeploy,
+		"GET " + PathPing:             i.servePing, // HEAD too
+		"POST " + PathPing:            i.servePing,
+		"POST " + PathHeartbeat:       i.postHeartbeat,
+		"GET " + PathHeartbeats:       i.getHeartbeats,
 	} {
 		mux.HandleFunc(pattern, h)
+	}
+	if sns := i.opts.Config.SNS; len(sns.Topics) > 0 {
+		mux.Handle("POST "+PathSNS, NewSNS(sns, i.opts.Put, nil, i.opts.Log))
 	}
 }
 

@@ -91,6 +91,10 @@ func serve(b *board) *http.ServeMux {
 	i := New(Options{Put: b.put, View: b.view, Version: "test", Desk: &people.Desk{Router: b, Vital: func() []map[string]string {
 		return []map[string]string{{"alertname": "StreamsFailing", "service": "api"}}
 	}}})
+	return muxOf(i)
+}
+
+func muxOf(i *Intake) *http.ServeMux {
 	mux := http.NewServeMux()
 	i.Register(mux)
 	return mux

@@ -220,3 +220,16 @@ func FuzzCloudWatch(f *testing.F) {
 		}
 	})
 }
+
+// The endpoint is there where topics are configured, and nowhere else.
+func TestSNSIsServed(t *testing.T) {
+	for n, want := range []int{404, 403} {
+		var c Config
+		c.SNS.Topics = []string{ourTopic}[:n]
+		b := newBoard()
+		code, text := call(t, muxOf(New(Options{Put: b.put, View: b.view, Config: c})), "POST", PathSNS, `{"Type":"Notification","TopicArn":"arn:aws:sns:x:1:other"}`)
+		if code != want {
+			t.Errorf("%d topics: %d %s, want %d", n, code, text, want)
+		}
+	}
+}

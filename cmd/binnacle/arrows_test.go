@@ -70,7 +70,8 @@ var arrows = map[string][]string{
 	"dashboards":        {"agent/words", "dashboards/charts"}, // the frame: pages come to it as values
 	"dashboards/charts": {"agent/query", "agent/words"},
 	"dashboards/oncall": {"agent/health", "agent/words", "alerting", "alerting/people", "dashboards", "dashboards/charts"},
-	"dashboards/views":  {"agent/capacity", "agent/health", "agent/query", "agent/words", "alerting", "dashboards", "dashboards/charts"},
+	"docs":              {},
+	"dashboards/views":  {"docs", "agent/capacity", "agent/health", "agent/query", "agent/words", "alerting", "dashboards", "dashboards/charts"},
 	"dashboards/export": {"agent/metric"},
 
 	"cmd/binnacle":     {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "cmd/binnacle/*", "cmd/navcloud/*"},
@@ -98,7 +99,7 @@ var edges = map[string][]string{
 	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
 	"github.com/prometheus/alertmanager/": {"alerting/silence*", "alerting/people/*", "alerting/intake/*"},
 	"github.com/spf13/cobra":              {"cmd/binnacle/*"},
-	"github.com/yuin/goldmark":            {"dashboards/*"},
+	"github.com/yuin/goldmark":            {"dashboards/*", "docs/*"},
 	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*", "collectors/rabbitmq/amqp*"},
 }
 
@@ -189,7 +190,7 @@ func matches(name string, patterns []string) bool {
 func list(t *testing.T) (out []listed) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Dir,GoFiles,Imports",
-		"./agent/...", "./alerting/...", "./cmd/...", "./collectors/...", "./dashboards/...")
+		"./agent/...", "./alerting/...", "./cmd/...", "./collectors/...", "./dashboards/...", "./docs/...")
 	cmd.Dir = filepath.Join("..", "..")
 	text, err := cmd.Output()
 	if err != nil {

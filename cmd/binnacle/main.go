@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // time zones where the system has none: containers, small images
 
 	"github.com/spf13/cobra"
 
@@ -58,7 +59,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newRun(), newCheck(), newCollect(), newStatus(), newRules(), newCost(), newVersion(), newDemo(), newDemoChild())
-	root.AddCommand(newBoard(), newNodes(), newDashboards(), newWhy(), newAck(), newSilence(), newMaintenance(), newDeploy(), newCheckResult(), newCompare(), newReplay(), newForecast(), newCapacity())
+	root.AddCommand(newBoard(), newNodes(), newDashboards(), newWhy(), newAck(), newSilence(), newMaintenance(), newDeploy(), newCheckResult(), newCompare(), newReplay(), newForecast(), newCapacity(), newHeartbeat())
 	for _, c := range extra {
 		root.AddCommand(c())
 	}

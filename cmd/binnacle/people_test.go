@@ -61,7 +61,7 @@ func atDesk(t *testing.T, mode dispatch.Mode, test func(t *testing.T, k *desk)) 
 		}
 		mux := http.NewServeMux()
 		d.Register(mux)
-		intake.New(intake.Options{Put: d.Put, Desk: &people.Desk{Router: d}, View: d.View}).Register(mux)
+		intake.New(intake.Options{Put: d.Put, Config: intake.Config{Heartbeats: map[string]intake.HeartbeatConfig{"backup": {Every: 24 * time.Hour, ID: "6ba7b810-9dad-11d1-80b4-00c04fd430c8"}}}, Desk: &people.Desk{Router: d}, View: d.View}).Register(mux)
 		way, stop := alertingtest.Pipe(mux)
 		defer stop()
 		http.DefaultTransport = way

@@ -68,7 +68,7 @@ func (p *Pages) Set() dashboards.Set {
 		Pages: map[string]func(*http.Request) dashboards.Page{
 			"/streams": p.streams, "/streams/history": p.overTime, "/wall": p.wall, "/capacity": p.capacity,
 			"/nodes": p.nodes, "/systems": p.systems, "/explore": p.explore,
-			"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook,
+			"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook, "/docs/{$}": p.docs, "/docs/{page}": p.docs,
 		},
 		Live: map[string]func(*http.Request) dashboards.Page{
 			"streams": p.streams, "overtime": p.overTime, "explore": p.explore, "systems": p.systems, "nodes": p.nodes,

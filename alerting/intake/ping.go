@@ -1,0 +1,311 @@
+package intake
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// Paths of heartbeats. Who knows the UUID of a name may ping it.
+// Source: healthchecks.io, "Pinging API" (success, start, fail, log, exit status), read 30 November 2026.
+const (
+	PathPing       = "/ping/"            // UUID, then nothing, start, fail, log, or an exit code
+	PathHeartbeat  = "/api/v1/heartbeat" // HeartbeatPing, by name
+	PathHeartbeats = "/api/v1/heartbeats"
+)
+
+// HeartbeatPing is a ping by name, for who may post as an agent.
+type HeartbeatPing struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // success (when empty), start, fail, or an exit code
+	Text  string `json:"text"`  // of a failure
+}
+
+// HeartbeatState is what is known of one name, with its address.
+type HeartbeatState struct {
+	Beat
+	Path string `json:"path,omitempty"` // /ping/UUID; none for a sender's alarm
+}
+
+// pings is the Heartbeats of a router with their memory on disk.
+type pings struct {
+	mu      sync.Mutex
+	beats   *Heartbeats
+	by      map[string]HeartbeatConfig
+	key     []byte
+	file    string // empty: nothing is kept
+	written []byte
+	wake    chan struct{}
+}
+
+const (
+	beatsFile   = "heartbeats.json"
+	keyFile     = "heartbeat.key"
+	maxPingText = 2 << 10
+	maxBeats    = 8 << 20 // bytes of the file
+)
+
+// openPings reads what is remembered in folder. A file that cannot be read is set aside, and the error says so; the pings
+// work all the same.
+func openPings(by map[string]HeartbeatConfig, folder string, now time.Time) (*pings, error) {
+	p := &pings{by: by, wake: make(chan struct{}, 1)}
+	p.key = make([]byte, 32)
+	_, _ = rand.Read(p.key) // never fails
+	var known []Beat
+	var errs []error
+	if folder != "" {
+		p.file = filepath.Join(folder, beatsFile)
+		if err := p.readKey(filepath.Join(folder, keyFile)); err != nil {
+			errs = append(errs, err)
+		}
+		var err error
+		if known, err = readBeats(p.file); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	p.beats = NewHeartbeats(by, known, now)
+	return p, errors.Join(errs...)
+}
+
+func (p *pings) readKey(path string) error {
+	key, err := os.ReadFile(path)
+	switch {
+	case err == nil && len(key) == len(p.key):
+		p.key = key
+		return nil
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return os.WriteFile(path, p.key, 0o600)
+	}
+	return fmt.Errorf("key of heartbeats: %w", err)
+}
+
+func readBeats(path string) (known []Beat, err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("heartbeats: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxBeats))
+	if err == nil {
+		err = json.Unmarshal(data, &known)
+	}
+	if err != nil {
+		aside := path + ".damaged"
+		return nil, fmt.Errorf("heartbeats: %w; set aside as %s: %w", err, filepath.Base(aside), os.Rename(path, aside))
+	}
+	return known, nil
+}
+
+// id is the UUID of a name.
+func (p *pings) id(name string) string {
+	return strings.ToLower(cmp.Or(p.by[name].ID, uuidOf(p.key, name)))
+}
+
+// named finds the name of a UUID.
+func (p *pings) named(id string) string {
+	for name, c := range p.by {
+		if !c.Alarm && p.id(name) == strings.ToLower(id) {
+			return name
+		}
+	}
+	return ""
+}
+
+// ping notes a ping, and says whether the name is known.
+func (p *pings) ping(name string, what Ping, text string) bool {
+	p.mu.Lock()
+	ok := p.beats.Ping(name, what, text, time.Now())
+	p.mu.Unlock()
+	if ok {
+		p.soon()
+	}
+	return ok
+}
+
+func (p *pings) soon() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// fires notes alarms that always fire.
+func (p *pings) fires(a alerting.Alarm, sender string, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.beats.Fires(a, SenderIdentity(a), sender, now)
+}
+
+// due returns what begins or ends now, and keeps what is remembered.
+func (p *pings) due(now time.Time) ([]alerting.Input, time.Time, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	in, next := p.beats.Due(now)
+	return in, next, p.write()
+}
+
+// write keeps what is remembered, where it changed; p.mu is held.
+func (p *pings) write() error {
+	if p.file == "" {
+		return nil
+	}
+	data, err := json.Marshal(p.beats.Beats())
+	if err != nil || bytes.Equal(data, p.written) {
+		return err
+	}
+	if err := os.WriteFile(p.file+".new", data, 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(p.file+".new", p.file); err != nil {
+		return err
+	}
+	p.written = data
+	return nil
+}
+
+// whatOf reads the end of a ping's path, or the state of a ping by name.
+func whatOf(text string) (Ping, string, error) {
+	switch text {
+	case "", "success", "0", "log":
+		return Success, "", nil
+	case "start":
+		return Start, "", nil
+	case "fail":
+		return Fail, "it said that it failed", nil
+	}
+	if n, err := strconv.ParseUint(text, 10, 8); err == nil {
+		return Fail, fmt.Sprintf("exit code %d", n), nil
+	}
+	return 0, "", fmt.Errorf("want nothing, start, fail, log or an exit code of 0 to 255, have %q", text)
+}
+
+// servePing answers GET, HEAD and POST of /ping/UUID and what may follow. The body of a failure is its text.
+func (i *Intake) servePing(w http.ResponseWriter, r *http.Request) {
+	id, what, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, PathPing), "/")
+	p, detail, err := whatOf(what)
+	if err != nil {
+		i.fail(w, http.StatusBadRequest, err)
+		return
+	}
+	name := i.pings.named(id)
+	if name == "" {
+		i.fail(w, http.StatusNotFound, errors.New("no heartbeat has this UUID"))
+		return
+	}
+	if p == Fail {
+		if body, _ := io.ReadAll(io.LimitReader(r.Body, maxPingText)); len(bytes.TrimSpace(body)) > 0 {
+			detail += ": " + strings.ToValidUTF8(string(bytes.TrimSpace(body)), "\ufffd")
+		}
+	}
+	if what != "log" { // which healthchecks.io keeps as text alone
+		i.pings.ping(name, p, detail)
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("OK"))
+}
+
+func (i *Intake) postHeartbeat(w http.ResponseWriter, r *http.Request) {
+	var h HeartbeatPing
+	if err := read(w, r, maxSmall, &h); err != nil {
+		i.fail(w, status(err), err)
+		return
+	}
+	p, detail, err := whatOf(h.State)
+	if err != nil {
+		i.fail(w, http.StatusBadRequest, fmt.Errorf("state: %w", err))
+		return
+	}
+	if text := strings.TrimSpace(h.Text[:min(len(h.Text), maxPingText)]); p == Fail && text != "" {
+		detail += ": " + strings.ToValidUTF8(text, "\ufffd")
+	}
+	if !i.pings.ping(h.Name, p, detail) {
+		i.fail(w, http.StatusNotFound, fmt.Errorf("no heartbeat is named %q: intake.heartbeats of the configuration names them", cutLabel(h.Name)))
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (i *Intake) getHeartbeats(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, i.Heartbeats())
+}
+
+// Heartbeats are what is known of all that must be heard, by name.
+func (i *Intake) Heartbeats() []HeartbeatState {
+	i.pings.mu.Lock()
+	defer i.pings.mu.Unlock()
+	var out []HeartbeatState
+	for _, b := range i.pings.beats.Beats() {
+		s := HeartbeatState{Beat: b}
+		if b.Labels == nil {
+			s.Path = PathPing + i.pings.id(b.Name)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// SenderIdentity is the same for all senders of one pair: the labels of the alarm that always fires, without those that tell
+// replicas apart.
+func SenderIdentity(a alerting.Alarm) string {
+	labels := map[string]string{}
+	for k, v := range a.Labels {
+		if !slices.Contains(replicaLabels, k) {
+			labels[k] = v
+		}
+	}
+	return a.Rule() + ":" + alerting.Alarm{Labels: labels}.Fingerprint()
+}
+
+// replicaLabels tell the servers of one pair apart.
+var replicaLabels = []string{"prometheus_replica", "replica", "__replica__", "receive_replica", "rule_replica", "thanos_ruler_replica", "ruler_replica"}
+
+// beat raises and ends the alarms about heartbeats until ctx ends.
+func (i *Intake) beat(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			i.pings.mu.Lock()
+			_ = i.pings.write() // the next start reads what was kept last
+			i.pings.mu.Unlock()
+			return
+		case <-timer.C:
+		case <-i.pings.wake:
+		}
+		now := time.Now()
+		in, next, err := i.pings.due(now)
+		if (err != nil) != failing {
+			failing = err != nil
+			i.opts.Log.Warn("heartbeats on disk", "failing", failing, "err", err)
+		}
+		if len(in) > 0 && i.opts.Put(ctx, in...) != nil {
+			return // ctx ended
+		}
+		wait := marksTick // what fires is repeated, and what is remembered is kept
+		if !next.IsZero() {
+			wait = min(wait, max(time.Until(next), 10*time.Millisecond))
+		}
+		timer.Reset(wait)
+	}
+}
