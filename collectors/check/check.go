@@ -129,6 +129,9 @@ func (s *Set) loop(ctx context.Context, c *Check, ranFirst func()) {
 	}
 }
 
+// skipRetry is how soon a check that had nothing to ask is tried again: what it waits for may have come.
+const skipRetry = 5 * time.Second
+
 // run runs a check once and returns how long to rest.
 func (s *Set) run(ctx context.Context, c *Check) time.Duration {
 	begin := s.now()
@@ -136,7 +139,7 @@ func (s *Set) run(ctx context.Context, c *Check) time.Duration {
 	if c.Skip != nil && c.Skip() {
 		c.done, c.err, c.since, c.failed = false, nil, time.Time{}, 0
 		s.mu.Unlock()
-		return c.Every
+		return min(c.Every, skipRetry)
 	}
 	s.mu.Unlock()
 

@@ -26,7 +26,7 @@ var bootSpec = collectors.Spec{
 
 type bootCollector struct{ fs collectors.Root }
 
-// Collect reads one small file and looks for another. gopsutil is not asked: it keeps the boot time of its first look.
+// Collect reads one small file and looks for another. gopsutil is not asked: it keeps the boot time of its first call.
 func (c bootCollector) Collect(_ context.Context, b *metric.Batch) error {
 	text, err := c.fs.Read("proc/uptime")
 	if err != nil {

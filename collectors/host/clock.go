@@ -21,7 +21,7 @@ var (
 	}
 	descClockStep = &metric.Desc{
 		Name: "host_clock_step_seconds", Unit: metric.Seconds,
-		Help: "By how much the clock was set since the look before, forwards or backwards; suspend is none",
+		Help: "By how much the clock was set since the collection before, forwards or backwards; suspend is none",
 	}
 )
 

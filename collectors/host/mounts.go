@@ -112,7 +112,7 @@ type volume struct {
 func volumes(mounts []mount) []volume {
 	slices.SortStableFunc(mounts, func(a, b mount) int {
 		return cmp.Or(cmp.Compare(a.dev, b.dev), compareBool(a.readonly, b.readonly), compareBool(a.root != "/", b.root != "/"),
-			cmp.Compare(len(a.point), len(b.point)), cmp.Compare(a.point, b.point))
+			compareBool(runtimeFile(a.point), runtimeFile(b.point)), cmp.Compare(len(a.point), len(b.point)), cmp.Compare(a.point, b.point))
 	})
 	var out []volume
 	for _, m := range mounts {
@@ -123,6 +123,12 @@ func volumes(mounts []mount) []volume {
 		out = append(out, volume{[]mount{m}})
 	}
 	return out
+}
+
+// runtimeFile reports whether a container runtime mounts a file of the machine's disk there: any folder of that disk names
+// it better.
+func runtimeFile(point string) bool {
+	return slices.Contains([]string{"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev/termination-log"}, point)
 }
 
 func compareBool(a, b bool) int {

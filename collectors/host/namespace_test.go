@@ -226,12 +226,19 @@ func TestInterfacesOfANamespaceWithoutItsSys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := fixture.CollectOnce(networkSpec, c, env)
 	devices := map[string]bool{}
-	for _, s := range b.Samples {
-		if s.Desc == descNetPackets {
-			devices[s.Labels.Get("device")] = true
+	for range 100 { // the kernel says after a moment only that a link is up
+		b, cerr := fixture.CollectOnce(networkSpec, c, env)
+		err = cerr
+		for _, s := range b.Samples {
+			if s.Desc == descNetPackets {
+				devices[s.Labels.Get("device")] = true
+			}
 		}
+		if len(devices) > 1 {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 	if fmt.Sprint(devices) != "map[d0:true d1:true]" {
 		t.Errorf("told: %v, %v; want d0 and d1, which are up", devices, err)

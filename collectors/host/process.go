@@ -24,7 +24,7 @@ var (
 	}
 	descProcessFiles = &metric.Desc{
 		Name: "host_process_file_ratio", Unit: metric.Ratio,
-		Help: "Open files against the soft limit, of the one that comes closest; absent where we may not look",
+		Help: "Open files against the soft limit, of the one that comes closest; absent where we may not see them",
 	}
 )
 

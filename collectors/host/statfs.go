@@ -58,7 +58,7 @@ func (p *prober) answers(ctx context.Context, disks []volume) map[string]answer 
 		}
 		p.mu.Unlock()
 		if busy {
-			out[dev] = answer{err: fmt.Errorf("%w, asked %v ago", errNoAnswer, time.Since(since).Round(time.Second))}
+			out[dev] = answer{err: collectors.Blind("timeout", fmt.Errorf("%w, asked %v ago", errNoAnswer, time.Since(since).Round(time.Second)))}
 			continue
 		}
 		waiting++
@@ -85,7 +85,7 @@ func (p *prober) answers(ctx context.Context, disks []volume) map[string]answer 
 	}
 	for _, d := range disks {
 		if _, ok := out[d.mounts[0].dev]; !ok {
-			out[d.mounts[0].dev] = answer{err: fmt.Errorf("%w within %v", errNoAnswer, statfsWait)}
+			out[d.mounts[0].dev] = answer{err: collectors.Blind("timeout", fmt.Errorf("%w within %v", errNoAnswer, statfsWait))}
 		}
 	}
 	return out
@@ -131,7 +131,7 @@ func (l looker) statfs(name string, m mount) (usage, error) {
 		return usage{}, err
 	}
 	if l == "/" && !m.shows(st, fs) { // a fixture's disks are folders
-		return usage{}, errOtherDisk
+		return usage{}, collectors.Blind("hidden", errOtherDisk)
 	}
 	unit := float64(fs.Frsize)
 	if unit == 0 {

@@ -52,8 +52,8 @@ type overviewInfo struct {
 	} `json:"object_totals"`
 }
 
-// lookNodes asks who sees whom.
-func (r *collector) lookNodes(ctx context.Context) (func(), error) {
+// askNodes asks who sees whom.
+func (r *collector) askNodes(ctx context.Context) (func(), error) {
 	r.asksNodes()
 	var nodes []nodeInfo
 	err := r.getJSON(ctx, "nodes?columns=name,running,partitions,cluster_links", &nodes)
@@ -99,7 +99,7 @@ func (r *collector) nodesAnswered(err error) {
 	}
 }
 
-func (r *collector) lookOverview(ctx context.Context) (func(), error) {
+func (r *collector) askOverview(ctx context.Context) (func(), error) {
 	var o overviewInfo
 	err := r.getJSON(ctx, "overview?columns=node,cluster_name,rabbitmq_version,statistics_db_event_queue,object_totals", &o)
 	if err != nil {
@@ -131,9 +131,9 @@ func (r *collector) identify(name, cluster, version string) {
 	}
 }
 
-// lookCheck asks one health check. 200 is well, 503 is not, both are answers where they are the broker's own: another's 503,
+// askCheck asks one health check. 200 is well, 503 is not, both are answers where they are the broker's own: another's 503,
 // such as a proxy's, says nothing. into may be nil where the fact that there was an answer is what counts.
-func (r *collector) lookCheck(name string, into *bool) func(context.Context) (func(), error) {
+func (r *collector) askCheck(name string, into *bool) func(context.Context) (func(), error) {
 	return func(ctx context.Context) (func(), error) {
 		failed := false
 		err := r.get(ctx, r.api("health/checks/"+name), true, func(status int, body io.Reader) error {
@@ -163,9 +163,9 @@ func (r *collector) lookCheck(name string, into *bool) func(context.Context) (fu
 // Bounds of the names told of vhosts that are down. The broker allows names of 255 bytes.
 const maxVHosts, maxVHostName = 10, 255
 
-// lookVHosts asks which vhosts do not run on this node, though the cluster has them: it lets nobody connect to those. Since
+// askVHosts asks which vhosts do not run on this node, though the cluster has them: it lets nobody connect to those. Since
 // 3.8.10. Another's 503, such as a proxy's, says nothing of them.
-func (r *collector) lookVHosts(ctx context.Context) (func(), error) {
+func (r *collector) askVHosts(ctx context.Context) (func(), error) {
 	var said struct {
 		Status string   `json:"status"`
 		Down   []string `json:"virtual-hosts"`
@@ -208,10 +208,10 @@ func pagesOf[T any](ctx context.Context, r *collector, path, columns string, mos
 	}
 }
 
-// lookConnections counts this node's connections by state: flow control has no metric in the plugin of 3.10. Where the
+// askConnections counts this node's connections by state: flow control has no metric in the plugin of 3.10. Where the
 // broker keeps no statistics (management_agent.disable_metrics_collector) its list has no states, or is empty (4.2): then
 // nothing is known of them.
-func (r *collector) lookConnections(ctx context.Context) (func(), error) {
+func (r *collector) askConnections(ctx context.Context) (func(), error) {
 	type connection struct {
 		Node  string        `json:"node"`
 		State maybe[string] `json:"state"`
@@ -247,8 +247,8 @@ type exchangeSeen struct {
 	Bindings int
 }
 
-// lookExchange accounts for one exchange: what came in, what went out, and to how many.
-func (r *collector) lookExchange(ctx context.Context, i int) (func(), error) {
+// askExchange accounts for one exchange: what came in, what went out, and to how many.
+func (r *collector) askExchange(ctx context.Context, i int) (func(), error) {
 	x := r.opt.Exchanges[i]
 	path := "exchanges/" + vhostPath(x.VHost, x.Name)
 	var stats struct {
@@ -291,10 +291,10 @@ func (q listedQueue) replicated() bool {
 	return strings.Contains(q.Type, "quorum") || strings.Contains(q.Type, "stream")
 }
 
-// lookQueueStates reads the list of queues, where that is short, for the ones that lost their home, their majority or
+// askQueueStates reads the list of queues, where that is short, for the ones that lost their home, their majority or
 // a mirror. An idle queue has no state at all; that is no fault. Of a replicated one whose members are not told nothing is
 // known.
-func (r *collector) lookQueueStates(ctx context.Context) (func(), error) {
+func (r *collector) askQueueStates(ctx context.Context) (func(), error) {
 	const columns = "type,state,leader,online,members,slave_nodes,synchronised_slave_nodes"
 	all, more, err := pagesOf[listedQueue](ctx, r, "queues", columns, manyQueue/pageSize)
 	if err != nil {

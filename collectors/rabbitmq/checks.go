@@ -27,7 +27,7 @@ const (
 	manyQueue = 1000 // above it lists of all queues cost the broker over a second
 )
 
-// answer is how a look ended.
+// answer is how a check ended.
 type answer uint8
 
 const (
@@ -130,8 +130,8 @@ func unless(skip func() bool, c *check.Check) *check.Check {
 // unwatchedChecks are what can be asked without credentials.
 func (r *collector) unwatchedChecks() checks {
 	return checks{
-		metrics:    local("metrics", r.opt.SlowEvery, r.lookMetrics),
-		management: local("management", r.opt.SlowEvery, r.lookRealm),
+		metrics:    local("metrics", r.opt.SlowEvery, r.askMetrics),
+		management: local("management", r.opt.SlowEvery, r.askRealm),
 	}
 }
 
@@ -140,31 +140,31 @@ func (r *collector) allChecks() checks {
 	o := r.opt
 	s := &r.seen
 	k := checks{
-		process:        local("process", o.LocalEvery, r.lookProcess),
-		ports:          local("ports", o.LocalEvery, r.lookPorts),
-		peers:          unless(func() bool { return len(s.peers) == 0 }, local("peers", o.LocalEvery, r.lookPeers)),
-		metrics:        local("metrics", o.LocalEvery, r.lookMetrics),
-		localAlarms:    local("local_alarms", o.LocalEvery, r.lookCheck("local-alarms", nil)),
-		alarms:         local("alarms", o.SlowEvery, r.lookCheck("alarms", nil)),
-		vhosts:         local("vhosts", o.SlowEvery, r.lookVHosts),
-		nodes:          clusterWide("nodes", o.ClusterEvery, r.lookNodes),
-		overview:       clusterWide("overview", o.SlowEvery, r.lookOverview),
-		quorumCritical: clusterWide("quorum_critical", o.SlowEvery, r.lookCheck("node-is-quorum-critical", &s.quorumCritical)),
-		mirrorCritical: clusterWide(mirrorSyncCheck, o.SlowEvery, r.lookCheck("node-is-mirror-sync-critical", &s.mirrorCritical)),
-		connections:    costly(clusterWide("connections", o.SlowEvery, r.lookConnections)),
+		process:        local("process", o.LocalEvery, r.askProcess),
+		ports:          local("ports", o.LocalEvery, r.askPorts),
+		peers:          unless(func() bool { return len(s.peers) == 0 }, local("peers", o.LocalEvery, r.askPeers)),
+		metrics:        local("metrics", o.LocalEvery, r.askMetrics),
+		localAlarms:    local("local_alarms", o.LocalEvery, r.askCheck("local-alarms", nil)),
+		alarms:         local("alarms", o.SlowEvery, r.askCheck("alarms", nil)),
+		vhosts:         local("vhosts", o.SlowEvery, r.askVHosts),
+		nodes:          clusterWide("nodes", o.ClusterEvery, r.askNodes),
+		overview:       clusterWide("overview", o.SlowEvery, r.askOverview),
+		quorumCritical: clusterWide("quorum_critical", o.SlowEvery, r.askCheck("node-is-quorum-critical", &s.quorumCritical)),
+		mirrorCritical: clusterWide(mirrorSyncCheck, o.SlowEvery, r.askCheck("node-is-mirror-sync-critical", &s.mirrorCritical)),
+		connections:    costly(clusterWide("connections", o.SlowEvery, r.askConnections)),
 		unit: unless(func() bool { return s.state != stateDown || len(o.Unit) == 0 },
-			local("unit", 2*o.LocalEvery, r.lookUnit)),
+			local("unit", 2*o.LocalEvery, r.askUnit)),
 		config: unless(func() bool { return len(o.Config) == 0 || !r.localHost() },
-			local("config", 4*o.SlowEvery, r.lookConfig)),
+			local("config", 4*o.SlowEvery, r.askConfig)),
 		queues: unless(func() bool { return !s.elected() || s.totalQueues > manyQueue || !s.overviewTold },
-			costly(clusterWide("queues", 4*o.SlowEvery, r.lookQueueStates))),
+			costly(clusterWide("queues", 4*o.SlowEvery, r.askQueueStates))),
 	}
-	k.queueMetrics = costly(local("queue_metrics", o.SlowEvery, r.lookQueues))
+	k.queueMetrics = costly(local("queue_metrics", o.SlowEvery, r.askQueues))
 	k.queueMetrics.Deadline = clusterDeadline
 	k.queues.Deadline = listDeadline
 	for i, x := range o.Exchanges {
 		k.exchanges = append(k.exchanges, unless(func() bool { return !s.elected() },
-			clusterWide("exchange_"+x.label(), o.SlowEvery, func(ctx context.Context) (func(), error) { return r.lookExchange(ctx, i) })))
+			clusterWide("exchange_"+x.label(), o.SlowEvery, func(ctx context.Context) (func(), error) { return r.askExchange(ctx, i) })))
 	}
 	return k
 }

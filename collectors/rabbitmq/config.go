@@ -16,8 +16,8 @@ var (
 	handlingAdvanced = regexp.MustCompile(`(?m)^[^%\n]*\{\s*cluster_partition_handling\s*,\s*\{?\s*(\w+)`)
 )
 
-// lookConfig reads what the node does in a partition.
-func (r *collector) lookConfig(context.Context) (func(), error) {
+// askConfig reads what the node does in a partition.
+func (r *collector) askConfig(context.Context) (func(), error) {
 	handling := handlingOf(r.env.Root, r.opt.Config)
 	return func() { r.seen.handling = handling }, nil
 }

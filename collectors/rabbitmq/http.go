@@ -153,12 +153,12 @@ func (r *collector) answersLikeRabbitmq(ctx context.Context) bool {
 	if is {
 		return true
 	}
-	_, err := r.lookRealm(ctx)
+	_, err := r.askRealm(ctx)
 	return err == nil
 }
 
-// lookRealm sees whether the management API asks for a login in its own name.
-func (r *collector) lookRealm(ctx context.Context) (func(), error) {
+// askRealm sees whether the management API asks for a login in its own name.
+func (r *collector) askRealm(ctx context.Context) (func(), error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.api("whoami"), nil)
 	if err != nil {
 		return nil, &requestError{answer: answerBroken, err: err}

@@ -25,8 +25,8 @@ type processSeen struct {
 	age     time.Duration
 }
 
-// lookProcess finds the virtual machine among the processes: the one that boots the application rabbit.
-func (r *collector) lookProcess(context.Context) (func(), error) {
+// askProcess finds the virtual machine among the processes: the one that boots the application rabbit.
+func (r *collector) askProcess(context.Context) (func(), error) {
 	var p processSeen
 	if r.localHost() {
 		p = findBroker(r.env.Root.Path("proc"), r.env.Now())
@@ -72,8 +72,8 @@ func readBroker(proc, pid string, now time.Time) (processSeen, bool) {
 	return p, true
 }
 
-// lookUnit asks the service manager whether a node that is down was stopped in order.
-func (r *collector) lookUnit(ctx context.Context) (func(), error) {
+// askUnit asks the service manager whether a node that is down was stopped in order.
+func (r *collector) askUnit(ctx context.Context) (func(), error) {
 	inOrder := false
 	if r.localHost() {
 		var err error
@@ -101,13 +101,13 @@ func (r *collector) localPorts() map[string]string {
 	return at
 }
 
-func (r *collector) lookPorts(ctx context.Context) (func(), error) {
+func (r *collector) askPorts(ctx context.Context) (func(), error) {
 	ports := r.dialAll(ctx, r.localPorts())
 	return func() { r.seen.ports = ports }, nil
 }
 
-// lookPeers connects to the distribution port of every peer: the one sign of a cut that needs no Erlang.
-func (r *collector) lookPeers(ctx context.Context) (func(), error) {
+// askPeers connects to the distribution port of every peer: the one sign of a cut that needs no Erlang.
+func (r *collector) askPeers(ctx context.Context) (func(), error) {
 	at := map[string]string{}
 	r.mu.Lock()
 	for name, p := range r.seen.peers {

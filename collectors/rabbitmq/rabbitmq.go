@@ -1,7 +1,7 @@
 // Package rabbitmq watches the local node of a RabbitMQ cluster, and how that sees the others: by its management API,
 // its prometheus plugin, its ports and its process. It tells a node's state from outside, with what that rests on.
 //
-// It rings nothing and asks the broker for nothing that costs it more than a look; the active probe is off by default.
+// It rings nothing and asks the broker for nothing that costs it more than a glance; the active probe is off by default.
 package rabbitmq
 
 import (
@@ -46,9 +46,9 @@ type Options struct {
 
 	Probe probeOptions `yaml:"probe"`
 
-	LocalEvery   time.Duration `yaml:"local_every"`   // between looks at the local node and its peers' ports
-	ClusterEvery time.Duration `yaml:"cluster_every"` // between looks at who sees whom
-	SlowEvery    time.Duration `yaml:"slow_every"`    // between looks at everything else
+	LocalEvery   time.Duration `yaml:"local_every"`   // between checks of the local node and its peers' ports
+	ClusterEvery time.Duration `yaml:"cluster_every"` // between checks of who sees whom
+	SlowEvery    time.Duration `yaml:"slow_every"`    // between checks of everything else
 }
 
 type exchangeOption struct {
@@ -184,7 +184,7 @@ func newCollector(env collectors.Env) (collectors.Collector, error) {
 // watched says whether there are credentials, so that states can be told and alarms rung.
 func (r *collector) watched() bool { return r.opt.User != "" }
 
-// Collect reports what the looks know now. ErrAbsent means that no broker was ever found.
+// Collect reports what the checks know now. ErrAbsent means that no broker was ever found.
 func (r *collector) Collect(ctx context.Context, b *metric.Batch) error {
 	if err := r.find(ctx); err != nil {
 		return err

@@ -18,7 +18,7 @@ func (r *collector) report(b *metric.Batch) error {
 	s := &r.seen
 	out := output{b: b, cluster: s.cluster}
 	if out.cluster == "" {
-		out.cluster = "rabbitmq" // never learnt: the broker was down ever since we look
+		out.cluster = "rabbitmq" // never learnt: the broker was down ever since we watch
 	}
 	if !r.watched() {
 		return r.reportUnwatched(out, now)
@@ -59,7 +59,7 @@ func (r *collector) report(b *metric.Batch) error {
 	return r.blindness()
 }
 
-// blindness is the error of a Collect that could not look. A node that is down, paused or frozen was seen well enough.
+// blindness is the error of a Collect that saw nothing. A node that is down, paused or frozen was seen well enough.
 func (r *collector) blindness() error {
 	if r.seen.state != stateBlind {
 		return nil

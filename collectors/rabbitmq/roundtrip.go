@@ -104,8 +104,8 @@ func newRoundtrip(every time.Duration, connect func(context.Context) (tripLink, 
 func (t *roundtrip) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		begin := t.now()
-		look, cancel := context.WithTimeout(ctx, clusterDeadline)
-		link, err := t.connect(look)
+		one, cancel := context.WithTimeout(ctx, clusterDeadline)
+		link, err := t.connect(one)
 		cancel()
 		t.connected(err)
 		if err != nil {

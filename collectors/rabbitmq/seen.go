@@ -14,7 +14,7 @@ const forgetAfter = time.Hour
 // clustering advises against dozens. Source: rabbitmq.com/docs/clustering, read November 2026.
 const maxPeers = 100
 
-// brokerSeen is what the looks found, and what has to be remembered from one to the next. All of it is
+// brokerSeen is what the checks found, and what has to be remembered from one to the next. All of it is
 // guarded by collector.mu.
 type brokerSeen struct {
 	name, cluster, version string // as configured, else as learnt
@@ -53,7 +53,7 @@ type brokerSeen struct {
 	evidence []string
 	since    time.Time // of state
 	ranAs    string    // process that was last seen running
-	watching time.Time // since when we look
+	watching time.Time // since when we watch
 	views    []string  // sides told lately, newest last
 	events   []stateChange
 }
@@ -68,8 +68,8 @@ type peerSeen struct {
 	triedAt    time.Time
 	silentTCP  int // connects in a row without an answer
 	silentAt   time.Time
-	queue      float64 // bytes waiting at the last look
-	grew       int     // looks in a row at which queue had grown
+	queue      float64 // bytes waiting at the last check
+	grew       int     // checks in a row at which queue had grown
 }
 
 func (s *brokerSeen) init(o Options) {
@@ -204,7 +204,7 @@ var resetCounters = []string{
 	"rabbitmq_connections_opened_total", "rabbitmq_channels_opened_total", "rabbitmq_auth_attempts_total",
 }
 
-// see compares with the looks before. While the application starts, the plugin answers without its counters; what they
+// see compares with the checks before. While the application starts, the plugin answers without its counters; what they
 // were before still counts.
 func (r *resetWatch) see(plugin map[string]float64) (app, vm bool) {
 	uptime, ok := plugin["rabbitmq_erlang_uptime_seconds"]

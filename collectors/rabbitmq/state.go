@@ -56,9 +56,9 @@ const (
 	silenceLimit = 4500 * time.Millisecond
 	// boot is how long a start may take. After it a node that serves nothing is paused.
 	boot = 2 * time.Minute
-	// grewLooks looks in a row at which a distribution queue grew, and this many bytes in it, are a sign.
-	grewLooks = 3
-	grewBytes = 64 << 10
+	// grewChecks checks in a row at which a distribution queue grew, and this many bytes in it, are a sign.
+	grewChecks = 3
+	grewBytes  = 64 << 10
 )
 
 // stateFacts are all that a state is told from.
@@ -145,7 +145,7 @@ func judgeMute(f stateFacts) (nodeState, []string) {
 	return statePaused, ev
 }
 
-// facts gathers what the looks know at now.
+// facts gathers what the checks know at now.
 func (r *collector) facts(now time.Time) stateFacts {
 	s := &r.seen
 	f := stateFacts{
@@ -166,7 +166,7 @@ func (r *collector) facts(now time.Time) stateFacts {
 		case p.tcp == answerRefused:
 			f.peersRefused = append(f.peersRefused, name)
 		}
-		if p.grew >= grewLooks && p.queue >= grewBytes {
+		if p.grew >= grewChecks && p.queue >= grewBytes {
 			f.queuesGrow = append(f.queuesGrow, name)
 		}
 	}

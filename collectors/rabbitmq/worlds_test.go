@@ -79,7 +79,7 @@ func TestAnotherHostsAnswersAreNoHealth(t *testing.T) {
 			t.Fatal(err)
 		}
 		critical := false
-		if keep, err := c.(*collector).lookCheck("node-is-quorum-critical", &critical)(t.Context()); err == nil || keep != nil {
+		if keep, err := c.(*collector).askCheck("node-is-quorum-critical", &critical)(t.Context()); err == nil || keep != nil {
 			t.Errorf("a 503 with %s is taken for the broker's word", body)
 		}
 	}

@@ -74,8 +74,8 @@ type member struct {
 
 var errAdmin = errors.New("its answer is not the one of 3.2.3 that is understood")
 
-// lookAdmin asks for members, ring and transfers, one after the other.
-func (r *collector) lookAdmin(ctx context.Context) (func(output), error) {
+// askAdmin asks for members, ring and transfers, one after the other.
+func (r *collector) askAdmin(ctx context.Context) (func(output), error) {
 	var text [3]string
 	for i, command := range []string{"member-status", "ring-status", "transfers"} {
 		var err error
@@ -164,8 +164,8 @@ func parseAdmin(members, ring, transfers string) (clusterView, error) {
 	return c, nil
 }
 
-// lookKeydir sums keys and key files over the partitions of bitcask.
-func (r *collector) lookKeydir(ctx context.Context) (func(output), error) {
+// askKeydir sums keys and key files over the partitions of bitcask.
+func (r *collector) askKeydir(ctx context.Context) (func(output), error) {
 	text, err := r.admin(ctx, "vnode-status")
 	if err != nil {
 		return nil, err

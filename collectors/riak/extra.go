@@ -37,19 +37,19 @@ func newExtra(name string, every, deadline time.Duration, do func(context.Contex
 // allExtras are the checks that the options switch on; the kernel's figures are always looked at.
 func (r *collector) allExtras() []*extra {
 	o := r.opt
-	r.process = newExtra("process", 15*time.Second, 10*time.Second, r.lookLocal)
+	r.process = newExtra("process", 15*time.Second, 10*time.Second, r.askLocal)
 	out := []*extra{r.process}
 	if len(o.Admin) > 0 {
-		out = append(out, newExtra("admin", o.AdminEvery, 3*adminDeadline, r.lookAdmin))
+		out = append(out, newExtra("admin", o.AdminEvery, 3*adminDeadline, r.askAdmin))
 		if o.Keydir {
-			out = append(out, newExtra("keydir", keydirEvery, adminDeadline, r.lookKeydir))
+			out = append(out, newExtra("keydir", keydirEvery, adminDeadline, r.askKeydir))
 		}
 	}
 	if len(o.TLS) > 0 {
-		out = append(out, newExtra("tls", tlsEvery, 10*time.Second, r.lookTLS))
+		out = append(out, newExtra("tls", tlsEvery, 10*time.Second, r.askTLS))
 	}
 	if len(o.Logs) > 0 {
-		out = append(out, newExtra("log", 15*time.Second, 5*time.Second, r.log.look))
+		out = append(out, newExtra("log", 15*time.Second, 5*time.Second, r.log.check))
 	}
 	return out
 }
@@ -90,7 +90,7 @@ func (r *collector) Run(ctx context.Context) error {
 	return nil
 }
 
-// tellExtras appends what the extra looks know, and looks first where nobody runs them.
+// tellExtras appends what the extra checks know, and runs them first where nobody does.
 func (r *collector) tellExtras(ctx context.Context, o output) {
 	r.mu.Lock()
 	ran := r.ran
@@ -112,9 +112,9 @@ func (r *collector) tellExtras(ctx context.Context, o output) {
 	}
 }
 
-// lookLocal reads what the kernel says of the node's virtual machine, its disk and its listener. It finds the machine by
+// askLocal reads what the kernel says of the node's virtual machine, its disk and its listener. It finds the machine by
 // the name that the node itself tells, so that it tells nothing of a node elsewhere.
-func (r *collector) lookLocal(ctx context.Context) (func(output), error) {
+func (r *collector) askLocal(ctx context.Context) (func(output), error) {
 	fs := r.env.Root
 	r.mu.Lock()
 	name := r.name

@@ -66,7 +66,7 @@ func TestRiakAdmin(t *testing.T) {
 		r := withOptions(t, func(o *Options) {
 			o.Admin = []string{"sh", "-c", "cat testdata/riak-admin/" + situation + "/$0.txt"}
 		})
-		tell, err := r.lookAdmin(t.Context())
+		tell, err := r.askAdmin(t.Context())
 		if err != nil {
 			t.Errorf("%s: %v", situation, err)
 			continue
@@ -89,7 +89,7 @@ func TestRiakAdminThatCannot(t *testing.T) {
 		"cat testdata/riak-admin/healthy/member-status.txt": "no line Ring Ready",
 	} {
 		r := withOptions(t, func(o *Options) { o.Admin = []string{"sh", "-c", script} })
-		if _, err := r.lookAdmin(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := r.askAdmin(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q in it", script, err, want)
 		}
 	}
@@ -131,7 +131,7 @@ func TestRiakTLSListeners(t *testing.T) {
 	}()
 	https, other, nobody := "https://"+s.Listener.Addr().String(), "pb://"+pb.Addr().String(), "https://127.0.0.1:1"
 	r := withOptions(t, func(o *Options) { o.TLS = []string{https, other, nobody} })
-	tell, err := r.lookTLS(t.Context())
+	tell, err := r.askTLS(t.Context())
 	if err == nil || !strings.Contains(err.Error(), nobody) {
 		t.Errorf("error %v, want one of %s", err, nobody)
 	}
@@ -157,7 +157,7 @@ func TestRiakLogIsCountedFromNowOn(t *testing.T) {
 	}
 	siblings := func(want float64) {
 		t.Helper()
-		tell, err := r.log.look(t.Context())
+		tell, err := r.log.check(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,11 +28,11 @@ var logEvents = []struct{ event, words string }{
 }
 
 const (
-	logChunk = 4 << 20 // read of one file at one look; what is more waits for the next
+	logChunk = 4 << 20 // read of one file at one check; what is more waits for the next
 	logLine  = 64 << 10
 )
 
-// eventLog counts events in what is appended to logs after the first look. A file that becomes shorter was begun anew.
+// eventLog counts events in what is appended to logs after the first check. A file that becomes shorter was begun anew.
 type eventLog struct {
 	root  collectors.Root
 	paths []string
@@ -42,7 +42,7 @@ type eventLog struct {
 	count  map[string]float64
 }
 
-func (l *eventLog) look(context.Context) (func(output), error) {
+func (l *eventLog) check(context.Context) (func(output), error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var errs []error
@@ -62,7 +62,7 @@ func (l *eventLog) tell(o output) {
 	}
 }
 
-// read counts in whole lines from where the last look ended.
+// read counts in whole lines from where the last check ended.
 func (l *eventLog) read(path string) error {
 	f, err := os.Open(l.root.Path(path))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -39,7 +39,7 @@ var (
 	descRestarts    = counter("riak_restarts_total", metric.Count, "Restarts of the node since the agent's, as totals that fell tell")
 	descInOrder     = gauge("riak_stopped_in_order", metric.Count, "1: nobody listens because the service manager stopped the node")
 
-	descExtraOK       = gauge("riak_look_success", metric.Count, "1: the look that an option wants (admin, keydir, tls, log) went well")
+	descExtraOK       = gauge("riak_look_success", metric.Count, "1: the check that an option wants (admin, keydir, tls, log) went well")
 	descMemberStatus  = gauge("riak_member_status", metric.Count, "Always 1; valid, joining, leaving, exiting or down as the label status")
 	descMemberPending = gauge("riak_member_pending_ratio", metric.Ratio, "Share of the ring that the member will own")
 	descRingReady     = gauge("riak_ring_ready", metric.Count, "1: all nodes agree on the ring")

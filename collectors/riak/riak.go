@@ -175,17 +175,17 @@ func (r *collector) Collect(ctx context.Context, b *metric.Batch) error {
 	due := r.asked.IsZero() || now.Sub(r.asked) >= r.opt.StatsEvery-statsEarly
 	var stats response
 	var pb bool
-	var looks sync.WaitGroup
+	var both sync.WaitGroup
 	if due {
 		r.mu.Lock()
 		r.asked = now
 		r.mu.Unlock()
-		looks.Go(func() { stats = r.stats(ctx) })
+		both.Go(func() { stats = r.stats(ctx) })
 	}
 	if r.opt.PB != "" {
-		looks.Go(func() { pb = r.pbPing(ctx) })
+		both.Go(func() { pb = r.pbPing(ctx) })
 	}
-	looks.Wait()
+	both.Wait()
 
 	o := output{b, r.opt.Cluster}
 	o.bool(descPingUp, ping.err == nil)

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// tlsEvery is how often certificates are looked at: each look is a handshake.
+// tlsEvery is how often certificates are read: each check is a handshake.
 const tlsEvery = 5 * time.Minute
 
-// lookTLS shakes hands with each listener of the option tls and tells when its certificate ends.
-func (r *collector) lookTLS(ctx context.Context) (func(output), error) {
+// askTLS shakes hands with each listener of the option tls and tells when its certificate ends.
+func (r *collector) askTLS(ctx context.Context) (func(output), error) {
 	until := map[string]time.Time{}
 	var errs []error
 	for _, address := range r.opt.TLS {
