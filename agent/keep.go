@@ -6,7 +6,6 @@ import (
 	"errors"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/health"
@@ -26,6 +25,10 @@ type stores struct {
 	rollup  *rollup.Rollup
 }
 
+// openSoon is how long the other roles wait for the history at a start. One that takes longer to read is read beside them: who
+// posts an alarm then is heard at once, and rules begin when it is there.
+const openSoon = 300 * time.Millisecond
+
 // sourceCapacity is what feeds the registry of series beside the collectors.
 const sourceCapacity = "capacity"
 
@@ -34,7 +37,6 @@ const sourceCapacity = "capacity"
 type storeRole struct {
 	a    *Agent
 	crew *crew
-	late atomic.Bool // the first opening is past
 
 	series *series.Registry // what each series is, and its total: for the store and the destinations alike
 
@@ -70,10 +72,9 @@ func (r *storeRole) start(ctx context.Context) error {
 	if r.a.config().Store.Off {
 		return nil
 	}
-	if r.crew.open("store", r.openMain, func() { r.openRest(); r.opened() }) {
+	if r.crew.openWithin(openSoon, "store", r.openMain, func() { r.openRest(); r.opened() }) {
 		r.openRest()
 	}
-	r.late.Store(true)
 	return nil
 }
 
@@ -152,9 +153,7 @@ func (r *storeRole) openRollup() error {
 		return err
 	}
 	main := r.get().main
-	if !r.late.Load() {
-		main.ReadOlder(s) // which must come before the first query: opened late, it is read after a restart
-	}
+	main.ReadOlder(s)
 	ro := rollup.New(rollup.Options{Config: c, From: main, To: s, Now: time.Now, Log: r.a.log.With("part", "rollups")})
 	r.set(func(open *stores) { open.long, open.rollup = s, ro })
 	return nil

@@ -188,21 +188,61 @@ func (c *crew) open(name string, f func() error, late func()) bool {
 		c.roster.up(name)
 		return true
 	}
-	c.roster.down(name, err)
+	c.wg.Go(func() { c.tryOpen(name, f, late, err) })
+	return false
+}
+
+var errOpening = errors.New("it is being opened")
+
+// openWithin is open for a part that may take long: after a while it goes on beside the rest, as if it had failed.
+func (c *crew) openWithin(wait time.Duration, name string, f func() error, late func()) bool {
+	soon := make(chan error)
+	gone := make(chan struct{})
 	c.wg.Go(func() {
-		for pause := firstPause; c.wait(pause); pause = min(2*pause, maxPause) {
-			if err := guard(f); err != nil {
-				c.roster.down(name, err)
-				continue
-			}
+		err := guard(f)
+		select {
+		case soon <- err:
+			return
+		case <-gone:
+		}
+		if err == nil {
+			c.roster.up(name)
+			late()
+			return
+		}
+		c.tryOpen(name, f, late, err)
+	})
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case err := <-soon:
+		if err == nil {
+			c.roster.up(name)
+			return true
+		}
+		c.wg.Go(func() { c.tryOpen(name, f, late, err) })
+	case <-timer.C:
+		close(gone)
+		c.roster.down(name, errOpening)
+	}
+	return false
+}
+
+// tryOpen tries to open a part that did not open, until it does or the crew stops.
+func (c *crew) tryOpen(name string, f func() error, late func(), err error) {
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		c.roster.down(name, err)
+		if !c.wait(pause) {
+			return
+		}
+		if err = guard(f); err == nil {
 			c.roster.up(name)
 			if late != nil {
 				late()
 			}
 			return
 		}
-	})
-	return false
+	}
 }
 
 // role is a part of the agent that has a section of the configuration.

@@ -118,6 +118,35 @@ func TestWhatCannotOpenIsTriedAgain(t *testing.T) {
 	})
 }
 
+// TestWhatOpensSlowlyHoldsNobodyUp opens a history of 12 s: the other roles go on after a moment, and hear when it is there.
+func TestWhatOpensSlowlyHoldsNobodyUp(t *testing.T) {
+	for name, fails := range map[string]int{"at once": 0, "at the third try": 2} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, _ := newTestParts()
+				c := p.crew(t.Context())
+				begun, tries, late := time.Now(), 0, time.Duration(0)
+				open := c.openWithin(openSoon, "store", func() error {
+					time.Sleep(12 * time.Second)
+					if tries++; tries <= fails {
+						return errors.New("no room")
+					}
+					return nil
+				}, func() { late = time.Since(begun) })
+				if s := partOf(t, p, "store"); open || time.Since(begun) != openSoon || s.Error == "" {
+					t.Errorf("open %v after %v, %+v; want the rest to go on, and that it is told", open, time.Since(begun), s)
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if s := partOf(t, p, "store"); late < 12*time.Second || s.Error != "" {
+					t.Errorf("told after %v, %+v; want it open", late, s)
+				}
+				c.stop()
+			})
+		})
+	}
+}
+
 // scripted is a role that writes down what is done to it.
 type scripted struct {
 	title      string

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/prometheus/promql"
@@ -13,21 +14,29 @@ import (
 // are kept for longer. A sample that both have is one.
 type whole struct {
 	*disk
-	older *disk
-	every time.Duration // between samples of older
+	past *atomic.Pointer[past]
+}
+
+// past is a database of what came before, and the time between two of its samples.
+type past struct {
+	*disk
+	every time.Duration
 }
 
 // ReadOlder makes the queries of people that begin before this store does read on in older; rules judge by this store
-// alone. It is called before the first query.
-func (s *Store) ReadOlder(older *Store) { s.read.older, s.read.every = older.disk, older.opts.Interval }
+// alone. It may be called while queries run.
+func (s *Store) ReadOlder(older *Store) { s.read.past.Store(&past{older.disk, older.opts.Interval}) }
 
-// before says whether older is wanted for what begins at mint, in ms.
-func (w whole) before(mint int64) bool {
-	if w.older == nil {
-		return false
+// before returns what is wanted besides for what begins at mint, in ms; nil where nothing is.
+func (w whole) before(mint int64) *past {
+	older := w.past.Load()
+	if older == nil {
+		return nil
 	}
-	begin, err := w.StartTime()
-	return err != nil || mint < begin
+	if begin, err := w.StartTime(); err == nil && mint >= begin {
+		return nil
+	}
+	return older
 }
 
 // reader evaluates queries. Where one begins in older, whose samples stand further apart than the engine looks back,
@@ -50,10 +59,11 @@ func (r reader) NewRangeQuery(ctx context.Context, q storage.Queryable, opts pro
 }
 
 func (r reader) back(opts promql.QueryOpts, start time.Time) promql.QueryOpts {
-	if !r.read.before(start.UnixMilli()) || opts != nil && opts.LookbackDelta() > 0 {
+	older := r.read.before(start.UnixMilli())
+	if older == nil || opts != nil && opts.LookbackDelta() > 0 {
 		return opts
 	}
-	wide := 2*r.read.every + time.Minute
+	wide := 2*older.every + time.Minute
 	if opts == nil {
 		return promql.NewPrometheusQueryOpts(false, wide, nil)
 	}
@@ -63,10 +73,11 @@ func (r reader) back(opts promql.QueryOpts, start time.Time) promql.QueryOpts {
 // Querier implements storage.Queryable.
 func (w whole) Querier(mint, maxt int64) (storage.Querier, error) {
 	q, err := w.disk.Querier(mint, maxt)
-	if err != nil || !w.before(mint) {
+	older := w.before(mint)
+	if err != nil || older == nil {
 		return q, err
 	}
-	old, err := w.older.Querier(mint, maxt)
+	old, err := older.Querier(mint, maxt)
 	if err != nil {
 		return nil, errors.Join(err, q.Close())
 	}
@@ -76,10 +87,11 @@ func (w whole) Querier(mint, maxt int64) (storage.Querier, error) {
 // ChunkQuerier implements storage.ChunkQueryable.
 func (w whole) ChunkQuerier(mint, maxt int64) (storage.ChunkQuerier, error) {
 	q, err := w.disk.ChunkQuerier(mint, maxt)
-	if err != nil || !w.before(mint) {
+	older := w.before(mint)
+	if err != nil || older == nil {
 		return q, err
 	}
-	old, err := w.older.ChunkQuerier(mint, maxt)
+	old, err := older.ChunkQuerier(mint, maxt)
 	if err != nil {
 		return nil, errors.Join(err, q.Close())
 	}

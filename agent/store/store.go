@@ -13,6 +13,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -92,7 +93,7 @@ func Open(dir string, o Options) (*Store, error) {
 		refs:    map[*series.Series]storage.SeriesRef{},
 		refused: map[string]float64{},
 	}
-	s.read = whole{disk: s.disk}
+	s.read = whole{disk: s.disk, past: new(atomic.Pointer[past])}
 	s.engine = &engine{gate: &s.disk.gate, Engine: promql.NewEngine(promql.EngineOpts{
 		Logger: o.Log, Reg: reg, MaxSamples: queryMaxSamples, Timeout: queryTimeout,
 		EnableAtModifier: true, EnableNegativeOffset: true, Parser: Parser(),
