@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/planner"
@@ -47,7 +48,7 @@ type storeRole struct {
 func newStoreRole(a *Agent) *storeRole {
 	r := &storeRole{a: a, series: series.New(series.Options{Interval: a.config().Interval})}
 	if err := r.series.Load(filepath.Join(a.folder.dir(), totalsFile)); err != nil {
-		a.log.Warn("totals of an earlier run are not used", "err", err)
+		a.damaged(damage.Report{Store: "totals", What: err.Error(), At: time.Now()})
 	}
 	return r
 }

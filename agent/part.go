@@ -188,7 +188,8 @@ func (c *crew) open(name string, f func() error, late func()) bool {
 		c.roster.up(name)
 		return true
 	}
-	c.wg.Go(func() { c.tryOpen(name, f, late, err) })
+	c.roster.down(name, err)
+	c.wg.Go(func() { c.tryOpen(name, f, late) })
 	return false
 }
 
@@ -210,7 +211,8 @@ func (c *crew) openWithin(wait time.Duration, name string, f func() error, late 
 			late()
 			return
 		}
-		c.tryOpen(name, f, late, err)
+		c.roster.down(name, err)
+		c.tryOpen(name, f, late)
 	})
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -220,7 +222,8 @@ func (c *crew) openWithin(wait time.Duration, name string, f func() error, late 
 			c.roster.up(name)
 			return true
 		}
-		c.wg.Go(func() { c.tryOpen(name, f, late, err) })
+		c.roster.down(name, err)
+		c.wg.Go(func() { c.tryOpen(name, f, late) })
 	case <-timer.C:
 		close(gone)
 		c.roster.down(name, errOpening)
@@ -229,19 +232,17 @@ func (c *crew) openWithin(wait time.Duration, name string, f func() error, late 
 }
 
 // tryOpen tries to open a part that did not open, until it does or the crew stops.
-func (c *crew) tryOpen(name string, f func() error, late func(), err error) {
-	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		c.roster.down(name, err)
-		if !c.wait(pause) {
-			return
+func (c *crew) tryOpen(name string, f func() error, late func()) {
+	for pause := firstPause; c.wait(pause); pause = min(2*pause, maxPause) {
+		if err := guard(f); err != nil {
+			c.roster.down(name, err)
+			continue
 		}
-		if err = guard(f); err == nil {
-			c.roster.up(name)
-			if late != nil {
-				late()
-			}
-			return
+		c.roster.up(name)
+		if late != nil {
+			late()
 		}
+		return
 	}
 }
 

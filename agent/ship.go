@@ -95,7 +95,7 @@ func (r *shipRole) plans(cfg Config) ([]sinkPlan, error) {
 func (r *shipRole) make(cfg Config, p sinkPlan) *destination {
 	return &destination{
 		plan: p, drain: cfg.Drain, crew: r.a.roster.crew(context.Background()), done: make(chan struct{}), room: maxHeld, begun: time.Now(),
-		env: sinks.Env{Node: cfg.nodeName(), Tags: cfg.Node.Tags, Data: r.a.folder.dir(), Log: r.a.log},
+		env: sinks.Env{Node: cfg.nodeName(), Tags: cfg.Node.Tags, Data: r.a.folder.dir(), Log: r.a.log, Damaged: r.a.damaged},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/metric"
 )
 
@@ -85,6 +86,7 @@ type Env struct {
 	Log     *slog.Logger
 	Self    func(b *metric.Batch) // appends the agent's own figures; for the collector self
 
+	Damaged  func(damage.Report)       // is called with what of State was damaged; may be nil
 	Rejected func(reason, line string) // counts a line that could not be read; nil: it is only left out
 }
 

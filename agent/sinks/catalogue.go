@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/damage"
 )
 
 // Env is what sinks take from the world.
@@ -19,6 +21,8 @@ type Env struct {
 	HTTP http.RoundTripper // nil: the default
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	Log  *slog.Logger
+
+	Damaged func(damage.Report) // is called with what of a spool was damaged; may be nil
 }
 
 // Common are the options that every destination has beside its own. Their keys are CommonKeys.
@@ -108,7 +112,7 @@ func (s Spec) Queue(sink Sink, options any, c Common, env Env) (*Queue, error) {
 	var spool *Spool
 	if s.Spooled && env.Data != "" && c.Spool.Bytes > 0 {
 		var err error
-		if spool, err = OpenSpool(filepath.Join(env.Data, "spool", s.Name), c.Spool); err != nil {
+		if spool, err = OpenSpool(filepath.Join(env.Data, "spool", s.Name), c.Spool, env.Damaged); err != nil {
 			env.Log.Error("no spool: samples wait in memory alone", "sink", s.Name, "err", err)
 			spool = nil
 		}

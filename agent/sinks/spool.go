@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/metric"
 )
 
@@ -63,6 +64,7 @@ type segment struct {
 	id      uint64
 	size    int64
 	records []record // that still wait
+	torn    bool     // it ends in the middle of a record
 }
 
 type record struct {
@@ -72,8 +74,21 @@ type record struct {
 	oldest  time.Time
 }
 
-// OpenSpool opens the spool in dir, and makes it. It reads every record's checksum once.
-func OpenSpool(dir string, o SpoolOptions) (*Spool, error) {
+// OpenSpool opens the spool in dir, and makes it. It reads every record's checksum once. Damage is set aside under a name
+// and told, and every record that is sound is kept. Damaged may be nil.
+func OpenSpool(dir string, o SpoolOptions, damaged func(damage.Report)) (*Spool, error) {
+	tell := func(path string, what string, kept, lost int) {
+		to, err := damage.Aside(path, time.Now())
+		if err != nil {
+			what += "; it cannot be set aside: " + err.Error()
+		}
+		if damaged != nil {
+			damaged(damage.Report{Store: "spool " + filepath.Base(dir), What: what, Aside: to, Kept: kept, Lost: lost, At: time.Now()})
+		}
+	}
+	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
+		tell(dir, "a file is where its folder was", 0, 0)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
@@ -83,46 +98,121 @@ func OpenSpool(dir string, o SpoolOptions) (*Spool, error) {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
 	slices.Sort(names)
-	for _, name := range names {
+	for n, name := range names {
 		id, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(name), segmentSuffix), 16, 64)
 		if err != nil {
 			continue // not ours
 		}
-		g, err := scanSegment(name, id)
+		if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+			tell(name, "a segment is no file", 0, 0)
+			s.next = id + 1
+			continue
+		}
+		g, bad, err := scanSegment(name, id)
 		if err != nil {
 			return nil, err
+		}
+		if bad > 0 || g.torn && n < len(names)-1 { // a kill tears the end of the newest segment alone
+			if err := g.rewrite(name, func() { tell(name, "records that make no sense", len(g.records), max(bad, 1)) }); err != nil {
+				return nil, err
+			}
+			s.forgetCursor(id)
 		}
 		s.segs, s.next = append(s.segs, g), id+1
 	}
 	return s, s.readCursor()
 }
 
-// scanSegment finds the sound records of a segment and cuts off what follows them.
-func scanSegment(name string, id uint64) (*segment, error) {
+// scanSegment finds the sound records of a segment, also behind damage. What is torn at the end, as a kill leaves it, it cuts
+// off. bad is how many stretches make no sense before a sound record.
+func scanSegment(name string, id uint64) (g *segment, bad int, err error) {
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
+		return nil, 0, fmt.Errorf("spool: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
+		return nil, 0, fmt.Errorf("spool: %w", err)
 	}
-	g := &segment{id: id}
-	for {
-		r, _, err := readRecord(f, g.size, info.Size())
+	g = &segment{id: id}
+	for at := int64(0); at < info.Size(); {
+		r, _, err := readRecord(f, at, info.Size())
 		if err != nil {
-			break // the end, or torn: nothing sound can follow
+			next := nextRecord(f, at+1, info.Size())
+			if next < 0 {
+				var head [recordHeader]byte
+				if _, err := f.ReadAt(head[:], at); err == nil && !plausible(head[:]) {
+					bad++ // no kill leaves that
+				}
+				break
+			}
+			bad, at = bad+1, next
+			continue
 		}
 		g.records = append(g.records, r)
-		g.size += recordHeader + int64(r.length)
+		at += recordHeader + int64(r.length)
+		g.size = at
 	}
-	if g.size < info.Size() {
+	if g.torn = g.size < info.Size(); g.torn && bad == 0 {
 		if err := f.Truncate(g.size); err != nil {
-			return nil, fmt.Errorf("spool: %w", err)
+			return nil, 0, fmt.Errorf("spool: %w", err)
 		}
 	}
-	return g, nil
+	return g, bad, nil
+}
+
+// maxSearch bounds how far a sound record is looked for behind damage.
+const maxSearch = 4 << 20
+
+// nextRecord finds where a sound record begins, at an offset or after it; -1 where none does.
+func nextRecord(f io.ReaderAt, at, size int64) int64 {
+	buf := make([]byte, min(size-at, maxSearch))
+	n, _ := f.ReadAt(buf, at) // what there is
+	buf = buf[:max(n, 0)]
+	for i := 0; i+recordHeader <= len(buf); i++ {
+		if !plausible(buf[i:]) {
+			continue
+		}
+		if _, _, err := readRecord(f, at+int64(i), size); err == nil {
+			return at + int64(i)
+		}
+	}
+	return -1
+}
+
+// plausible says whether b could begin with the head of a record.
+func plausible(b []byte) bool {
+	length, samples := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+	return length <= maxRecord && samples > 0 && samples <= recordSamples
+}
+
+// rewrite writes the sound records of a segment anew, after aside has moved the damaged file away.
+func (g *segment) rewrite(name string, aside func()) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	defer f.Close()
+	aside()
+	out, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	g.size = 0
+	for i := range g.records {
+		r := &g.records[i]
+		n := recordHeader + int64(r.length)
+		if _, cerr := io.Copy(out, io.NewSectionReader(f, r.at, n)); cerr != nil {
+			err = cerr
+			break
+		}
+		r.at, g.size = g.size, g.size+n
+	}
+	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
 }
 
 var errTorn = errors.New("torn record")

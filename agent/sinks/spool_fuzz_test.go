@@ -14,7 +14,7 @@ import (
 // its end, and can be written to afterwards.
 func FuzzSpool(f *testing.F) {
 	dir := f.TempDir()
-	s := must(sinks.OpenSpool(dir, sinks.DefaultSpool()))
+	s := must(sinks.OpenSpool(dir, sinks.DefaultSpool(), nil))
 	if _, _, err := s.Append(sinkstest.Samples(3, time.Unix(1, 0))); err != nil {
 		f.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func FuzzSpool(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		s, err := sinks.OpenSpool(dir, sinks.DefaultSpool())
+		s, err := sinks.OpenSpool(dir, sinks.DefaultSpool(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -129,6 +129,20 @@ func (s *Spool) readCursor() error {
 	return nil
 }
 
+// forgetCursor removes the note of what was delivered of a segment that was written anew: its places are others now, and
+// better twice than never.
+func (s *Spool) forgetCursor(id uint64) {
+	path := filepath.Join(s.dir, cursorFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return
+	}
+	var at uint64
+	if n, _ := fmt.Sscanf(string(text), "%d", &at); n == 1 && at == id {
+		_ = os.Remove(path)
+	}
+}
+
 // Stats returns what waits.
 func (s *Spool) Stats() SpoolStats {
 	s.mu.Lock()

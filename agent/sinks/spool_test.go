@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/sinks"
 	"github.com/navcloud/binnacle/agent/sinks/sinkstest"
@@ -18,7 +19,7 @@ import (
 
 func openSpool(t *testing.T, dir string) *sinks.Spool {
 	t.Helper()
-	s, err := sinks.OpenSpool(dir, sinks.DefaultSpool())
+	s, err := sinks.OpenSpool(dir, sinks.DefaultSpool(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +155,7 @@ func TestSpoolRemembersWhatWasDelivered(t *testing.T) {
 }
 
 func TestSpoolIsBoundedAndGivesUpTheOldest(t *testing.T) {
-	s, err := sinks.OpenSpool(t.TempDir(), sinks.SpoolOptions{Bytes: 2 << 20})
+	s, err := sinks.OpenSpool(t.TempDir(), sinks.SpoolOptions{Bytes: 2 << 20}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,4 +245,67 @@ func TestQueueCountsWhatTheSpoolGivesUp(t *testing.T) {
 	if st := q.Stats(); st.Dropped["spool_failed"] != 4 {
 		t.Errorf("%+v; want 4 lost by spool_failed", st)
 	}
+}
+
+func TestSpoolKeepsWhatIsSoundAroundDamage(t *testing.T) {
+	at := time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		do    func(t *testing.T, seg string)
+		least int
+		told  int
+	}{
+		"sound":             {func(*testing.T, string) {}, 8000, 0},
+		"torn at the end":   {func(t *testing.T, seg string) { edit(t, seg, func(b []byte) []byte { return b[:len(b)-100] }) }, 6000, 0},
+		"a bit in a header": {func(t *testing.T, seg string) { edit(t, seg, func(b []byte) []byte { b[5] ^= 8; return b }) }, 6000, 1},
+		"a bit in a body":   {func(t *testing.T, seg string) { edit(t, seg, func(b []byte) []byte { b[1000] ^= 8; return b }) }, 6000, 1},
+		"bits in two": {func(t *testing.T, seg string) {
+			edit(t, seg, func(b []byte) []byte { b[1000] ^= 8; b[len(b)/2] ^= 1; return b })
+		}, 4000, 1},
+		"noise":   {func(t *testing.T, seg string) { edit(t, seg, func(b []byte) []byte { clear(b); return b }) }, 0, 1},
+		"no file": {func(t *testing.T, seg string) { mustDo(t, os.Remove(seg)); mustDo(t, os.Mkdir(seg, 0o700)) }, 0, 1},
+		"no folder": {func(t *testing.T, seg string) {
+			d := filepath.Dir(seg)
+			mustDo(t, os.RemoveAll(d))
+			mustDo(t, os.WriteFile(d, nil, 0o600))
+		}, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "graphite")
+			s := openSpool(t, dir)
+			for range 4 {
+				fill(t, s, sinkstest.Samples(2000, at))
+			}
+			mustDo(t, s.Close())
+			segs, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+			if err != nil || len(segs) == 0 {
+				t.Fatal(segs, err)
+			}
+			tc.do(t, segs[0])
+			var told []damage.Report
+			s, err = sinks.OpenSpool(dir, sinks.DefaultSpool(), func(r damage.Report) { told = append(told, r) })
+			mustDo(t, err)
+			if got := len(empty(t, s)); got < tc.least || len(told) != tc.told {
+				t.Errorf("%d samples are left, told %v; want %d and %d reports", got, told, tc.least, tc.told)
+			}
+			fill(t, s, sinkstest.Samples(10, at))
+			mustDo(t, s.Close())
+			if got := len(empty(t, openSpool(t, dir))); got != 10 {
+				t.Errorf("%d samples after a restart; want the 10 that came then", got)
+			}
+		})
+	}
+}
+
+func mustDo(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func edit(t *testing.T, path string, f func([]byte) []byte) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	mustDo(t, err)
+	mustDo(t, os.WriteFile(path, f(b), 0o600))
 }

@@ -43,13 +43,13 @@ var arrows = map[string][]string{
 	"agent/rollup":    {"agent/store"}, // from one to another
 	"agent/series":    {"agent/metric"},
 	"agent/store":     {"agent/damage", "agent/metric", "agent/query", "agent/series"},
-	"agent/sinks":     {"agent/login", "agent/metric", "agent/secret", "agent/series"},
+	"agent/sinks":     {"agent/damage", "agent/login", "agent/metric", "agent/secret", "agent/series"},
 
-	"collectors":           {"agent/metric"}, // what a collector is
+	"collectors":           {"agent/damage", "agent/metric"}, // what a collector is
 	"collectors/host":      {"agent/metric", "collectors"},
 	"collectors/check":     {"collectors"}, // runs the parts of a collector
 	"collectors/riak":      {"agent/metric", "collectors", "collectors/check", "collectors/host"},
-	"collectors/rabbitmq":  {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
+	"collectors/rabbitmq":  {"agent/damage", "agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/statsd":    {"agent/metric", "collectors"},
 	"collectors/catalogue": {"collectors", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/statsd"}, // the list
 

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/navcloud/binnacle/agent/damage"
 )
 
 // keptMemory is what was learnt of a broker and must outlive the agent: one that is down when the agent starts is
@@ -40,7 +42,11 @@ func (r *collector) recall() {
 		err = json.Unmarshal(b, &m)
 	}
 	if err != nil {
-		r.env.Log.Warn("what was learnt of the broker is lost", "err", err)
+		to, aerr := damage.Aside(path, r.env.Now())
+		r.env.Log.Warn("what was learnt of the broker is lost", "err", errors.Join(err, aerr))
+		if r.env.Damaged != nil {
+			r.env.Damaged(damage.Report{Store: "rabbitmq", What: "what was learnt of the broker cannot be read: " + err.Error(), Aside: to, At: r.env.Now()})
+		}
 		return
 	}
 	if m.URL != r.opt.URL {
