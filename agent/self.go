@@ -13,6 +13,7 @@ import (
 // The agent's own figures that no part of it publishes.
 var (
 	descStart     = &metric.Desc{Name: "binnacle_start_time_seconds", Unit: metric.Seconds, Help: "When the agent started, since 1970"}
+	descFault     = &metric.Desc{Name: "binnacle_fault", Help: "1 while this is wrong with the agent, as binnacle status says it; of what, and how bad"}
 	descPartUp    = &metric.Desc{Name: "binnacle_part_up", Help: "1 while a part of the agent that works by itself does, by part"}
 	descPartFails = &metric.Desc{Name: "binnacle_part_failures_total", Kind: metric.Counter, Help: "Times that a part of the agent ended or could not open, by part"}
 	descReload    = &metric.Desc{Name: "binnacle_reload_success", Help: "0 after a reload was refused"}
@@ -36,6 +37,9 @@ func (a *Agent) self(b *metric.Batch) {
 	b.Bool(descReload, fault == nil)
 	b.Bool(descData, a.folder.fault() == nil)
 	b.Add(descNodeInfo, 1, "az", cfg.Node.Tags["az"], "group", cfg.Node.Tags["group"], "service", cfg.Node.Tags["service"], "cluster", cfg.Node.Tags["cluster"], "instance_id", on.ID, "instance_type", on.Type)
+	for of, level := range a.faultsOf() {
+		b.Add(descFault, 1, "of", of, "level", [...]string{"ok", "warning", "critical"}[level])
+	}
 	for _, p := range a.roster.list() {
 		b.Bool(descPartUp, p.Error == "", "part", p.Name)
 		b.Add(descPartFails, float64(p.Failures), "part", p.Name)
@@ -59,6 +63,15 @@ func (a *Agent) self(b *metric.Batch) {
 	}
 	a.selfRollup(b, a.store.rollupStatus(open))
 	a.selfRoute(b)
+}
+
+// faultsOf are the faults of this node by what they are of, each at its worst level: the same that command and pages show.
+func (a *Agent) faultsOf() map[string]int {
+	out := map[string]int{}
+	for _, f := range a.Status().Faults() {
+		out[f.Of] = max(out[f.Of], f.Level)
+	}
+	return out
 }
 
 // refusals are the reasons of the store; each is published from the start, so that its first loss shows.

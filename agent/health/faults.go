@@ -16,57 +16,47 @@ const (
 	ExitUnknown
 )
 
+// The limits, for everybody who says how a node is: command, pages and metrics. The rule pack self has the same ones.
+const (
+	// RulesLate is from when rules count as late: two of their shortest intervals.
+	RulesLate = 30 * time.Second
+	// DeliverWithin is how long a page may wait for the pager's answer; a call takes a second or two.
+	DeliverWithin = 15 * time.Second
+	// SilentAfter is the age of a node's last word from which it counts as silent: three collections missed, and some.
+	SilentAfter = time.Minute
+)
+
 // maxFailing is how many rules that fail are named: what ails one mostly ails all.
 const maxFailing = 3
 
-// faults lists what is wrong with the agent itself, the worst first, and the exit code.
-func (s Status) faults() (faults []string, code int) {
-	bad := func(level int, format string, args ...any) {
-		faults = append(faults, fmt.Sprintf(format, args...))
-		code = max(code, level)
+// Fault is one thing that is wrong with an agent.
+type Fault struct {
+	Of    string // paging, ledger, rules, data, ship.cloudwatch, collect.riak, ...
+	Level int    // ExitWarning or ExitCritical
+	Text  string
+}
+
+// Code is the exit code of a Nagios plugin for faults, the worst of them.
+func Code(faults []Fault) int {
+	code := ExitOK
+	for _, f := range faults {
+		code = max(code, f.Level)
 	}
-	if s.Route != nil && s.Route.Undelivered > deliverWithin {
-		bad(ExitCritical, "a page is undelivered for %v", s.Route.Undelivered.Round(time.Second))
+	return code
+}
+
+// Faults lists what is wrong with the agent itself, the worst first. It is the one place that decides so.
+func (s Status) Faults() (faults []Fault) {
+	bad := func(of string, level int, format string, args ...any) {
+		faults = append(faults, Fault{of, level, fmt.Sprintf(format, args...)})
 	}
-	s.channelFaults(bad)
-	if s.Route != nil && !s.Route.Durable {
-		bad(ExitCritical, "the ledger cannot be written: a restart may send a page twice")
-	}
-	if s.Route != nil && s.Route.StandsIn != "" {
-		bad(ExitCritical, "the ledger is in memory, in %s: a reboot may send a page twice: %s", s.Route.StandsIn, s.Route.StandsInFor)
-	}
-	for _, d := range s.Damaged {
-		bad(ExitWarning, "damaged data was set aside: %s", d)
-	}
-	away := s.away()
-	for _, r := range away {
-		level := ExitWarning // others answer
-		if len(away) == len(s.Routers) {
-			level = ExitCritical
-		}
-		bad(level, "the router %s is not reached for %s: %s", r.URL, s.sinceReached(r), r.Error)
-	}
-	if s.DataError != "" {
-		bad(ExitCritical, "the data folder cannot be written: %s; history and spools are in %s, gone with a reboot: mend the folder and restart", s.DataError, s.Data)
-	}
-	if s.StoreError != "" {
-		memory := "and rules see nothing"
-		if s.StoreInMemory {
-			memory = "it is kept in memory, the last two hours of it"
-		}
-		bad(ExitCritical, "history is not written, %s: %s", memory, s.StoreError)
-	}
-	if s.Capacity != "" {
-		bad(ExitWarning, "capacity is not known: %s", s.Capacity)
-	}
-	if s.Rollups != nil && s.Rollups.Error != "" {
-		bad(ExitWarning, "the past is not kept: %s", s.Rollups.Error)
-	}
+	s.pagingFaults(bad)
+	s.dataFaults(bad)
 	for _, f := range s.Door {
-		bad(ExitWarning, "%s", f)
+		bad("door", ExitWarning, "%s", f)
 	}
 	if s.Reload != "" {
-		bad(ExitWarning, "the last reload was refused: %s", s.Reload)
+		bad("reload", ExitWarning, "the last reload was refused: %s; the configuration of %s ago is in force", s.Reload, ago(s.At, s.Loaded))
 	}
 	for _, p := range s.Parts {
 		if p.Error == "" || strings.HasPrefix(p.Name, "ship.") || strings.HasPrefix(p.Name, "collect.") {
@@ -76,56 +66,99 @@ func (s Status) faults() (faults []string, code int) {
 		if Blinds(p.Name) {
 			level = ExitCritical
 		}
-		bad(level, "%s does not work for %v, and is tried again: %s", p.Name, s.At.Sub(p.Since).Round(time.Second), p.Error)
-	}
-	if s.DataShared {
-		bad(ExitWarning, "every user of this machine can write into the data folder %s: chmod o-w %[1]s", s.Data)
+		bad(p.Name, level, "%s does not work for %v, and is tried again: %s", p.Name, s.At.Sub(p.Since).Round(time.Second), p.Error)
 	}
 	for _, k := range s.Sinks {
 		if !k.Up {
-			bad(ExitWarning, "%s is unreachable for %v: %s", k.Name, s.At.Sub(k.DownSince).Round(time.Second), k.Error)
+			bad("ship."+k.Name, ExitWarning, "%s is unreachable for %v: %s", k.Name, s.At.Sub(k.DownSince).Round(time.Second), k.Error)
 		}
 	}
 	for _, c := range s.Collectors {
 		if !c.Up && !c.Absent && !c.LastRun.IsZero() {
-			bad(ExitWarning, "%s is blind: %s", c.Name, c.Error)
+			bad("collect."+c.Name, ExitWarning, "%s is blind: %s", c.Name, c.Error)
 			continue
 		}
 		for _, k := range c.BlindChecks() {
-			bad(ExitWarning, "%s cannot see %s for %s (%s): %s", c.Name, k.Name, ago(s.At, k.Since), k.Reason, k.Error)
+			bad("collect."+c.Name, ExitWarning, "%s cannot see %s for %s (%s): %s", c.Name, k.Name, ago(s.At, k.Since), k.Reason, k.Error)
 		}
 	}
-	if s.Rules != nil {
-		for i, f := range s.Rules.Failing {
-			if i == maxFailing {
-				bad(ExitWarning, "and %d more rules", len(s.Rules.Failing)-i)
-				break
+	s.ruleFaults(bad)
+	slices.SortStableFunc(faults, func(a, b Fault) int { return b.Level - a.Level })
+	return faults
+}
+
+type note func(of string, level int, format string, args ...any)
+
+func (s Status) pagingFaults(bad note) {
+	if r := s.Route; r != nil {
+		if r.Undelivered > DeliverWithin {
+			bad("paging", ExitCritical, "a page is undelivered for %v", r.Undelivered.Round(time.Second))
+		}
+		for _, c := range r.Channels {
+			if c.Error != "" {
+				bad("channel."+c.Name, ExitWarning, "the pager's channel %s did not accept its test: %s", c.Name, c.Error)
 			}
-			bad(ExitWarning, "rule %s", f)
 		}
-		if s.Rules.Late > time.Minute {
-			bad(ExitWarning, "rules are %v late", s.Rules.Late.Round(time.Second))
+		if !r.Durable {
+			bad("ledger", ExitCritical, "the ledger cannot be written: a restart may send a page twice")
+		}
+		if r.StandsIn != "" {
+			bad("ledger", ExitCritical, "the ledger is in memory, in %s: a reboot may send a page twice: %s", r.StandsIn, r.StandsInFor)
 		}
 	}
-	return faults, code
+	away := s.away()
+	for _, r := range away {
+		level := ExitWarning // others answer
+		if len(away) == len(s.Routers) {
+			level = ExitCritical
+		}
+		bad("routers", level, "the router %s is not reached for %s: %s", r.URL, s.sinceReached(r), r.Error)
+	}
+}
+
+func (s Status) dataFaults(bad note) {
+	for _, d := range s.Damaged {
+		bad("damage", ExitWarning, "damaged data was set aside: %s", d)
+	}
+	if s.DataError != "" {
+		bad("data", ExitCritical, "the data folder cannot be written: %s; history and spools are in %s, gone with a reboot: mend the folder and restart", s.DataError, s.Data)
+	}
+	if s.DataShared {
+		bad("data", ExitWarning, "every user of this machine can write into the data folder %s: chmod o-w %[1]s", s.Data)
+	}
+	if s.StoreError != "" {
+		memory := "and rules see nothing"
+		if s.StoreInMemory {
+			memory = "it is kept in memory, the last two hours of it"
+		}
+		bad("history", ExitCritical, "history is not written, %s: %s", memory, s.StoreError)
+	}
+	if s.Capacity != "" {
+		bad("capacity", ExitWarning, "capacity is not known: %s", s.Capacity)
+	}
+	if s.Rollups != nil && s.Rollups.Error != "" {
+		bad("rollups", ExitWarning, "the past is not kept: %s", s.Rollups.Error)
+	}
+}
+
+func (s Status) ruleFaults(bad note) {
+	if s.Rules == nil {
+		return
+	}
+	for i, f := range s.Rules.Failing {
+		if i == maxFailing {
+			bad("rules", ExitWarning, "and %d more rules", len(s.Rules.Failing)-i)
+			break
+		}
+		bad("rules", ExitWarning, "rule %s", f)
+	}
+	if s.Rules.Late > RulesLate {
+		bad("rules", ExitWarning, "rules are %v late", s.Rules.Late.Round(time.Second))
+	}
 }
 
 // Blinds says whether nothing that begins rings while the part is down.
 func Blinds(part string) bool { return part == "store" || part == "rules" || part == "evaluation" }
-
-// deliverWithin is how long a page may wait for the pager's answer; a call takes a second or two.
-const deliverWithin = 15 * time.Second
-
-func (s Status) channelFaults(bad func(level int, format string, args ...any)) {
-	if s.Route == nil {
-		return
-	}
-	for _, c := range s.Route.Channels {
-		if c.Error != "" {
-			bad(ExitWarning, "the pager's channel %s did not accept its test: %s", c.Name, c.Error)
-		}
-	}
-}
 
 // away are the routers that do not answer.
 func (s Status) away() []Router {

@@ -20,6 +20,7 @@ type Node struct {
 	Begun                             time.Time
 	Collectors                        int      // that see what they look for
 	Blind                             []string // those that do not, and why
+	Others                            []string // faults that the node itself names, of anything but collectors and destinations
 	Sinks                             []NodeSink
 	Streams                           float64 // of NavCloud; negative: none
 }
@@ -35,13 +36,10 @@ type NodeSink struct {
 	Lost     float64       // samples in the last hour
 }
 
-// silentAfter is the age of a node's last word from which it counts as silent: three collections missed, and some.
-const silentAfter = time.Minute
-
 // Word is how the node is: well, ill, or silent.
 func (n Node) Word() string {
 	switch {
-	case n.Age < 0 || n.Age > silentAfter:
+	case n.Age < 0 || n.Age > SilentAfter:
 		return "silent"
 	case len(n.Faults()) > 0:
 		return Ill
@@ -55,12 +53,13 @@ func (n Node) Faults() []string {
 	switch {
 	case n.Age < 0:
 		out = append(out, "no word for 5 min and more")
-	case n.Age > silentAfter:
+	case n.Age > SilentAfter:
 		out = append(out, "no word for "+words.Duration(n.Age))
 	}
 	for _, b := range n.Blind {
 		out = append(out, "cannot see "+b)
 	}
+	out = append(out, n.Others...)
 	for _, s := range n.Sinks {
 		if !s.Up {
 			out = append(out, "cannot reach "+s.Name+" for "+words.Duration(s.Success))
@@ -104,6 +103,7 @@ var Queries = map[string]string{
 	"rabbitmq": `max by (node, version) (rabbitmq_node_info)`,
 	"up":       `min by (node, collector, reason) (binnacle_collector_up)`,
 	"blind":    `max by (node, collector, check) (binnacle_check_blind_seconds{check!=""}) > 0`,
+	"faults":   `max by (node, of) (binnacle_fault{of!~"(ship|collect)[.].*"}) > 0`,
 	"streams":  `sum by (node) (navcloud_streams_open)`,
 	"sink up":  `min by (node, sink) (binnacle_sink_up)`,
 	"success":  `max by (node, sink) (binnacle_sink_last_success_age_seconds)`,
@@ -155,16 +155,33 @@ func Fleet(ctx context.Context, ask query.Func, at time.Time) ([]Node, error) {
 	each("blind", func(n *Node, s query.Series, v float64) {
 		n.Blind = append(n.Blind, s.Labels["collector"]+" "+s.Labels["check"]+" for "+words.Duration(span(v)))
 	})
+	each("faults", func(n *Node, s query.Series, _ float64) { n.Others = append(n.Others, faultWords(s.Labels["of"])) })
 	addSinks(each)
 	out := make([]Node, 0, len(nodes))
 	for _, n := range nodes {
 		slices.Sort(n.Blind)
+		slices.Sort(n.Others)
 		slices.SortFunc(n.Sinks, func(a, b NodeSink) int { return cmp.Compare(a.Name, b.Name) })
 		out = append(out, *n)
 	}
 	rank := map[string]int{"silent": 0, Ill: 1, Well: 2}
 	slices.SortFunc(out, func(a, b Node) int { return cmp.Or(rank[a.Word()]-rank[b.Word()], cmp.Compare(a.Node, b.Node)) })
 	return out, err
+}
+
+// faultWords tells in short what a node says that is wrong with it: Fault.Of is what reaches the others.
+func faultWords(of string) string {
+	if text, ok := map[string]string{
+		"paging": "a page is undelivered", "ledger": "its ledger is not on disk", "routers": "reaches not all routers", "data": "its data folder is not right",
+		"damage": "damaged data was set aside", "history": "writes no history", "capacity": "capacity is not known", "rollups": "the past is not kept",
+		"reload": "refused its last configuration", "rules": "its rules fail or are late", "door": "is open to others",
+	}[of]; ok {
+		return text
+	}
+	if name, ok := strings.CutPrefix(of, "channel."); ok {
+		return "the pager's channel " + name + " fails"
+	}
+	return of + " does not work"
 }
 
 func addSinks(each func(string, func(*Node, query.Series, float64))) {

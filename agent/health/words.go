@@ -15,15 +15,19 @@ import (
 // Write tells the status in words and returns the exit code of a Nagios plugin: first a line that is
 // the whole truth in short, then the parts.
 func (s Status) Write(w io.Writer) int {
-	faults, code := s.faults()
+	faults := s.Faults()
+	code := Code(faults)
 	word := [...]string{"OK", "WARNING", "CRITICAL"}[code]
 	if len(faults) == 0 {
 		fmt.Fprintf(w, "%s - %s is well, up %v\n", word, s.Node, s.At.Sub(s.Begun).Round(time.Second))
 	} else {
-		fmt.Fprintf(w, "%s - %s: %s\n", word, s.Node, faults[0])
+		fmt.Fprintf(w, "%s - %s: %s\n", word, s.Node, faults[0].Text)
 		for _, f := range faults[1:] {
-			fmt.Fprintf(w, "  also: %s\n", f)
+			fmt.Fprintf(w, "  also: %s\n", f.Text)
 		}
+	}
+	if s.Loaded.Sub(s.Begun) > time.Second {
+		fmt.Fprintf(w, "  the configuration in force was loaded %v ago\n", ago(s.At, s.Loaded))
 	}
 	s.writeCollect(w)
 	s.writeShip(w)

@@ -64,6 +64,11 @@ func (p *Pages) nodes(r *http.Request) dashboards.Page {
 	if s.Reload != "" {
 		head.Faults = append(head.Faults, "The changed configuration was refused, the one before runs on: "+s.Reload)
 	}
+	for _, f := range s.Faults() {
+		if !inLists(f.Of) && f.Of != "reload" && (f.Of != "data" || s.DataError == "") {
+			head.Faults = append(head.Faults, strings.ToUpper(f.Text[:1])+f.Text[1:]+".")
+		}
+	}
 	head.Verdict, head.Bad = "All is well.", sick+len(head.Faults) > 0
 	if head.Bad {
 		head.Verdict = words.Plural(sick+len(head.Faults), "thing") + " to look at."
@@ -77,6 +82,15 @@ func (p *Pages) nodes(r *http.Request) dashboards.Page {
 		pg.Sections = append(pg.Sections, dashboards.Section{ID: "of-" + l.ID, Hush: true, Parts: []dashboards.Part{{ID: l.ID, Template: "node-list", Data: l}}})
 	}
 	return pg
+}
+
+// inLists says whether a line of the lists below shows what is wrong.
+func inLists(of string) bool {
+	switch of {
+	case "rules", "paging", "ledger", "rollups":
+		return true
+	}
+	return strings.HasPrefix(of, "ship.") || strings.HasPrefix(of, "collect.")
 }
 
 func collectorLines(in []health.Collector, now time.Time) []line {
@@ -159,9 +173,6 @@ func rollupLine(r health.Rollups, now time.Time) line {
 	return l
 }
 
-// lateRules is from when rules count as late: two of their shortest intervals.
-const lateRules = 30 * time.Second
-
 func roleLines(s health.Status, now time.Time) []line {
 	out := []line{{Name: "history", Word: health.Absent, Text: "Off."}, {Name: "rules", Word: health.Absent, Text: "Off."}, {Name: "paging", Word: health.Absent, Text: "Off: its alarms go to the routers."}}
 	if st := s.Store; st != nil {
@@ -180,7 +191,7 @@ func roleLines(s health.Status, now time.Time) []line {
 			out[1].Word = health.Ill
 			out[1].Text += " Failing: " + strings.Join(ru.Failing, "; ") + "."
 		}
-		if ru.Late > lateRules {
+		if ru.Late > health.RulesLate {
 			out[1].Word = health.Ill
 			out[1].Text += " They are " + words.Duration(ru.Late) + " late."
 		}
@@ -192,7 +203,7 @@ func roleLines(s health.Status, now time.Time) []line {
 			out[2].Text += " Decisions are in memory alone: the ledger cannot be written."
 			out[2].Since, out[2].Label = rt.Since, "Since"
 		}
-		if rt.Undelivered > time.Minute {
+		if rt.Undelivered > health.DeliverWithin {
 			out[2].Word = health.Ill
 			out[2].Text += " A page is not delivered since " + words.Duration(rt.Undelivered) + "."
 		}
