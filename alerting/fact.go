@@ -53,6 +53,14 @@ func (f *Fact) Foreign() bool { return f.Kind == "" && !f.Group() }
 // Service is the service that the alarm is about: that of the label, else that of the subject.
 func (f *Fact) Service() string { return cmp.Or(f.Labels[LabelService], f.Entity.Service) }
 
+// Summary is what a person reads of it: the rule's own, else what else its texts say.
+func (f *Fact) Summary() string {
+	if f.Annotations[AnnotationSummary] == "" && f.Reading != nil && f.Reading.Title != "" {
+		return f.Reading.Title
+	}
+	return f.Alarm.Summary()
+}
+
 // Began is when it started, as far as is known.
 func (f *Fact) Began() time.Time {
 	if !f.StartsAt.IsZero() && f.StartsAt.Before(f.First) {

@@ -41,6 +41,7 @@ type Reading struct {
 	Layer  Answer // zone, network, dns, node, storage, database, cache, queue, platform, workload, service, edge, probe, job, monitoring
 	Impact Answer // users, data, quorum, none
 
+	Identity  string        // of the labels that stay while it fires, without replicas, severities and burn-rate windows
 	Rule      string        // the rule it is about: Grafana's DatasourceNoData is about another one
 	Title     string        // for people where the alarm has neither name nor summary
 	Wait      time.Duration // how long the condition held before the alarm fired, where a public pack says so; else 0

@@ -47,6 +47,9 @@ func (e *explainer) explain(roots folded) time.Time {
 			var until time.Time
 			a.By, a.Why, until = e.cause(a)
 			wake.add(until)
+			if a.By == nil && !a.Known && a.Reading != nil {
+				a.By, a.Why = roots.of(a)
+			}
 		}
 	}
 	return wake.at

@@ -19,7 +19,7 @@ func fold(in Input, s *standing, verdicts []*alerting.Verdict) folded {
 	by := map[string]*alerting.Verdict{}
 	w := &weighed{ephemeral: in.Settings.Wait.Ephemeral}
 	for _, v := range verdicts {
-		if _, harm := harmIn(v.Fact); v.Known || v.Reading == nil || v.Always() || harm || v.Labels[alerting.LabelImpact] != "" {
+		if _, harm := harmIn(v.Fact); v.Known || v.Reading == nil || len(v.Entity.Parents) > 0 && !v.Foreign() || v.Always() || harm || v.Labels[alerting.LabelImpact] != "" {
 			continue
 		}
 		w.weigh(in, s, v)

@@ -131,6 +131,9 @@ const (
 // alarm they stay so until the last of them ended.
 func (g *gatherer) strangers(v *alerting.Verdict) *common {
 	owner := cmp.Or(v.Labels[alerting.LabelCluster], v.Labels[alerting.LabelService], v.Labels["job"])
+	if v.Reading != nil {
+		owner = cmp.Or(ownerOf(v.Reading, "namespace"), v.Labels[alerting.LabelCluster], ownerOf(v.Reading, "service"), ownerOf(v.Reading, "job"), owner)
+	}
 	key := "common//" + owner + "/" + v.Rule() + "/" + v.Joined.With
 	return g.group(key, func() *common {
 		c := &common{target: topology.Entity{ID: cmp.Or(owner, v.Rule())}, need: alike}

@@ -86,7 +86,7 @@ func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
 
 // impactOf is whom an alarm harms: as its rule says, else as what is urgent of others reads.
 func impactOf(f *alerting.Fact) string {
-	if f.Reading != nil && f.Severity == "critical" {
+	if f.Reading != nil && f.Severity == "critical" && f.Labels[alerting.LabelImpact] == "" && f.Foreign() {
 		return f.Reading.Impact.Value
 	}
 	return f.Labels[alerting.LabelImpact]

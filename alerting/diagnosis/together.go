@@ -50,6 +50,7 @@ func Together(now time.Time, after time.Duration, list []*Alone, passed []alerti
 			t.group(a.Joined.With).add(a)
 		}
 	}
+	t.restart(list)
 	for _, id := range slices.Sorted(maps.Keys(t.groups)) {
 		t.release(t.groups[id])
 	}
@@ -87,6 +88,18 @@ func (t *together) due(a *Alone) {
 		if end := a.Fact.Ended.Add(t.linger(t.group(a.Joined.With)) + time.Second); end.After(t.now) {
 			t.wake.add(end)
 		}
+	}
+}
+
+// restart takes alarms that began anew out of groups of which nothing else fires: they tell of something new.
+func (t *together) restart(list []*Alone) {
+	for _, a := range list {
+		g := t.groups[a.Joined.With]
+		if g == nil || !a.Fact.Firing() || !a.Fact.First.After(a.Joined.At) || slices.ContainsFunc(g.members, func(m *Alone) bool { return m != a && m.Fact.Firing() && !m.Fact.First.After(m.Joined.At) }) {
+			continue
+		}
+		g.members = slices.DeleteFunc(g.members, func(m *Alone) bool { return m == a })
+		a.Joined = alerting.Joined{}
 	}
 }
 
@@ -332,6 +345,9 @@ func (t *together) relate(a *Alone, g *group) (alerting.Joined, bool) {
 // edge is a label edge between two alarms: both name one thing that is no wider than a host or a workload. A host that is down
 // explains all on it at any time, anything else what began within minutes of it, or is of its rule, or would wake nobody.
 func edge(a, m *Alone, g *group) (string, bool) {
+	if a.Reading.Identity == m.Reading.Identity {
+		return "one alarm under several labels", !graver(a, g)
+	}
 	shared := sharedOwner(a.Reading, m.Reading)
 	if shared == "" {
 		return "", false
@@ -373,7 +389,7 @@ func sharedOwner(a, b *alerting.Reading) string {
 
 // oneRule says that two alarms are of one rule in one place: one namespace where they have one, one site, one cluster.
 func oneRule(a, m *Alone) bool {
-	if a.Reading.Rule != m.Reading.Rule || a.Reading.Rule == "" || a.Reading.Severity.Value != m.Reading.Severity.Value || !compatible(a.Reading, m.Reading) {
+	if a.Reading.Rule != m.Reading.Rule && a.Fact.Rule() != m.Fact.Rule() || a.Fact.Rule() == "" || a.Reading.Severity.Value != m.Reading.Severity.Value || !compatible(a.Reading, m.Reading) {
 		return false
 	}
 	return !differ(a.Reading, m.Reading, "namespace") && !differ(a.Reading, m.Reading, "site")
@@ -381,14 +397,14 @@ func oneRule(a, m *Alone) bool {
 
 // differ says that both name an owner of a kind, and not the same.
 func differ(a, b *alerting.Reading, kind string) bool {
-	x, y := owner(a, kind), owner(b, kind)
+	x, y := ownerOf(a, kind), ownerOf(b, kind)
 	return x != "" && y != "" && x != y
 }
 
 // comesAndGoes says that an alarm has started several times lately: it tells of itself.
 func (a *Alone) comesAndGoes() bool { return a.Fact.Flapping || len(a.Fact.Starts) >= 3 }
 
-func owner(r *alerting.Reading, kind string) string {
+func ownerOf(r *alerting.Reading, kind string) string {
 	for _, o := range r.Owners {
 		if o.Kind == kind {
 			return o.Name

@@ -3,6 +3,7 @@ package reading
 import (
 	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -29,48 +30,38 @@ var window = []string{
 	alerting.LabelSeverity, "long", "short", "exhaustion", "sloth_severity", "burn_rate", "long_window", "short_window", "window", "severity_level", "level", "urgency", "state", "output",
 }
 
-// Identity is what an alarm is known by over its life. Alarms of one Key are one where Apart is equal too, or where one of them
-// follows the other; see Same.
-type Identity struct {
-	Key   string // of the labels that stay
-	Apart string // of the labels that may change: measured values, and addresses of an exporter that speaks for others
-}
-
-// Identity finds what an alarm is known by: all labels without those of replicas, of severities and burn-rate windows.
-func (r *Reader) Identity(labels map[string]string) Identity {
+// identity is what an alarm is known by: a hash of its labels without those of replicas, of severities and burn-rate windows, of
+// measured values, and of an exporter that speaks for others. Two alarms of one identity that fire together stay two; one that
+// follows the other goes on with it.
+func (r *Reader) identity(labels map[string]string) string {
 	how := speaksForOthers(labels)
 	names := make([]string, 0, len(labels))
 	for n := range labels {
 		names = append(names, n)
 	}
 	slices.Sort(names)
-	key, apart := fnv.New64a(), fnv.New64a()
+	key := fnv.New64a()
 	nodata := about(labels) != ""
 	for _, n := range names {
 		v := labels[n]
 		if slices.Contains(r.set.ReplicaLabels, n) || slices.Contains(window, n) {
 			continue
 		}
-		to := key
 		switch {
-		case slices.Contains(measured, strings.ToLower(n)):
-			to = apart
-		case (how == ofOthers || how == ofTarget) && exporters2(n, labels, how):
-			to = apart
+		case slices.Contains(measured, strings.ToLower(n)), (how == ofOthers || how == ofTarget) && ofExporter(n, labels, how):
+			continue
 		case nodata && n == alerting.LabelRule:
 			v = labels["rulename"]
-		case nodata && (n == "rulename" || n == "datasource_uid" || n == "ref_id"):
-			continue
-		case !nodata && n == "ref_id":
+		case n == "ref_id" || nodata && (n == "rulename" || n == "datasource_uid"):
 			continue
 		}
-		_, _ = to.Write([]byte(n + "\xff" + v + "\xff"))
+		_, _ = key.Write([]byte(n + "\xff" + v + "\xff"))
 	}
-	return Identity{hex(key.Sum64()), hex(apart.Sum64())}
+	return strconv.FormatUint(key.Sum64(), 16)
 }
 
-// exporters2 says that a label is that of an exporter that speaks for others, and not of what it speaks of.
-func exporters2(name string, labels map[string]string, how speech) bool {
+// ofExporter says that a label is that of an exporter that speaks for others, and not of what it speaks of.
+func ofExporter(name string, labels map[string]string, how speech) bool {
 	switch name {
 	case "instance":
 		return how == ofOthers || labels["target"] != ""
@@ -80,14 +71,4 @@ func exporters2(name string, labels map[string]string, how speech) bool {
 		return true
 	}
 	return false
-}
-
-func hex(n uint64) string {
-	const digits = "0123456789abcdef"
-	var b [16]byte
-	for i := range b {
-		b[15-i] = digits[n&15]
-		n >>= 4
-	}
-	return string(b[:])
 }

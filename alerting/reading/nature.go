@@ -151,7 +151,7 @@ func harm(r *alerting.Reading, w found) {
 		}
 	case r.Kind.Value == "symptom":
 		r.Impact = answer("users", r.Kind.From, r.Kind.Trust)
-	case r.Layer.Value == "edge" && (r.Kind.Value == "errors" || r.Kind.Value == "down") && bad:
+	case r.Layer.Value == "edge" && r.Kind.Value == "errors" && bad && w.served:
 		r.Impact = answer("users", "errors at the edge: "+r.Kind.From, min(r.Kind.Trust, r.Layer.Trust))
 	case r.Kind.Value == "quorum":
 		r.Impact = answer("quorum", r.Kind.From, r.Kind.Trust)
@@ -216,7 +216,10 @@ func follows(r *alerting.Reading) bool {
 }
 
 // found is what words say.
-type found struct{ kind, layer, impact alerting.Answer }
+type found struct {
+	kind, layer, impact alerting.Answer
+	served              bool // it speaks of answers 5xx, which users got
+}
 
 // split parts a name into lower-case words: at capitals, digits' ends, dashes and underscores.
 func split(name string) string {
@@ -267,6 +270,7 @@ func lexicon(rule string, a alerting.Alarm, labels map[string]string) found {
 			}
 		}
 	}
+	out.served = strings.Contains(strings.Join(texts, " "), "5xx") || strings.Contains(strings.Join(texts, " "), "http 5")
 	read(&out.kind, kindWords)
 	read(&out.layer, layerWords)
 	read(&out.impact, impactWords)

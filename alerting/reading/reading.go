@@ -55,7 +55,7 @@ func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
 	if said.labels != nil {
 		labels = said.labels
 	}
-	out := alerting.Reading{Rule: labels[alerting.LabelRule]}
+	out := alerting.Reading{Rule: labels[alerting.LabelRule], Identity: r.identity(a.Labels)}
 	if name := about(labels); name != "" {
 		out.Rule = name
 	}

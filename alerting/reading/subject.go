@@ -405,7 +405,9 @@ func sitesOf(found []alerting.Owner) string {
 	for _, o := range found {
 		if o.Kind == KindTarget {
 			h, _, _ := strings.Cut(o.Name, "/")
-			return site(ParseAddress(h).Host)
+			if host := ParseAddress(h).Host; strings.Contains(host, ".") && strings.Trim(host, "0123456789.") != "" {
+				return site(host)
+			}
 		}
 	}
 	return ""

@@ -1,7 +1,6 @@
 package router
 
 import (
-	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -9,12 +8,10 @@ import (
 
 // read finds what an alarm's severity is, and reads all of it where its rule knows nothing of ordering.
 func (m *memory) read(f *alerting.Fact) {
-	f.Severity, f.Reading = strings.ToLower(f.Labels[alerting.LabelSeverity]), nil
-	if !f.Foreign() {
-		return
-	}
 	r := m.set.Read(f.Alarm)
-	f.Reading = &r
+	if f.Reading = nil; f.Foreign() || !f.Known {
+		f.Reading = &r
+	}
 	if f.Severity = r.Severity.Value; f.Severity == "low" {
 		f.Severity = "warning"
 	}

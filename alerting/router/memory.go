@@ -25,6 +25,7 @@ type memory struct {
 	silences map[string]alerting.Silence
 	origins  map[string]time.Time // when each source and host was last sent of: all that is known of alarms of an earlier life
 	sending  senders
+	identity identity
 	rules    map[string]time.Time // last start of each rule, for novelty
 	passed   []alerting.Passed    // alarms of others that would have woken a person and ended lately, in order
 	refused  int                  // alarms that found no room
@@ -35,7 +36,7 @@ type memory struct {
 func newMemory(s alerting.Settings) *memory {
 	return &memory{
 		set: s, walks: diagnosis.NewWalks(nil), born: map[string]time.Time{}, alarms: map[string]*alerting.Fact{},
-		silences: map[string]alerting.Silence{}, origins: map[string]time.Time{}, sending: newSenders(), rules: map[string]time.Time{},
+		silences: map[string]alerting.Silence{}, origins: map[string]time.Time{}, sending: newSenders(), identity: newIdentity(), rules: map[string]time.Time{},
 	}
 }
 
@@ -44,7 +45,7 @@ const maxStarts = 64
 
 // fire notes that an alarm fires. It says whether that is news, and whether it began now.
 func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began bool) {
-	id := in.Fingerprint()
+	id, continues := m.id(now, in)
 	was := m.alarms[id]
 	if was == nil && !m.room(in) {
 		m.refused++
@@ -52,7 +53,7 @@ func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began 
 	}
 	m.origins[origin(in)] = now
 	in.EndsAt = m.sending.fires(now, id, by, in.EndsAt)
-	if was != nil && was.Firing() && same(was, in) && m.unknown == 0 {
+	if was != nil && was.Firing() && !continues && same(was, in) && m.unknown == 0 {
 		again := clone(was)
 		again.EndsAt = in.EndsAt
 		m.alarms[id] = again
@@ -62,7 +63,10 @@ func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began 
 	if was != nil {
 		*f = *was
 	}
-	if was == nil || !was.Firing() {
+	switch {
+	case continues:
+		f.Ended = time.Time{}
+	case was == nil || !was.Firing():
 		m.start(now, f, in)
 		began = true
 	}
@@ -117,6 +121,7 @@ func (m *memory) keep(f *alerting.Fact) {
 func (m *memory) forget(f *alerting.Fact) {
 	m.bytes -= size(f.Alarm)
 	delete(m.alarms, f.ID)
+	m.forgetIdentity(f)
 	m.sending.forget(f.ID)
 }
 
@@ -176,8 +181,12 @@ func (m *memory) locate(f *alerting.Fact) {
 
 // end notes that an alarm ended, as its sender says. It returns whether that is news.
 func (m *memory) end(now time.Time, id, by string) bool {
+	raw := id
+	if was := m.identity.of[raw]; was != "" {
+		id = was
+	}
 	f := m.alarms[id]
-	if f == nil || !f.Firing() || !m.sending.ends(now, id, by) {
+	if f == nil || !f.Firing() || f.Fingerprint() != raw || !m.sending.ends(now, id, by) {
 		return false
 	}
 	m.alarms[id] = over(f, now)

@@ -51,6 +51,7 @@ func (r *Router) Step(now time.Time, in []alerting.Input) (out []alerting.Action
 		r.desk.Listen(now)
 		r.memory.unheard(now)
 	}
+	r.memory.endings(in)
 	for _, i := range in {
 		news = r.take(i) || news
 	}
