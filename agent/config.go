@@ -18,7 +18,6 @@ import (
 	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting"
-	"github.com/navcloud/binnacle/alerting/intake"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
@@ -36,12 +35,12 @@ type Config struct {
 
 	Capacity planner.Config `yaml:"capacity"` // what can run out, and when
 
-	Collect RoleSections  `yaml:"collect"` // by name of the collector
-	Ship    RoleSections  `yaml:"ship"`    // by name of the destination
-	Store   StoreConfig   `yaml:"store"`
-	Rules   RulesConfig   `yaml:"rules"`
-	Route   RouteConfig   `yaml:"route"`
-	Intake  intake.Config `yaml:"intake"` // what others send to a router
+	Collect RoleSections `yaml:"collect"` // by name of the collector
+	Ship    RoleSections `yaml:"ship"`    // by name of the destination
+	Store   StoreConfig  `yaml:"store"`
+	Rules   RulesConfig  `yaml:"rules"`
+	Route   RouteConfig  `yaml:"route"`
+	Intake  IntakeConfig `yaml:"intake"` // what others send to a router, and how it is read
 
 	// Notes say what of the configuration was not read, a sentence each.
 	Notes []string `yaml:"-"`
@@ -127,6 +126,7 @@ func Default() Config {
 		Rules:    RulesConfig{Interval: 15 * time.Second, Packs: []string{"all"}, CutOff: defaultCutOff()},
 		Route:    defaultRoute(),
 		Capacity: planner.Default(),
+		Intake:   defaultIntake(),
 	}
 }
 

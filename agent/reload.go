@@ -17,8 +17,8 @@ func reloadable(old, cfg Config) error {
 		{"log.format", old.Log.Format, cfg.Log.Format},
 		{"store", old.Store, cfg.Store},
 		{"capacity", old.Capacity, cfg.Capacity},
-		{"route", restartOnly(old.Route), restartOnly(cfg.Route)},
 		{"intake", old.Intake, cfg.Intake},
+		{"route", restartOnly(old.Route), restartOnly(cfg.Route)},
 		{"rules.routers", len(old.Rules.Routers) > 0, len(cfg.Rules.Routers) > 0}, // where alarms go to at all
 		{"rules.cut_off", returnsOf(old), returnsOf(cfg)},
 	} {

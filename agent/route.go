@@ -93,7 +93,7 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 	}
 	r.intake = intake.New(intake.Options{
 		Put: put, Who: door.Who, Desk: a.desk(r.dispatch), View: r.dispatch.View, Version: a.hooks.Version,
-		Deployed: r.deployed, Config: cfg.Intake, Folder: cfg.Data, Log: a.log.With("part", "intake"),
+		Deployed: r.deployed, Config: cfg.Intake.Config, Folder: cfg.Data, Log: a.log.With("part", "intake"),
 	})
 	return r, nil
 }
@@ -204,7 +204,7 @@ func (r *routeRole) deployed(ctx context.Context, d intake.Deploy) {
 
 // newDispatcher puts the router into its loop, its ledger in the data folder. told hears of what is damaged in that.
 func newDispatcher(cfg Config, told func(damage.Report), out *wayOut, log *slog.Logger, sent func(alerting.Action, alerting.Result)) (*dispatch.Dispatcher, error) {
-	set := cfg.Route.Settings()
+	set := cfg.RouterSettings()
 	set.RouteBy = out.routeOf // which a reload changes
 	return dispatch.New(cfg.Route.Delivery, dispatch.Options{
 		Router: router.New(set), Runbooks: cfg.runbooks(), Pager: out.first(), Second: out.second(), Node: cfg.nodeName(), Log: log.With("part", "dispatch"), Sent: sent,

@@ -1,6 +1,10 @@
 package alerting
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Trust is how far something that was read can be relied upon.
 type Trust uint8
@@ -54,6 +58,31 @@ type Reading struct {
 
 // Users says that users are harmed, as far as is read.
 func (r *Reading) Users() bool { return r.Impact.Value == "users" }
+
+// Says is how an alarm was read, for people, in one line.
+func (r *Reading) Says() string {
+	var parts []string
+	switch {
+	case r.Unknown == "none":
+		parts = append(parts, "no severity, so "+r.Severity.Value+" ("+r.Severity.From+")")
+	case r.Unknown != "":
+		parts = append(parts, fmt.Sprintf("severity %q is unknown, so %s (%s)", r.Unknown, r.Severity.Value, r.Severity.From))
+	default:
+		parts = append(parts, r.Severity.Value+" by "+r.Severity.From)
+	}
+	if id := r.Subject.ID(); id != "" {
+		parts = append(parts, "about "+id+" by the label "+r.Subject.From)
+	}
+	for _, a := range []struct {
+		what string
+		Answer
+	}{{"", r.Kind}, {"layer ", r.Layer}, {"harm to ", r.Impact}} {
+		if a.Known() && a.Value != "none" {
+			parts = append(parts, fmt.Sprintf("%s%s (%s: %s)", a.what, a.Value, a.Trust, a.From))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
 
 // Chore says that it is housekeeping by the words of a public rule or plugin, and harms nobody.
 func (r *Reading) Chore() bool {

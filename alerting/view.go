@@ -43,6 +43,7 @@ type ProblemView struct {
 	Reason     string // why this priority
 	Page       Page   // as it would be sent now
 	Root       Alarm
+	Read       string           // how the root was read, where its rule knows nothing of ordering
 	Explained  []ExplainedAlarm // the root not among them
 	Since      time.Time
 	AckedBy    string
@@ -53,6 +54,7 @@ type ProblemView struct {
 // ExplainedAlarm is a hidden alarm and what hides it.
 type ExplainedAlarm struct {
 	Alarm  Alarm
+	Read   string // as of the root
 	Why    string
 	Since  time.Time
 	Lost   bool // out of contact
@@ -68,16 +70,23 @@ func (v View) Why(alarm string) string {
 	}
 	for _, p := range v.Problems {
 		if is(p.Root) {
-			out = append(out, fmt.Sprintf("%s on %s is %s, %s: %s.", p.Root.Rule(), p.Page.Entity, p.Priority, p.words(v.At), p.Reason))
+			out = append(out, fmt.Sprintf("%s on %s is %s, %s: %s.", p.Root.Rule(), p.Page.Entity, p.Priority, p.words(v.At), p.Reason)+readAs(p.Read))
 		}
 		for _, e := range p.Explained {
 			if is(e.Alarm) {
 				out = append(out, fmt.Sprintf("%s on %s is explained by %s (%s): it %s. That is %s, %s.",
-					e.Alarm.Rule(), e.Alarm.Labels[LabelEntity], p.Root.Rule(), p.Page.Entity, e.Why, p.Priority, p.words(v.At)))
+					e.Alarm.Rule(), e.Alarm.Labels[LabelEntity], p.Root.Rule(), p.Page.Entity, e.Why, p.Priority, p.words(v.At))+readAs(e.Read))
 			}
 		}
 	}
 	return strings.Join(out, "\n")
+}
+
+func readAs(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " Read as: " + text + "."
 }
 
 // Claimed says whether a person took it before anybody was paged.

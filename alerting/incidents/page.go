@@ -84,7 +84,7 @@ func (x *item) guidance() string {
 			return g
 		}
 	}
-	return "no guidance: the rule " + x.Head.Rule() + " has none"
+	return foreignGuidance(x.Head)
 }
 
 // changed are deploys and changes of the last hour.
@@ -164,4 +164,24 @@ func clip(s string, n int) string {
 		}
 	}
 	return string(runes) + "…"
+}
+
+// foreignGuidance is what the texts of a rule that has no guidance say: its description, else where its runbook is.
+func foreignGuidance(v *alerting.Verdict) string {
+	told := v
+	if len(v.Parts) > 0 {
+		told = v.Parts[0]
+	}
+	text, _, _ := strings.Cut(told.Annotations["description"], "\n")
+	text = strings.TrimSpace(text)
+	runbook := told.Annotations[alerting.AnnotationRunbook]
+	switch {
+	case told.Reading == nil || text == "" && runbook == "":
+		return "no guidance: the rule " + v.Rule() + " has none"
+	case text == "" || text == told.Summary():
+		return "the rule has no guidance; its runbook: " + cmp.Or(runbook, "none")
+	case runbook != "":
+		return text + " Runbook: " + runbook
+	}
+	return text
 }

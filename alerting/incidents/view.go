@@ -19,7 +19,7 @@ func (d *Desk) View() []alerting.ProblemView {
 func (d *Desk) view(x *item) alerting.ProblemView {
 	pv := alerting.ProblemView{
 		ID: x.ID, Route: d.route(x), State: x.state, Until: x.until, Priority: x.Priority, Reason: x.Reason,
-		Page: d.page(x, nil), Root: x.Root.Clone(), Since: x.Since, Note: noteOf(x),
+		Page: d.page(x, nil), Root: x.Root.Clone(), Read: readOf(x.Root), Since: x.Since, Note: noteOf(x),
 	}
 	for n, a := range pv.Page.Explained {
 		pv.Page.Explained[n] = a.Clone()
@@ -41,7 +41,7 @@ func (d *Desk) view(x *item) alerting.ProblemView {
 		}
 		h := d.hiding[v.ID]
 		pv.Explained = append(pv.Explained, alerting.ExplainedAlarm{
-			Alarm: v.Clone(), Why: v.Why, Since: v.Began(), Lost: v.Lost || v.Unheard,
+			Alarm: v.Clone(), Read: readOf(v), Why: v.Why, Since: v.Began(), Lost: v.Lost || v.Unheard,
 			Over15: h != nil && d.now.Sub(h.since) > d.set.HiddenFor,
 		})
 	}
@@ -62,4 +62,15 @@ func noteOf(x *item) string {
 		return "the pager has not taken it yet"
 	}
 	return ""
+}
+
+// readOf is how an alarm of others was read; of a group alarm, how its spokesman was.
+func readOf(v *alerting.Verdict) string {
+	if len(v.Parts) > 0 {
+		v = v.Parts[0]
+	}
+	if v.Reading == nil {
+		return ""
+	}
+	return v.Reading.Says()
 }

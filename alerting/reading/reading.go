@@ -16,8 +16,9 @@ import (
 
 // Reader reads alarms. It is immutable and may be used by many goroutines.
 type Reader struct {
-	set Settings
-	cat *catalogue
+	set   Settings
+	cat   *catalogue
+	steps []step
 }
 
 // Settings are what an operator can say of alarms of others.
@@ -40,12 +41,13 @@ func New(s Settings) *Reader {
 	if s.ReplicaLabels == nil {
 		s.ReplicaLabels = ReplicaLabels()
 	}
-	steps := make([]Mapping, len(s.Map))
-	for i, m := range s.Map {
-		steps[i] = m.filled()
+	r := &Reader{set: s, cat: public()}
+	for _, m := range s.Map {
+		if c, err := m.config(); err == nil {
+			r.steps = append(r.steps, step{m, c})
+		}
 	}
-	s.Map = steps
-	return &Reader{set: s, cat: public()}
+	return r
 }
 
 // Read reads an alarm. It keeps no part of it.

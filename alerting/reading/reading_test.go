@@ -4,9 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/relabel"
-
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -216,16 +213,9 @@ func TestIdentity(t *testing.T) {
 }
 
 func TestMapping(t *testing.T) {
-	by := func(label, regex string) relabel.Config {
-		c := relabel.DefaultRelabelConfig
-		c.SourceLabels, c.Regex = model.LabelNames{model.LabelName(label)}, relabel.MustNewRegexp(regex)
-		return c
-	}
-	host := by("box", "(.+)")
-	host.TargetLabel = "host"
 	r := New(Settings{Map: []Mapping{
-		{Relabel: host},
-		{Relabel: by("team", "billing"), Severity: "page", Kind: "symptom", Priority: "P1"},
+		{SourceLabels: []string{"box"}, TargetLabel: "host"},
+		{SourceLabels: []string{"team"}, Regex: "billing", Severity: "page", Kind: "symptom", Priority: "P1"},
 	}})
 	got := r.Read(labelled("alertname=X", "box=b-1", "team=billing", "severity=info"))
 	if got.Severity.Value != Critical || got.Priority != alerting.P1 || got.Kind.Value != "symptom" || got.Subject.ID() != "node:b-1" {
@@ -234,13 +224,13 @@ func TestMapping(t *testing.T) {
 	if got := r.Read(labelled("alertname=X", "team=other", "severity=info")); got.Severity.Value != Info || got.Priority != 0 {
 		t.Errorf("another team's: %+v", got)
 	}
-	drop := by("a", "b")
-	drop.Action = relabel.Drop
 	for name, m := range map[string]Mapping{
-		"a severity nobody knows": {Relabel: by("a", "b"), Severity: "purple"},
-		"a kind that is none":     {Relabel: by("a", "b"), Kind: "sad"},
-		"a priority out of range": {Relabel: by("a", "b"), Priority: "P9"},
-		"what would lose alarms":  {Relabel: drop},
+		"a severity nobody knows": {Severity: "purple"},
+		"a kind that is none":     {Kind: "sad"},
+		"a priority out of range": {Priority: "P9"},
+		"a broken expression":     {SourceLabels: []string{"a"}, Regex: "(", TargetLabel: "b"},
+		"two things in one step":  {Severity: "page", TargetLabel: "b"},
+		"what would lose alarms":  {SourceLabels: []string{"a"}, Regex: "b", Action: "drop"},
 	} {
 		if m.Validate() == nil {
 			t.Errorf("%s passes", name)

@@ -111,7 +111,7 @@ func (o replayOptions) options() (simulate.Options, error) {
 	if err != nil {
 		return out, err
 	}
-	out.Settings = cfg.Route.Settings()
+	out.Settings = cfg.RouterSettings()
 	if err := out.Settings.Validate(); err != nil {
 		return out, err
 	}
