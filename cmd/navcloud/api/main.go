@@ -73,7 +73,7 @@ func mainServe(ctx context.Context, args []string) error {
 	f.StringVar(&cfg.Stack, "stack", cfg.Stack, "stack that this node belongs to")
 	f.StringVar(&cfg.Version, "version", cfg.Version, "version to show")
 	f.StringVar(&cfg.StatsD, "statsd", cfg.StatsD, "DogStatsD `address`, host:port or unix:///path; empty: no metrics")
-	f.StringVar(&cfg.Riak, "riak", cfg.Riak, "`URL` of a Riak node, http://127.0.0.1:8098 say; empty: store in the file of -data")
+	f.StringVar(&cfg.Riak, "riak", cfg.Riak, "`URLs` of Riak nodes, http://127.0.0.1:8098 say, parted by commas: the next is asked where one fails; empty: store in the file of -data")
 	f.StringVar(&cfg.Data, "data", cfg.Data, "`file` to store in, without Riak")
 	f.StringVar(&cfg.Broker, "broker", cfg.Broker, "`URL` of RabbitMQ (amqp://user:password@host:5672/vhost) or of a bus (bus://host:port); empty: no other nodes")
 	f.StringVar(&cfg.Exchange, "exchange", cfg.Exchange, "name of the fanout exchange")
@@ -105,6 +105,7 @@ func mainSwarm(ctx context.Context, args []string, out io.Writer) error {
 	f.DurationVar(&cfg.Grace, "grace", cfg.Grace, "how long an event may take")
 	f.DurationVar(&cfg.Silence, "silence", cfg.Silence, "give a stream up after this long without a byte")
 	f.DurationVar(&cfg.Every, "every", cfg.Every, "between lines of progress")
+	f.IntVar(&cfg.Conflicts, "conflicts", 0, "conditional updates of one document by eight writers at once, before all else; none that is acknowledged may be lost")
 	quiet := f.Bool("quiet", false, "print the last report only")
 	if err := parse(f, args); err != nil {
 		return err
@@ -124,6 +125,9 @@ func mainSwarm(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if err := lines.Encode(r); err != nil {
 		return err
+	}
+	if c := r.Conflicts; c != nil && c.Lost > 0 {
+		return fmt.Errorf("%d acknowledged updates were lost: %s", c.Lost, c.words())
 	}
 	if r.Missed+r.Repeated > 0 {
 		return fmt.Errorf("of %d deliveries %d were missed and %d came twice", r.Expected, r.Missed, r.Repeated)

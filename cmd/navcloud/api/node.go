@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"sync"
@@ -40,51 +41,51 @@ func (n *node) lock(k key) *sync.Mutex {
 	return &n.locks[h.Sum32()%uint32(len(n.locks))]
 }
 
-// write stores the next version of a document if the one there is the one that ifMatch wants ("" wants
-// any, "*" one that exists), and tells everybody. A nil body deletes.
-func (n *node) write(ctx context.Context, k key, body json.RawMessage, ifMatch string) (record, error) {
-	mu := n.lock(k)
+// want is what a write asks of the document that is there: If-Match ("" any, "*" one that exists, else its ETag) and
+// If-None-Match ("*": none).
+type want struct{ match, noneMatch string }
+
+// write stores the next version of a document if the one there is what w wants, and publishes it. A nil body deletes.
+func (n *node) write(ctx context.Context, k key, body json.RawMessage, w want) (record, error) {
+	mu := n.lock(k) // writers of one process do not get into each other's way
 	mu.Lock()
 	defer mu.Unlock()
-	old, token, err := n.get(ctx, k)
-	if err != nil {
-		return record{}, err
+	start := time.Now()
+	r, err := n.store.swap(ctx, k, func(old record) (record, error) {
+		exists := old.Version > 0 && !old.Deleted
+		switch {
+		case w.match == "*" && !exists, w.match != "" && w.match != "*" && (!exists || w.match != etag(old)), w.noneMatch == "*" && exists:
+			return old, errPrecondition
+		case body == nil && !exists:
+			return old, errNotFound
+		}
+		return record{Version: old.Version + 1, At: time.Now().UnixNano(), Deleted: body == nil, Body: body}, nil
+	})
+	if refused := errors.Is(err, errPrecondition) || errors.Is(err, errNotFound); refused {
+		n.stored("put", start, nil)
+	} else {
+		n.stored("put", start, err)
 	}
-	exists := old.Version > 0 && !old.Deleted
-	switch {
-	case ifMatch == "*" && !exists, ifMatch != "" && ifMatch != "*" && (!exists || ifMatch != etag(old)):
-		return old, errPrecondition
-	case body == nil && !exists:
-		return old, errNotFound
+	if err == nil {
+		n.publish(k, r)
 	}
-	r := record{Version: old.Version + 1, At: time.Now().UnixNano(), Deleted: body == nil, Body: body}
-	if err := n.put(ctx, k, r, token); err != nil {
-		return record{}, err
-	}
-	n.publish(k, r)
-	return r, nil
+	return r, err
 }
 
-func (n *node) get(ctx context.Context, k key) (record, string, error) {
+func (n *node) get(ctx context.Context, k key) (record, error) {
 	start := time.Now()
-	r, token, err := n.store.get(ctx, k)
-	n.tel.timing("store.latency", time.Since(start), "op:get")
-	n.tel.count("store.operations", 1, "op:get")
-	if err != nil {
-		n.tel.count("store.errors", 1, "op:get")
-	}
-	return r, token, err
+	r, err := n.store.get(ctx, k)
+	n.stored("get", start, err)
+	return r, err
 }
 
-func (n *node) put(ctx context.Context, k key, r record, token string) error {
-	start := time.Now()
-	err := n.store.put(ctx, k, r, token)
-	n.tel.timing("store.latency", time.Since(start), "op:put")
-	n.tel.count("store.operations", 1, "op:put")
+// stored counts one operation of the store.
+func (n *node) stored(op string, start time.Time, err error) {
+	n.tel.timing("store.latency", time.Since(start), "op:"+op)
+	n.tel.count("store.operations", 1, "op:"+op)
 	if err != nil {
-		n.tel.count("store.errors", 1, "op:put")
+		n.tel.count("store.errors", 1, "op:"+op)
 	}
-	return err
 }
 
 // publish tells the streams of this node at once and the other nodes through the fan-out: who is
@@ -123,7 +124,10 @@ func (n *node) receive(line []byte) {
 		r := record{Version: e.Version, At: e.At, Deleted: e.Type == "delete", Body: e.Body}
 		mu := n.lock(k)
 		mu.Lock()
-		if err := n.put(context.Background(), k, r, ""); err != nil {
+		start := time.Now()
+		err := n.store.apply(context.Background(), k, r)
+		n.stored("put", start, err)
+		if err != nil {
 			n.cfg.Log.Warn("event not applied", "err", err)
 		}
 		mu.Unlock()

@@ -87,7 +87,7 @@ func legalName(s string) bool {
 }
 
 func (n *node) read(w http.ResponseWriter, r *http.Request, k key) {
-	rec, _, err := n.get(r.Context(), k)
+	rec, err := n.get(r.Context(), k)
 	switch {
 	case err != nil:
 		n.unavailable(w, err)
@@ -124,7 +124,7 @@ func (n *node) change(w http.ResponseWriter, r *http.Request, k key) {
 func (n *node) remove(w http.ResponseWriter, r *http.Request, k key) { n.answerWrite(w, r, k, nil) }
 
 func (n *node) answerWrite(w http.ResponseWriter, r *http.Request, k key, body json.RawMessage) {
-	rec, err := n.write(r.Context(), k, body, r.Header.Get("If-Match"))
+	rec, err := n.write(r.Context(), k, body, want{r.Header.Get("If-Match"), r.Header.Get("If-None-Match")})
 	switch {
 	case errors.Is(err, errPrecondition):
 		fail(w, http.StatusPreconditionFailed, err.Error())

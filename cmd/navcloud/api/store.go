@@ -34,12 +34,16 @@ func (r record) newer(o record) bool {
 	return string(r.Body) > string(o.Body)
 }
 
-// store keeps records. token is what get returned for the same key: the version history that a put
-// descends from, empty for a file.
+// store keeps records.
 type store interface {
-	get(ctx context.Context, k key) (r record, token string, err error)
-	put(ctx context.Context, k key, r record, token string) error
-	// replicates says whether other nodes see what is put; where not, events are applied by apply.
+	get(ctx context.Context, k key) (record, error)
+	// swap writes the record that next makes of the one that is there, unless next refuses with an error, which it returns
+	// with the record that is there. No other write comes between: what it has acknowledged is never dropped. next may be
+	// called more than once. Any other error says that it is not known whether the record was written.
+	swap(ctx context.Context, k key, next func(old record) (record, error)) (record, error)
+	// apply takes what another node wrote, where the store does not replicate.
+	apply(ctx context.Context, k key, r record) error
+	// replicates says whether other nodes see what is written.
 	replicates() bool
 	close() error
 }
@@ -82,28 +86,50 @@ func openFile(path string) (*fileStore, error) {
 
 func (k key) path() []byte { return []byte(k.user + "/" + k.id) } // neither holds a slash
 
-func (s *fileStore) get(_ context.Context, k key) (r record, _ string, err error) {
+func (s *fileStore) get(_ context.Context, k key) (r record, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		if v := tx.Bucket([]byte(k.kind)).Get(k.path()); v != nil {
-			return json.Unmarshal(v, &r)
-		}
-		return nil
+		r, err = fileRecord(tx, k)
+		return err
 	})
-	return r, "", err
+	return r, err
 }
 
-func (s *fileStore) put(_ context.Context, k key, r record, _ string) error {
+func fileRecord(tx *bbolt.Tx, k key) (r record, err error) {
+	if v := tx.Bucket([]byte(k.kind)).Get(k.path()); v != nil {
+		err = json.Unmarshal(v, &r)
+	}
+	return r, err
+}
+
+func putFileRecord(tx *bbolt.Tx, k key, r record) error {
 	v, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
+	return tx.Bucket([]byte(k.kind)).Put(k.path(), v)
+}
+
+func (s *fileStore) swap(_ context.Context, k key, next func(record) (record, error)) (r record, err error) {
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		old, err := fileRecord(tx, k)
+		if err != nil {
+			return err
+		}
+		if r, err = next(old); err != nil {
+			r = old
+			return err
+		}
+		return putFileRecord(tx, k, r)
+	})
+	return r, err
+}
+
+func (s *fileStore) apply(_ context.Context, k key, r record) error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket([]byte(k.kind))
-		var have record
-		if old := b.Get(k.path()); old != nil && json.Unmarshal(old, &have) == nil && have.newer(r) {
+		if have, err := fileRecord(tx, k); err == nil && have.newer(r) {
 			return nil // an event that came late
 		}
-		return b.Put(k.path(), v)
+		return putFileRecord(tx, k, r)
 	})
 }
 

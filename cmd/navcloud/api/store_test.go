@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -15,22 +16,38 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // riak is a Riak of one bucket type with allow_mult: a put that does not descend from all that is there leaves
 // siblings. Its vector clock is the number of puts that its holder knows.
 type riak struct {
-	mu   sync.Mutex
-	puts map[string]int
-	objs map[string]map[int][]byte
-	down bool
+	mu    sync.Mutex
+	puts  map[string]int
+	objs  map[string]map[int][]byte
+	down  bool
+	drops bool          // it never keeps siblings, as without allow_mult
+	slow  time.Duration // at most, before and after each request is carried out
+	asked atomic.Int64
 }
 
+func newRiak() *riak { return &riak{puts: map[string]int{}, objs: map[string]map[int][]byte{}} }
+
 func (k *riak) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	k.asked.Add(1)
+	if k.slow > 0 {
+		time.Sleep(rand.N(k.slow))
+		defer func() { time.Sleep(rand.N(k.slow)) }()
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	path := r.URL.EscapedPath()
+	if strings.HasSuffix(path, "/props") && !k.down {
+		fmt.Fprintf(w, `{"props":{"allow_mult":%v}}`, !k.drops)
+		return
+	}
 	if k.down {
 		http.Error(w, "Error:\noverload", http.StatusServiceUnavailable)
 		return
@@ -39,7 +56,7 @@ func (k *riak) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		knows, _ := strconv.Atoi(r.Header.Get("X-Riak-Vclock"))
 		for n := range k.objs[path] {
-			if n <= knows {
+			if n <= knows || k.drops {
 				delete(k.objs[path], n)
 			}
 		}
@@ -71,8 +88,8 @@ func (k *riak) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestRiakSiblingsAreResolvedAndEndWithTheNextPut(t *testing.T) {
-	k := &riak{puts: map[string]int{}, objs: map[string]map[int][]byte{}}
+func TestRiakSiblingsAreResolvedAndEndWithTheNextWrite(t *testing.T) {
+	k := newRiak()
 	srv := httptest.NewServer(k)
 	defer srv.Close()
 	s, err := newRiakStore(srv.URL + "/")
@@ -80,26 +97,117 @@ func TestRiakSiblingsAreResolvedAndEndWithTheNextPut(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc := key{"trips", "ann@example.org", "a b"}
-	if r, token, err := s.get(t.Context(), doc); err != nil || r.Version != 0 || token != "0" {
-		t.Fatalf("get of nothing = %+v, %q, %v", r, token, err)
+	if r, err := s.get(t.Context(), doc); err != nil || r.Version != 0 {
+		t.Fatalf("get of nothing = %+v, %v", r, err)
 	}
-	for _, r := range []record{{Version: 1, At: 7, Body: json.RawMessage(`"a"`)}, {Version: 1, At: 9, Body: json.RawMessage(`"b"`)}} {
-		if err := s.put(t.Context(), doc, r, ""); err != nil { // both from nothing
+	dead := proposal{"dead", 2, time.Now().Add(-time.Hour).UnixNano()}
+	for _, d := range []document{{record: record{Version: 1, At: 7, Body: json.RawMessage(`"a"`)}}, {record{Version: 1, At: 9, Body: json.RawMessage(`"b"`)}, []proposal{dead}, nil}} {
+		if err := s.write(t.Context(), doc, d, fork{}); err != nil { // both from nothing
 			t.Fatal(err)
 		}
 	}
-	r, token, err := s.get(t.Context(), doc)
-	if err != nil || string(r.Body) != `"b"` {
+	if r, err := s.get(t.Context(), doc); err != nil || string(r.Body) != `"b"` {
 		t.Fatalf("get = %+v, %v; want the later of two siblings", r, err)
 	}
-	if err := s.put(t.Context(), doc, record{Version: 2, At: 10, Deleted: true}, token); err != nil {
+	if _, err := s.swap(t.Context(), doc, func(old record) (record, error) {
+		return record{Version: old.Version + 1, At: 10, Deleted: true}, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if path := "/buckets/navcloud_trips/keys/ann@example.org%2Fa%20b"; len(k.objs[path]) != 1 {
 		t.Errorf("%d siblings are left at %s, want one (have %d keys)", len(k.objs[path]), path, len(k.objs))
 	}
-	if r, _, err := s.get(t.Context(), doc); err != nil || !r.Deleted || r.Version != 2 {
+	if r, err := s.get(t.Context(), doc); err != nil || !r.Deleted || r.Version != 2 {
 		t.Errorf("get = %+v, %v; want the tombstone", r, err)
+	}
+}
+
+// Three nodes increment one document at once. What each was told is written must be in it, once.
+func TestRiakSwapDropsNothing(t *testing.T) {
+	k := newRiak()
+	k.slow = 2 * time.Millisecond
+	srv := httptest.NewServer(k)
+	defer srv.Close()
+	doc := key{"trips", "ann", "counter"}
+	var acked, refused atomic.Int64
+	var all sync.WaitGroup
+	for range 6 {
+		s, err := newRiakStore(srv.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			for range 10 {
+				_, err := s.swap(t.Context(), doc, func(old record) (record, error) {
+					n, _ := strconv.Atoi(string(old.Body))
+					return record{Version: old.Version + 1, At: time.Now().UnixNano(), Body: json.RawMessage(strconv.Itoa(n + 1))}, nil
+				})
+				if err == nil {
+					acked.Add(1)
+				} else {
+					refused.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	s, _ := newRiakStore(srv.URL)
+	r, err := s.get(t.Context(), doc)
+	if n, _ := strconv.Atoi(string(r.Body)); err != nil || int64(n) != acked.Load() || uint64(n) != r.Version {
+		t.Errorf("%d acknowledged, %d refused, and the document says %s at version %d, %v", acked.Load(), refused.Load(), r.Body, r.Version, err)
+	}
+	if acked.Load() < 30 {
+		t.Errorf("%d of 60 were acknowledged; writers are in each other's way", acked.Load())
+	}
+}
+
+func TestRiakSwapIsOfOneVersion(t *testing.T) {
+	srv := httptest.NewServer(newRiak())
+	defer srv.Close()
+	addr, _ := start(t, func(c *Config) { c.Riak = srv.URL })
+	url := "http://" + addr + "/v1/trips/x"
+	for _, c := range []struct {
+		name, value string
+		code        int
+	}{
+		{"If-None-Match", "*", 201}, {"If-None-Match", "*", 412}, {"If-Match", `"1"`, 204}, {"If-Match", `"1"`, 412}, {"If-Match", `"2"`, 204},
+	} {
+		if code, _, text := do(t, "PUT", url, "ann", `{}`, c.name, c.value); code != c.code {
+			t.Errorf("PUT with %s: %s is %d %s, want %d", c.name, c.value, code, text, c.code)
+		}
+	}
+}
+
+func TestRiakIsAskedAtTheNextNode(t *testing.T) {
+	dead, down, alive := httptest.NewServer(nil), &riak{down: true}, newRiak()
+	dead.Close()
+	b, c := httptest.NewServer(down), httptest.NewServer(alive)
+	defer b.Close()
+	defer c.Close()
+	s, err := newRiakStore(dead.URL + ", " + b.URL + "," + c.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if _, err := s.get(t.Context(), key{"trips", "ann", "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := down.asked.Load(); n != 1 {
+		t.Errorf("the node that is down was asked %d times, want once: who answered last is asked first", n)
+	}
+}
+
+// Where Riak keeps only the latest, nothing can be promised, so nothing is acknowledged.
+func TestRiakWithoutSiblingsIsNotWritten(t *testing.T) {
+	k := newRiak()
+	k.drops = true
+	srv := httptest.NewServer(k)
+	defer srv.Close()
+	s, _ := newRiakStore(srv.URL)
+	_, err := s.swap(t.Context(), key{"trips", "ann", "x"}, func(record) (record, error) { return record{Version: 1}, nil })
+	if err == nil || !strings.Contains(err.Error(), "keeps no siblings") || len(k.objs) != 0 {
+		t.Errorf("swap: %v, %d objects", err, len(k.objs))
 	}
 }
 

@@ -27,6 +27,8 @@ type SwarmConfig struct {
 	Grace   time.Duration // how long an event may take
 	Silence time.Duration // a stream without a byte for this long is given up: above the heartbeat
 
+	Conflicts int // conditional updates of one document to make at once, before all else
+
 	Every    time.Duration // between calls of Progress
 	Progress func(Report)  // may be nil
 	Log      *slog.Logger
@@ -59,6 +61,7 @@ type Report struct {
 	P50        float64        `json:"p50_seconds"`
 	P99        float64        `json:"p99_seconds"`
 	Max        float64        `json:"max_seconds"`
+	Conflicts  *Conflicts     `json:"conflicts,omitempty"`
 }
 
 // Validate says what is wrong with c.
@@ -70,6 +73,8 @@ func (c SwarmConfig) Validate() error {
 		return fmt.Errorf("streams, users: want 1 <= users <= streams, have %d and %d", c.Users, c.Streams)
 	case c.Ramp <= 0 || c.Rate < 0:
 		return fmt.Errorf("ramp, rate: want above 0, have %g and %g", c.Ramp, c.Rate)
+	case c.Conflicts < 0 || c.Conflicts > 100_000:
+		return fmt.Errorf("conflicts: want 0 to 100000, have %d", c.Conflicts)
 	case c.Grace <= 0 || c.Silence <= 0 || c.Every <= 0:
 		return errors.New("grace, silence, every: want above 0")
 	}
@@ -100,6 +105,14 @@ func Swarm(ctx context.Context, cfg SwarmConfig) (Report, error) {
 		tally: newTally(),
 	}
 	defer s.http.CloseIdleConnections()
+	var conflicts *Conflicts
+	if cfg.Conflicts > 0 {
+		c, err := s.conflicts(ctx, cfg.Conflicts)
+		if err != nil {
+			return Report{Conflicts: &c}, fmt.Errorf("conflicts: %w", err)
+		}
+		conflicts = &c
+	}
 	streams, stopStreams := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopStreams()
 	var open sync.WaitGroup
@@ -119,6 +132,7 @@ func Swarm(ctx context.Context, cfg SwarmConfig) (Report, error) {
 	stopProgress()
 	reporting.Wait()
 	r := s.report() // before the streams end by our own doing
+	r.Conflicts = conflicts
 	stopStreams()
 	open.Wait()
 	return r, nil
