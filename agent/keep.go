@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/damage"
+	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/planner"
@@ -86,7 +88,7 @@ func (r *storeRole) opened() {
 
 func (r *storeRole) openMain() error {
 	c := r.a.config()
-	o := store.Options{Retention: c.Store.Retention, RetentionSize: c.Store.RetentionSize, Interval: c.Interval, Series: r.series, Log: r.a.log, Spare: r.spare}
+	o := store.Options{Retention: c.Store.Retention, RetentionSize: c.Store.RetentionSize, Interval: c.Interval, Series: r.series, Log: r.a.log, Requests: slog.New(door.Quiet(r.a.log.Handler())).With("part", "store"), Spare: r.spare}
 	s, err := r.openStore("store", o, standInStore)
 	if err != nil && r.a.folder.leave(err) {
 		s, err = r.openStore("store", o, standInStore)

@@ -101,6 +101,9 @@ func (w *secondOut) Send(ctx context.Context, a alerting.Action) alerting.Result
 // Channels and Prove implement dispatch.Prover.
 func (w *firstOut) Channels() []string { return (*wayOut)(w).get().client.Channels() }
 
+// Warm implements dispatch.Warmer.
+func (w *firstOut) Warm(ctx context.Context) { (*wayOut)(w).get().client.Warm(ctx) }
+
 // Prove makes sure that a channel accepts what it is sent.
 func (w *firstOut) Prove(ctx context.Context, channel, from string) alerting.Result {
 	return (*wayOut)(w).get().client.Prove(ctx, channel, from)

@@ -74,6 +74,25 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
+// Bounds of what is read of a body that is refused.
+const (
+	drainBytes = 64 << 20
+	drainTime  = 5 * time.Second
+)
+
+// drain reads what a client still sends, for a while: one that is cut off while it sends never reads why. Who asks
+// first whether to send at all is answered at once.
+func drain(w http.ResponseWriter, r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody || r.Header.Get("Expect") != "" || r.ContentLength > drainBytes {
+		return
+	}
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(drainTime))
+	if _, err := io.CopyN(io.Discard, r.Body, drainBytes); err == io.EOF {
+		_ = rc.SetReadDeadline(time.Time{})
+	}
+}
+
 // bodyKind is how a body is looked at before a handler decodes it: the decoders allocate for each part, so that a few
 // bytes can ask for gigabytes.
 type bodyKind uint8
@@ -99,14 +118,16 @@ func (d *Door) body(w http.ResponseWriter, r *http.Request, rt route) (io.ReadCl
 		return nil, tooLarge("the body has %d bytes, at most %d are taken", r.ContentLength, limit)
 	}
 	rc := http.NewResponseController(w)
-	timed := &timedBody{ReadCloser: http.MaxBytesReader(w, r.Body, limit), set: rc.SetReadDeadline, began: time.Now()}
+	rest := *r // as it came
+	refused := func() { drain(w, &rest) }
+	timed := &timedBody{ReadCloser: http.MaxBytesReader(w, r.Body, limit), set: rc.SetReadDeadline, refused: refused, began: time.Now()}
 	timed.extend()
 	switch rt.body {
 	case jsonBody:
 		if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 			return nil, &bodyError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %q is not taken here: send it plain", clip(e))}
 		}
-		return &jsonReader{ReadCloser: timed, scan: jsonScan{maxParts: maxParts, maxValues: maxValues}}, nil
+		return &jsonReader{ReadCloser: timed, scan: jsonScan{maxParts: maxParts, maxValues: maxValues}, refused: refused}, nil
 	case remoteWrite, remoteRead, otlp:
 		return d.bulk(r, rt, timed)
 	}
@@ -249,10 +270,11 @@ func (b *heldBody) Close() error {
 // passes while the handler works would end the request.
 type timedBody struct {
 	io.ReadCloser
-	set   func(time.Time) error
-	began time.Time
-	n     int64
-	done  bool
+	set     func(time.Time) error
+	refused func() // is called when the body is too large
+	began   time.Time
+	n       int64
+	done    bool
 }
 
 func (b *timedBody) extend() {
@@ -268,6 +290,11 @@ func (b *timedBody) Read(p []byte) (int, error) {
 		_ = b.set(time.Time{})
 	case err == nil:
 		b.extend()
+	default:
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok && !b.done {
+			b.done = true
+			b.refused()
+		}
 	}
 	return n, err
 }

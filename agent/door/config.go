@@ -118,6 +118,19 @@ func (c Config) Clear() error {
 	return nil
 }
 
+// Advice is what an operator may want to know of a configuration that is good.
+func (c Config) Advice() (out []string) {
+	if c.ConfigFile != "" {
+		if f, err := readWebFile(c.ConfigFile); err == nil && f.weak != "" {
+			out = append(out, fmt.Sprintf("web.config_file: client_auth_type %s verifies nothing elsewhere; binnacle verifies certificates against client_ca_file all the same", f.weak))
+		}
+	}
+	if len(c.Act) > 0 && len(c.Agents) == 0 {
+		out = append(out, "web.agents is empty: besides those in web.act only tokens (`binnacle token`) may send alarms and samples; name the logins of the fleet's nodes")
+	}
+	return out
+}
+
 // origin is scheme and host of the external URL; "" without one.
 func (c Config) origin() string {
 	u, err := url.Parse(c.ExternalURL)

@@ -226,6 +226,17 @@ func TestHostsAndOrigins(t *testing.T) {
 	}
 }
 
+func TestListed(t *testing.T) {
+	for pattern, want := range map[string]bool{
+		"GET /anything": true, "POST /api/v2/alerts": true, "DELETE /api/v2/silence/{id}": true, "POST /problems/{id}/take": true,
+		"POST /api/v1/new": false, "DELETE /api/v2/alerts": false, "/every/method": false, "PUT /problems/{id}/take": false,
+	} {
+		if got := Listed(pattern); got != want {
+			t.Errorf("Listed(%q) = %v; want %v", pattern, got, want)
+		}
+	}
+}
+
 func TestTokensHaveRolesAndEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
 	agent, err := NewToken(path, Token{Name: "node-a", Roles: []string{"agent"}})

@@ -71,13 +71,19 @@ func (s *jsonScan) more(p []byte) error {
 // jsonReader ends a body with an error once it has too many parts: handlers read it whole before they decode it.
 type jsonReader struct {
 	io.ReadCloser
-	scan jsonScan
+	scan    jsonScan
+	refused func() // is called once, before the error
+	err     error
 }
 
 func (r *jsonReader) Read(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
 	n, err := r.ReadCloser.Read(p)
-	if serr := r.scan.more(p[:n]); serr != nil {
-		return 0, serr
+	if r.err = r.scan.more(p[:n]); r.err != nil {
+		r.refused()
+		return 0, r.err
 	}
 	return n, err
 }

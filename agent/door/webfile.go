@@ -23,7 +23,8 @@ type webConfig struct {
 	limit   *rate.Limiter
 	config  *tls.Config // nil without TLS
 	http2   bool
-	certs   bool // clients' certificates are verified
+	certs   bool   // clients' certificates are verified
+	weak    string // the policy of the file, where it asks for certificates and verifies none
 	names   func(name string) bool
 }
 
@@ -85,9 +86,9 @@ func (c *webConfig) secure(t *web.TLSConfig) error {
 	}
 	switch conf.ClientAuth {
 	case tls.RequestClientCert:
-		conf.ClientAuth = tls.VerifyClientCertIfGiven
+		conf.ClientAuth, c.weak = tls.VerifyClientCertIfGiven, t.ClientAuth
 	case tls.RequireAnyClientCert:
-		conf.ClientAuth = tls.RequireAndVerifyClientCert
+		conf.ClientAuth, c.weak = tls.RequireAndVerifyClientCert, t.ClientAuth
 	}
 	// The certificate is read once and not at each handshake, which a shortage of descriptors would fail.
 	cert, err := conf.GetCertificate(nil)

@@ -54,7 +54,7 @@ func (s *Store) Handler(version string, current func() Rules) http.Handler {
 		func() config.Config { return config.DefaultConfig },
 		map[string]string{}, v1.GlobalURLOptions{},
 		func(h http.HandlerFunc) http.HandlerFunc { return h },
-		admin{s.disk}, s.dir, false, false, 0, s.opts.Log,
+		admin{s.disk}, s.dir, false, false, 0, s.opts.Requests,
 		func(context.Context) v1.RulesRetriever {
 			if r := current(); r != nil {
 				return r

@@ -36,6 +36,7 @@ type Options struct {
 	Series        *series.Registry // shared with others who need totals; nil: the store has one of its own
 	Now           func() time.Time
 	Log           *slog.Logger
+	Requests      *slog.Logger // for what comes by HTTP, of which anybody may send as much as they like; nil: Log
 	// Spare makes a folder for what is kept in memory while dir cannot be written; nil: nothing is kept then.
 	Spare   func() (string, error)
 	Damaged func(damage.Report) // is called with what was damaged; may be nil
@@ -73,6 +74,9 @@ var ErrInUse = errors.New("another process has it open")
 func Open(dir string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Requests == nil {
+		o.Requests = o.Log
 	}
 	if o.Interval == 0 {
 		o.Interval = 10 * time.Second

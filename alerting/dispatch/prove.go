@@ -24,6 +24,9 @@ type Channel struct {
 	Error    string    `json:"error,omitempty"` // why it did not, when it was last tried
 }
 
+// Warmer is what a Pager also is that keeps a connection open before it is needed. Warm is called once a minute.
+type Warmer interface{ Warm(ctx context.Context) }
+
 const (
 	proveAfter = 24 * time.Hour // without an accepted call
 	proveFirst = time.Minute    // after the start
@@ -122,6 +125,11 @@ func (d *Dispatcher) prove(ctx context.Context) {
 		}
 		if wait == proveFirst {
 			d.recall(ctx)
+		}
+		for _, p := range []Pager{d.opts.Pager, d.opts.Second} {
+			if w, ok := p.(Warmer); ok {
+				w.Warm(ctx)
+			}
 		}
 		d.proofs.set(d.channelsOf())
 		for _, name := range d.proofs.due(time.Now()) {

@@ -50,7 +50,7 @@ func newCheck() *cobra.Command {
 			for _, n := range cfg.Notes {
 				fmt.Fprintln(out, "# note:", n)
 			}
-			for _, a := range advice {
+			for _, a := range append(cfg.Web.Advice(), advice...) {
 				fmt.Fprintln(out, "# advice:", a)
 			}
 			return nil

@@ -45,7 +45,29 @@ func (r *remote) client() (*http.Client, error) {
 		return nil, err
 	}
 	tr, err := r.login.Transport()
-	return &http.Client{Transport: tr, Timeout: askTimeout}, err
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{Transport: tr, Timeout: askTimeout}
+	if token := os.Getenv("BINNACLE_TOKEN"); token != "" {
+		client.Transport = bearer{tr, token}
+	}
+	return client, nil
+}
+
+// bearer shows a token where the URL has no password.
+type bearer struct {
+	next  http.RoundTripper
+	token string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("Authorization") == "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+b.token)
+	}
+	return b.next.RoundTrip(r)
 }
 
 // shown is where the agent is, without a password.

@@ -3,10 +3,12 @@ package statsd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -17,6 +19,8 @@ const (
 	readSize  = 1 << 13
 	idleLimit = 10 * time.Minute // a connection that says nothing for so long is closed
 	lastRead  = 50 * time.Millisecond
+
+	acceptPause = 200 * time.Millisecond
 )
 
 // Stream reads lines from the connections of one TCP listener into one table.
@@ -49,6 +53,14 @@ func (s *Stream) Run(ctx context.Context) error {
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return nil
+		case err != nil && passes(err):
+			// Out of descriptors, or a client that is gone again: the listener stands, and goes on in a moment.
+			s.refused.Add(1)
+			select {
+			case <-ctx.Done():
+			case <-time.After(acceptPause):
+			}
+			continue
 		case err != nil:
 			return fmt.Errorf("listener %s: %w", s.socket.Listener, err)
 		case s.open.Load() >= maxConns:
@@ -63,6 +75,19 @@ func (s *Stream) Run(ctx context.Context) error {
 			s.read(ctx, c)
 		})
 	}
+}
+
+// passes says whether an error of accept(2) may be gone the next time. Source: accept(2), "Error handling".
+func passes(err error) bool {
+	for _, e := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR, syscall.EPERM, syscall.EPROTO,
+		syscall.ENETDOWN, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ETIMEDOUT,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // read folds whole lines. One over maxLine is counted once and skipped to its end.

@@ -195,27 +195,44 @@ func (c Config) urls() (events, api string) {
 	return events, api
 }
 
+// dialed is the address that is dialed for a URL: the proxy's where there is one.
+func (c Config) dialed(text string) string {
+	if c.Proxy != "" {
+		text = c.Proxy
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
 // transport reaches PagerDuty as Config says. Its limits keep a dead network from holding more than one
 // call's time.
-func (c Config) transport() (http.RoundTripper, error) {
+func (c Config) transport() (http.RoundTripper, *reach, error) {
+	r := newReach(c.Timeout)
 	t := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: c.Timeout, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:         r.dial,
 		TLSHandshakeTimeout: c.Timeout,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConns:        8,
-		IdleConnTimeout:     time.Minute,
+		IdleConnTimeout:     10 * time.Minute, // one is kept open, see Warm
 	}
 	if c.Proxy != "" {
 		u, err := url.Parse(c.Proxy)
 		if err != nil {
-			return nil, fmt.Errorf("proxy: %w", err)
+			return nil, nil, fmt.Errorf("proxy: %w", err)
 		}
 		t.Proxy = http.ProxyURL(u)
 	}
 	var err error
 	if t.TLSClientConfig, err = (login.Options{CAFile: c.CAFile}).TLS(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return t, nil
+	return t, r, nil
 }

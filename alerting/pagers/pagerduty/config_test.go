@@ -48,7 +48,7 @@ func TestOurOwnCAIsTrusted(t *testing.T) {
 // get asks for url as c says, and returns the status.
 func get(t *testing.T, c Config, url string) int {
 	t.Helper()
-	rt, err := c.transport()
+	rt, _, err := c.transport()
 	if err != nil {
 		t.Fatal(err)
 	}

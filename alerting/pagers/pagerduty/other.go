@@ -68,7 +68,7 @@ func NewSecond(c Config, o Options) (Pager, error) {
 		rt := o.Transport
 		if rt == nil {
 			var err error
-			if rt, err = c.transport(); err != nil {
+			if rt, _, err = c.transport(); err != nil {
 				return nil, fmt.Errorf("pagerduty: second: %w", err)
 			}
 		}

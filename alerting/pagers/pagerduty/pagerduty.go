@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,8 @@ type Client struct {
 	api     *pd.Client
 	low     *Chat // nil without one
 	timeout time.Duration
+	wire    wire
+	reach   *reach // nil in tests without a network
 
 	refused atomic.Uint64 // events that were refused for their form
 
@@ -53,9 +56,10 @@ func New(cfg Config, o Options) (*Client, error) {
 		return nil, fmt.Errorf("pagerduty: %w", err)
 	}
 	rt := o.Transport
+	var way *reach
 	if rt == nil {
 		var err error
-		if rt, err = cfg.transport(); err != nil {
+		if rt, way, err = cfg.transport(); err != nil {
 			return nil, fmt.Errorf("pagerduty: %w", err)
 		}
 	}
@@ -63,9 +67,9 @@ func New(cfg Config, o Options) (*Client, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	events, api := cfg.urls()
-	c := &Client{cfg: cfg, opts: o, keys: cfg.keys(), timeout: cfg.Timeout, incidents: map[string]string{}}
+	c := &Client{cfg: cfg, opts: o, keys: cfg.keys(), timeout: cfg.Timeout, reach: way, wire: newWire(rt), incidents: map[string]string{}}
 	c.api = pd.NewClient(cfg.Token.Reveal(), pd.WithV2EventsAPIEndpoint(events), pd.WithAPIEndpoint(api))
-	c.api.HTTPClient = newWire(rt)
+	c.api.HTTPClient = c.wire
 	if !cfg.Low.Webhook.IsZero() {
 		c.low = newChat(cfg.Low.Webhook.Reveal(), rt, cfg.Timeout)
 	}
@@ -201,6 +205,23 @@ func (c *Client) Prove(ctx context.Context, channel, from string) alerting.Resul
 		return c.low.Prove(ctx, channel, from)
 	}
 	return c.SendChange(ctx, Change{Route: channel, Summary: proof(from), Source: from, At: time.Now()})
+}
+
+// Warm opens the connection for events where none is open, so that a page need not find a name server, a descriptor and the
+// time for a handshake first. It is called once a minute; where a connection is open it does nothing.
+func (c *Client) Warm(ctx context.Context) {
+	events, _ := c.cfg.urls()
+	if c.reach == nil || c.reach.opened(c.cfg.dialed(events)) {
+		return
+	}
+	track(ctx, c.timeout, func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodHead, strings.TrimSuffix(events, "/")+"/", nil)
+		if err != nil {
+			return err
+		}
+		_, err = c.wire.Do(req) // whatever it answers, the connection stays
+		return err
+	})
 }
 
 func proof(from string) string {
