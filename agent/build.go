@@ -156,7 +156,7 @@ func asFaults(err error) strict.Faults {
 // env is the world as collectors see it in production; what they keep is in the folder data.
 func env(cfg Config, data string, now func() time.Time, log *slog.Logger, self func(*metric.Batch)) collectors.Env {
 	return collectors.Env{
-		Root: "/", State: stateDir(data), Node: cfg.nodeName(), Now: now, Log: log, Self: self,
+		Root: "/", State: stateDir(data), Node: cfg.nodeName(), Now: now, Log: log, Self: self, Reserved: catalogue.Reserved,
 		HTTP: &http.Transport{
 			// What is watched is near: no proxy stands between, and none is asked.
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,

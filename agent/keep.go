@@ -48,7 +48,7 @@ type storeRole struct {
 }
 
 func newStoreRole(a *Agent) *storeRole {
-	r := &storeRole{a: a, series: series.New(series.Options{Interval: a.config().Interval})}
+	r := &storeRole{a: a, series: series.New(series.Options{Interval: a.config().Interval, Begun: time.Now()})}
 	if err := r.series.Load(filepath.Join(a.folder.dir(), totalsFile)); err != nil {
 		a.damaged(damage.Report{Store: "totals", What: err.Error(), At: time.Now()})
 	}

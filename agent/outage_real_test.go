@@ -65,7 +65,7 @@ listen: %s
 interval: 2s
 deadline: 1s
 node: {name: mq}
-collect: {statsd: {listen: ['udp://%s']}, riak: off, rabbitmq: {url: 'http://%s', metrics_url: 'http://%s', user: monitor, password: monitor}}
+collect: {statsd: {listen: ['udp://%s?other_nodes=true']}, riak: off, rabbitmq: {url: 'http://%s', metrics_url: 'http://%s', user: monitor, password: monitor}}
 rules: {interval: 2s, packs: [navcloud, rabbitmq]}
 route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, from: a@example.org}}
 `, t.TempDir(), freePort(t, "tcp"), statsd, broker.Management, broker.Metrics, alertingtest.RoutingKey, pd.URL(), pd.URL())))

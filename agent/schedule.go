@@ -227,6 +227,9 @@ func (j *job) status() health.Collector {
 	if h, ok := j.collector.(collectors.Hider); ok && s.Up {
 		s.Hidden = h.Hidden()
 	}
+	if n, ok := j.collector.(collectors.Noter); ok {
+		s.Notes = n.Notes()
+	}
 	return s
 }
 

@@ -37,6 +37,12 @@ type Checker interface {
 	Checks() []CheckState
 }
 
+// Noter is what a Collector also is when it has things to say that are no fault of its own, but that somebody may want to
+// mend at whom it listens to. Notes are few and short, the most important first.
+type Noter interface {
+	Notes() []string
+}
+
 // CheckState says of one check whether it answers. Absent, blind and zero are three things: this is blind.
 type CheckState struct {
 	Name   string        // in one or few words: "queues", "admin", "/var"
@@ -84,7 +90,9 @@ type Env struct {
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	Now     func() time.Time
 	Log     *slog.Logger
-	Self    func(b *metric.Batch) // appends the agent's own figures; for the collector self
+	// Reserved says whether a metric, by its name as Prometheus has it, is one of a collector's, and not for others to send.
+	Reserved func(name string) bool
+	Self     func(b *metric.Batch) // appends the agent's own figures; for the collector self
 
 	Damaged  func(damage.Report)       // is called with what of State was damaged; may be nil
 	Rejected func(reason, line string) // counts a line that could not be read; nil: it is only left out

@@ -62,6 +62,7 @@ type Collector struct {
 	Series   int           `json:"series"`
 	Interval time.Duration `json:"interval_ns"`
 	Overruns float64       `json:"overruns"`
+	Notes    []string      `json:"notes,omitempty"`  // no faults of its own, but somebody's to mend
 	Checks   []Check       `json:"checks,omitempty"` // those that go at their own pace, and parts that could not be seen
 
 	Hidden   []string           `json:"hidden,omitempty"`         // what can never be seen from where it runs, which is no fault

@@ -62,6 +62,9 @@ func (s Status) writeCollect(w io.Writer) {
 		for _, reason := range slices.Sorted(maps.Keys(c.Rejected)) {
 			fmt.Fprintf(w, "  %-16s %s could not be read (%s); the rest was\n", "", words.Plural(int(c.Rejected[reason]), "line"), reason)
 		}
+		for _, n := range c.Notes {
+			fmt.Fprintf(w, "  %-16s note: %s\n", "", n)
+		}
 	}
 	if len(absent) > 0 {
 		fmt.Fprintf(w, "  not on this machine: %s\n", strings.Join(absent, ", "))

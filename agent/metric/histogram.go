@@ -21,10 +21,7 @@ var bounds = func() (b [perOctave]float64) {
 }()
 
 // octave holds the counts of the buckets between two powers of two.
-type octave struct {
-	exp    int32 // bucket i of it has index exp*perOctave + i
-	counts [perOctave]float64
-}
+type octave [perOctave]float64
 
 // bucket is one bucket and its count.
 type bucket struct {
@@ -39,7 +36,8 @@ const fewBuckets = 24
 // side holds the buckets of the positive values, or of the negative: a list while they are few, octaves after.
 type side struct {
 	few     []bucket  // sorted by index
-	octaves []*octave // sorted by exp; where there are any, few is empty
+	base    int32     // bucket i of octaves[n] has index (base+n)*perOctave + i
+	octaves []*octave // from the lowest to the highest, nil where nothing fell; where there are any, few is empty
 }
 
 // Histogram is the one internal form of timers and distributions: an exponential histogram whose
@@ -49,13 +47,21 @@ type side struct {
 // concurrent use.
 //
 // Its size is bounded by the range of float64: at most about 1 MB, 16 bytes for each bucket while
-// they are few, later 264 for each power of two that occurred.
+// they are few, later 256 for each power of two that occurred.
 type Histogram struct {
-	Count, Sum, Zero float64
-	Min, Max         float64 // meaningless while Count is 0
+	Count, Sum float64
+	Min, Max   float64 // meaningless while Count is 0
 
-	pos, neg side
+	// The octave of a positive value, for the next one, which mostly falls into it as well: with what stands above, all
+	// that an observation touches but the bucket itself is one cache line.
+	last    *octave
+	lastExp int32
+
+	Zero  float64
+	sides *sides // nil while there are no buckets
 }
+
+type sides struct{ pos, neg side }
 
 // guess gives, for the seven highest bits of a mantissa, the lowest bucket of an octave that values with them may be
 // in. A step of those bits is narrower than any bucket, so the bucket is that one or the next.
@@ -104,18 +110,34 @@ func (h *Histogram) Observe(v, weight float64) {
 	h.Sum += v * weight
 	switch {
 	case v > 0:
-		h.pos.add(Index(v), weight)
+		if i := Index(v); h.last != nil && i>>Schema == h.lastExp {
+			h.last[i&(perOctave-1)] += weight
+		} else {
+			h.positive(i, weight)
+		}
 	case v < 0:
-		h.neg.add(Index(-v), weight)
+		h.both().neg.add(Index(-v), weight)
 	default:
 		h.Zero += weight
 	}
 }
 
-func (s *side) add(i int32, weight float64) {
+func (h *Histogram) both() *sides {
+	if h.sides == nil {
+		h.sides = &sides{}
+	}
+	return h.sides
+}
+
+func (h *Histogram) positive(i int32, weight float64) {
+	h.last = h.both().pos.add(i, weight)
+	h.lastExp = i >> Schema
+}
+
+// add returns the octave that it added to, nil while there are none.
+func (s *side) add(i int32, weight float64) *octave {
 	if len(s.octaves) > 0 {
-		s.addOctave(i, weight)
-		return
+		return s.addOctave(i, weight)
 	}
 	lo, hi := 0, len(s.few)
 	for lo < hi {
@@ -136,17 +158,39 @@ func (s *side) add(i int32, weight float64) {
 			s.addOctave(b.index, b.count)
 		}
 		s.few = nil
-		s.addOctave(i, weight)
+		return s.addOctave(i, weight)
 	}
+	return nil
 }
 
-func (s *side) addOctave(i int32, weight float64) {
+func (s *side) addOctave(i int32, weight float64) *octave {
 	exp := i >> Schema
-	at, found := slices.BinarySearchFunc(s.octaves, exp, func(o *octave, e int32) int { return int(o.exp) - int(e) })
-	if !found {
-		s.octaves = slices.Insert(s.octaves, at, &octave{exp: exp})
+	n := int(exp) - int(s.base)
+	if uint(n) >= uint(len(s.octaves)) || s.octaves[n] == nil {
+		n = s.octave(exp)
 	}
-	s.octaves[at].counts[i&(perOctave-1)] += weight
+	o := s.octaves[n]
+	o[i&(perOctave-1)] += weight
+	return o
+}
+
+// octave makes room for the octave exp and returns its place.
+func (s *side) octave(exp int32) int {
+	switch {
+	case len(s.octaves) == 0:
+		s.base = exp
+	case exp < s.base:
+		s.octaves = slices.Insert(s.octaves, 0, make([]*octave, s.base-exp)...)
+		s.base = exp
+	}
+	n := int(exp - s.base)
+	if more := n + 1 - len(s.octaves); more > 0 {
+		s.octaves = append(s.octaves, make([]*octave, more)...)
+	}
+	if s.octaves[n] == nil {
+		s.octaves[n] = &octave{}
+	}
+	return n
 }
 
 // Merge adds what o holds; o is unchanged. Merging is exact: the result is as if every observation
@@ -164,10 +208,10 @@ func (h *Histogram) Merge(o *Histogram) {
 	h.Sum += o.Sum
 	h.Zero += o.Zero
 	for i, c := range o.Positive {
-		h.pos.add(i, c)
+		h.both().pos.add(i, c)
 	}
 	for i, c := range o.Negative {
-		h.neg.add(i, c)
+		h.both().neg.add(i, c)
 	}
 }
 
@@ -180,21 +224,40 @@ func (h *Histogram) Clone() *Histogram {
 
 // Reset empties h and keeps its memory.
 func (h *Histogram) Reset() {
-	for _, s := range []*side{&h.pos, &h.neg} {
-		s.few = s.few[:0]
-		for _, o := range s.octaves {
-			o.counts = [perOctave]float64{}
+	if h.sides != nil {
+		for _, s := range []*side{&h.sides.pos, &h.sides.neg} {
+			s.few = s.few[:0]
+			for _, o := range s.octaves {
+				if o != nil {
+					*o = octave{}
+				}
+			}
 		}
 	}
 	h.Count, h.Sum, h.Zero, h.Min, h.Max = 0, 0, 0, 0, 0
 }
 
 // Positive yields the buckets of positive values that are not empty, in rising order of index.
-func (h *Histogram) Positive(yield func(index int32, count float64) bool) { h.pos.each(yield) }
+func (h *Histogram) Positive(yield func(index int32, count float64) bool) {
+	if h.sides != nil {
+		h.sides.pos.each(yield)
+	}
+}
 
 // Negative yields the buckets of negative values that are not empty, in rising order of their
 // absolute value's index.
-func (h *Histogram) Negative(yield func(index int32, count float64) bool) { h.neg.each(yield) }
+func (h *Histogram) Negative(yield func(index int32, count float64) bool) {
+	if h.sides != nil {
+		h.sides.neg.each(yield)
+	}
+}
+
+// negativeDown is Negative from the highest index down.
+func (h *Histogram) negativeDown(yield func(index int32, count float64) bool) {
+	if h.sides != nil {
+		h.sides.neg.backward(yield)
+	}
+}
 
 func (s *side) each(yield func(int32, float64) bool) {
 	for _, b := range s.few {
@@ -202,9 +265,12 @@ func (s *side) each(yield func(int32, float64) bool) {
 			return
 		}
 	}
-	for _, o := range s.octaves {
-		for r, c := range o.counts {
-			if c != 0 && !yield(o.exp*perOctave+int32(r), c) {
+	for n, o := range s.octaves {
+		if o == nil {
+			continue
+		}
+		for r, c := range o {
+			if c != 0 && !yield((s.base+int32(n))*perOctave+int32(r), c) {
 				return
 			}
 		}
@@ -218,9 +284,12 @@ func (s *side) backward(yield func(int32, float64) bool) {
 			return
 		}
 	}
-	for _, o := range slices.Backward(s.octaves) {
-		for r, c := range slices.Backward(o.counts[:]) {
-			if c != 0 && !yield(o.exp*perOctave+int32(r), c) {
+	for n, o := range slices.Backward(s.octaves) {
+		if o == nil {
+			continue
+		}
+		for r, c := range slices.Backward(o[:]) {
+			if c != 0 && !yield((s.base+int32(n))*perOctave+int32(r), c) {
 				return
 			}
 		}
@@ -254,7 +323,7 @@ func (h *Histogram) Quantile(q float64) float64 {
 
 // ascending yields each bucket's value and count from the lowest value up.
 func (h *Histogram) ascending(yield func(value, count float64) bool) {
-	for i, c := range h.neg.backward {
+	for i, c := range h.negativeDown {
 		if !yield(-Mid(i), c) {
 			return
 		}
@@ -262,7 +331,7 @@ func (h *Histogram) ascending(yield func(value, count float64) bool) {
 	if h.Zero > 0 && !yield(0, h.Zero) {
 		return
 	}
-	h.pos.each(func(i int32, c float64) bool { return yield(Mid(i), c) })
+	h.Positive(func(i int32, c float64) bool { return yield(Mid(i), c) })
 }
 
 // Values returns h as at most n pairs of a value and its count, lowest first, at the finest
@@ -284,11 +353,11 @@ func (h *Histogram) Values(n int) (values, counts []float64) {
 			}
 			values, counts = append(values, min(max(v, h.Min), h.Max)), append(counts, c)
 		}
-		h.neg.backward(func(i int32, c float64) bool { put(i, -1, c); return true })
+		h.negativeDown(func(i int32, c float64) bool { put(i, -1, c); return true })
 		if h.Zero > 0 {
 			put(0, 0, h.Zero)
 		}
-		h.pos.each(func(i int32, c float64) bool { put(i, 1, c); return true })
+		h.Positive(func(i int32, c float64) bool { put(i, 1, c); return true })
 		if len(values) <= n || down == 16 {
 			return values, counts
 		}

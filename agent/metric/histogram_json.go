@@ -38,7 +38,7 @@ func (h *Histogram) UnmarshalJSON(b []byte) error {
 	for _, s := range []struct {
 		side  *side
 		pairs [][2]float64
-	}{{&h.pos, in.Pos}, {&h.neg, in.Neg}} {
+	}{{&h.both().pos, in.Pos}, {&h.both().neg, in.Neg}} {
 		for _, p := range s.pairs {
 			// The range of a float64: an index beyond it would cost memory without end.
 			if !(p[0] >= -1100*perOctave && p[0] <= 1100*perOctave) || !(p[1] > 0) {

@@ -46,6 +46,9 @@ func Sanitize(s string) string {
 	return b.String()
 }
 
+// LabelName makes a legal label name of s: as Sanitize does, and without colons, which are legal in a metric's name alone.
+func LabelName(s string) string { return strings.ReplaceAll(Sanitize(s), ":", "_") }
+
 func digit(c byte) bool { return '0' <= c && c <= '9' }
 
 func legal(c byte) bool {

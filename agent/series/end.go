@@ -34,7 +34,7 @@ func (r *Registry) endOthers(src *source, u *Update) {
 		switch {
 		case f.round == src.round:
 		case sums && !f.gone && at-f.last < r.o.Idle.Milliseconds():
-			r.give(f.Series, src, u, Still)
+			r.give(f.Series, src, u, Still, at)
 		default:
 			r.endFeed(f, src, u)
 			continue
@@ -54,38 +54,52 @@ func (r *Registry) endFeed(f *feed, src *source, u *Update) {
 	if s.owner == f {
 		s.owner = nil
 	}
-	if f.gone || f.desc.Kind == metric.Gauge {
-		src.drop(f)
+	if f.desc.Kind == metric.Gauge {
+		drop(src.feeds, f)
+		drop(src.wasFeeds, f)
+	}
+	if f.desc.Kind == metric.Delta {
+		s.counted--
 	}
 	if s.feeds--; s.feeds > 0 {
 		return
 	}
-	r.alive--
 	c := r.claims[s.Name]
-	if c.alive--; c.alive == 0 {
-		delete(r.claims, s.Name)
+	c.alive--
+	r.alive--
+	if s.moved { // a clock's step back held it up
+		r.give(s, src, u, Total, max(u.At.UnixMilli(), s.told+2, r.begun+2))
 	}
 	u.Ended = append(u.Ended, s)
 	if classOf(s.Desc.Kind) == gauge {
 		r.drop(s)
-		return
+	} else {
+		r.asleep++
+		c.asleep++
 	}
-	r.asleep++
+	r.disclaim(s.Name)
 }
 
-func (src *source) drop(f *feed) {
-	for at := src.feeds[f.hash]; at != nil; at = at.next {
+// disclaim forgets a name that no series has.
+func (r *Registry) disclaim(name string) {
+	if c := r.claims[name]; c.alive+c.asleep == 0 {
+		delete(r.claims, name)
+	}
+}
+
+func drop(feeds map[uint64]*feed, f *feed) {
+	for at := feeds[f.hash]; at != nil; at = at.next {
 		if at.next == f {
 			at.next = f.next
 			return
 		}
 	}
 	switch {
-	case src.feeds[f.hash] != f: // SetBase has cleared all
+	case feeds[f.hash] != f: // it is in the other
 	case f.next == nil:
-		delete(src.feeds, f.hash)
+		delete(feeds, f.hash)
 	default:
-		src.feeds[f.hash] = f.next
+		feeds[f.hash] = f.next
 	}
 }
 
@@ -122,18 +136,22 @@ func (r *Registry) forget() {
 		r.drop(s)
 		gone[s] = true
 		r.asleep--
+		r.claims[s.Name].asleep--
+		r.disclaim(s.Name)
 	}
 	for _, src := range r.sources {
-		var feeds []*feed
-		for _, f := range src.feeds {
-			for ; f != nil; f = f.next {
-				if gone[f.Series] {
-					feeds = append(feeds, f)
+		for _, feeds := range []map[uint64]*feed{src.feeds, src.wasFeeds} {
+			var old []*feed
+			for _, f := range feeds {
+				for ; f != nil; f = f.next {
+					if gone[f.Series] {
+						old = append(old, f)
+					}
 				}
 			}
-		}
-		for _, f := range feeds {
-			src.drop(f)
+			for _, f := range old {
+				drop(feeds, f)
+			}
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 type row struct {
 	From string        `json:"from,omitempty"` // of a source
 	Base metric.Labels `json:"base,omitempty"`
+	Was  metric.Labels `json:"was,omitempty"` // its base before
 
 	Name   string            `json:"name"`
 	Labels metric.Labels     `json:"labels,omitempty"`
@@ -24,7 +25,10 @@ type row struct {
 	Told   int64             `json:"told"`
 	Last   int64             `json:"last"`
 	Value  float64           `json:"value,omitempty"`
+	Given  float64           `json:"given,omitempty"` // as given out
 	Sum    *metric.Histogram `json:"sum,omitempty"`
+	Held   bool              `json:"held,omitempty"` // it was not given out
+	Fell   bool              `json:"fell,omitempty"`
 	Feeds  []feedRow         `json:"feeds,omitempty"` // counters: their next reading is compared with this one
 }
 
@@ -35,6 +39,9 @@ type feedRow struct {
 	Labels metric.Labels `json:"labels,omitempty"`
 	Raw    float64       `json:"raw"`
 	At     int64         `json:"at"`
+	Offset float64       `json:"offset,omitempty"`
+	Tail   bool          `json:"tail,omitempty"`
+	Was    bool          `json:"was,omitempty"` // under the base before
 }
 
 // trailer ends the file, which is whole only with it.
@@ -83,25 +90,27 @@ func (r *Registry) Save(path string) (err error) {
 func (r *Registry) rows() []*row {
 	var rows []*row
 	for name, src := range r.sources {
-		rows = append(rows, &row{From: name, Base: src.base})
+		rows = append(rows, &row{From: name, Base: src.base, Was: src.wasBase})
 	}
 	by := map[*Series]*row{}
 	for _, s := range r.series {
 		for ; s != nil; s = s.next {
-			if classOf(s.Desc.Kind) == gauge {
+			if classOf(s.Desc.Kind) == gauge || s.feeds == 0 && s.touch < r.claims[s.Name].turned {
 				continue
 			}
 			by[s] = &row{
-				Name: s.Name, Labels: s.Labels, Desc: *s.Desc, Native: s.Native, Told: s.told, Last: s.last, Value: s.value, Sum: s.sum,
+				Name: s.Name, Labels: s.Labels, Desc: *s.Desc, Native: s.Native, Told: s.told, Last: s.last, Value: s.value, Given: s.given, Sum: s.sum, Held: s.moved, Fell: s.fell,
 			}
 			rows = append(rows, by[s])
 		}
 	}
 	for name, src := range r.sources {
-		for _, f := range src.feeds {
-			for ; f != nil; f = f.next {
-				if e := by[f.Series]; e != nil && f.desc.Kind == metric.Counter {
-					e.Feeds = append(e.Feeds, feedRow{name, f.desc.Name, f.desc.Unit, f.labels, f.raw, f.rawAt})
+		for was, feeds := range map[bool]map[uint64]*feed{false: src.feeds, true: src.wasFeeds} {
+			for _, f := range feeds {
+				for ; f != nil; f = f.next {
+					if e := by[f.Series]; e != nil && f.desc.Kind == metric.Counter {
+						e.Feeds = append(e.Feeds, feedRow{name, f.desc.Name, f.desc.Unit, f.labels, f.raw, f.rawAt, f.offset, f.tail == f, was})
+					}
 				}
 			}
 		}
@@ -162,13 +171,17 @@ func decode(body []byte) ([]row, error) {
 // restore takes a row: a source, or a series, which is asleep.
 func (r *Registry) restore(e *row) {
 	if e.From != "" {
-		r.source(e.From).base = e.Base
+		src := r.source(e.From)
+		src.base, src.wasBase, src.wasFeeds = e.Base, e.Was, map[uint64]*feed{}
 		return
 	}
 	c := classOf(e.Desc.Kind)
 	s := &Series{
 		Name: e.Name, Labels: e.Labels, Desc: &e.Desc, Native: e.Native, hash: hashOf(c, "", e.Name, e.Labels), listed: true,
-		told: e.Told, last: e.Last, value: e.Value, given: e.Value, sum: e.Sum, givenSum: e.Sum,
+		told: e.Told, last: e.Last, value: e.Value, given: e.Given, sum: e.Sum, givenSum: e.Sum, moved: e.Held, fell: e.Fell,
+	}
+	if s.told == 0 {
+		s.givenSum = nil // it never appeared
 	}
 	for at := r.series[s.hash]; at != nil; at = at.next {
 		if at.Name == s.Name && equal(at.Labels, s.Labels) && classOf(at.Desc.Kind) == c {
@@ -178,12 +191,26 @@ func (r *Registry) restore(e *row) {
 	s.next = r.series[s.hash]
 	r.series[s.hash] = s
 	r.asleep++
+	if s.moved {
+		r.held = append(r.held, s)
+	}
+	if r.claims[s.Name] == nil {
+		r.claims[s.Name] = &claim{class: c, desc: s.Desc}
+	}
+	r.claims[s.Name].asleep++
 	for _, fr := range e.Feeds {
 		d := &metric.Desc{Name: fr.Name, Kind: metric.Counter, Unit: fr.Unit}
 		src := r.source(fr.From)
-		f := &feed{Series: s, desc: d, labels: fr.Labels, raw: fr.Raw, rawAt: fr.At}
+		f := &feed{Series: s, desc: d, labels: fr.Labels, raw: fr.Raw, rawAt: fr.At, offset: fr.Offset}
+		if fr.Tail {
+			s.tail = f
+		}
 		f.hash = hashOf(class(d.Kind), d.Unit, d.Name, f.labels)
-		f.next = src.feeds[f.hash]
-		src.feeds[f.hash] = f
+		feeds := src.feeds
+		if fr.Was {
+			feeds = src.wasFeeds
+		}
+		f.next = feeds[f.hash]
+		feeds[f.hash] = f
 	}
 }

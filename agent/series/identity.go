@@ -71,12 +71,12 @@ func identify(k metric.Kind, native metric.Labels) (translated, said metric.Labe
 		if translated[i].Name != "" {
 			continue
 		}
-		name := labelName(l.Name)
+		name := metric.LabelName(l.Name)
 		for n := 2; taken[name]; n++ {
-			name = fmt.Sprintf("%s_%d", labelName(l.Name), n)
+			name = fmt.Sprintf("%s_%d", metric.LabelName(l.Name), n)
 		}
 		translated[i] = metric.Label{Name: name, Value: l.Value}
-		if name != labelName(l.Name) {
+		if name != metric.LabelName(l.Name) {
 			said[i].Name = name
 		}
 		taken[name] = true
@@ -88,12 +88,7 @@ func reserved(k metric.Kind, name string) bool {
 	return strings.HasPrefix(name, "__") || k == metric.Distribution && (name == "le" || name == "quantile")
 }
 
-func legalLabel(name string) bool { return labelName(name) == name }
-
-// labelName makes a legal label name; a colon, legal in a metric's, is not in a label's.
-func labelName(name string) string {
-	return strings.ReplaceAll(metric.Sanitize(name), ":", "_")
-}
+func legalLabel(name string) bool { return metric.LabelName(name) == name }
 
 // valid writes bytes that are not UTF-8 as \xHH, so that different strings stay different.
 func valid(s string) string {

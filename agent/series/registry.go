@@ -2,6 +2,7 @@ package series
 
 import (
 	"cmp"
+	"math"
 	"sync"
 	"time"
 
@@ -13,7 +14,9 @@ type Options struct {
 	MaxSeries int           // alive at a time; more are refused and counted; 500,000
 	Idle      time.Duration // after which a total that got nothing ends; 30 min
 	Interval  time.Duration // between two collections, about; 10 s
-	Now       func() time.Time
+	// Begun is when this process began: no total is given out before, where one of an earlier process may stand. The zero
+	// time lets a past be filled in.
+	Begun time.Time
 }
 
 // Registry knows the series of one node. All methods may be called by many goroutines.
@@ -29,6 +32,7 @@ type Registry struct {
 	asleep  int
 	round   uint64
 	touched []*Series
+	held    []*Series // by the process before, when it ended
 	losses  losses
 }
 
@@ -40,6 +44,9 @@ type source struct {
 	at    int64 // ms, of the newest collection
 	feeds map[uint64]*feed
 	alive []*feed
+
+	wasBase  metric.Labels // before the last change of base
+	wasFeeds map[uint64]*feed
 }
 
 // feed is a series as one source spells it.
@@ -52,16 +59,19 @@ type feed struct {
 	round  uint64 // of the source, when it last sent it
 	last   int64  // ms
 	raw    float64
-	rawAt  int64 // ms: of the newest reading of a counter, which is raw; 0 while there is none
+	offset float64 // of the total from the reading
+	rawAt  int64   // ms: of the newest reading of a counter, which is raw; 0 while there is none
 	alive  bool
-	gone   bool // the labels of the node have changed: it does not come back
+	gone   bool // the labels of the node have changed: it ends at once
 }
 
-// claim is who has a name.
+// claim is who has a name. It is kept while a series of that name is, awake or asleep.
 type claim struct {
-	class class
-	desc  *metric.Desc // one for all its series
-	alive int
+	class  class
+	desc   *metric.Desc // one for all its series
+	alive  int
+	asleep int
+	turned uint64 // round in which another class took the name over
 }
 
 // New makes an empty Registry.
@@ -69,11 +79,12 @@ func New(o Options) *Registry {
 	o.MaxSeries = cmp.Or(o.MaxSeries, 500_000)
 	o.Idle = cmp.Or(o.Idle, 30*time.Minute)
 	o.Interval = cmp.Or(o.Interval, 10*time.Second)
-	if o.Now == nil {
-		o.Now = time.Now
+	begun := int64(math.MinInt64)
+	if !o.Begun.IsZero() {
+		begun = o.Begun.UnixMilli()
 	}
 	return &Registry{
-		o: o, begun: o.Now().UnixMilli(), sources: map[string]*source{}, series: map[uint64]*Series{}, claims: map[string]*claim{},
+		o: o, begun: begun, sources: map[string]*source{}, series: map[uint64]*Series{}, claims: map[string]*claim{},
 	}
 }
 
@@ -110,28 +121,30 @@ func (r *Registry) feed(src *source, sm *metric.Sample) *feed {
 		f = &feed{Series: s, desc: d, labels: sm.Labels, hash: hash, next: src.feeds[hash]}
 		src.feeds[hash] = f
 	}
-	f.alive = true
+	f.alive, f.gone = true, false
 	s.feeds++
-	src.alive = append(src.alive, f)
-	switch {
-	case s.feeds == 1 && (d.Kind == metric.Counter || d.Kind == metric.Gauge):
-		s.owner = f
-	case s.owner != nil && classOf(d.Kind) == counter:
-		s.owner = nil // from here on they add up
+	if d.Kind == metric.Delta {
+		s.counted++
 	}
+	src.alive = append(src.alive, f)
 	return f
 }
 
-// rebase sets the labels that the source's series get. The series under the old ones end.
+// rebase sets the labels that the source's series get. The series under the old ones end. What was read under them is
+// kept once: a node learns its zone moments after each start.
 func (src *source) rebase(base metric.Labels) {
 	if equal(base, src.base) {
 		return
 	}
-	src.base = base
-	clear(src.feeds)
 	for _, f := range src.alive {
 		f.gone = true
 	}
+	was, feeds := src.base, src.feeds
+	src.base, src.feeds = base, map[uint64]*feed{}
+	if equal(base, src.wasBase) && src.wasFeeds != nil {
+		src.feeds = src.wasFeeds
+	}
+	src.wasBase, src.wasFeeds = was, feeds
 }
 
 // find finds the series of a sample, or makes it.
@@ -152,17 +165,19 @@ func (r *Registry) wake(s *Series, d *metric.Desc) bool {
 	if s.feeds > 0 {
 		return true
 	}
-	c := r.claims[s.Name]
+	c, is := r.claims[s.Name], classOf(d.Kind)
 	switch {
-	case c != nil && c.class != classOf(d.Kind):
-		r.losses.lose("kind", s.Name, "a "+classOf(d.Kind).String()+", and there is a "+c.class.String()+" of that name")
+	case c != nil && c.alive > 0 && c.class != is:
+		r.losses.lose("kind", s.Name, "a "+is.String()+", and there is a "+c.class.String()+" of that name")
 		return false
 	case r.alive >= r.o.MaxSeries:
 		r.losses.lose("max_series", s.Name, "")
 		return false
 	case c == nil:
-		c = &claim{class: classOf(d.Kind), desc: s.Desc}
+		c = &claim{class: is, desc: s.Desc}
 		r.claims[s.Name] = c
+	case c.class != is:
+		c.class, c.desc, c.turned = is, s.Desc, r.round
 	case *c.desc == *s.Desc:
 		s.Desc = c.desc
 	}
@@ -171,6 +186,10 @@ func (r *Registry) wake(s *Series, d *metric.Desc) bool {
 	s.opens = true
 	if s.listed {
 		r.asleep--
+		c.asleep--
+		if s.touch < c.turned { // another kind had the name meanwhile: the total begins anew
+			s.value, s.sum, s.given, s.givenSum = 0, nil, 0, nil
+		}
 		return true
 	}
 	s.listed = true

@@ -30,9 +30,16 @@ func (r *Registry) Resolve(from string, at time.Time, base metric.Labels, sample
 		}
 	}
 	for _, s := range r.touched {
-		r.give(s, src, &u, Total)
+		r.give(s, src, &u, Total, at.UnixMilli())
 	}
 	r.endOthers(src, &u)
+	for _, s := range r.held {
+		if s.feeds == 0 && s.moved {
+			r.give(s, src, &u, Total, max(at.UnixMilli(), s.told+2, r.begun+2))
+			u.Ended = append(u.Ended, s)
+		}
+	}
+	r.held = nil
 	src.at = max(src.at, at.UnixMilli())
 	return u
 }
@@ -59,27 +66,31 @@ func (r *Registry) take(f *feed, sm *metric.Sample, u *Update) {
 		r.level(f, sm, u)
 		return
 	case metric.Counter:
-		if at <= f.rawAt {
-			return // a repetition, or late: the reading that came after it has it already
+		if !r.own(f) || at <= f.rawAt {
+			return // late or a repetition: the reading that came after it has it already
 		}
 		known := f.rawAt != 0 && at-f.rawAt <= memory
 		if f.rawAt != 0 && !known {
 			r.losses.lose("gap", s.Name, "not read for over an hour")
 		}
-		add := f.read(sm.Value)
-		f.rawAt = at
-		if s.owner == f {
-			s.value = f.raw
-		} else if known {
-			s.value += add
+		if s.tail != f && s.told != 0 { // the total that others left goes on
+			f.offset = s.value - sm.Value
+			if f.rawAt != 0 {
+				f.offset = s.value - f.raw
+			}
 		}
-		s.moved = true
+		add := f.read(sm.Value)
+		f.rawAt, s.value, s.moved, s.tail = at, f.raw+f.offset, true, f
 		if known {
 			u.Points = append(u.Points, Point{Series: s, Form: Added, Time: sm.Time, Value: add})
 		}
 	case metric.Delta:
+		if s.owner != nil {
+			r.losses.lose("kind", s.Name, "counted here, and read as a total elsewhere")
+			return
+		}
 		s.value += sm.Value
-		s.moved = true
+		s.moved, s.tail = true, nil
 		u.Points = append(u.Points, Point{Series: s, Form: Added, Time: sm.Time, Value: sm.Value})
 	case metric.Distribution:
 		sum := s.sum.Clone()
@@ -94,14 +105,28 @@ func (r *Registry) take(f *feed, sm *metric.Sample, u *Update) {
 	}
 }
 
-// level takes the value of a gauge. Who fed it first keeps it until it ends.
-func (r *Registry) level(f *feed, sm *metric.Sample, u *Update) {
-	s, at := f.Series, sm.Time.UnixMilli()
+// own says whether f is the one feed of a gauge, or of a counter that is read and not counted here. Who fed it first
+// keeps it until it ends: of two values there is no sum that a restart would find again.
+func (r *Registry) own(f *feed) bool {
+	s := f.Series
 	switch {
+	case s.owner == f:
+	case s.counted > 0:
+		r.losses.lose("kind", s.Name, "read as a total, and counted elsewhere")
+		return false
 	case s.owner == nil:
 		s.owner = f // the one before has ended
-	case s.owner != f:
-		r.losses.lose("same_name", s.Name, "two gauges have that name once it is spelled for Prometheus")
+	default:
+		r.losses.lose("same_name", s.Name, "two have that name once it is spelled for Prometheus")
+		return false
+	}
+	return true
+}
+
+// level takes the value of a gauge.
+func (r *Registry) level(f *feed, sm *metric.Sample, u *Update) {
+	s, at := f.Series, sm.Time.UnixMilli()
+	if !r.own(f) {
 		return
 	}
 	if f.rawAt == at && s.touch == r.round {
@@ -132,7 +157,12 @@ func (f *feed) read(v float64) (add float64) {
 	case f.raw-v <= dip*f.raw || math.Nextafter(f.raw, 0) == v:
 		return 0
 	default:
-		add = v
+		add, f.offset = v, 0
+		if v >= f.value || f.moved { // nobody would see the total fall, so it goes on
+			f.offset = f.value
+		} else {
+			f.fell = true
+		}
 	}
 	f.raw = v
 	return add
@@ -142,16 +172,18 @@ func (f *feed) read(v float64) (add float64) {
 // five minutes after which Prometheus takes a series for ended.
 const repeated = int64(time.Minute / time.Millisecond)
 
-// give puts the total of s out at the update's time, unless a newer one is out: then it waits for the next update.
-func (r *Registry) give(s *Series, src *source, u *Update, form Form) {
-	at := u.At.UnixMilli()
-	if classOf(s.Desc.Kind) == gauge || s.shown == r.round || at <= s.told {
+// give puts the total of s out at a time in ms, unless a newer one is out: then it waits for the next update.
+func (r *Registry) give(s *Series, src *source, u *Update, form Form, at int64) {
+	if classOf(s.Desc.Kind) == gauge || s.shown == r.round || at <= s.told || at <= r.begun {
 		return
 	}
-	if s.opens && s.owner == nil {
-		r.open(s, src, u)
+	switch {
+	case s.fell && s.value >= s.given: // it began at zero since, and is higher again: the zero tells
+		r.open(s, src, u, at, 0)
+	case s.opens && s.owner == nil:
+		r.open(s, src, u, at, s.given)
 	}
-	s.opens = false
+	s.opens, s.fell = false, false
 	if s.moved {
 		form = Total
 	}
@@ -162,23 +194,20 @@ func (r *Registry) give(s *Series, src *source, u *Update, form Form) {
 		s.again = at
 	}
 	s.moved, s.shown, s.told, s.given, s.givenSum = false, r.round, at, s.value, s.sum
-	u.Points = append(u.Points, Point{Series: s, Form: form, Time: u.At, Value: s.value, Hist: s.sum})
+	u.Points = append(u.Points, Point{Series: s, Form: form, Time: time.UnixMilli(at), Value: s.value, Hist: s.sum})
 }
 
 // open puts out what s was before this update, about an interval earlier, but after all that was put out of it before.
-func (r *Registry) open(s *Series, src *source, u *Update) {
-	at := u.At.UnixMilli()
-	before := max(at-r.o.Interval.Milliseconds(), s.told+1)
-	for _, not := range []int64{src.at + 1, r.begun} {
-		if not < at { // else it is a past that is filled in
-			before = max(before, not)
-		}
+func (r *Registry) open(s *Series, src *source, u *Update, at int64, value float64) {
+	before := max(at-r.o.Interval.Milliseconds(), s.told+1, r.begun)
+	if src.at < at { // else it is a past that is filled in
+		before = max(before, src.at+1)
 	}
 	before = min(before, at-1)
 	if before <= s.told {
 		return // it never went away
 	}
-	was := Point{Series: s, Form: Opening, Time: time.UnixMilli(before), Value: s.given, Hist: s.givenSum}
+	was := Point{Series: s, Form: Opening, Time: time.UnixMilli(before), Value: value, Hist: s.givenSum}
 	if was.Hist == nil && s.sum != nil {
 		was.Hist = &metric.Histogram{}
 	}

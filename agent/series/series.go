@@ -4,8 +4,9 @@
 // and OTLP read totals from it, CloudWatch and StatsD what was added. So all of them tell the same story.
 //
 // A series is told by its name and labels as Prometheus writes them, and by its kind. What becomes equal by that
-// translation is one series where it can be: counters add up, distributions merge. A second gauge of the same identity,
-// and a figure of another kind under the same name, is lost, counted by reason and named. Who came first keeps the name.
+// translation is one series where it can be: what is counted adds up, distributions merge. A second gauge of the same
+// identity, or a second counter that is read as a total elsewhere, and a figure of another kind under the same name, is
+// lost, counted by reason and named. Who came first keeps the name.
 //
 // A total survives a reload and silence. It survives a restart if the agent ended in good order: then it is in a file,
 // which is read once. After a crash a total begins at zero. Wherever a series appears, what it was before is written
@@ -31,7 +32,9 @@ type Series struct {
 	next *Series // in the same slot
 
 	feeds    int    // that are alive
+	counted  int    // of feeds: what they bring is added up here
 	owner    *feed  // of a gauge; or of a counter that has but one feed, a counter itself
+	tail     *feed  // whose reading the total follows
 	shown    uint64 // round in which it was last given out
 	touch    uint64 // round in which it was last fed
 	told     int64  // ms: of the newest total given out
@@ -42,6 +45,7 @@ type Series struct {
 	given    float64           // the total as last given out
 	givenSum *metric.Histogram
 	moved    bool // the total changed since it was given out
+	fell     bool // a reading began at zero again since it was given out
 	opens    bool // what it was before is to be given out first
 	listed   bool // in the registry
 }

@@ -150,27 +150,16 @@ func (r *remoteWrite) labels(s metric.Sample) metric.Labels {
 	out := make(metric.Labels, 0, len(s.Labels)+len(r.node)+1)
 	out = append(out, r.node...)
 	for _, l := range s.Labels {
-		out = append(out, metric.Label{Name: labelName(l.Name), Value: l.Value})
+		out = append(out, metric.Label{Name: metric.LabelName(l.Name), Value: l.Value})
 	}
 	return metric.Normalize(append(out, metric.Label{Name: model.MetricNameLabel, Value: metric.PromName(s.Desc)}))
-}
-
-// labelName makes a legal label name; a colon, legal in a metric's, is not in a label's.
-func labelName(name string) string {
-	b := []byte(metric.Sanitize(name))
-	for i, c := range b {
-		if c == ':' {
-			b[i] = '_'
-		}
-	}
-	return string(b)
 }
 
 // labels are what every series of the node has: its name and its tags.
 func (e Env) labels() metric.Labels {
 	out := metric.Labels{{Name: "node", Value: e.Node}}
 	for k, v := range e.Tags {
-		out = append(out, metric.Label{Name: labelName(k), Value: v})
+		out = append(out, metric.Label{Name: metric.LabelName(k), Value: v})
 	}
 	return metric.Normalize(out)
 }

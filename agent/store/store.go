@@ -82,7 +82,7 @@ func Open(dir string, o Options) (*Store, error) {
 		o.Interval = 10 * time.Second
 	}
 	if o.Series == nil {
-		o.Series = series.New(series.Options{Interval: o.Interval, Now: o.Now})
+		o.Series = series.New(series.Options{Interval: o.Interval})
 	}
 	if o.Damaged == nil {
 		o.Damaged = func(damage.Report) {}

@@ -45,13 +45,14 @@ var arrows = map[string][]string{
 	"agent/store":     {"agent/damage", "agent/metric", "agent/query", "agent/series"},
 	"agent/sinks":     {"agent/damage", "agent/login", "agent/metric", "agent/secret", "agent/series"},
 
-	"collectors":           {"agent/damage", "agent/metric"}, // what a collector is
-	"collectors/host":      {"agent/metric", "collectors"},
-	"collectors/check":     {"collectors"}, // runs the parts of a collector
-	"collectors/riak":      {"agent/metric", "collectors", "collectors/check", "collectors/host"},
-	"collectors/rabbitmq":  {"agent/damage", "agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
-	"collectors/statsd":    {"agent/metric", "collectors"},
-	"collectors/catalogue": {"collectors", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/statsd"}, // the list
+	"collectors":              {"agent/damage", "agent/metric"}, // what a collector is
+	"collectors/host":         {"agent/metric", "collectors"},
+	"collectors/check":        {"collectors"}, // runs the parts of a collector
+	"collectors/riak":         {"agent/metric", "collectors", "collectors/check", "collectors/host"},
+	"collectors/rabbitmq":     {"agent/damage", "agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
+	"collectors/statsd":       {"agent/metric", "collectors", "collectors/statsd/lines"},
+	"collectors/statsd/lines": {},                                                                                                               // a hash table
+	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/statsd"}, // the list
 
 	"alerting":                  {"alerting/topology"},
 	"alerting/topology":         {},

@@ -3,6 +3,8 @@ package catalogue
 import (
 	"path/filepath"
 	"testing"
+
+	"github.com/navcloud/binnacle/agent/metric"
 )
 
 // noFixture names the collectors that a fixture can't feed, and why: what they gather is sent to them
@@ -29,5 +31,20 @@ func TestEveryCollectorHasOneNameAndAFixture(t *testing.T) {
 	}
 	if _, ok := Lookup("no_such"); ok {
 		t.Error("Lookup finds what is not there")
+	}
+}
+
+func TestNamesOfCollectorsAreReserved(t *testing.T) {
+	for _, spec := range All() {
+		for _, d := range spec.Metrics {
+			if name := metric.PromName(d); !Reserved(name) {
+				t.Errorf("%s of %s is not reserved", name, spec.Name)
+			}
+		}
+	}
+	for _, name := range []string{"navcloud_streams", "hostess_total", "redis_latency_seconds", "ups"} {
+		if Reserved(name) {
+			t.Errorf("%s is reserved", name)
+		}
 	}
 }

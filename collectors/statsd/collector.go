@@ -44,13 +44,17 @@ var (
 	descOverflow = &metric.Desc{
 		Name: "binnacle_statsd_overflow_total", Kind: metric.Counter, Help: "Lines that went to a series binnacle_overflow=\"true\", for want of room",
 	}
+	descClaimed = &metric.Desc{
+		Name: "binnacle_statsd_claimed_total", Kind: metric.Counter, Help: "Lines that were renamed since they claimed to come from a collector or another node, or had a reserved label; by claim",
+	}
 	descSeries = &metric.Desc{Name: "binnacle_statsd_series", Help: "Series held, idle ones included"}
 )
 
 // Config is the section of the collector statsd.
 type Config struct {
 	// Listen holds udp://host:port, unixgram:///path and tcp://host:port. Each takes ?signed_gauges=true, for plain
-	// StatsD clients that send +1 and -1 to move a gauge; udp readers=N (SO_REUSEPORT); unixgram mode=0666.
+	// StatsD clients that send +1 and -1 to move a gauge, and ?other_nodes=true, for a listener to which other nodes send:
+	// their label node is believed; udp readers=N (SO_REUSEPORT); unixgram mode=0666.
 	Listen    []string      `yaml:"listen"`
 	Rcvbuf    int           `yaml:"rcvbuf"`     // bytes of receive buffer asked for, 64 KiB to 256 MiB
 	MaxSeries int           `yaml:"max_series"` // beyond it new series of a metric share one; 1 to 10 million
@@ -101,7 +105,7 @@ var Spec = collectors.Spec{
 	},
 	Metrics: []*metric.Desc{
 		descDatagrams, descKernelDrops, descBuffer, descConnections, descRefused,
-		descLines, descAggregated, descRejected, descOverflow, descSeries,
+		descLines, descAggregated, descRejected, descOverflow, descClaimed, descSeries,
 	},
 	New: newCollector,
 }
@@ -146,7 +150,7 @@ func newCollector(e collectors.Env) (collectors.Collector, error) {
 			c.slots = append(c.slots, &slot{listener: l, i: i})
 		}
 	}
-	c.window = NewWindow(Options{MaxSeries: o.MaxSeries, Keep: o.Keep, Expire: o.Expire}, len(c.slots))
+	c.window = NewWindow(Options{MaxSeries: o.MaxSeries, Keep: o.Keep, Expire: o.Expire, Node: e.Node, Reserved: e.Reserved}, len(c.slots))
 	for i, s := range c.slots {
 		s.table = c.window.Table(i)
 	}
@@ -267,6 +271,9 @@ func (c *collector) Collect(_ context.Context, b *metric.Batch) error {
 	return nil
 }
 
+// Notes implements collectors.Noter.
+func (c *collector) Notes() []string { return c.window.Notes(c.now()) }
+
 // self appends the accounts. Lines are counted before datagrams, so that no line comes without its datagram.
 func (c *collector) self(b *metric.Batch) {
 	n := c.window.Counts()
@@ -276,6 +283,9 @@ func (c *collector) self(b *metric.Batch) {
 	b.Add(descSeries, float64(c.window.Series()))
 	for r := range Reasons {
 		b.Add(descRejected, float64(n.Rejected[r]), "reason", r.String())
+	}
+	for claim := range Claims {
+		b.Add(descClaimed, float64(n.Claimed[claim]), "claim", claim.String())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

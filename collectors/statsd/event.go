@@ -41,21 +41,37 @@ func ParseEvent(b []byte) (metric.Event, Reason) {
 	return e, eventFields(&e, rest)
 }
 
-// eventTexts cuts "5,4}:title|text|..." by its own lengths, since both texts may hold bars.
+// eventTexts cuts "5,4}:title|text|..." by its own lengths, since both texts may hold bars. They are of bytes, but some
+// clients count characters, or UTF-16 units, or before they escape: where the lengths lead to no bar and are no more than
+// what is there, the texts are cut at the bars.
 func eventTexts(b []byte) (title, text, rest []byte, ok bool) {
 	lengths, after, found := bytes.Cut(b, []byte("}:"))
 	first, second, two := bytes.Cut(lengths, []byte(","))
 	nt, err1 := strconv.Atoi(string(first))
 	nx, err2 := strconv.Atoi(string(second))
-	switch {
-	case !found || !two || err1 != nil || err2 != nil,
-		nt <= 0 || nx < 0 || nt > len(after) || nx > len(after),
-		nt+1+nx > len(after) || after[nt] != '|',
-		nt+1+nx < len(after) && after[nt+1+nx] != '|':
+	if !found || !two || err1 != nil || err2 != nil || nt <= 0 || nx < 0 || nt > len(after) || nx > len(after) {
 		return nil, nil, nil, false
 	}
-	title, text, rest = after[:nt], after[nt+1:nt+1+nx], after[nt+1+nx:]
-	return title, text, bytes.TrimPrefix(rest, []byte("|")), true
+	end := nt + 1 + nx
+	if end <= len(after) && after[nt] == '|' && (end == len(after) || after[end] == '|') {
+		return after[:nt], after[nt+1 : end], bytes.TrimPrefix(after[end:], []byte("|")), true
+	}
+	bar := bytes.IndexByte(after, '|')
+	if bar < nt {
+		return nil, nil, nil, false
+	}
+	title, text = after[:bar], after[bar+1:]
+	for at := 0; at < len(text); at++ {
+		if text[at] == '|' && at >= nx && isField(text[at+1:]) {
+			return title, text[:at], text[at+1:], true
+		}
+	}
+	return title, text, nil, nx <= len(text)
+}
+
+// isField says whether b begins with a field of an event: |d:, |h:, |k:, |p:, |s:, |t:, |c:, |e:, |card: or |#.
+func isField(b []byte) bool {
+	return len(b) > 0 && b[0] == '#' || len(b) > 1 && b[1] == ':' && bytes.IndexByte([]byte("dhkpstce"), b[0]) >= 0 || bytes.HasPrefix(b, []byte("card:"))
 }
 
 func eventFields(e *metric.Event, rest []byte) Reason {

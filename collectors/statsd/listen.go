@@ -53,6 +53,8 @@ func (l *Listener) query(s string, q url.Values) error {
 		switch {
 		case key == "signed_gauges":
 			l.Dialect.Signed, err = strconv.ParseBool(v[0])
+		case key == "other_nodes":
+			l.Dialect.Believes, err = strconv.ParseBool(v[0])
 		case key == "readers" && l.Network == "udp":
 			l.Readers, err = strconv.Atoi(v[0])
 			if err == nil && (l.Readers < 1 || l.Readers > 64) {

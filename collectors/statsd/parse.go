@@ -39,6 +39,7 @@ const (
 // Line is one metric line. Its slices point into the bytes that were parsed.
 type Line struct {
 	Name   []byte
+	Tail   []byte // what follows the values, from the bar on
 	Tags   []byte // as sent, without the #
 	Type   Type
 	Value  float64 // the first value, in the unit of the wire; 0 for a set
@@ -62,7 +63,7 @@ func Parse(b []byte, l *Line) Reason {
 		return NoType
 	}
 	l.Name, l.Tags, l.More, l.Member = b[:colon], nil, nil, nil
-	l.Weight, l.Time, l.Signed = 1, 0, false
+	l.Weight, l.Time, l.Signed, l.Tail = 1, 0, false, rest[bar:]
 	values, rest := rest[:bar], rest[bar+1:]
 	typ, rest, _ := cut(rest)
 	switch {
@@ -139,13 +140,13 @@ func (l *Line) values(b []byte) Reason {
 	}
 	l.Signed = first[0] == '+' || first[0] == '-'
 	var r Reason
-	if l.Value, r = value(first); r != Accepted {
+	if l.Value, r = l.value(first); r != Accepted {
 		return r
 	}
 	for rest := l.More; len(rest) > 0; {
 		var one []byte
 		one, rest = nextValue(rest)
-		if _, r := value(one); r != Accepted {
+		if _, r := l.value(one); r != Accepted {
 			return r
 		}
 		if rest != nil && len(rest) == 0 {
@@ -163,13 +164,15 @@ func nextValue(b []byte) (one, rest []byte) {
 	return b, nil
 }
 
-func value(b []byte) (float64, Reason) {
+func (l *Line) value(b []byte) (float64, Reason) {
 	v, ok := number(b)
 	switch {
 	case !ok:
 		return 0, BadValue
 	case math.IsInf(v, 0) || math.Abs(v) > maxValue:
 		return 0, OutOfRange
+	case v < 0 && l.Type == Counter:
+		return 0, Negative // a total that falls would look like one that began anew
 	}
 	return v, Accepted
 }

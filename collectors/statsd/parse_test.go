@@ -13,7 +13,8 @@ import (
 func TestParse(t *testing.T) {
 	for in, want := range map[string]Line{
 		"a.b:1|c":                          {Name: []byte("a.b"), Type: Counter, Value: 1, Weight: 1},
-		"a:-3.5|c|@0.1":                    {Name: []byte("a"), Type: Counter, Value: -3.5, Weight: 10, Signed: true},
+		"a:3.5|c|@0.1":                     {Name: []byte("a"), Type: Counter, Value: 3.5, Weight: 10},
+		"a:-0|c":                           {Name: []byte("a"), Type: Counter, Weight: 1, Signed: true},
 		"a:1|c|@0.000001":                  {Name: []byte("a"), Type: Counter, Value: 1, Weight: 1e6},
 		"a:+4|g":                           {Name: []byte("a"), Type: Gauge, Value: 4, Weight: 1, Signed: true},
 		"a:320|ms|#x:1,y":                  {Name: []byte("a"), Type: Timer, Value: 320, Weight: 1, Tags: []byte("x:1,y")},
@@ -64,6 +65,8 @@ func TestParseRefuses(t *testing.T) {
 		"a: 1|c":             BadValue,
 		"a:1e999|g":          OutOfRange,
 		"a:-1e201|c":         OutOfRange,
+		"a:-1|c":             Negative,
+		"a:5:-0.5|c":         Negative,
 		"a:1|c|@0":           BadRate,
 		"a:1|c|@1.01":        BadRate,
 		"a:1|c|@-0.5":        BadRate,
@@ -93,12 +96,28 @@ func TestParseEvent(t *testing.T) {
 		t.Errorf("check: %+v, %v", c, r)
 	}
 	for _, in := range []string{
-		"_e{", "_e{1,1}", "_e{0,1}:|a", "_e{9,9}:a|b", "_e{1,1}:ab|c", "_e{1,1}:a|bc", "_e{-1,5}:a|b", "_e{1}:a",
+		"_e{", "_e{1,1}", "_e{0,1}:|a", "_e{9,9}:a|b", "_e{1,5}:a|b", "_e{3,0}:a|bc", "_e{1,1}:ab", "_e{-1,5}:a|b", "_e{1}:a",
 		"_e{99999999999999999999,1}:a|b", "_e{9223372036854775807,9223372036854775807}:a|b",
 		"_sc|", "_sc|a", "_sc|a|4", "_sc|a|x", "_sc||0", "_sc|a|10",
 	} {
 		if e, r := ParseEvent([]byte(in)); r != BadEvent {
 			t.Errorf("ParseEvent(%q) = %+v, %v; want %v", in, e, r, BadEvent)
+		}
+	}
+}
+
+func TestAnEventWhoseLengthsAreNotOfBytesIsCutAtTheBars(t *testing.T) {
+	for in, want := range map[string]metric.Event{
+		"_e{5,24}:crème|déployé à Montréal 🚀":      {Title: "crème", Text: "déployé à Montréal 🚀"}, // UTF-16 units
+		"_e{5,20}:crème|déployé à Montréal 🚀|#a:1": {Title: "crème", Text: "déployé à Montréal 🚀"}, // characters
+		"_e{1,1}:ab|c":                                  {Title: "ab", Text: "c"},                       //
+		`_e{5,5}:title|a|b\n\nc|t:error|h:n1`:           {Title: "title", Text: "a|b\n\nc"},             // counted before it was escaped
+		"_e{6,27}:crème|déployé à Montréal 🚀|k:x|#a:1":  {Title: "crème", Text: "déployé à Montréal 🚀"}, // right
+		"_e{2,4}:日本|日本|日本|p:low|s:ci|c:in-123|card:low": {Title: "日本", Text: "日本|日本"},                   //
+	} {
+		e, r := ParseEvent([]byte(in))
+		if r != Accepted || e.Title != want.Title || e.Text != want.Text {
+			t.Errorf("ParseEvent(%q) = %q, %q, %v; want %q, %q", in, e.Title, e.Text, r, want.Title, want.Text)
 		}
 	}
 }

@@ -22,12 +22,15 @@ const (
 	SetLimit            // too many large sets
 	TimedLimit          // too many values with timestamps in a window
 	EventLimit          // too many events in a window
+	Negative            // a counter that is to fall
+	TypeClash           // a name that another type of line has
 	reasons
 )
 
 var reasonNames = [reasons]string{
 	"accepted", "bad_name", "long_name", "no_type", "unknown_type", "bad_value", "out_of_range", "bad_rate",
 	"bad_timestamp", "many_tags", "bad_event", "truncated", "series_limit", "set_limit", "timed_limit", "event_limit",
+	"negative", "type_clash",
 }
 
 // String returns the word used as a label.

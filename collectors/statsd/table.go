@@ -3,11 +3,11 @@ package statsd
 import (
 	"bytes"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/collectors/statsd/lines"
 )
 
 // Bounds of one window of one Table, beside those of Options.
@@ -19,50 +19,16 @@ const (
 	maxAhead   = 2 * time.Hour
 )
 
-// Counts is what a Table did with lines: Lines is Aggregated and all Rejected together, exactly.
-type Counts struct {
-	Lines, Aggregated uint64
-	Overflow          uint64 // of Aggregated: lines that went to an overflow series
-	Rejected          [reasons]uint64
-}
-
-func (c *Counts) add(o *Counts) {
-	c.Lines += o.Lines
-	c.Aggregated += o.Aggregated
-	c.Overflow += o.Overflow
-	for i, n := range o.Rejected {
-		c.Rejected[i] += n
-	}
-}
-
-// cell is one series of one Table: what the open window holds of it, and what it keeps between windows.
-type cell struct {
-	meter  *meter
-	labels metric.Labels
-	key    string // canonical
-	alias  []string
-	value  float64 // counter: the sum; gauge: the last value, or the sum of deltas while !abs
-	carry  float64 // gauge: its value when the window opened
-	hist   *metric.Histogram
-	set    *set
-	at     int64 // ns, of the last line
-	typ    Type
-	abs    bool // gauge: set in this window, not only moved
-	fresh  bool // the window has a line for it
-
-	live     bool // had a line without a time of its own, so that there is a value to repeat
-	overflow bool // takes what has no place of its own
-}
-
 // Table folds lines into series. It has a lock of its own, which Packet takes once a packet, so that one
 // goroutine reads into it and another closes the window.
 type Table struct {
 	w  *Window
 	mu sync.Mutex
 
-	index   map[string]*cell // by canonical key and by every other spelling seen
+	index   map[string]*cell     // by canonical key
+	known   lines.Table[spelled] // by what stands before and behind the value
 	cells   []*cell
-	aliases int
+	dropped int // since known was swept
 	extra   int // overflow series among cells
 	bigSets int
 	latest  int64 // ns, of the last packet
@@ -94,11 +60,16 @@ func (t *Table) Reject(r Reason) {
 type Dialect struct {
 	Signed    bool // a gauge with a sign is a change, as in plain StatsD; else a value below zero
 	Truncated bool // the packet was longer than the buffer: its last line counts as rejected
+	Believes  bool // other nodes send here: the label node is theirs
 }
 
 func (t *Table) packet(now int64, p []byte, o Dialect) {
 	t.latest = now
 	for len(p) > 0 {
+		if n := t.repeat(now, p, o.Truncated); n > 0 {
+			p = p[n:]
+			continue
+		}
 		line := p
 		if i := bytes.IndexByte(p, '\n'); i >= 0 {
 			line, p = p[:i], p[i+1:]
@@ -108,30 +79,34 @@ func (t *Table) packet(now int64, p []byte, o Dialect) {
 		if n := len(line); n > 0 && line[n-1] == '\r' {
 			line = line[:n-1]
 		}
-		if len(line) == 0 {
-			continue
-		}
-		t.counts.Lines++
-		var r Reason
-		switch {
-		case o.Truncated && len(p) == 0:
-			r = Truncated
-		case isEvent(line):
-			r = t.event(now, line)
-		default:
-			if r = Parse(line, &t.line); r == Accepted {
-				r = t.fold(now, &t.line, o.Signed)
-			}
-		}
-		if r == Accepted {
-			t.counts.Aggregated++
-		} else {
-			t.counts.Rejected[r]++
+		if len(line) > 0 {
+			t.read(now, line, o, o.Truncated && len(p) == 0)
 		}
 	}
 }
 
-func (t *Table) event(now int64, line []byte) Reason {
+// read parses a line, folds it and counts what became of it.
+func (t *Table) read(now int64, line []byte, o Dialect, truncated bool) {
+	t.counts.Lines++
+	var r Reason
+	switch {
+	case truncated:
+		r = Truncated
+	case isEvent(line):
+		r = t.event(now, line, o.Believes)
+	default:
+		if r = Parse(line, &t.line); r == Accepted {
+			r = t.fold(now, &t.line, o)
+		}
+	}
+	if r == Accepted {
+		t.counts.Aggregated++
+	} else {
+		t.counts.Rejected[r]++
+	}
+}
+
+func (t *Table) event(now int64, line []byte, believes bool) Reason {
 	if len(t.events) >= maxEvents {
 		return EventLimit
 	}
@@ -142,22 +117,38 @@ func (t *Table) event(now int64, line []byte) Reason {
 	if e.Time.IsZero() {
 		e.Time = time.Unix(0, now)
 	}
+	if c := t.w.o.honestEvent(&e, believes); c != NoClaim {
+		t.counts.Claimed[c]++
+		t.w.notes.add(now, "an event about another node: it is taken for one of this node", e.Title)
+	}
 	t.events = append(t.events, e)
 	return Accepted
 }
 
-func (t *Table) fold(now int64, l *Line, signed bool) Reason {
-	key := append(t.scratch[:0], byte(l.Type))
-	key = append(key, l.Name...)
-	key = append(key, '|')
-	key = append(key, l.Tags...)
-	t.scratch = key
-	c := t.index[string(key)]
-	if c == nil {
+func (t *Table) fold(now int64, l *Line, o Dialect) Reason {
+	plainLine := l.Type != Set && len(l.More) == 0 && l.Time == 0 && !l.Signed
+	var key uint64
+	if plainLine {
+		key = lines.Hash(l.Name, l.Tail)
+	} else {
+		t.scratch = append(append(t.scratch[:0], byte(l.Type), '#'), l.Tags...)
+		key = lines.Hash(l.Name, t.scratch)
+	}
+	var c *cell
+	var claim Claim
+	if s := t.known.Get(key); s != nil && s.cell.typ != noType {
+		c, claim = s.cell, s.claim
+	} else {
 		var r Reason
-		if c, r = t.miss(l, key); r != Accepted {
+		if c, claim, r = t.miss(now, l, o.Believes); r != Accepted {
 			return r
 		}
+		if !c.overflow { // the lines of those are not kept: there is no end of them
+			t.known.Put(key, spelled{c, l.Weight, claim})
+		}
+	}
+	if claim != NoClaim {
+		t.claimed(now, c, claim)
 	}
 	if l.Time != 0 {
 		return t.foldTimed(now, l, c)
@@ -167,12 +158,12 @@ func (t *Table) fold(now int64, l *Line, signed bool) Reason {
 			return r
 		}
 	} else {
-		c.observe(l.Value, l, signed && l.Signed)
+		c.observe(l.Value, l, o.Signed && l.Signed)
 		for rest := l.More; len(rest) > 0; {
 			var one []byte
 			one, rest = nextValue(rest)
 			v, _ := number(one)
-			c.observe(v, l, signed && (one[0] == '+' || one[0] == '-'))
+			c.observe(v, l, o.Signed && (one[0] == '+' || one[0] == '-'))
 		}
 	}
 	c.at, c.fresh, c.live = now, true, true
@@ -193,17 +184,10 @@ func (c *cell) observe(v float64, l *Line, change bool) {
 			c.value, c.abs = v, true
 		}
 	case Timer:
-		c.histogram().Observe(v/1000, l.Weight)
+		c.hist.Observe(v/1000, l.Weight)
 	case Distribution:
-		c.histogram().Observe(v, l.Weight)
+		c.hist.Observe(v, l.Weight)
 	}
-}
-
-func (c *cell) histogram() *metric.Histogram {
-	if c.hist == nil {
-		c.hist = &metric.Histogram{}
-	}
-	return c.hist
 }
 
 func (t *Table) member(c *cell, member []byte) Reason {
@@ -254,57 +238,39 @@ func (t *Table) foldTimed(now int64, l *Line, c *cell) Reason {
 	return Accepted
 }
 
-// miss finds or makes the series of a spelling that is not known: the only place that sorts tags.
-func (t *Table) miss(l *Line, wire []byte) (*cell, Reason) {
+// claimed counts a line whose series is not called as the line has it.
+func (t *Table) claimed(now int64, c *cell, claim Claim) {
+	t.counts.Claimed[claim]++
+	what := "a label that says who speaks, or that outputs need, is renamed"
+	if claim == AsCollector {
+		what = "renamed, since a collector has that name"
+	}
+	t.w.notes.add(now, what, c.meter.desc.Name)
+}
+
+// miss finds or makes the series of a spelling that is not known: the only place that sorts tags. Spellings that are one
+// series to Prometheus are one here, so that a gauge has one last value and a set one count.
+func (t *Table) miss(now int64, l *Line, believes bool) (*cell, Claim, Reason) {
 	switch {
 	case len(l.Name) > maxName:
-		return nil, LongName
+		return nil, NoClaim, LongName
 	case bytes.ContainsFunc(l.Name, func(r rune) bool { return r < ' ' || r == '|' || r == 0x7f }):
-		return nil, BadName
+		return nil, NoClaim, BadName
 	}
 	ls, r := labels(l.Tags, nil)
 	if r != Accepted {
-		return nil, r
+		return nil, NoClaim, r
 	}
-	ls = metric.Normalize(ls)
-	name := clean(l.Name)
+	name, ls, claim := t.w.o.honest(clean(l.Name), l.Type, metric.Normalize(ls), believes)
 	key := canonical(l.Type, name, ls)
 	c := t.index[key]
 	if c == nil {
-		if c, r = t.create(l.Type, name, key, ls); r != Accepted {
-			return nil, r
-		}
+		c, r = t.create(l.Type, name, key, ls)
 	}
-	// A spelling of an overflow series is not kept: there is no end of them.
-	if string(wire) != key && !c.overflow && t.aliases < 4*t.w.o.MaxSeries && len(c.alias) < 16 {
-		alias := string(wire)
-		c.alias = append(c.alias, alias)
-		t.index[alias] = c
-		t.aliases++
+	if r == TypeClash {
+		t.w.notes.add(now, "refused, since another type of line has that name", name)
 	}
-	return c, Accepted
-}
-
-// canonical is the key of a series: what a client that sorts its tags sends.
-func canonical(typ Type, name string, ls metric.Labels) string {
-	var b strings.Builder
-	n := len(name) + 2
-	for _, l := range ls {
-		n += len(l.Name) + len(l.Value) + 2
-	}
-	b.Grow(n)
-	b.WriteByte(byte(typ))
-	b.WriteString(name)
-	b.WriteByte('|')
-	for i, l := range ls {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(l.Name)
-		b.WriteByte(':')
-		b.WriteString(l.Value)
-	}
-	return b.String()
+	return c, claim, r
 }
 
 // overflowLabels mark the one series of a metric that takes what has no place.
@@ -312,6 +278,9 @@ var overflowLabels = metric.L("binnacle_overflow", "true")
 
 func (t *Table) create(typ Type, name, key string, ls metric.Labels) (*cell, Reason) {
 	m := t.w.meter(typ, name)
+	if m == nil {
+		return nil, TypeClash
+	}
 	over := len(t.cells)-t.extra >= t.w.o.MaxSeries
 	if over {
 		okey := canonical(typ, name, overflowLabels)
@@ -328,32 +297,25 @@ func (t *Table) create(typ Type, name, key string, ls metric.Labels) (*cell, Rea
 	}
 	// The labels' strings become parts of the key: one allocation, and nothing of the packet stays alive.
 	c := &cell{meter: m, typ: typ, key: key, labels: within(key, name, ls), overflow: over}
-	t.index[key] = c
-	t.cells = append(t.cells, c)
+	t.add(c)
 	return c, Accepted
 }
 
-// within returns ls with its strings cut from key, in which they stand in order.
-func within(key, name string, ls metric.Labels) metric.Labels {
-	out := make(metric.Labels, len(ls))
-	at := len(name) + 2
-	for i, l := range ls {
-		nameEnd := at + len(l.Name)
-		end := nameEnd + 1 + len(l.Value)
-		out[i] = metric.Label{Name: key[at:nameEnd], Value: key[nameEnd+1 : end]}
-		at = end + 1
+// add puts a series in.
+func (t *Table) add(c *cell) {
+	t.index[c.key] = c
+	t.cells = append(t.cells, c)
+	if n := len(t.cells); n&(n-1) == 0 {
+		t.known.Room(2 * n) // two spellings for each until the next power of two
 	}
-	return out
 }
 
 // drop forgets the series at i.
 func (t *Table) drop(i int) {
 	c := t.cells[i]
+	c.typ = noType
+	t.dropped++
 	delete(t.index, c.key)
-	for _, a := range c.alias {
-		delete(t.index, a)
-	}
-	t.aliases -= len(c.alias)
 	if c.overflow {
 		t.extra--
 	}
@@ -365,4 +327,14 @@ func (t *Table) drop(i int) {
 	if len(t.cells) < cap(t.cells)/4 {
 		t.cells = slices.Clip(slices.Clone(t.cells))
 	}
+}
+
+// sweep forgets the lines of series that were dropped, once they are many. The caller holds the lock.
+func (t *Table) sweep() {
+	if t.dropped < 64 || t.dropped < len(t.cells)/4 {
+		return
+	}
+	t.dropped = 0
+	t.known.Keep(func(s *spelled) bool { return s.cell.typ != noType })
+	t.known.Room(2 * len(t.cells))
 }

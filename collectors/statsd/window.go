@@ -12,6 +12,9 @@ type Options struct {
 	MaxSeries int           // over it, new series of a metric share one, labelled binnacle_overflow="true"
 	Keep      time.Duration // after its last line a gauge is repeated, and a counter says 0, this long
 	Expire    time.Duration // after its last line a series is forgotten; at least Keep
+	Node      string        // the name of this node
+	// Reserved says whether a metric, by its name as Prometheus has it, is one of a collector's. nil: none is.
+	Reserved func(name string) bool
 }
 
 // Window gathers what its Tables fold, until it is closed and the next one opens.
@@ -19,25 +22,24 @@ type Window struct {
 	o      Options
 	tables []*Table
 
+	notes notes
+
 	mu     sync.Mutex
-	meters map[meterKey]*meter
+	meters map[string]*meter // by the name that Prometheus has
 }
 
-type meterKey struct {
-	typ  Type
-	name string
-}
-
-// meter is a metric: one Desc for all its series, for as long as there is one.
+// meter is a metric: one Desc for all its series, and one type of lines, for as long as there is one. Timers and
+// distributions count as one type.
 type meter struct {
 	desc *metric.Desc
-	key  meterKey
+	set  bool
+	name string
 	refs int
 }
 
 // NewWindow makes a Window with a Table for each reader.
 func NewWindow(o Options, readers int) *Window {
-	w := &Window{o: o, meters: map[meterKey]*meter{}}
+	w := &Window{o: o, meters: map[string]*meter{}}
 	for range readers {
 		w.tables = append(w.tables, newTable(w))
 	}
@@ -47,24 +49,35 @@ func NewWindow(o Options, readers int) *Window {
 // Table returns the table of reader i.
 func (w *Window) Table(i int) *Table { return w.tables[i] }
 
+// meter returns the metric of a name, which whoever asked must release; nil where the name has another type.
 func (w *Window) meter(typ Type, name string) *meter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	k := meterKey{typ, name}
-	m := w.meters[k]
-	if m == nil {
-		m = &meter{key: k, desc: describe(typ, name)}
-		w.meters[k] = m
+	d := describe(typ, name)
+	key := metric.PromName(d)
+	m := w.meters[key]
+	switch {
+	case m == nil:
+		m = &meter{name: key, desc: d, set: typ == Set}
+		w.meters[key] = m
+	case m.desc.Kind != d.Kind || m.set != (typ == Set):
+		return nil
 	}
 	m.refs++
 	return m
+}
+
+func (w *Window) retain(m *meter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m.refs++
 }
 
 func (w *Window) release(m *meter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if m.refs--; m.refs == 0 {
-		delete(w.meters, m.key)
+		delete(w.meters, m.name)
 	}
 }
 
@@ -148,6 +161,9 @@ func (t *Table) close(b *metric.Batch) {
 			b.Samples = append(b.Samples, c.take(b.Time))
 		}
 	})
+	t.mu.Lock()
+	t.sweep()
+	t.mu.Unlock()
 }
 
 // take returns the series' sample and opens its next window.
@@ -164,10 +180,17 @@ func (c *cell) take(at time.Time) metric.Sample {
 	case Set:
 		s.Value, c.set = c.set.count(), nil
 	default:
-		s.Hist, c.hist = c.hist, nil
+		s.Hist = c.takeHist()
 	}
 	c.fresh = false
 	return s
+}
+
+// takeHist returns the distribution, which is the caller's from here on.
+func (c *cell) takeHist() *metric.Histogram {
+	h := c.hist
+	c.hist = metric.Histogram{}
+	return &h
 }
 
 // mergeInto moves what t's window holds into the table dst.
@@ -185,8 +208,11 @@ func (t *Table) mergeInto(dst *Table) {
 			return
 		}
 		dst.absorb(c)
-		c.value, c.carry, c.abs, c.fresh, c.hist, c.set = 0, 0, false, false, nil, nil
+		c.value, c.carry, c.abs, c.fresh, c.hist, c.set = 0, 0, false, false, metric.Histogram{}, nil
 	})
+	t.mu.Lock()
+	t.sweep()
+	t.mu.Unlock()
 }
 
 // absorb adds what c holds to the series of the same key, making it where there is room.
@@ -216,10 +242,10 @@ func (t *Table) absorb(c *cell) {
 			d.set.merge(c.set)
 		}
 	default:
-		if d.hist == nil {
-			d.hist = c.hist
+		if d.hist.Count == 0 {
+			d.hist = c.hist // which the caller forgets
 		} else {
-			d.hist.Merge(c.hist)
+			d.hist.Merge(&c.hist)
 		}
 	}
 	d.at, d.fresh, d.live = max(d.at, c.at), true, true
@@ -228,13 +254,12 @@ func (t *Table) absorb(c *cell) {
 // adopt makes the series of c in t. Each reader's table held to the bound, so all of them hold to it
 // as often as there are readers.
 func (t *Table) adopt(c *cell) *cell {
-	t.w.meter(c.typ, c.meter.desc.Name)
+	t.w.retain(c.meter)
 	d := &cell{meter: c.meter, typ: c.typ, key: c.key, labels: c.labels, overflow: c.overflow}
 	if d.overflow {
 		t.extra++
 	}
-	t.index[d.key] = d
-	t.cells = append(t.cells, d)
+	t.add(d)
 	return d
 }
 
@@ -248,6 +273,9 @@ func (w *Window) Counts() Counts {
 	}
 	return sum
 }
+
+// Notes names what a person may want to mend at a client, as of now.
+func (w *Window) Notes(now time.Time) []string { return w.notes.list(now.UnixNano()) }
 
 // Series returns how many series are held.
 func (w *Window) Series() int {

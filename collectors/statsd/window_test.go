@@ -104,8 +104,8 @@ func TestIdleSeriesAreRepeatedThenSilentThenForgotten(t *testing.T) {
 		t.Errorf("%d series, want 4 until they expire", w.Series())
 	}
 	wantValues(t, closeAt(t, w, 6*time.Minute), nil)
-	if tab := w.Table(0); w.Series() != 0 || len(tab.index) != 0 || tab.aliases != 0 || len(w.meters) != 0 {
-		t.Errorf("after expiry: %d series, %d keys, %d aliases, %d metrics; want none", w.Series(), len(tab.index), tab.aliases, len(w.meters))
+	if tab := w.Table(0); w.Series() != 0 || len(tab.index) != 0 || len(w.meters) != 0 {
+		t.Errorf("after expiry: %d series, %d keys, %d metrics; want none", w.Series(), len(tab.index), len(w.meters))
 	}
 }
 

@@ -104,6 +104,9 @@ func collectorLines(in []health.Collector, now time.Time) []line {
 				l.Word = health.Ill
 				l.Text += fmt.Sprintf(" It has not seen %s for %s (%s): %s.", k.Name, words.Duration(now.Sub(k.Since)), k.Reason, k.Error)
 			}
+			for _, n := range c.Notes {
+				l.Text += " " + n + "."
+			}
 		case c.LastRun.IsZero():
 			l.Word, l.Text = health.Absent, "Not looked yet."
 		case c.Absent:

@@ -132,6 +132,10 @@ func readMetric(m *metricspb.Metric) (out []OTLPPoint, err error) {
 		for _, p := range d.ExponentialHistogram.DataPoints {
 			q := base
 			q.Kind, q.Time, q.Count, q.Sum, q.Scale = "histogram", p.TimeUnixNano, p.Count, p.GetSum(), p.Scale
+			q.Attributes = map[string]string{}
+			for _, kv := range p.Attributes {
+				q.Attributes[kv.Key] = kv.Value.GetStringValue()
+			}
 			q.First, q.Buckets = p.Positive.GetOffset(), p.Positive.GetBucketCounts()
 			in := p.ZeroCount
 			for _, c := range append(slices.Clone(q.Buckets), p.Negative.GetBucketCounts()...) {

@@ -89,7 +89,7 @@ deadline: 1s
 drain: 3s
 node: {name: station, tags: {stack: navcloud-demo, group: station, az: %s}}
 collect:
-  statsd: {interval: 1s, deadline: 900ms, listen: ["udp://%s"]}
+  statsd: {interval: 1s, deadline: 900ms, listen: ["udp://%s?other_nodes=true"]}
   riak: off
   rabbitmq: off
 ship:
