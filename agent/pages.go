@@ -32,23 +32,47 @@ func (a *Agent) pages() *dashboards.Pages {
 	if route != nil {
 		duty.View, duty.History, duty.People = route.View, a.pageHistory, a.desk(route)
 	}
+	if open.main != nil {
+		duty.Query, duty.Range, duty.Expr, duty.Threshold = asks(open.main), asksRange(open.main), a.expr, threshold
+	}
 	board := oncall.New(duty)
 	figures := views.Options{
-		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.Status, View: duty.View, Deploys: board.Deploys,
+		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.Status, View: duty.View, CanAct: duty.MayAct, Deploys: board.Deploys,
 		Node: frame.Node, Version: frame.Version, Interval: cfg.Interval, Log: frame.Log,
 	}
 	if open.main != nil {
-		figures.Query = func(ctx context.Context, q string, at time.Time) ([]query.Series, error) {
-			return pageSeries(open.main.Instant(ctx, q, at))
-		}
-		figures.Range = func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]query.Series, error) {
-			return pageSeries(open.main.Range(ctx, q, start, end, step))
-		}
+		figures.Query, figures.Range = asks(open.main), asksRange(open.main)
 	}
 	if open.planner != nil {
 		figures.Capacity = open.planner.Report
 	}
 	return dashboards.New(frame, board.Set(), views.New(figures).Set())
+}
+
+func asks(st *store.Store) query.Func {
+	return func(ctx context.Context, q string, at time.Time) ([]query.Series, error) {
+		return pageSeries(st.Instant(ctx, q, at))
+	}
+}
+
+func asksRange(st *store.Store) query.RangeFunc {
+	return func(ctx context.Context, q string, start, end time.Time, step time.Duration) ([]query.Series, error) {
+		return pageSeries(st.Range(ctx, q, start, end, step))
+	}
+}
+
+// expr is the expression of a rule in force.
+func (a *Agent) expr(rule string, labels map[string]string) (string, time.Duration, bool) {
+	m := a.rules.get()
+	if m == nil {
+		return "", 0, false
+	}
+	return m.Expr(rule, labels)
+}
+
+func threshold(expr string) (measured, op string, limit float64, ok bool) {
+	t, ok := store.ThresholdOf(expr)
+	return t.Query, t.Op, t.Limit, ok
 }
 
 func pageSeries(in []store.Series, err error) ([]query.Series, error) {

@@ -55,6 +55,6 @@ func (p *Pages) act(w http.ResponseWriter, r *http.Request, do Act) {
 		return
 	}
 	p.acted.ring()
-	to := url.URL{Path: "/", RawQuery: q.Encode()}
+	to := url.URL{Path: "/board", RawQuery: q.Encode()}
 	http.Redirect(w, r, to.String(), http.StatusSeeOther)
 }

@@ -84,29 +84,29 @@ func TestActions(t *testing.T) {
 	}{
 		"taking it": {
 			"/problems/00000000000000b2/take", nil, maria, nil,
-			303, "/?done=taken&problem=00000000000000b2", "ack 00000000000000b2 by maria, undo false",
+			303, "/board?done=taken&problem=00000000000000b2", "ack 00000000000000b2 by maria, undo false",
 		},
 		"giving it back": {
 			"/problems/00000000000000b2/take",
 			url.Values{"undo": {"1"}},
 			maria, nil,
-			303, "/?done=given&problem=00000000000000b2", "ack 00000000000000b2 by maria, undo true",
+			303, "/board?done=given&problem=00000000000000b2", "ack 00000000000000b2 by maria, undo true",
 		},
 		"a person without a name": {
 			"/problems/x/take", nil, nil, nil,
-			303, "/?done=taken&problem=x", "ack x by someone at the board, undo false",
+			303, "/board?done=taken&problem=x", "ack x by someone at the board, undo false",
 		},
 		"silencing it": {
 			"/problems/x/silence",
 			url.Values{"for": {"2h"}, "comment": {"moved"}},
 			maria, nil,
-			303, "/?done=silenced&problem=x&silence=s1", "silence x for 2h0m0s by maria: moved",
+			303, "/board?done=silenced&problem=x&silence=s1", "silence x for 2h0m0s by maria: moved",
 		},
 		"a silence without an end":  {"/problems/x/silence", nil, maria, nil, 409, "", ""},
-		"a comment that is a novel": {"/problems/x/silence", url.Values{"for": {"2h"}, "comment": {strings.Repeat("ä", 200)}}, maria, nil, 303, "/?done=silenced&problem=x&silence=s1", "silence x for 2h0m0s by maria: " + strings.Repeat("ä", 100)},
-		"escalating it":             {"/problems/x/escalate", nil, maria, nil, 303, "/?done=escalated&problem=x", "escalate x by maria"},
+		"a comment that is a novel": {"/problems/x/silence", url.Values{"for": {"2h"}, "comment": {strings.Repeat("ä", 200)}}, maria, nil, 303, "/board?done=silenced&problem=x&silence=s1", "silence x for 2h0m0s by maria: " + strings.Repeat("ä", 100)},
+		"escalating it":             {"/problems/x/escalate", nil, maria, nil, 303, "/board?done=escalated&problem=x", "escalate x by maria"},
 		"nobody to escalate to":     {"/problems/x/escalate", nil, maria, errors.New("there is no one to call"), 409, "", "escalate x by maria"},
-		"ending a silence":          {"/silences/s1/end", nil, maria, nil, 303, "/?done=ended&silence=s1", "end s1 by maria"},
+		"ending a silence":          {"/silences/s1/end", nil, maria, nil, 303, "/board?done=ended&silence=s1", "end s1 by maria"},
 		"a silence never ended":     {"/silences/s1/renew", nil, maria, nil, 409, "", ""},
 		"a router with no room":     {"/problems/x/take", nil, maria, errors.New("the router has no room"), 409, "", "ack x by maria, undo false"},
 		"a form that is too long":   {"/problems/x/silence", url.Values{"comment": {strings.Repeat("x", 8<<10)}}, maria, nil, 400, "", ""},
@@ -118,7 +118,7 @@ func TestActions(t *testing.T) {
 			r.Header.Set("Origin", "https://evil.example")
 		}, nil, 403, "", ""},
 		"under a foreign name that points here": {"/problems/x/take", nil, func(r *http.Request) { r.Host = "evil.example:9600" }, nil, 403, "", ""},
-		"under a bare address":                  {"/problems/x/take", nil, func(r *http.Request) { r.Host = "[::1]:9600" }, nil, 303, "/?done=taken&problem=x", "ack x by someone at the board, undo false"},
+		"under a bare address":                  {"/problems/x/take", nil, func(r *http.Request) { r.Host = "[::1]:9600" }, nil, 303, "/board?done=taken&problem=x", "ack x by someone at the board, undo false"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &desk{err: tc.err}
@@ -160,7 +160,7 @@ func TestActionsNeedARouter(t *testing.T) {
 			t.Errorf("POST %s where nothing routes: %d, want 404", path, got)
 		}
 	}
-	if page := text(t, get(t, h, "/").Body); strings.Contains(page, `method="post"`) {
+	if page := text(t, get(t, h, "/board").Body); strings.Contains(page, `method="post"`) {
 		t.Error("the board offers what it cannot do")
 	}
 }
@@ -169,7 +169,7 @@ func TestWhoMayOnlyRead(t *testing.T) {
 	o := (&desk{}).on(options(incident(), fleet{}, goodStatus()))
 	o.MayAct = func(r *http.Request) bool { user, _, _ := r.BasicAuth(); return user == "maria" }
 	h := newWhole(o)
-	for _, path := range []string{"/", "/problems/00000000000000a1"} {
+	for _, path := range []string{"/board", "/problems/00000000000000a1"} {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -189,17 +189,17 @@ func TestWhoMayOnlyRead(t *testing.T) {
 func TestAfterAnAction(t *testing.T) {
 	h := newWhole((&desk{}).on(options(incident(), fleet{}, goodStatus())))
 	for path, want := range map[string]string{
-		"/?done=taken&problem=00000000000000b2":               `You took: Riak disk on riak-07 is 96 % full, full in 40 minutes</p><form method="post" action="/problems/00000000000000b2/take"><input type="hidden" name="undo" value="1">`,
-		"/?done=given&problem=00000000000000b2":               `Given back: Riak disk`,
-		"/?done=silenced&problem=00000000000000b2&silence=s1": `Silenced until 13:00:00 UTC, 24 Nov.</p><form method="post" action="/silences/s1/end">`,
-		"/?done=escalated&problem=00000000000000a1":           `Who is next on call was told: Users hurt: RabbitMQ is split between eu-west-1a and eu-west-1b</p><form method="post" action="/problems/00000000000000a1/take"><button>Take it after all</button>`,
-		"/?done=ended": `The silence was ended.`,
+		"/board?done=taken&problem=00000000000000b2":               `You acknowledged: Riak disk on riak-07 is 96 % full, full in 40 minutes</p><form method="post" action="/problems/00000000000000b2/take"><input type="hidden" name="undo" value="1">`,
+		"/board?done=given&problem=00000000000000b2":               `Given back: Riak disk`,
+		"/board?done=silenced&problem=00000000000000b2&silence=s1": `Silenced until 13:00:00 UTC, 24 Nov.</p><form method="post" action="/silences/s1/end">`,
+		"/board?done=escalated&problem=00000000000000a1":           `Paged who is next on call: Users hurt: RabbitMQ is split between eu-west-1a and eu-west-1b</p><form method="post" action="/problems/00000000000000a1/take"><button>Acknowledge it after all</button>`,
+		"/board?done=ended": `The silence was ended.`,
 	} {
 		if page := text(t, get(t, h, path).Body); !strings.Contains(page, want) {
 			t.Errorf("GET %s lacks %q:\n%s", path, want, page)
 		}
 	}
-	for _, path := range []string{"/?done=taken&problem=made-up", "/?done=silenced&silence=made-up", "/?done=won"} {
+	for _, path := range []string{"/board?done=taken&problem=made-up", "/board?done=silenced&silence=made-up", "/board?done=won"} {
 		if page := text(t, get(t, h, path).Body); strings.Contains(page, `id="done-note"`) {
 			t.Errorf("GET %s says that something was done", path)
 		}
@@ -218,7 +218,7 @@ func TestEndingASilenceIsUndone(t *testing.T) {
 	if page := text(t, get(t, h, to).Body); !strings.Contains(page, offer) {
 		t.Errorf("GET %s lacks %q:\n%s", to, offer, page)
 	}
-	if resp := post(h, "/silences/s9/renew", nil, nil); resp.Header.Get("Location") != "/?done=silenced&silence=s9" {
+	if resp := post(h, "/silences/s9/renew", nil, nil); resp.Header.Get("Location") != "/board?done=silenced&silence=s9" {
 		t.Errorf("the undo leads to %q, with status %d", resp.Header.Get("Location"), resp.StatusCode)
 	}
 	if got, want := strings.Join(d.did, "; "), "end s9 by someone at the board; renew s9 until 13:00:00 UTC, 24 Nov by someone at the board"; got != want {

@@ -44,6 +44,7 @@ type Set struct {
 	Pages     map[string]func(*http.Request) Page // by pattern, for GET
 	Live      map[string]func(*http.Request) Page // updates of pages, by the name after /live/
 	Streams   map[string]Stream                   // updates of another kind, by the name after /live/
+	Files     map[string]http.HandlerFunc         // what is no page, by pattern, for GET
 	Acts      map[string]Act                      // what people do, by pattern, for POST
 }
 
@@ -111,6 +112,9 @@ func (p *Pages) add(s Set) {
 	for name, st := range s.Streams {
 		p.mux.HandleFunc("GET /live/"+name, p.serveStream(st))
 	}
+	for pattern, file := range s.Files {
+		p.mux.HandleFunc("GET "+pattern, file)
+	}
 	for pattern, act := range s.Acts {
 		p.mux.HandleFunc("POST "+pattern, func(w http.ResponseWriter, r *http.Request) { p.act(w, r, act) })
 	}
@@ -147,8 +151,11 @@ func (p *Pages) knows(host string) bool {
 // Page is what a page is made of, before it is text.
 type Page struct {
 	Status   int    // of HTTP; 0 is 200
+	To       string // another page is meant: all else is empty
 	Name     string // board, streams, nodes, runbooks: which entry of the menu is this
 	Title    string
+	Crumb    string   // where one is, shorter than Title; empty: Title
+	Up       *Link    // the page above it
 	Live     string   // path of its live updates, empty when it has none
 	Scripts  []string // of its own, beside the one that keeps it fresh
 	Forms    bool     // are sent by htmx, which puts the answers in place

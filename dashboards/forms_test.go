@@ -30,7 +30,7 @@ func TestActInPlace(t *testing.T) {
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()
-	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/"))
+	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/board"))
 	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh" && window.htmx`)
 	value[bool](t, ctx, `document.getElementById("d-0000000000000003").open = true; window.kept = true; document.querySelector("#p-0000000000000008 button").focus(); true`)
 	press := func(selector, says string) {
@@ -46,7 +46,7 @@ func TestActInPlace(t *testing.T) {
 			t.Errorf("%q is %s", says, got)
 		}
 	}
-	press(`form[action="/problems/0000000000000008/take"] button`, "You took: Disk /data on host-008")
+	press(`form[action="/problems/0000000000000008/take"] button`, "You acknowledged: Disk /data on host-008")
 	if got := value[string](t, ctx, `document.activeElement.closest("form").getAttribute("action")`); got != "/problems/0000000000000008/take" {
 		t.Errorf("after taking it the focus is on %s", got)
 	}
@@ -93,7 +93,7 @@ func TestActThatFails(t *testing.T) {
 	}))
 	defer srv.Close()
 	defer srv.CloseClientConnections()
-	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/"))
+	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/board"))
 	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh" && window.htmx`)
 	fails := func(says string) {
 		t.Helper()
@@ -137,7 +137,7 @@ func TestPressedTwice(t *testing.T) {
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()
-	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/"))
+	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/board"))
 	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh" && window.htmx`)
 	const press = `for (let i = 0; i < 3; i++) document.querySelector('form[action="/problems/00000000000000b2/take"] button').click(); true`
 	const says = `document.querySelector("#p-00000000000000%s .hurt").textContent.includes("Everybody")`

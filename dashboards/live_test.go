@@ -43,7 +43,7 @@ func TestDiff(t *testing.T) {
 			t.Errorf("%s: orders of %q, want %q", when, got, wantOrders)
 		}
 	}
-	check("at first", "counts filter-part hidden-list p-00000000000000a1 p-00000000000000b2 p-00000000000000c4 quiet-list", "filter hidden problems quiet summary")
+	check("at first", "counts filter-part hidden-list p-00000000000000a1 p-00000000000000b2 p-00000000000000c4 quiet-list", "bulk filter hidden problems quiet summary")
 	check("nothing new", "", "")
 	now, v.At = now.Add(10*time.Second), v.At.Add(10*time.Second)
 	check("ages alone", "", "")
@@ -52,9 +52,9 @@ func TestDiff(t *testing.T) {
 	v.Problems[1], v.Problems[2] = v.Problems[2], v.Problems[1]
 	check("and back", "p-00000000000000a1", "problems")
 	v.Problems[1].State, v.Problems[1].AckedBy = alerting.AckedState, "jo"
-	check("one row", "p-00000000000000b2", "")
+	check("one row", "filter-part p-00000000000000b2", "")
 	v.Problems = v.Problems[:2]
-	check("a row and a silenced problem gone", "counts quiet-list", "problems")
+	check("a row and a silenced problem gone", "counts filter-part quiet-list", "problems")
 	v.Problems = nil
 	check("calm", "calm counts hidden-list", "filter problems")
 }
@@ -151,7 +151,7 @@ func TestAnActIsNewsAtOnce(t *testing.T) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		switch text := lines.Text(); {
-		case strings.Contains(text, `Taken by someone at the board`):
+		case strings.Contains(text, `Acknowledged by someone at the board`):
 			return
 		case strings.HasPrefix(text, "data: "):
 			post(p, "/problems/00000000000000b2/take", nil, nil)
@@ -179,6 +179,6 @@ func TestLiveEndsWithItsBrowser(t *testing.T) {
 func BenchmarkBoardOf200(b *testing.B) {
 	p := newWhole(options(flood(200), fleet{}, goodStatus()))
 	for b.Loop() {
-		p.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+		p.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/board", nil))
 	}
 }

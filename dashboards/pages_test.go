@@ -30,7 +30,10 @@ func options(v alerting.View, f fleet, s health.Status) whole {
 			return []byte("# " + rule + "\n\nIt is **split**. See `rabbitmqctl`.\n\n1. One\n2. Two <script>\n\n* [here](/streams)\n"), rule == "RabbitMQSplitBrain"
 		},
 		Runbooks: func() []string { return []string{"HostDiskFull", "NavCloudStreamsDrop", "RabbitMQSplitBrain"} },
-		Node:     "router-1", Version: "1.0.0", Now: func() time.Time { return noon },
+		Expr: func(rule string, _ map[string]string) (string, time.Duration, bool) {
+			return "navcloud_events_missing > 1200", time.Minute, rule == "RabbitMQSplitBrain"
+		},
+		Node: "router-1", Version: "1.0.0", Now: func() time.Time { return noon },
 	}
 }
 
@@ -64,7 +67,7 @@ func TestNothingMeasured(t *testing.T) {
 	} {
 		st := goodStatus()
 		st.Store.Series = series
-		page := text(t, get(t, newWhole(options(calm, fleet{}, st)), "/").Body)
+		page := text(t, get(t, newWhole(options(calm, fleet{}, st)), "/board").Body)
 		if !strings.Contains(page, want.has) || strings.Contains(page, want.lacks) {
 			t.Errorf("with %d series the calm board wants %q and not %q:\n%s", series, want.has, want.lacks, page)
 		}
@@ -81,11 +84,18 @@ func TestPages(t *testing.T) {
 		opts   whole
 		status int
 	}{
-		"board-calm":      {"/", options(calm, three, goodStatus()), 200},
-		"board-incident":  {"/", options(incident(), three, goodStatus()), 200},
-		"board-chosen":    {"/?problem=00000000000000b2", options(incident(), three, goodStatus()), 200},
-		"board-filter":    {"/?q=riak+DISK&priority=P2&service=riak", options(incident(), three, goodStatus()), 200},
-		"board-none":      {"/?q=nothing", options(incident(), three, goodStatus()), 200},
+		"board-calm":      {"/board", options(calm, three, goodStatus()), 200},
+		"board-incident":  {"/board", options(incident(), three, goodStatus()), 200},
+		"board-chosen":    {"/board?problem=00000000000000b2", options(incident(), three, goodStatus()), 200},
+		"board-filter":    {"/board?q=riak+DISK&priority=P2&service=riak", options(incident(), three, goodStatus()), 200},
+		"board-none":      {"/board?q=nothing", options(incident(), three, goodStatus()), 200},
+		"home":            {"/", options(incident(), three, goodStatus()), 200},
+		"home-calm":       {"/", options(calm, three, goodStatus()), 200},
+		"node":            {"/nodes/b-ill", options(incident(), three, goodStatus()), 200},
+		"node-missing":    {"/nodes/nobody", options(calm, fleet{}, goodStatus()), 404},
+		"browse":          {"/browse", options(calm, three, goodStatus()), 200},
+		"family":          {"/browse/navcloud_streams_open?last=1h0m0s", options(calm, three, goodStatus()), 200},
+		"styleguide":      {"/styleguide", options(calm, three, goodStatus()), 200},
 		"problem":         {"/problems/00000000000000a1", options(incident(), three, goodStatus()), 200},
 		"problem-over":    {"/problems/fleet:HostDiskFull:node:x:1", options(calm, three, goodStatus()), 200},
 		"problem-missing": {"/problems/no-such", options(incident(), three, goodStatus()), 404},
@@ -94,8 +104,8 @@ func TestPages(t *testing.T) {
 		"handover":        {"/handover?last=12h0m0s", options(incident(), three, goodStatus()), 200},
 		"handover-calm":   {"/handover?from=2026-11-20T08:00&to=2026-11-20T16:00", options(calm, three, goodStatus()), 200},
 		"handover-off":    {"/handover", whole{Now: func() time.Time { return noon }}, 200},
-		"board-stale":     {"/", options(stale, three, goodStatus()), 200},
-		"board-no-router": {"/", whole{Now: func() time.Time { return noon }}, 200},
+		"board-stale":     {"/board", options(stale, three, goodStatus()), 200},
+		"board-no-router": {"/board", whole{Now: func() time.Time { return noon }}, 200},
 		"streams":         {"/streams", options(calm, three, goodStatus()), 200},
 		"history":         {"/streams/history?by=node&last=5m0s", options(calm, three, goodStatus()), 200},
 		"history-error":   {"/streams/history?from=2026-11-24T11:58&to=2026-11-24T12:00", options(calm, fleet{nodes: 2, fail: "fanout"}, goodStatus()), 200},
@@ -180,7 +190,7 @@ func TestFirstPaint(t *testing.T) {
 	}
 	assets := regexp.MustCompile(`/assets/[^"]+`)
 	for _, path := range []string{
-		"/", "/problems/0000000000000003", "/timeline", "/handover", "/streams", "/streams/history?by=node", "/wall?q=many", "/nodes", "/systems",
+		"/", "/board", "/browse", "/browse/navcloud_streams_open", "/nodes/b-ill", "/styleguide", "/problems/0000000000000003", "/timeline", "/handover", "/streams", "/streams/history?by=node", "/wall?q=many", "/nodes", "/systems",
 		"/explore?q=sum+by+(node)+(navcloud_streams_open)", "/runbooks/RabbitMQSplitBrain",
 	} {
 		page := text(t, get(t, srv.Config.Handler, path).Body)
@@ -201,10 +211,18 @@ func TestFirstPaint(t *testing.T) {
 	}
 }
 
+// TestBoardOfTwoHundredAlarms holds what a board of 200 alarms, in 100 problems, may weigh uncompressed.
+func TestBoardOfTwoHundredAlarms(t *testing.T) {
+	h := newWhole((&desk{}).on(options(flood(100), fleet{}, goodStatus())))
+	if n := len(text(t, get(t, h, "/board").Body)); n > 60<<10 {
+		t.Errorf("the board takes %d bytes of HTML, want at most 60 KB", n)
+	}
+}
+
 func TestCompressedIsTheSame(t *testing.T) {
 	h := newWhole(options(incident(), fleet{nodes: 3}, goodStatus()))
-	plain := text(t, get(t, h, "/").Body)
-	req := httptest.NewRequest(http.MethodGet, "/", nil)
+	plain := text(t, get(t, h, "/board").Body)
+	req := httptest.NewRequest(http.MethodGet, "/board", nil)
 	req.Header.Set("Accept-Encoding", "br, gzip")
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, req)
@@ -219,7 +237,7 @@ func TestCompressedIsTheSame(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	h := newWhole(options(incident(), fleet{nodes: 3}, goodStatus()))
-	resp := get(t, h, "/")
+	resp := get(t, h, "/board")
 	if csp := resp.Header.Get("Content-Security-Policy"); strings.Contains(csp, "unsafe") || !strings.Contains(csp, "default-src 'none'") {
 		t.Errorf("Content-Security-Policy is %q", csp)
 	}
@@ -243,7 +261,7 @@ func TestOneProblem(t *testing.T) {
 		v.Problems[0].ID, v.Problems[0].Key, "RabbitMQSplitBrain", v.Problems[0].Root.Fingerprint(), v.Problems[0].Explained[1].Alarm.Fingerprint(),
 	} {
 		page := text(t, get(t, h, "/problems/"+name).Body)
-		if n := strings.Count(page, "<article"); n != 1 || !strings.Contains(page, `id="p-00000000000000a1"`) || !strings.Contains(page, "Taken by maria") {
+		if n := strings.Count(page, "<article"); n != 1 || !strings.Contains(page, `id="p-00000000000000a1"`) || !strings.Contains(page, "Acknowledged by maria") {
 			t.Errorf("GET /problems/%s: %d problems, want the one of RabbitMQ and its history:\n%s", name, n, page)
 		}
 	}
@@ -279,7 +297,7 @@ func TestFilter(t *testing.T) {
 		"q=riak&problem=RiakThing":             "b2",
 		"q=riak&problem=" + "00000000000000a1": "a1 b2", // what a link chose is shown
 	} {
-		page := text(t, get(t, h, "/?"+promql).Body)
+		page := text(t, get(t, h, "/board?"+promql).Body)
 		var got []string
 		for _, m := range regexp.MustCompile(`<article id="p-0{14}(..)"`).FindAllStringSubmatch(page, -1) {
 			got = append(got, m[1])
@@ -287,7 +305,7 @@ func TestFilter(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("the board with %q shows %v, want %s", promql, got, want)
 		}
-		if !strings.Contains(page, "3 problems: 1 P1 critical") {
+		if !strings.Contains(page, "3 problems, 1 affects users") {
 			t.Errorf("the board with %q does not say what there is in all", promql)
 		}
 	}
@@ -299,10 +317,10 @@ func TestTakenBeforeItsPage(t *testing.T) {
 	for i := range v.Problems {
 		v.Problems[i].State, v.Problems[i].Key, v.Problems[i].AckedBy = alerting.Waiting, "", ""
 	}
-	for by, want := range map[string]string{"maria": "Taken by maria; not paged yet: it waits", "": "Not paged yet"} {
+	for by, want := range map[string]string{"maria": "Acknowledged by maria; not paged yet: checking", "": "Not paged yet"} {
 		v.Problems[0].AckedBy = by
 		page := text(t, get(t, newWhole(options(v, fleet{}, goodStatus())), "/problems/"+v.Problems[0].ID).Body)
-		if !strings.Contains(page, want) || strings.Contains(page, `class="problem P1 taken"`) != (by != "") {
+		if !strings.Contains(page, want) || strings.Contains(page, `class="problem-page P1 taken"`) != (by != "") {
 			t.Errorf("taken by %q: want %q in\n%s", by, want, page)
 		}
 	}

@@ -114,7 +114,7 @@ type layout struct {
 	Page
 	Node, Version string
 	At            time.Time
-	Menu          []Link
+	Menu          []entry
 	Body          []bodySection
 }
 
@@ -123,15 +123,26 @@ type bodySection struct {
 	HTML []template.HTML
 }
 
-var menu = []struct{ name, path, label string }{
-	{"board", "/", "Board"},
-	{"timeline", "/timeline", "Timeline"},
-	{"streams", "/streams", "Streams"},
-	{"capacity", "/capacity", "Capacity"},
-	{"nodes", "/nodes", "Nodes"},
-	{"systems", "/systems", "Systems"},
-	{"explore", "/explore", "Explore"},
-	{"runbooks", "/runbooks/", "Runbooks"},
+// entry is one of the menu. Short ones stand in the bar of a phone, the rest behind "More".
+type entry struct {
+	Name, Path, Label, Icon string
+	Head                    string // above it
+	Short                   bool
+	Here                    bool
+}
+
+// The icons are paths of 16 by 16, drawn with a line of 1.6.
+var menu = []entry{
+	{Name: "home", Path: "/", Label: "Home", Icon: "M2.5 7.5 8 3l5.5 4.5V13h-4V9.5h-3V13h-4z", Short: true},
+	{Name: "board", Path: "/board", Label: "Board", Icon: "M2.5 3.5h11M2.5 8h11M2.5 12.5h7", Short: true},
+	{Name: "timeline", Path: "/timeline", Label: "Timeline", Icon: "M8 4.5V8l2.5 1.5M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0"},
+	{Name: "streams", Path: "/streams", Label: "Streams", Icon: "M2 5c2-2 4 2 6 0s4 2 6 0M2 11c2-2 4 2 6 0s4 2 6 0"},
+	{Name: "nodes", Path: "/nodes", Label: "Nodes", Head: "The fleet", Icon: "M2.5 3h11v4h-11zM2.5 9h11v4h-11zM5 5h.01M5 11h.01", Short: true},
+	{Name: "metrics", Path: "/browse", Label: "Metrics", Icon: "M2 12.5 5.5 8l3 2.5L14 3.5", Short: true},
+	{Name: "systems", Path: "/systems", Label: "Systems", Icon: "M8 2v4M4 13v-3h8v3M8 6v4M2.5 13h3M10.5 13h3"},
+	{Name: "capacity", Path: "/capacity", Label: "Capacity", Icon: "M2.5 13V9m3.7 4V6m3.7 7V4m3.6 9V2"},
+	{Name: "explore", Path: "/explore", Label: "Explore", Icon: "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10m3.7-1.3L14 14"},
+	{Name: "runbooks", Path: "/runbooks/", Label: "Runbooks", Head: "People", Icon: "M3 2.5h8.5A1.5 1.5 0 0 1 13 4v9.5H4.5A1.5 1.5 0 0 1 3 12zM3 11.5h10"},
 }
 
 // html renders one part. What it returns was escaped by its template.
@@ -144,9 +155,14 @@ func (p *Pages) html(pt Part) (template.HTML, error) {
 }
 
 func (p *Pages) serve(w http.ResponseWriter, r *http.Request, pg Page) {
+	if pg.To != "" {
+		http.Redirect(w, r, pg.To, http.StatusSeeOther)
+		return
+	}
 	l := layout{Page: pg, Node: p.opts.Node, Version: p.opts.Version, At: p.opts.Now()}
 	for _, m := range menu {
-		l.Menu = append(l.Menu, Link{m.path, m.label, m.name == pg.Name})
+		m.Here = m.Name == pg.Name
+		l.Menu = append(l.Menu, m)
 	}
 	var body bytes.Buffer
 	err := func() error {

@@ -25,14 +25,22 @@ func screens() map[string]struct {
 		path string
 		opts whole
 	}{
-		"board-calm":     {"/", options(alerting.View{At: noon}, three, goodStatus())},
-		"board-incident": {"/?problem=00000000000000b2", options(incident(), three, goodStatus())},
-		"board-filter":   {"/?q=riak", options(incident(), three, goodStatus())},
+		"home":           {"/", options(incident(), three, goodStatus())},
+		"home-calm":      {"/", options(alerting.View{At: noon}, three, goodStatus())},
+		"node":           {"/nodes/b-ill", options(incident(), three, goodStatus())},
+		"browse":         {"/browse", options(incident(), three, goodStatus())},
+		"family":         {"/browse/navcloud_streams_open", options(incident(), three, goodStatus())},
+		"styleguide":     {"/styleguide", options(incident(), three, goodStatus())},
+		"problem-chart":  {"/problems/00000000000000a1", options(incident(), three, goodStatus())},
+		"board-grouped":  {"/board?group=rule&density=dense", options(flood(200), three, goodStatus())},
+		"board-calm":     {"/board", options(alerting.View{At: noon}, three, goodStatus())},
+		"board-incident": {"/board?problem=00000000000000b2", options(incident(), three, goodStatus())},
+		"board-filter":   {"/board?q=riak", options(incident(), three, goodStatus())},
 		"problem":        {"/problems/00000000000000b2", options(incident(), three, goodStatus())},
 		"timeline":       {"/timeline", options(incident(), three, goodStatus())},
 		"handover":       {"/handover?last=12h0m0s", options(incident(), three, goodStatus())},
-		"board-stale":    {"/", options(stale, three, goodStatus())},
-		"board-flood":    {"/", options(flood(200), three, goodStatus())},
+		"board-stale":    {"/board", options(stale, three, goodStatus())},
+		"board-flood":    {"/board", options(flood(200), three, goodStatus())},
 		"streams":        {"/streams", options(incident(), fleet{nodes: 7, age: 7}, goodStatus())},
 		"history":        {"/streams/history?by=zone", options(incident(), fleet{nodes: 3, age: 7}, goodStatus())},
 		"explore":        {"/explore?q=sum+by+(node)+(navcloud_streams_open)", options(incident(), three, goodStatus())},
@@ -62,7 +70,11 @@ func TestScreens(t *testing.T) {
 		tc.opts.People = &desk{}
 		srv := httptest.NewServer(newWhole(tc.opts))
 		do(t, ctx, scheme("light"), chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+tc.path))
-		for _, size := range [][2]int64{{390, 844}, {1440, 900}} {
+		tall := int64(0)
+		if os.Getenv("BINNACLE_TALL") != "" {
+			tall = 1600
+		}
+		for _, size := range [][2]int64{{390, 844 + tall}, {1440, 900 + tall}} {
 			for _, light := range []string{"light", "dark"} {
 				do(t, ctx, scheme(light), chromedp.EmulateViewport(size[0], size[1]))
 				picture(t, ctx, fmt.Sprintf("%s-%dx%d-%s", name, size[0], size[1], light))

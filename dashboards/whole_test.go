@@ -8,6 +8,7 @@ import (
 	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/dashboards"
 	"github.com/navcloud/binnacle/dashboards/oncall"
@@ -28,6 +29,7 @@ type whole struct {
 	MayAct   func(*http.Request) bool
 	Hosts    []string
 	Origin   string
+	Expr     func(rule string, labels map[string]string) (string, time.Duration, bool)
 	Node     string
 	Version  string
 	Now      func() time.Time
@@ -35,7 +37,11 @@ type whole struct {
 }
 
 func (o whole) oncall() oncall.Options {
-	return oncall.Options{View: o.View, Status: o.Status, History: o.History, People: o.People, MayAct: o.MayAct, Node: o.Node, Now: o.Now}
+	split := func(expr string) (string, string, float64, bool) {
+		t, ok := store.ThresholdOf(expr)
+		return t.Query, t.Op, t.Limit, ok
+	}
+	return oncall.Options{Query: o.Query, Range: o.Range, Expr: o.Expr, Threshold: split, View: o.View, Status: o.Status, History: o.History, People: o.People, MayAct: o.MayAct, Node: o.Node, Now: o.Now}
 }
 
 func newWhole(o whole) *dashboards.Pages {

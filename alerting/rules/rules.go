@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -168,6 +169,21 @@ func (m *Manager) RuleGroups() []*promrules.Group { return m.manager.RuleGroups(
 
 // AlertingRules is for Prometheus' HTTP API.
 func (m *Manager) AlertingRules() []*promrules.AlertingRule { return m.manager.AlertingRules() }
+
+// Expr returns the expression of the rule that made an alarm of this name with these labels, and for how long it must be true.
+func (m *Manager) Expr(name string, has map[string]string) (expr string, hold time.Duration, ok bool) {
+	for _, r := range m.AlertingRules() {
+		if r.Name() != name {
+			continue
+		}
+		fits := true
+		r.Labels().Range(func(l labels.Label) { fits = fits && (has[l.Name] == l.Value || strings.Contains(l.Value, "{{")) })
+		if fits {
+			return r.Query().String(), r.HoldDuration(), true
+		}
+	}
+	return "", 0, false
+}
 
 // Vital returns the labels of the rules that can make a P1 by what they say of themselves: silences over them are bounded.
 func (m *Manager) Vital() []map[string]string {

@@ -70,7 +70,7 @@ var arrows = map[string][]string{
 
 	"dashboards":        {"agent/words", "dashboards/charts"}, // the frame: pages come to it as values
 	"dashboards/charts": {"agent/query", "agent/words"},
-	"dashboards/oncall": {"agent/health", "agent/words", "alerting", "alerting/people", "dashboards", "dashboards/charts"},
+	"dashboards/oncall": {"agent/health", "agent/query", "agent/words", "alerting", "alerting/people", "dashboards", "dashboards/charts"},
 	"docs":              {},
 	"dashboards/views":  {"docs", "agent/capacity", "agent/health", "agent/query", "agent/words", "alerting", "dashboards", "dashboards/charts"},
 	"dashboards/export": {"agent/metric"},

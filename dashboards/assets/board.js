@@ -6,13 +6,14 @@ function move(step) {
   if (!rows.length) return;
   const here = rows.findIndex((r) => r.contains(document.activeElement));
   const next = here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(here + step, 0), rows.length - 1);
+  rows[next].tabIndex = -1;
   rows[next].focus();
 }
 
 // Without a row in focus a key is for the page's only one, and for none where there are more.
 function row() {
-  const rows = document.querySelectorAll(".problem");
-  return document.activeElement.closest(".problem") ?? (rows.length === 1 ? rows[0] : null);
+  const rows = document.querySelectorAll(".problem, .problem-page");
+  return document.activeElement.closest(".problem, .problem-page") ?? (rows.length === 1 ? rows[0] : null);
 }
 
 const press = (selector) => row()?.querySelector(selector)?.click();

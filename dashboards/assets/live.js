@@ -26,7 +26,7 @@ function left(s) {
 
 function tick() {
   const now = Date.now();
-  for (const t of document.querySelectorAll("time[data-kind]")) {
+  for (const t of document.querySelectorAll("time[data-kind], .brief > time")) {
     const s = (now + drift - Date.parse(t.dateTime)) / 1000;
     const text = t.dataset.kind === "left" ? left(-s) : short(s);
     if (t.textContent !== text) t.textContent = text;
@@ -73,6 +73,8 @@ function place(old, html) {
     const same = fresh.querySelector(`#${CSS.escape(field.id)}`);
     if (same) [same.value, same.checked] = [field.value, field.checked];
   }
+  const picked = old.querySelector("input[name=p]:checked"); // a row stays selected
+  if (picked && fresh.querySelector("input[name=p]")) fresh.querySelector("input[name=p]").checked = true;
   const path = focus && focus !== old ? [...old.querySelectorAll(focusable)].indexOf(focus) : -1;
   old.replaceWith(fresh);
   window.htmx?.process(fresh);

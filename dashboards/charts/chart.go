@@ -62,7 +62,11 @@ type Plan struct {
 	From, To  time.Time
 	Step      time.Duration // between points, which lie at whole ones after From
 	Marks     []Mark        // deploys
+	Onset     time.Time     // from when on it was too much; zero: never
+	Behind    []query.Point // the same time of another day, moved to this one's; nil: none
+	BehindIs  string        // which day that is
 	Note      string
+	Still     bool // no script draws it again
 }
 
 // Chart is a drawn chart: the picture, its words and its table say the same. The paths are the values themselves, in
@@ -78,6 +82,9 @@ type Chart struct {
 	Low, High float64 // of the scale
 	LimitAt   string  // y of the limit's line; empty: none
 	MarksAt   []string
+	OnsetAt   string // x of the onset; empty: none
+	Zone      string // width of what is after it
+	BehindOf  *Line  // what is drawn behind; nil: nothing
 	NowAt     string // x of now, where the future is shown as well; empty: at the end
 	Head      []string
 	Rows      [][]string
@@ -128,6 +135,15 @@ func Draw(pl Plan, series []query.Series, name func(query.Series) string) Chart 
 	}
 	if len(c.Lines) == 0 {
 		return c
+	}
+	for _, p := range pl.Behind {
+		if !math.IsNaN(p.V) && !math.IsInf(p.V, 0) && !p.T.Before(pl.From) && !p.T.After(pl.To) {
+			if c.BehindOf == nil {
+				c.BehindOf = &Line{Name: pl.BehindIs, Class: "behind"}
+			}
+			c.BehindOf.Pts = append(c.BehindOf.Pts, p)
+			low, high = min(low, p.V), max(high, p.V)
+		}
 	}
 	slices.SortStableFunc(c.Lines, func(a, b Line) int { return cmp.Or(cmp.Compare(b.last, a.last), cmp.Compare(a.Name, b.Name)) })
 	if c.More = max(0, len(c.Lines)-MaxLines); c.More > 0 {
@@ -216,6 +232,12 @@ func (c *Chart) Draw() {
 	for i := range c.Bands {
 		c.Bands[i].trace = c.area(c.Bands[i].Lo, c.Bands[i].Hi)
 	}
+	if c.BehindOf != nil {
+		c.BehindOf.trace = c.line(c.BehindOf.Pts)
+	}
+	if !c.Onset.IsZero() && c.Onset.After(c.From) && c.Onset.Before(c.To) {
+		c.OnsetAt, c.Zone = Coordinate(c.XAt(c.Onset)), Coordinate(PlotWidth-c.XAt(c.Onset))
+	}
 	if c.Limit > 0 && c.Limit <= c.High {
 		c.LimitAt = Coordinate(c.YAt(c.Limit))
 	}
@@ -284,3 +306,6 @@ func StepOf(span time.Duration) time.Duration {
 	}
 	return max(span/chartPoints, time.Hour).Round(time.Hour)
 }
+
+// Last is the newest value of the line.
+func (ln Line) Last() float64 { return ln.last }

@@ -1,10 +1,12 @@
 package oncall
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -27,7 +29,7 @@ func (p *Pages) doneNote(q url.Values, v alerting.View) *dashboards.Done {
 	switch q.Get("done") {
 	case "taken":
 		if sentence != "" {
-			return &dashboards.Done{Text: "You took: " + sentence, Action: "/problems/" + url.PathEscape(id) + "/take", Undo: "Undo: give it back", Give: true}
+			return &dashboards.Done{Text: "You acknowledged: " + sentence, Action: "/problems/" + url.PathEscape(id) + "/take", Undo: "Undo: give it back", Give: true}
 		}
 	case "given":
 		if sentence != "" {
@@ -35,13 +37,17 @@ func (p *Pages) doneNote(q url.Values, v alerting.View) *dashboards.Done {
 		}
 	case "escalated":
 		if sentence != "" {
-			return &dashboards.Done{Text: "Who is next on call was told: " + sentence, Action: "/problems/" + url.PathEscape(id) + "/take", Undo: "Take it after all", Give: false}
+			return &dashboards.Done{Text: "Paged who is next on call: " + sentence, Action: "/problems/" + url.PathEscape(id) + "/take", Undo: "Acknowledge it after all", Give: false}
 		}
 	case "silenced":
 		for _, s := range v.Silences {
 			if s.ID == q.Get("silence") {
 				return &dashboards.Done{Text: "Silenced until " + words.Clock(s.EndsAt) + ".", Action: "/silences/" + url.PathEscape(s.ID) + "/end", Undo: "Undo: end the silence", Give: false}
 			}
+		}
+	case "taken-all", "silenced-all":
+		if n, err := strconv.Atoi(q.Get("count")); err == nil && n > 0 && n <= maxBulk {
+			return &dashboards.Done{Text: map[string]string{"taken-all": "You acknowledged ", "silenced-all": "You silenced "}[q.Get("done")] + words.Plural(n, "problem") + "."}
 		}
 	case "ended":
 		done := &dashboards.Done{Text: "The silence was ended."}
@@ -67,10 +73,11 @@ func person(r *http.Request) string {
 func (p *Pages) acts() map[string]dashboards.Act {
 	out := map[string]dashboards.Act{
 		"/problems/{id}/take": nil, "/problems/{id}/silence": nil, "/problems/{id}/escalate": nil,
-		"/silences/{id}/end": nil, "/silences/{id}/renew": nil,
+		"/problems/bulk": nil, "/silences/{id}/end": nil, "/silences/{id}/renew": nil,
 	}
 	if p.opts.People != nil {
 		out["/problems/{id}/take"], out["/problems/{id}/silence"], out["/problems/{id}/escalate"] = p.take, p.silence, p.escalate
+		out["/problems/bulk"] = p.bulk
 		out["/silences/{id}/end"], out["/silences/{id}/renew"] = p.endSilence, p.renewSilence
 	}
 	return out
@@ -101,6 +108,39 @@ func (p *Pages) silence(r *http.Request) (url.Values, error) {
 		Problem: id, For: d, By: p.opts.Who(r), Comment: dashboards.Clip(r.PostForm.Get("comment"), dashboards.MaxComment),
 	})
 	return url.Values{"problem": {id}, "done": {"silenced"}, "silence": {made.ID}}, err
+}
+
+// maxBulk is how many problems one form acts on.
+const maxBulk = 200
+
+// bulk acknowledges or silences the problems that were selected, one after the other. What fails is named, and what was
+// done before it stays done.
+func (p *Pages) bulk(r *http.Request) (url.Values, error) {
+	ids := r.PostForm["p"]
+	if len(ids) == 0 || len(ids) > maxBulk {
+		return nil, fmt.Errorf("want 1 to %d selected problems, have %d", maxBulk, len(ids))
+	}
+	silence := r.PostForm.Get("do") == "silence"
+	comment := dashboards.Clip(strings.TrimSpace(r.PostForm.Get("comment")), dashboards.MaxComment)
+	d, err := words.ParseDuration(r.PostForm.Get("for"))
+	if silence && err != nil {
+		return nil, fmt.Errorf("for how long: %w", err)
+	}
+	if silence && comment == "" {
+		return nil, errors.New("a silence wants a reason")
+	}
+	for i, id := range ids {
+		if silence {
+			_, err = p.opts.People.Silence(r.Context(), people.Request{Problem: id, For: d, By: p.opts.Who(r), Comment: comment})
+		} else {
+			_, err = p.opts.People.Acknowledge(r.Context(), id, p.opts.Who(r), false)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%d of %d were done, then problem %s was not: %w", i, len(ids), dashboards.Clip(id, dashboards.MaxName), err)
+		}
+	}
+	done := map[bool]string{true: "silenced-all", false: "taken-all"}[silence]
+	return url.Values{"done": {done}, "count": {strconv.Itoa(len(ids))}}, nil
 }
 
 func (p *Pages) endSilence(r *http.Request) (url.Values, error) {

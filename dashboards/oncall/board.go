@@ -1,8 +1,10 @@
 package oncall
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,12 +31,13 @@ var priorityWords = map[alerting.Priority]string{
 }
 
 var priorityMeanings = map[alerting.Priority]string{
-	alerting.P1: "users are hurt now, or data is at risk", alerting.P2: "act within the hour", alerting.P3: "act today",
+	alerting.P1: "users are affected now, or data is at risk", alerting.P2: "act within the hour", alerting.P3: "act today",
 	alerting.P4: "a ticket is enough", alerting.P5: "for the record",
 }
 
 // boardSummary is the line of counts.
 type boardSummary struct {
+	Says    string // the sentence that the page begins with
 	Counts  string // in words
 	Calm    bool
 	Storm   bool
@@ -61,6 +64,7 @@ type row struct {
 	CanTake    bool
 	CanSilence bool
 	CanRaise   bool // escalate
+	Alone      bool // it has the page for itself
 }
 
 // follower is a problem that is held back behind another, until when at most.
@@ -82,6 +86,7 @@ type hiddenAlarm struct {
 type hiddenList struct {
 	Alarms []hiddenAlarm
 	Total  int
+	More   int // that are not listed
 }
 
 type quietList struct {
@@ -91,7 +96,7 @@ type quietList struct {
 }
 
 func (p *Pages) board(r *http.Request) dashboards.Page {
-	pg := dashboards.Page{Name: "board", Title: "Board", Live: dashboards.LivePath("board", r.URL.Query()), Forms: true, Scripts: []string{"board.js"}}
+	pg := dashboards.Page{Name: "board", Title: "Board", Crumb: "Board", Live: dashboards.LivePath("board", r.URL.Query()), Forms: true, Scripts: []string{"board.js"}}
 	if p.opts.View == nil {
 		pg.Live = ""
 		return pg.Saying("This node routes no alarms", "Its alarms go to the routers of its configuration (rules.routers). Look at the board there.")
@@ -105,19 +110,13 @@ func (p *Pages) board(r *http.Request) dashboards.Page {
 		calm = p.calm(v, &counts)
 	}
 	summary := dashboards.Section{ID: "summary", Parts: []dashboards.Part{{ID: "counts", Template: "summary", Data: counts}}}
-	hidden := hide(rows)
 	pg.Title = titleOf(rows)
 	f := readFilter(r.URL.Query(), v)
+	f.offer(r.URL.Query(), rows)
+	hidden := hide(rows, map[bool]int{true: 0, false: maxHiddenRows}[f.Dense])
 	rows = f.apply(rows)
 	pg.Done = p.doneNote(r.URL.Query(), v)
-	problems := dashboards.Section{ID: "problems", Label: "Problems, worst first", Hush: true}
-	for i, rw := range rows {
-		if i >= maxRows {
-			problems.Parts = append(problems.Parts, dashboards.Part{ID: "rows-more", Template: "more", Data: len(rows) - maxRows})
-			break
-		}
-		problems.Parts = append(problems.Parts, dashboards.Part{ID: "p-" + rw.ID, Template: "problem", Data: rw})
-	}
+	problems := dashboards.Section{ID: "problems", Label: "Problems, worst first", Hush: true, Parts: listed(rows, f)}
 	switch {
 	case f.All == 0:
 		problems.Parts = []dashboards.Part{calm}
@@ -129,7 +128,11 @@ func (p *Pages) board(r *http.Request) dashboards.Page {
 	if f.All > 0 || f.On() {
 		choice.Parts = []dashboards.Part{{ID: "filter-part", Template: "filter", Data: f}}
 	}
-	pg.Sections = append(pg.Sections, choice, problems,
+	bulk := dashboards.Section{ID: "bulk", Label: "Selected problems", Hush: true}
+	if may && p.opts.People != nil && f.Dense && len(rows) > 0 {
+		bulk.Parts = []dashboards.Part{{ID: "bulk-bar", Template: "bulk"}}
+	}
+	pg.Sections = append(pg.Sections, choice, bulk, problems,
 		dashboards.Section{ID: "hidden", Hush: true, Parts: []dashboards.Part{{ID: "hidden-list", Template: "hidden", Data: hidden}}},
 		dashboards.Section{ID: "quiet", Hush: true, Parts: []dashboards.Part{{ID: "quiet-list", Template: "quiet", Data: quietList{v.Silences, quiet, may && p.opts.People != nil}}}})
 	return pg
@@ -152,7 +155,7 @@ func (p *Pages) calm(v alerting.View, counts *boardSummary) dashboards.Part {
 	switch {
 	case st.Rules == nil || st.Store == nil:
 	case st.Store.Series == 0:
-		counts.Counts, counts.Calm = "No problem is known.", false
+		counts.Says, counts.Calm = "No problem is known", false
 		return dashboards.Part{ID: "blind", Template: "blind", Data: words.Plural(st.Rules.Rules, "rule") + " wait for series, and the store has none. Switch collecting on (collect), or let agents write to this one (ship.remote_write)."}
 	default:
 		note.Watched = fmt.Sprintf("%s watch %s series.", words.Plural(st.Rules.Rules, "rule"), words.Number(float64(st.Store.Series)))
@@ -207,7 +210,7 @@ func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
 			rw.Explained, rw.More = rw.Explained[:maxExplained], over
 		}
 		rw.Chosen = chosen != "" && (chosen == pv.ID || chosen == pv.Key || chosen == pv.Page.Rule || chosen == pv.Root.Fingerprint())
-		rw.Full = rw.Chosen || rw.Number <= fullRows
+		rw.Full = true
 		if pv.State == alerting.Quiet {
 			quiet = append(quiet, rw)
 			continue
@@ -217,32 +220,77 @@ func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
 	return rows, quiet
 }
 
+// listed are the rows as parts, in groups where somebody asked for them.
+func listed(rows []row, f filter) []dashboards.Part {
+	var out []dashboards.Part
+	if f.Group != "" {
+		rows = grouped(rows, f.Group)
+	}
+	last := ""
+	for i, rw := range rows {
+		if i >= maxRows {
+			return append(out, dashboards.Part{ID: "rows-more", Template: "more", Data: len(rows) - maxRows})
+		}
+		if name := groupOf(rw, f.Group); f.Group != "" && (name != last || i == 0) {
+			last = name
+			out = append(out, dashboards.Part{ID: "g-" + strconv.Itoa(i), Template: "group", Data: newGroup("g-"+strconv.Itoa(i), name, rows[i:], f.Group)})
+		}
+		out = append(out, dashboards.Part{ID: "p-" + rw.ID, Template: "problem", Data: rw})
+	}
+	return out
+}
+
 // standing says where a problem is on its way; the deadline stands apart, since it changes each second.
 func standing(pv alerting.ProblemView) string {
 	if by := pv.AckedBy; pv.Claimed() {
 		pv.AckedBy = ""
-		saying := standing(pv)
-		return "Taken by " + by + "; " + strings.ToLower(saying[:1]) + saying[1:]
+		rest := standing(pv)
+		return "Acknowledged by " + by + "; " + strings.ToLower(rest[:1]) + rest[1:]
 	}
 	switch pv.State {
 	case alerting.Waiting:
-		return "Not paged yet: it waits for its cause or its effects to show"
+		return "Not paged yet: checking for a root cause"
 	case alerting.Held:
-		return "Held back behind a worse problem"
+		return "Held behind a worse problem"
 	case alerting.Paged:
-		return "Paged, nobody has taken it"
+		return "Paged, not acknowledged"
 	case alerting.AckedState:
 		if pv.AckedBy == "" {
-			return "Taken"
+			return "Acknowledged"
 		}
-		return "Taken by " + pv.AckedBy
+		return "Acknowledged by " + pv.AckedBy
 	case alerting.Recovering:
-		return "Quiet now: resolved when it stays so"
+		return "Recovering: resolved when it stays so"
 	case alerting.Quiet:
 		return "Silenced by " + pv.SilencedBy
 	}
-	return "Shown here only: it pages nobody"
+	return "On the board only: it pages nobody"
 }
+
+// looks are how a state looks and what it is called.
+var looks = map[alerting.State][2]string{
+	alerting.Waiting: {"firing", "Not paged yet"}, alerting.Held: {"firing", "Held"}, alerting.Paged: {"firing", "Paged"}, alerting.AckedState: {"ack", "Acknowledged"},
+	alerting.Recovering: {"rec", "Recovering"}, alerting.Quiet: {"sil", "Silenced"}, alerting.Board: {"firing", "Firing"},
+}
+
+// Look is the class of the state, and StateWord its name.
+func (r row) Look() string {
+	if r.Claimed() {
+		return "ack"
+	}
+	return looks[r.State][0]
+}
+
+// StateWord is the state in a word or two.
+func (r row) StateWord() string {
+	if r.Claimed() {
+		return "Acknowledged"
+	}
+	return looks[r.State][1]
+}
+
+// Person is who has it.
+func (r row) Person() string { return cmp.Or(r.AckedBy, r.SilencedBy) }
 
 // Taken says whether a person has it.
 func (r row) Taken() bool { return r.State == alerting.AckedState || r.Claimed() }
@@ -274,16 +322,17 @@ func (h hiddenAlarm) What() string {
 	return h.Alarm.Rule()
 }
 
-func hide(rows []row) hiddenList {
+func hide(rows []row, most int) hiddenList {
 	var out hiddenList
 	for _, rw := range rows {
 		out.Total += rw.Count()
 		for _, e := range rw.Explained {
-			if len(out.Alarms) < maxHiddenRows {
+			if len(out.Alarms) < most {
 				out.Alarms = append(out.Alarms, hiddenAlarm{e, rw.Page.Sentence, rw.Number, rw.ID})
 			}
 		}
 	}
+	out.More = out.Total - len(out.Alarms)
 	return out
 }
 
@@ -304,17 +353,24 @@ func (p *Pages) summarize(v alerting.View, rows []row) boardSummary {
 		by[rw.Priority]++
 		hidden += rw.Count()
 	}
-	var saying []string
-	for _, pr := range []alerting.Priority{alerting.P1, alerting.P2, alerting.P3, alerting.P4, alerting.P5} {
-		if by[pr] > 0 {
-			saying = append(saying, fmt.Sprintf("%d %s %s", by[pr], pr, strings.ToLower(priorityWords[pr])))
-		}
-	}
-	if len(saying) == 0 {
-		s.Counts = "No problem."
+	if len(rows) == 0 {
+		s.Says = "No problem"
 		return s
 	}
-	s.Counts = words.Plural(len(rows), "problem") + ": " + strings.Join(saying, ", ") + "."
+	s.Says = words.Plural(len(rows), "problem") + ", none affects users"
+	switch n := by[alerting.P1]; {
+	case n == 1:
+		s.Says = words.Plural(len(rows), "problem") + ", 1 affects users"
+	case n > 1:
+		s.Says = words.Plural(len(rows), "problem") + ", " + words.Number(float64(n)) + " affect users"
+	}
+	var counts []string
+	for _, pr := range []alerting.Priority{alerting.P1, alerting.P2, alerting.P3, alerting.P4, alerting.P5} {
+		if by[pr] > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s %s", by[pr], pr, strings.ToLower(priorityWords[pr])))
+		}
+	}
+	s.Counts = strings.Join(counts, ", ") + "."
 	if hidden > 0 {
 		s.Counts += " " + words.Plural(v.Firing, "alarm") + " in all, " + words.Number(float64(hidden)) + " of them explained by another."
 	}

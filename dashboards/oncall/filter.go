@@ -1,10 +1,13 @@
 package oncall
 
 import (
+	"cmp"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/dashboards"
 )
@@ -15,9 +18,27 @@ type filter struct {
 	Priority string   // P1 to P5, and worse; empty: all
 	Service  string   // empty: all
 	Services []string // there are, sorted
+	Open     bool     // only what nobody has acknowledged
+	Group    string   // by what rows stand together; empty: by nothing
+	Dense    bool     // all but the worst three in lines
 	Shown    int
 	All      int
+
+	Chips     []chip
+	Groups    []dashboards.Link
+	Densities []dashboards.Link
+	Kept      map[string]string // of the address, beside what the form asks
 }
+
+// chip is a choice that one click makes or takes back.
+type chip struct {
+	Path, Badge, Label string
+	Count              int
+	Here               bool
+}
+
+// denseFrom is how many problems are shown in lines when nobody chose.
+const denseFrom = 12
 
 // Priorities are the choices of the filter.
 func (f filter) Priorities() []alerting.Priority {
@@ -25,12 +46,20 @@ func (f filter) Priorities() []alerting.Priority {
 }
 
 // On says whether anything is left out.
-func (f filter) On() bool { return f.Text != "" || f.Priority != "" || f.Service != "" }
+func (f filter) On() bool { return f.Text != "" || f.Priority != "" || f.Service != "" || f.Open }
 
 func readFilter(q url.Values, v alerting.View) filter {
 	f := filter{Text: dashboards.Clip(strings.TrimSpace(q.Get("q")), dashboards.MaxComment), Service: dashboards.Clip(q.Get("service"), dashboards.MaxComment)}
 	if p := q.Get("priority"); len(p) == 2 && p >= "P1" && p <= "P5" {
 		f.Priority = p
+	}
+	f.Open = q.Get("who") == "nobody"
+	if _, ok := groupings[q.Get("group")]; ok {
+		f.Group = q.Get("group")
+	}
+	f.Dense = len(v.Problems) > denseFrom
+	if d := q.Get("density"); d != "" {
+		f.Dense = d == "dense"
 	}
 	for _, p := range v.Problems {
 		if s := serviceOf(p); s != "" && p.State != alerting.Quiet {
@@ -50,6 +79,9 @@ func serviceOf(p alerting.ProblemView) string { return p.Root.Labels[alerting.La
 // wants says whether a row is shown. Text looks into what the problem explains, too.
 func (f filter) wants(r row) bool {
 	if f.Priority != "" && r.Priority.String() > f.Priority || f.Service != "" && serviceOf(r.ProblemView) != f.Service {
+		return false
+	}
+	if f.Open && r.Person() != "" {
 		return false
 	}
 	if f.Text == "" {
@@ -77,9 +109,121 @@ func (f *filter) apply(rows []row) []row {
 		rows = slices.DeleteFunc(rows, func(r row) bool { return !r.Chosen && !f.wants(r) })
 		for i := range rows {
 			rows[i].Fixed = true
-			rows[i].Full = rows[i].Chosen || i < fullRows
 		}
+	}
+	for i := range rows {
+		rows[i].Full = rows[i].Chosen || i < worst && f.Group == "" || !f.Dense && i < fullRows
 	}
 	f.Shown = len(rows)
 	return rows
+}
+
+// worst are the problems that are never shown in a line.
+const worst = 3
+
+// offer makes the links of the choices; each keeps what else is chosen.
+func (f *filter) offer(q url.Values, rows []row) {
+	to := func(name, value string) string {
+		next := url.Values{}
+		for _, k := range []string{"q", "priority", "service", "who", "group", "density"} {
+			if v := q.Get(k); v != "" {
+				next.Set(k, v)
+			}
+		}
+		next.Del(name)
+		if value != "" {
+			next.Set(name, value)
+		}
+		u := url.URL{Path: "/board", RawQuery: next.Encode()}
+		return u.String()
+	}
+	toggle := func(badge, label, name, value string, here bool, n int) {
+		path := to(name, value)
+		if here {
+			path = to(name, "")
+		}
+		f.Chips = append(f.Chips, chip{path, badge, label, n, here})
+	}
+	f.Chips = []chip{{"/board", "", "All", len(rows), !f.On()}}
+	by, open := map[string]int{}, 0
+	for _, r := range rows {
+		by[r.Priority.String()]++
+		if r.Person() == "" {
+			open++
+		}
+	}
+	sum := 0
+	for _, p := range []string{"P1", "P2", "P3"} {
+		sum += by[p]
+		if by[p] > 0 {
+			toggle(p, map[bool]string{true: "and worse"}[sum > by[p]], "priority", p, f.Priority == p, sum)
+		}
+	}
+	toggle("", "Not acknowledged", "who", "nobody", f.Open, open)
+	for _, g := range []string{"", "service", "zone", "rule", "team"} {
+		f.Groups = append(f.Groups, dashboards.Link{Path: to("group", g), Label: groupings[g], Here: f.Group == g})
+	}
+	for _, d := range []string{"comfortable", "dense"} {
+		f.Densities = append(f.Densities, dashboards.Link{Path: to("density", d), Label: strings.ToUpper(d[:1]) + d[1:], Here: (d == "dense") == f.Dense})
+	}
+	f.Kept = map[string]string{}
+	for _, k := range []string{"who", "group", "density"} {
+		if v := q.Get(k); v != "" {
+			f.Kept[k] = dashboards.Clip(v, dashboards.MaxName)
+		}
+	}
+}
+
+// groupings are by what rows may stand together.
+var groupings = map[string]string{"": "Nothing", "service": "Service", "zone": "Zone", "rule": "Rule", "team": "Team"}
+
+// groupOf is the name of a row's group.
+func groupOf(r row, by string) string {
+	l := r.Root.Labels
+	switch by {
+	case "service":
+		return cmp.Or(l[alerting.LabelService], l[alerting.LabelCluster], l["job"], "No service")
+	case "zone":
+		return cmp.Or(l["az"], l["zone"], l["availability_zone"], "No zone")
+	case "team":
+		return cmp.Or(l["team"], l["owner"], "No team")
+	}
+	return r.Page.Rule
+}
+
+// grouped sorts rows so that a group stands where its worst row stood.
+func grouped(rows []row, by string) []row {
+	first := map[string]int{}
+	for i, r := range rows {
+		if _, ok := first[groupOf(r, by)]; !ok {
+			first[groupOf(r, by)] = i
+		}
+	}
+	out := slices.Clone(rows)
+	slices.SortStableFunc(out, func(a, b row) int { return cmp.Compare(first[groupOf(a, by)], first[groupOf(b, by)]) })
+	for i := range out {
+		out[i].Fixed = true
+	}
+	return out
+}
+
+type groupHead struct{ ID, Name, Counts string }
+
+// newGroup counts the rows of a group, which come first in rows.
+func newGroup(id, name string, rows []row, by string) groupHead {
+	n, count := 0, map[alerting.Priority]int{}
+	for _, r := range rows {
+		if groupOf(r, by) != name {
+			break
+		}
+		n++
+		count[r.Priority]++
+	}
+	text := words.Plural(n, "problem")
+	for p := alerting.P1; p <= alerting.P3; p++ {
+		if count[p] > 0 {
+			text += fmt.Sprintf(", %d %s", count[p], p)
+		}
+	}
+	return groupHead{id, name, text}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/people"
 	"github.com/navcloud/binnacle/dashboards"
@@ -33,6 +34,13 @@ type Options struct {
 	Status  func() health.Status
 	History func(ctx context.Context, q EventQuery) ([]Event, error) // of the ledger, oldest first
 	People  People
+	Query   query.Func
+	Range   query.RangeFunc
+
+	// Expr is the expression of the rule that made an alarm and for how long it must be true; Threshold splits one into what
+	// is measured, how it is compared and with what. Nil: this node knows no rules.
+	Expr      func(rule string, labels map[string]string) (expr string, hold time.Duration, ok bool)
+	Threshold func(expr string) (measured, op string, limit float64, ok bool)
 
 	// Who says who asks, for what is kept of their acts. Nil: whom basic authentication names.
 	Who func(*http.Request) string
@@ -47,8 +55,9 @@ type Options struct {
 
 // Pages are the board, its problems, the timeline and the handover.
 type Pages struct {
-	opts  Options
-	ended ended
+	opts    Options
+	ended   ended
+	answers dashboards.Memo // of the store
 }
 
 // New makes the pages.
@@ -69,7 +78,7 @@ var templates embed.FS
 func (p *Pages) Set() dashboards.Set {
 	return dashboards.Set{
 		Templates: templates, Acts: p.acts(),
-		Pages: map[string]func(*http.Request) dashboards.Page{"/{$}": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover},
+		Pages: map[string]func(*http.Request) dashboards.Page{"/board": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover},
 		Live:  map[string]func(*http.Request) dashboards.Page{"board": p.board, "problem": p.problem, "timeline": p.timeline},
 	}
 }

@@ -3,6 +3,7 @@ package oncall
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -84,9 +85,9 @@ func deeds(events []Event) []deed {
 
 // kinds are the events in words; what is not here (a decision before its call, an end that nobody sees) is not told.
 var kinds = map[string]struct{ text, mark string }{
-	"acked": {"Taken by ", "person"}, "unacked": {"Given back by ", "person"}, "escalated": {"Escalated by ", "person"},
+	"acked": {"Acknowledged by ", "person"}, "unacked": {"Given back by ", "person"}, "escalated": {"Escalated by ", "person"},
 	"closed": {"Closed at the pager by ", "end"}, "silenced": {"Silenced by ", "person"}, "unsilenced": {"Silence ended", "other"},
-	"deployed": {"", "change"}, "started": {"This router started", "other"}, "second_channel": {"Told through the second channel", "page"},
+	"deployed": {"", "change"}, "started": {"This router started", "other"}, "second_channel": {"Paged through the second channel", "page"},
 	"refused": {"The pager refused it", "page"}, "throttled": {"The pager wants it later", "other"}, "unknown": {"The pager's answer was lost", "other"},
 }
 
@@ -120,6 +121,19 @@ func tell(e Event) (deed, bool) {
 	return deed{Event: e, Text: text, Mark: k.mark}, ok
 }
 
+// untitled leaves out a title that is the one before's: on the page of one problem it says nothing new.
+func untitled(in []deed) []deed {
+	last := ""
+	for i := range in {
+		if in[i].Title == last {
+			in[i].Title = ""
+		} else {
+			last = in[i].Title
+		}
+	}
+	return in
+}
+
 // linked are deeds that lead to the pages of their incidents.
 func linked(in []deed) []deed {
 	out := slices.Clone(in)
@@ -129,13 +143,6 @@ func linked(in []deed) []deed {
 		}
 	}
 	return out
-}
-
-type problemHead struct {
-	Word  string // "P1 Critical"
-	Since time.Time
-	Over  bool
-	Fault string
 }
 
 type deedList struct {
@@ -166,28 +173,84 @@ func (p *Pages) problem(r *http.Request) dashboards.Page {
 			}
 		}
 	}
-	head, key := problemHead{Over: true}, id
+	key := id
 	if found != nil {
-		found.Chosen, found.Full, found.Fixed = false, true, true
-		head = problemHead{Word: found.Priority.String() + " " + found.Word, Since: found.Page.Since}
+		found.Chosen, found.Full, found.Fixed, found.Alone = false, true, true, true
 		key = found.Key
 		pg.Title = found.Priority.String() + " " + found.Page.Sentence
+		pg.Crumb = found.Page.Sentence
 	}
-	list := deedList{Label: "What became of it", Empty: "Nobody was paged for it yet."}
+	list := deedList{Label: "History", Empty: "Nobody was paged for it yet."}
 	if key != "" {
 		var events []Event
 		events, list.Fault = p.history(r.Context(), EventQuery{Since: p.opts.Now().Add(-problemHistory), Key: key})
-		list.Deeds = deeds(events)
+		list.Deeds = untitled(deeds(events))
 	}
 	if found == nil && len(list.Deeds) == 0 && list.Fault == "" {
-		return dashboards.Message(http.StatusNotFound, "No such problem", "Nothing here is called "+id+". It is over, and nobody was paged for it; or the link was cut short. The board has what is wrong now.")
+		return dashboards.Message(http.StatusNotFound, "No such problem", "Nothing here is called "+id+". It is resolved, and nobody was paged for it; or the link was cut short. The board has what is wrong now.")
 	}
-	pg.Sections = []dashboards.Section{{ID: "summary", Parts: []dashboards.Part{{ID: "problem-head", Template: "problem-head", Data: head}}}}
-	if found != nil {
-		pg.Sections = append(pg.Sections, dashboards.Section{ID: "problems", Label: "The problem", Hush: true, Parts: []dashboards.Part{{ID: "p-" + found.ID, Template: "problem", Data: *found}}})
+	pg.Up = &dashboards.Link{Path: "/board", Label: "Board"}
+	if found == nil {
+		pg.Sections = []dashboards.Section{{ID: "summary", Parts: []dashboards.Part{{ID: "problem-head", Template: "problem-over", Data: nil}}}}
+	} else {
+		back := 24 * time.Hour
+		if r.URL.Query().Get("behind") == "7d" {
+			back = 7 * 24 * time.Hour
+			pg.Live = ""
+		}
+		st := story{row: *found, Evidence: p.evidence(r.Context(), found.Root, back), Related: p.related(r.Context(), found.Root), Before: p.before(r.Context(), found.ProblemView)}
+		pg.Sections = []dashboards.Section{{ID: "problems", Label: "The problem", Hush: true, Parts: []dashboards.Part{{ID: "p-" + found.ID, Template: "story", Data: st}}}}
 	}
 	pg.Sections = append(pg.Sections, dashboards.Section{ID: "history", Hush: true, Parts: []dashboards.Part{{ID: "deeds", Template: "deeds", Data: list}}})
 	return pg
+}
+
+// story is all that is known of one problem.
+type story struct {
+	row
+	Evidence *evidence
+	Related  []related
+	Before   []deed
+}
+
+// Affected says whether users notice it.
+func (s story) Affected() bool { return s.Priority == alerting.P1 }
+
+// Labels are those of the root cause, sorted by name.
+func (s story) Labels() [][2]string {
+	var out [][2]string
+	for _, k := range slices.Sorted(maps.Keys(s.Root.Labels)) {
+		out = append(out, [2]string{k, s.Root.Labels[k]})
+	}
+	return out
+}
+
+// Description is what its author wrote beside the summary.
+func (s story) Description() string {
+	return cmp.Or(s.Root.Annotations["description"], s.Root.Annotations["message"])
+}
+
+// Sender is where the alarm comes from, when that is an address that people may follow.
+func (s story) Sender() string {
+	if u, err := url.Parse(s.Root.Generator); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
+		return s.Root.Generator
+	}
+	return ""
+}
+
+// maxBefore is how many incidents of the past are listed.
+const maxBefore = 5
+
+// before are pages of the same rule in the last month, the newest first, without this incident's own.
+func (p *Pages) before(ctx context.Context, v alerting.ProblemView) []deed {
+	events, _ := p.history(ctx, EventQuery{Since: p.opts.Now().Add(-problemHistory)}) // the history below says what failed
+	var out []Event
+	for _, e := range slices.Backward(events) {
+		if e.paged() && e.Rule() == v.Page.Rule && e.Key != v.Key && len(out) < maxBefore {
+			out = append(out, e)
+		}
+	}
+	return linked(deeds(out))
 }
 
 // explains says whether an alarm of this fingerprint is hidden behind the row.

@@ -31,6 +31,8 @@ type Options struct {
 	View     func() alerting.View                                          // for the problems of a runbook's rule
 	Deploys  func(ctx context.Context, begin, end time.Time) []charts.Mark // marks of charts, oldest first; nil: none
 
+	CanAct func(*http.Request) bool // whether who asks may acknowledge; nil: all may
+
 	Node     string
 	Version  string
 	Interval time.Duration    // between collections, for the windows of rates; 10 s when zero
@@ -66,13 +68,15 @@ func (p *Pages) Set() dashboards.Set {
 	return dashboards.Set{
 		Templates: templates,
 		Pages: map[string]func(*http.Request) dashboards.Page{
+			"/{$}": p.home, "/styleguide": p.styleguide, "/nodes/{node}": p.node, "/browse": p.browse, "/browse/{name}": p.family,
 			"/streams": p.streams, "/streams/history": p.overTime, "/wall": p.wall, "/capacity": p.capacity,
 			"/nodes": p.nodes, "/systems": p.systems, "/explore": p.explore,
 			"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook, "/docs/{$}": p.docs, "/docs/{page}": p.docs,
 		},
 		Live: map[string]func(*http.Request) dashboards.Page{
-			"streams": p.streams, "overtime": p.overTime, "explore": p.explore, "systems": p.systems, "nodes": p.nodes,
+			"streams": p.streams, "overtime": p.overTime, "explore": p.explore, "systems": p.systems, "nodes": p.nodes, "home": p.home, "node": p.node,
 		},
+		Files:   map[string]http.HandlerFunc{"/csv/{name}": p.csv},
 		Streams: map[string]dashboards.Stream{"wall": {Event: "wall", Every: wallEvery, Open: p.liveWall}},
 	}
 }

@@ -1,0 +1,220 @@
+package oncall
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards/charts"
+)
+
+// How evidence is drawn.
+const (
+	evidenceTime = 2 * time.Second // for all queries of one page
+	evidenceSpan = time.Hour       // at least, and the beginning of the alarm in it
+	maxSpan      = 7 * 24 * time.Hour
+	maxRelated   = 6
+)
+
+// evidence is the alarm's own figure: what was measured, what it is compared with, since when, and the day before.
+type evidence struct {
+	Expr    string
+	Hold    time.Duration
+	Chart   charts.Chart
+	Value   string // now
+	Words   string
+	Over    bool // the threshold is crossed now
+	Lacks   string
+	Explore string // address
+	Back    time.Duration
+}
+
+// unitOf guesses the unit of an expression by the names that it measures.
+func unitOf(expr string) charts.Unit {
+	switch {
+	case strings.Contains(expr, "ratio") || strings.Contains(expr, ") / ") && !strings.Contains(expr, "_per_"):
+		return charts.InPercent
+	case strings.Contains(expr, "bytes") && !strings.Contains(expr, "rate("):
+		return charts.InBytes
+	case strings.Contains(expr, "_seconds") && !strings.Contains(expr, "_total"):
+		return charts.InSeconds
+	}
+	return charts.InExact
+}
+
+// asked finds the expression of an alarm: that of its rule here, else the one that its sender links to.
+func (p *Pages) asked(a alerting.Alarm) (expr string, hold time.Duration) {
+	if p.opts.Expr != nil {
+		if e, hold, ok := p.opts.Expr(a.Rule(), a.Labels); ok {
+			return e, hold
+		}
+	}
+	if u, err := url.Parse(a.Generator); err == nil {
+		return u.Query().Get("g0.expr"), 0
+	}
+	return "", 0
+}
+
+// evidence measures what an alarm is about; nil where nobody knows its expression.
+func (p *Pages) evidence(ctx context.Context, a alerting.Alarm, back time.Duration) *evidence {
+	expr, hold := p.asked(a)
+	if expr == "" {
+		return nil
+	}
+	e := &evidence{Expr: expr, Hold: hold, Explore: "/explore?q=" + url.QueryEscape(expr), Back: back}
+	if p.opts.Range == nil || p.opts.Threshold == nil {
+		e.Lacks = "This node keeps no history to draw it from."
+		return e
+	}
+	now := p.opts.Now()
+	key := strings.Join([]string{"evidence", expr, a.Fingerprint(), back.String()}, "\xff")
+	span := min(max(evidenceSpan, 2*now.Sub(a.StartsAt)), maxSpan)
+	return p.answers.Get(ctx, key, now, charts.StepOf(span), evidenceTime, func(ctx context.Context) any {
+		p.measure(ctx, e, a, span, now)
+		return e
+	}).(*evidence)
+}
+
+func (p *Pages) measure(ctx context.Context, e *evidence, a alerting.Alarm, span time.Duration, now time.Time) {
+	measured, op, limit, ok := p.opts.Threshold(e.Expr)
+	if !ok {
+		measured = e.Expr
+	}
+	step := charts.StepOf(span)
+	end := now.Truncate(step)
+	all, err := p.opts.Range(ctx, measured, end.Add(-span), end, step)
+	if err != nil {
+		e.Lacks = "Not drawn: " + err.Error() + "."
+		return
+	}
+	mine := ofAlarm(all, a)
+	unit := unitOf(measured)
+	pl := charts.Plan{ID: "evidence-chart", Unit: unit, From: end.Add(-span), To: end, Step: step, Marks: p.Deploys(ctx, end.Add(-span), end), Onset: a.StartsAt, Still: true}
+	if ok {
+		pl.Limit, pl.LimitName = limit, "threshold "+unit.Say(limit)
+	}
+	before := math.NaN()
+	if earlier, err := p.opts.Range(ctx, measured, end.Add(-span-e.Back), end.Add(-e.Back), step); err == nil {
+		if one := ofAlarm(earlier, a); len(one) > 0 {
+			for _, pt := range one[0].Points {
+				pl.Behind = append(pl.Behind, query.Point{T: pt.T.Add(e.Back), V: pt.V})
+			}
+			pl.BehindIs = map[time.Duration]string{24 * time.Hour: "yesterday, same time", 7 * 24 * time.Hour: "a week before"}[e.Back]
+			before = query.Last(one[0])
+		}
+	}
+	e.Chart = charts.Draw(pl, mine, seriesWords)
+	if len(e.Chart.Lines) == 0 {
+		e.Lacks = "Nothing was measured in the last " + words.Duration(span) + ": the series are gone, or live at another node."
+		return
+	}
+	value := e.Chart.Lines[0].Last()
+	e.Value = unit.Say(value)
+	if ok {
+		e.Over = crossed(value, op, limit)
+		e.Words = fmt.Sprintf("The alarm fires %s %s", map[string]string{">": "above", ">=": "from", "<": "below", "<=": "up to", "==": "at", "!=": "at all but"}[op], unit.Say(limit))
+		if e.Hold > 0 {
+			e.Words += " for " + words.Duration(e.Hold)
+		}
+		e.Words += "."
+	}
+	if !math.IsNaN(before) && pl.BehindIs != "" {
+		e.Words += " " + strings.ToUpper(pl.BehindIs[:1]) + pl.BehindIs[1:] + ": " + unit.Say(before) + "."
+	}
+}
+
+func crossed(v float64, op string, limit float64) bool {
+	return map[string]bool{">": v > limit, ">=": v >= limit, "<": v < limit, "<=": v <= limit, "==": v == limit, "!=": v != limit}[op]
+}
+
+// ofAlarm are the series that the alarm is about: those whose labels it has.
+func ofAlarm(all []query.Series, a alerting.Alarm) []query.Series {
+	var out []query.Series
+	for _, s := range all {
+		fits := true
+		for k, v := range s.Labels {
+			if w, ok := a.Labels[k]; ok && k != "__name__" && w != v {
+				fits = false
+			}
+		}
+		if fits {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// seriesWords name a line by its labels' values.
+func seriesWords(s query.Series) string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(s.Labels)) {
+		if k != "__name__" {
+			out = append(out, s.Labels[k])
+		}
+	}
+	return cmp.Or(strings.Join(out, " "), s.Labels["__name__"], "value")
+}
+
+// related is a figure of the problem's subject, beside its own.
+type related struct {
+	Name, Value, Link string
+	Line              charts.Spark
+}
+
+// aboutSubject are what is looked at of a subject of a kind; NODE and CLUSTER stand for its name.
+var aboutSubject = []struct{ label, name, promql string }{
+	{"node", "Processor in use", `1 - sum(rate(host_cpu_seconds_total{mode="idle",node="NODE"}[2m])) / sum(rate(host_cpu_seconds_total{node="NODE"}[2m]))`},
+	{"node", "Memory left, bytes", `min(host_memory_available_bytes{node="NODE"})`},
+	{"node", "Fullest disk, ratio", `max(1 - host_filesystem_available_bytes{node="NODE"} / host_filesystem_size_bytes{node="NODE"})`},
+	{"node", "Load", `max(host_load1{node="NODE"})`},
+	{"cluster", "Messages ready", `sum(rabbitmq_queue_messages_ready{cluster="NODE"})`},
+	{"cluster", "Riak requests per second", `sum(rate(riak_node_ops_total{cluster="NODE"}[2m]))`},
+	{"stack", "Open streams", `sum(navcloud_streams_open{stack="NODE"})`},
+}
+
+// subjectOf finds the labels of a subject, in the entity's own words too.
+func subjectOf(a alerting.Alarm) map[string]string {
+	out := map[string]string{"node": a.Labels["node"], "cluster": a.Labels["cluster"], "stack": a.Labels["stack"]}
+	if kind, name, ok := strings.Cut(a.Labels[alerting.LabelEntity], ":"); ok && (kind == "node" || kind == "cluster" || kind == "host") {
+		out[strings.Replace(kind, "host", "node", 1)] = name
+	}
+	return out
+}
+
+// related asks for figures of the subject.
+func (p *Pages) related(ctx context.Context, a alerting.Alarm) []related {
+	if p.opts.Range == nil {
+		return nil
+	}
+	now, subject := p.opts.Now(), subjectOf(a)
+	key := "related\xff" + subject["node"] + "\xff" + subject["cluster"] + "\xff" + subject["stack"]
+	return p.answers.Get(ctx, key, now, 15*time.Second, evidenceTime, func(ctx context.Context) any {
+		var out []related
+		step := charts.StepOf(evidenceSpan)
+		end := now.Truncate(step)
+		for _, q := range aboutSubject {
+			name := subject[q.label]
+			if name == "" || len(out) == maxRelated {
+				continue
+			}
+			promql := strings.ReplaceAll(q.promql, `"NODE"`, fmt.Sprintf("%q", name))
+			s, err := p.opts.Range(ctx, promql, end.Add(-evidenceSpan), end, step)
+			if err != nil || len(s) == 0 || len(s[0].Points) == 0 {
+				continue
+			}
+			say := unitOf(q.name + q.promql).Say
+			label, _, _ := strings.Cut(q.name, ",")
+			out = append(out, related{label, say(query.Last(s[0])), "/explore?q=" + url.QueryEscape(promql), charts.DrawSpark(s[0].Points, end, step, say)})
+		}
+		return out
+	}).([]related)
+}

@@ -1,0 +1,137 @@
+package views
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/capacity"
+	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards"
+	"github.com/navcloud/binnacle/dashboards/charts"
+)
+
+// nodeSpan is how far back the figures of one node are drawn.
+const nodeSpan = 6 * time.Hour
+
+// nodeFigures are the figures of one node; NODE stands for its name. What has no series is left out.
+var nodeFigures = []struct {
+	title, promql string
+	unit          charts.Unit
+}{
+	{"Processor in use, by mode", `sum by (mode) (rate(host_cpu_seconds_total{node="NODE",mode!="idle"}[%s])) / scalar(sum(rate(host_cpu_seconds_total{node="NODE"}[%s])))`, charts.InPercent},
+	{"Memory left", `host_memory_available_bytes{node="NODE"}`, charts.InBytes},
+	{"Disks in use", `max by (mountpoint) (1 - host_filesystem_available_bytes{node="NODE"} / host_filesystem_size_bytes{node="NODE"})`, charts.InPercent},
+	{"Load", `host_load1{node="NODE"}`, charts.InExact},
+	{"Network, bytes per second", `sum by (direction) (rate(host_network_bytes_total{node="NODE"}[%s]))`, charts.InBytes},
+	{"Open streams", `sum(navcloud_streams_open{node="NODE"})`, charts.InNumber},
+}
+
+type nodePage struct {
+	health.Node
+	Found    bool
+	Problems []alerting.ProblemView
+	Pools    []capacity.Answer
+	Charts   []charts.Chart
+	Fault    string
+}
+
+// Says is the sentence that the page begins with.
+func (n nodePage) Says() string {
+	if len(n.Problems) > 0 {
+		return n.Name() + ": " + words.Plural(len(n.Problems), "problem")
+	}
+	return n.Name() + " is " + n.Word()
+}
+
+// Name is the node's.
+func (n nodePage) Name() string { return n.Node.Node }
+
+// node is all that is known of one node.
+func (p *Pages) node(r *http.Request) dashboards.Page {
+	name := r.PathValue("node")
+	if name == "" {
+		name = r.URL.Query().Get("node")
+	}
+	pg := dashboards.Page{
+		Name: "nodes", Title: name, Live: dashboards.LivePath("node", url.Values{"node": {name}}), Forms: true, Charts: true,
+		Up: &dashboards.Link{Path: "/nodes", Label: "Nodes"},
+	}
+	if p.opts.Query == nil || p.opts.Range == nil {
+		return dashboards.NoStore(pg)
+	}
+	now := p.opts.Now()
+	nodes, err := health.Fleet(r.Context(), p.opts.Query, now)
+	n := nodePage{Node: health.Node{Node: name, Streams: -1}}
+	if err != nil {
+		n.Fault = "The store did not answer all that was asked: " + err.Error() + "."
+	}
+	if i := slices.IndexFunc(nodes, func(o health.Node) bool { return o.Node == name }); i >= 0 {
+		n.Node, n.Found = nodes[i], true
+	}
+	if p.opts.View != nil {
+		n.Problems = problemsOf(p.opts.View(), name)
+	}
+	if p.opts.Capacity != nil {
+		for _, a := range p.opts.Capacity().Answers {
+			if a.Labels["node"] == name {
+				n.Pools = append(n.Pools, a)
+			}
+		}
+	}
+	n.Charts = p.nodeCharts(r.Context(), name, now)
+	if !n.Found && len(n.Charts) == 0 && len(n.Problems) == 0 && n.Fault == "" {
+		return dashboards.Message(http.StatusNotFound, "No such node", "No agent called "+name+" has told this store of itself in the last hour.")
+	}
+	pg.Sections = []dashboards.Section{
+		{ID: "summary", Parts: []dashboards.Part{{ID: "node-summary", Template: "node-summary", Data: n}}},
+		{ID: "charts", Label: "Figures", Hush: true},
+	}
+	for _, c := range n.Charts {
+		pg.Sections[1].Parts = append(pg.Sections[1].Parts, dashboards.Part{ID: c.ID, Template: "chart", Data: c})
+	}
+	return pg
+}
+
+// problemsOf are the problems of a node: its own, and those that explain an alarm of it.
+func problemsOf(v alerting.View, node string) []alerting.ProblemView {
+	is := func(a alerting.Alarm) bool {
+		_, name, _ := strings.Cut(a.Labels[alerting.LabelEntity], ":")
+		return a.Labels["node"] == node || name == node
+	}
+	var out []alerting.ProblemView
+	for _, pv := range v.Problems {
+		if is(pv.Root) || slices.ContainsFunc(pv.Explained, func(e alerting.ExplainedAlarm) bool { return is(e.Alarm) }) {
+			out = append(out, pv)
+		}
+	}
+	return out
+}
+
+func (p *Pages) nodeCharts(ctx context.Context, name string, now time.Time) []charts.Chart {
+	span := keptSpan(p.status(), nodeSpan, now)
+	step := charts.StepOf(span)
+	end := now.Truncate(step)
+	window := short60(max(time.Minute, 4*p.opts.Interval, step))
+	return p.answers.Get(ctx, "node\xff"+name+"\xff"+end.String(), now, step, queryTime, func(ctx context.Context) any {
+		var out []charts.Chart
+		marks := p.deploys(ctx, end.Add(-span), end)
+		for i, f := range nodeFigures {
+			promql := strings.ReplaceAll(strings.ReplaceAll(f.promql, `"NODE"`, fmt.Sprintf("%q", name)), "%s", window)
+			s, err := p.opts.Range(ctx, promql, end.Add(-span), end, step)
+			if err != nil || len(s) == 0 {
+				continue // the head says what the store did not answer
+			}
+			pl := charts.Plan{ID: fmt.Sprintf("node-%d", i), Title: f.title, Unit: f.unit, From: end.Add(-span), To: end, Step: step, Marks: marks}
+			out = append(out, charts.Draw(pl, s, func(s query.Series) string { return labelWords(s.Labels, "node") }))
+		}
+		return out
+	}).([]charts.Chart)
+}
