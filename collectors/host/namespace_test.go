@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -249,9 +250,12 @@ func TestADiskThatHangsHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		p := newProber("/")
+		var mu sync.Mutex
 		asked := map[string]int{}
 		p.ask = func(d volume) (usage, error) {
+			mu.Lock()
 			asked[d.mounts[0].dev]++
+			mu.Unlock()
 			if d.mounts[0].dev == "1:1" {
 				<-release
 			}

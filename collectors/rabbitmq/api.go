@@ -236,8 +236,7 @@ func (r *collector) askConnections(ctx context.Context) (func(), error) {
 				byState[*c.State.at]++
 			}
 		}
-		r.seen.noStates = mine > 0 && stateless == mine || len(all) == 0 && r.seen.plugin["rabbitmq_connections"] > 0
-		r.seen.connections = byState
+		r.seen.connections, r.seen.listed, r.seen.stateless = byState, len(all), mine > 0 && stateless == mine
 	}, nil
 }
 

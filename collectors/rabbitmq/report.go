@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,11 +94,23 @@ func (r *collector) Hidden() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []string
-	if r.seen.noStates {
+	if r.seen.noStates() {
 		out = append(out, "which connections are blocked or in flow: the broker keeps no statistics (management_agent.disable_metrics_collector)")
 	}
 	if r.seen.totalQueues > manyQueue || r.seen.queueStates.tooMany {
 		out = append(out, fmt.Sprintf("which queues are down or without a majority: there are more than %d, and the list costs the broker too much", manyQueue))
+	}
+	var missing []string
+	if r.checks.metrics.OK() {
+		for name := range pluginFamilies {
+			if _, ok := r.seen.plugin[name]; !ok {
+				missing = append(missing, name)
+			}
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		out = append(out, fmt.Sprintf("what version %s does not tell: %s", cmp.Or(r.seen.version, "unknown"), strings.Join(missing, ", ")))
 	}
 	return out
 }
@@ -186,7 +199,7 @@ func (r *collector) reportCluster(out output, now time.Time) {
 	if r.checks.overview.Current(now) && s.overview.Lag.at != nil {
 		out.add(descLag, *s.overview.Lag.at)
 	}
-	if r.checks.connections.Current(now) && !s.noStates {
+	if r.checks.connections.Current(now) && !s.noStates() {
 		for state, n := range s.connections {
 			out.add(descConnState, float64(n), "state", state)
 		}

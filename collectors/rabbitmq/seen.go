@@ -41,7 +41,8 @@ type brokerSeen struct {
 	mirrorCritical bool
 	vhostsDown     []string
 	connections    map[string]int // of this node, by state
-	noStates       bool           // the broker keeps no statistics: connections say nothing
+	listed         int            // connections of the cluster in the list
+	stateless      bool           // those of this node have no state
 	queues         queuesSeen
 	queueStates    queueStateCounts
 	exchanges      []exchangeSeen
@@ -163,6 +164,12 @@ func (s *brokerSeen) sees(peer string) bool {
 		}
 	}
 	return false
+}
+
+// noStates reports whether the broker keeps no statistics, so that connections say nothing: they have no state, or the list
+// is empty though the node has some.
+func (s *brokerSeen) noStates() bool {
+	return s.stateless || s.listed == 0 && s.connections != nil && s.plugin["rabbitmq_connections"] > 0
 }
 
 // clusterSilent is how long the node has let a request wait that all of its cluster has to answer.

@@ -5,10 +5,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/tools/txtar"
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/secret"
@@ -19,12 +23,16 @@ import (
 // guarded is a prometheus plugin that wants a login (prometheus.authentication.enabled), beside an API that does so too.
 type guarded struct {
 	user, password string
-	seen           map[string][]bool // whether requests of a path carried a login
+
+	mu   sync.Mutex
+	seen map[string][]bool // whether requests of a path carried a login
 }
 
 func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	user, password, ok := r.BasicAuth()
+	g.mu.Lock()
 	g.seen[r.URL.Path] = append(g.seen[r.URL.Path], ok)
+	g.mu.Unlock()
 	status, body := http.StatusUnauthorized, `{"error":"not_authorized","reason":"Login failed"}`
 	if user == g.user && password == g.password {
 		status, body = http.StatusOK, `{"status":"ok"}`
@@ -105,5 +113,20 @@ func TestAnswersOfAnotherKindAreErrorsAndOddFieldsAreAbsent(t *testing.T) {
 	}
 	if err := r.decode(strings.NewReader(`[{"node":"x"}]`), &o); err == nil {
 		t.Error("a list is taken for an object")
+	}
+}
+
+func TestWhatAVersionDoesNotTellIsSaid(t *testing.T) {
+	text, err := os.ReadFile("testdata/rabbitmq-four.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, env := fixture.New(t, Spec, t.TempDir(), txtar.Parse(text))
+	if _, err := fixture.CollectOnce(Spec, c, env); err != nil {
+		t.Fatal(err)
+	}
+	hidden := strings.Join(c.(collectors.Hider).Hidden(), "\n")
+	if !strings.Contains(hidden, "version 4.0.2") || !strings.Contains(hidden, "rabbitmq_raft_term_total") || strings.Contains(hidden, "rabbitmq_connections,") {
+		t.Errorf("hidden: %s", hidden)
 	}
 }
