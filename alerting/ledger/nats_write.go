@@ -15,22 +15,20 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// Headers of a batch.
+// Bounds of a batch.
 // Source: NATS architecture decision record 50, "JetStream batch publishing", read November 2026.
 const (
-	headBatch  = "Nats-Batch-Id"
-	headSeq    = "Nats-Batch-Sequence"
-	headCommit = "Nats-Batch-Commit"
 	maxBatch   = 900 // messages; the server takes 1000
 	perMessage = 500 // events
 )
 
 // wrongSequence is the server's word for a message that is not the newest any more.
-const wrongSequence = 10071
+const wrongSequence jetstream.ErrorCode = 10071
 
 // leaseMsg is the lease, to be stored if its newest message has the sequence seq (0: there is none).
 func (s *shared) leaseMsg(b leaseBody, seq uint64) *nats.Msg {
@@ -53,39 +51,16 @@ func (s *shared) msg(subject string, data []byte, ttl time.Duration, expect *uin
 
 // publish stores all of msgs or none, and returns the sequence of the last one; the others are right before it. s.mu is held.
 func (s *shared) publish(ctx context.Context, msgs []*nats.Msg) (uint64, error) {
-	id := nats.NewInbox()
-	for n, m := range msgs {
-		m.Header.Set(headBatch, id[len(id)-22:])
-		m.Header.Set(headSeq, strconv.Itoa(n+1))
-		if n < len(msgs)-1 {
-			if err := s.nc.PublishMsg(m); err != nil {
-				return 0, fmt.Errorf("ledger: write: %w", err)
-			}
-		}
-	}
-	last := msgs[len(msgs)-1]
-	last.Header.Set(headCommit, "1")
-	resp, err := s.nc.RequestMsgWithContext(ctx, last)
-	if err != nil {
-		return 0, fmt.Errorf("ledger: write: %w", err)
-	}
-	var ack struct {
-		Seq   uint64
-		Error *struct {
-			Code        int    `json:"err_code"`
-			Description string `json:"description"`
-		}
-	}
-	if err := json.Unmarshal(resp.Data, &ack); err != nil {
-		return 0, fmt.Errorf("ledger: write: %w", err)
-	}
+	// No message but the last is waited for: each would cost a page a round trip, and the commit tells of them all.
+	ack, err := jetstreamext.PublishMsgBatch(ctx, s.js, msgs, jetstreamext.BatchFlowControl{})
+	var api *jetstream.APIError
 	switch {
-	case ack.Error == nil:
-		return ack.Seq, nil
-	case ack.Error.Code == wrongSequence:
-		return 0, fmt.Errorf("%w: %s", ErrConflict, ack.Error.Description)
+	case errors.As(err, &api) && api.ErrorCode == wrongSequence:
+		return 0, fmt.Errorf("%w: %s", ErrConflict, api.Description)
+	case err != nil:
+		return 0, fmt.Errorf("ledger: write: %w", err)
 	}
-	return 0, fmt.Errorf("ledger: write: %s (%d)", ack.Error.Description, ack.Error.Code)
+	return ack.Sequence, nil
 }
 
 // Write implements Ledger. A batch of more than maxBatch entries is written in parts. The zero Lease, of a router that

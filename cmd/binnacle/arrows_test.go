@@ -96,6 +96,7 @@ var edges = map[string][]string{
 	"github.com/shirou/gopsutil/":         {"collectors/host/*"},
 	"github.com/aws/":                     {"agent/sinks/cloudwatch*", "agent/sinks/sinkstest/cloudwatch*", "agent/inventory/*", "alerting/intake/*"},
 	"github.com/PagerDuty/go-pagerduty":   {"alerting/pagers/pagerduty/*"},
+	"github.com/synadia-io/":              {"alerting/ledger/*"},
 	"github.com/nats-io/":                 {"alerting/ledger/*"},
 	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
 	"github.com/prometheus/alertmanager/": {"alerting/silence*", "alerting/people/*", "alerting/intake/*"},
