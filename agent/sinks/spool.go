@@ -86,8 +86,10 @@ func OpenSpool(dir string, o SpoolOptions, damaged func(damage.Report)) (*Spool,
 			damaged(damage.Report{Store: "spool " + filepath.Base(dir), What: what, Aside: to, Kept: kept, Lost: lost, At: time.Now()})
 		}
 	}
-	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
-		tell(dir, "a file is where its folder was", 0, 0)
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if info, err := os.Stat(d); err == nil && !info.IsDir() {
+			tell(d, "a file is where its folder was", 0, 0)
+		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)

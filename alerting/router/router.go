@@ -23,10 +23,11 @@ type Router struct {
 	found  diagnosis.Result // in the last step
 
 	now      time.Time
-	wake     time.Time // when it wants to be asked, as the last step said
-	restored bool      // something of an earlier life was learnt since the last step
-	listens  bool      // there was an earlier life
-	serial   uint64    // of problems
+	ahead    time.Duration // of the clock, which was set back so far
+	wake     time.Time     // when it wants to be asked, as the last step said
+	restored bool          // something of an earlier life was learnt since the last step
+	listens  bool          // there was an earlier life
+	serial   uint64        // of problems
 }
 
 // New makes a router. The settings must be valid.
@@ -41,9 +42,10 @@ func New(s alerting.Settings) *Router {
 const idle = 30 * time.Second
 
 // Step takes what happened and decides what to do now. next is when it wants to be asked again at the
-// latest; zero: when there is an input. Inputs may be repeated. Time must not run backwards.
+// latest; zero: when there is an input. Inputs may be repeated. Time may run backwards; waits go on by what passes.
 func (r *Router) Step(now time.Time, in []alerting.Input) (out []alerting.Action, next time.Time) {
 	asked := r.wake
+	now = r.steady(now)
 	r.now = now
 	news := r.restored || asked.IsZero() || !now.Before(asked)
 	if r.restored {
@@ -56,7 +58,7 @@ func (r *Router) Step(now time.Time, in []alerting.Input) (out []alerting.Action
 		news = r.take(i) || news
 	}
 	if !news { // and what time alone does was not to come before asked
-		return nil, asked
+		return nil, r.given(asked)
 	}
 	facts, groups, aged := r.memory.facts(now, r.desk.Told())
 	r.found = diagnosis.Diagnose(diagnosis.Input{
@@ -75,7 +77,7 @@ func (r *Router) Step(now time.Time, in []alerting.Input) (out []alerting.Action
 	if len(r.memory.alarms) > 0 || r.desk.Busy() {
 		r.wakeAt(now.Add(idle))
 	}
-	return out, r.wake
+	return out, r.given(r.wake)
 }
 
 // wakeAt asks to be asked again at t.
@@ -89,6 +91,7 @@ func (r *Router) wakeAt(t time.Time) {
 func (r *Router) take(i alerting.Input) (news bool) {
 	switch i := i.(type) {
 	case alerting.Firing:
+		i.Alarm.EndsAt = r.until(i.Alarm.EndsAt)
 		news, began := r.memory.fire(r.now, i.Alarm, i.Sender)
 		if began {
 			r.desk.Began(r.now)
