@@ -186,16 +186,14 @@ func rank(r *alerting.Reading) int {
 	case "down", "partition", "quorum", "network", "saturation":
 	case "change", "config":
 		n -= 1
-	case "errors", "liveness":
-		n += 3
-	case "latency":
-		n += 5
+	case "errors", "liveness", "latency": // more often follow than bring about, also what stands below them
+		n += 35
 	case "symptom":
-		n += 40
+		n += 60
 	case "hygiene":
 		n += 90
 	default:
-		n += 2
+		n += 20
 	}
 	if r.Layer.Value == "monitoring" || r.Layer.Value == "job" {
 		n += 60
