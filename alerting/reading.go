@@ -46,6 +46,8 @@ type Reading struct {
 	Impact Answer // users, data, quorum, none
 
 	Identity  string        // of the labels that stay while it fires, without replicas, severities and burn-rate windows
+	Names     []string      // of all that it can share with another alarm about the same thing: its identity, and owners no wider than a host
+	Place     string        // its rule, severity and where it is: what alarms of one rule in one place have in common
 	Rule      string        // the rule it is about: Grafana's DatasourceNoData is about another one
 	Title     string        // for people where the alarm has neither name nor summary
 	Wait      time.Duration // how long the condition held before the alarm fired, where a public pack says so; else 0
@@ -58,6 +60,16 @@ type Reading struct {
 
 // Users says that users are harmed, as far as is read.
 func (r *Reading) Users() bool { return r.Impact.Value == "users" }
+
+// Owner is the name of the nearest owner of a kind; empty: there is none.
+func (r *Reading) Owner(kind string) string {
+	for _, o := range r.Owners {
+		if o.Kind == kind {
+			return o.Name
+		}
+	}
+	return ""
+}
 
 // Says is how an alarm was read, for people, in one line.
 func (r *Reading) Says() string {

@@ -16,37 +16,47 @@ type folded struct {
 func fold(in Input, s *standing, verdicts []*alerting.Verdict) folded {
 	out := folded{root: map[string]*alerting.Verdict{}}
 	var list []*Alone
-	by := map[string]*alerting.Verdict{}
+	var whose []*alerting.Verdict
 	w := &weighed{ephemeral: in.Settings.Wait.Ephemeral}
 	for _, v := range verdicts {
-		if _, harm := harmIn(v.Fact); v.Known || v.Reading == nil || len(v.Entity.Parents) > 0 && !v.Foreign() || v.Always() || harm || v.Labels[alerting.LabelImpact] != "" {
+		if !folds(v) {
 			continue
 		}
 		w.weigh(in, s, v)
-		v.Steadfast = steadfast(v.Fact, w.impact)
-		v.Symptom = symptom(v.Fact, w.impact)
+		v.Steadfast, v.Symptom = steadfast(v.Fact, w.impact), symptom(v.Fact, w.impact)
 		p, _ := w.priority(in.Settings)
 		list = append(list, &Alone{Fact: v.Fact, Reading: v.Reading, Priority: p, Told: v.Past.Page, Joined: v.Joined})
-		by[v.ID] = v
+		whose = append(whose, v)
 	}
 	if len(list) == 0 {
 		return out
 	}
-	joined, next := Together(in.Now, in.Settings.Resolve.AfterCause, list, in.Passed)
-	out.next = next
+	out.next = Together(in.Now, in.Settings.Resolve.AfterCause, list, in.Passed)
 	groups := map[string][]*Alone{}
-	for _, a := range list {
-		j := joined[a.Fact.ID]
-		if v := by[a.Fact.ID]; v.Joined != j {
+	at := make(map[*Alone]*alerting.Verdict, len(list))
+	for n, a := range list {
+		v := whose[n]
+		if v.Joined != a.Joined {
 			f := *v.Fact
-			f.Joined, v.Fact = j, &f
+			f.Joined, v.Fact = a.Joined, &f
 		}
-		groups[j.With] = append(groups[j.With], a)
+		groups[a.Joined.With] = append(groups[a.Joined.With], a)
+		at[a] = v
 	}
 	for id, g := range groups {
-		out.root[id] = by[Root(g).Fact.ID]
+		out.root[id] = at[Root(g)]
 	}
 	return out
+}
+
+// folds says that an alarm may be told with others that no declared edge ties it to: the graph does not know its subject, and its
+// rule does not say that it stands for itself.
+func folds(v *alerting.Verdict) bool {
+	if v.Known || v.Reading == nil || len(v.Entity.Parents) > 0 && !v.Foreign() || v.Always() || v.Labels[alerting.LabelImpact] != "" {
+		return false
+	}
+	_, harm := harmIn(v.Fact)
+	return !harm
 }
 
 // of is what explains an alarm that is told together with others, or a group alarm of such: the root of its group.

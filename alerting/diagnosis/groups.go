@@ -25,17 +25,18 @@ type common struct {
 
 // gatherer finds what many alarms have in common.
 type gatherer struct {
-	in     Input
-	s      *standing
-	before map[string]*alerting.Fact // group alarms of the step before
-	groups map[string]*common
+	in      Input
+	s       *standing
+	before  map[string]*alerting.Fact // group alarms of the step before
+	groups  map[string]*common
+	unknown map[stranger]*common // of groups, those on unknown subjects
 }
 
 // groupAlarms makes one alarm of many where they stand on at least the common-mode share of a zone's machines or of a
 // whole's nodes, or where more nodes are down than the whole can spare. It returns the group alarms in the order of
 // their names, with those that ended and may still explain.
 func groupAlarms(in Input, s *standing, verdicts []*alerting.Verdict) []*alerting.Verdict {
-	g := &gatherer{in: in, s: s, before: map[string]*alerting.Fact{}, groups: map[string]*common{}}
+	g := &gatherer{in: in, s: s, before: map[string]*alerting.Fact{}, groups: map[string]*common{}, unknown: map[stranger]*common{}}
 	for _, f := range in.Groups {
 		g.before[f.ID] = f
 	}
@@ -132,17 +133,26 @@ const (
 func (g *gatherer) strangers(v *alerting.Verdict) *common {
 	owner := cmp.Or(v.Labels[alerting.LabelCluster], v.Labels[alerting.LabelService], v.Labels["job"])
 	if v.Reading != nil {
-		owner = cmp.Or(ownerOf(v.Reading, "namespace"), v.Labels[alerting.LabelCluster], ownerOf(v.Reading, "service"), ownerOf(v.Reading, "job"), owner)
+		owner = cmp.Or(v.Reading.Owner("namespace"), v.Labels[alerting.LabelCluster], v.Reading.Owner("service"), v.Reading.Owner("job"), owner)
 	}
-	key := "common//" + owner + "/" + v.Rule() + "/" + v.Joined.With
-	return g.group(key, func() *common {
+	key := stranger{owner, v.Rule(), v.Joined.With}
+	if c := g.unknown[key]; c != nil {
+		return c
+	}
+	name := "common//" + owner + "/" + v.Rule() + "/" + v.Joined.With
+	c := g.group(name, func() *common {
 		c := &common{target: topology.Entity{ID: cmp.Or(owner, v.Rule())}, need: alike}
-		if was := g.before[key]; was != nil && was.Firing() {
+		if was := g.before[name]; was != nil && was.Firing() {
 			c.need = 1
 		}
 		return c
 	})
+	g.unknown[key] = c
+	return c
 }
+
+// stranger is what alarms on unknown subjects have in common.
+type stranger struct{ owner, rule, with string }
 
 // whose is what an alarm is about, as far as can be told: an exporter's address is that of all that it speaks of.
 func whose(v *alerting.Verdict) string {

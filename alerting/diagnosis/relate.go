@@ -38,36 +38,10 @@ func sortedGroups(groups map[string]*group) []string {
 
 // find adds a member to the index.
 func (t *together) find(m *Alone, g *group) {
-	for _, name := range names(m.Reading) {
+	for _, name := range m.Reading.Names {
 		t.owners[name] = append(t.owners[name], member{m, g})
 	}
-	t.rules[place(m)] = append(t.rules[place(m)], member{m, g})
-}
-
-// names are what an alarm can share with another one that is about the same thing: its identity, and owners no wider than a host.
-func names(r *alerting.Reading) []string {
-	out := []string{"identity:" + r.Identity}
-	for _, o := range r.Owners {
-		if o.Trust >= alerting.Certain && slices.Contains(narrow, o.Kind) {
-			out = append(out, o.ID())
-		}
-	}
-	if id := r.Subject.ID(); id != "" && !slices.Contains(narrow, r.Subject.Kind) && !slices.Contains(wide, r.Subject.Kind) {
-		out = append(out, id)
-	}
-	return out
-}
-
-// narrow are the kinds of owners that two alarms of one fault share; wide ones hold too much.
-var (
-	narrow = []string{"container", "pod", "device", "volume", "target", "database", "queue", "workload", "node"}
-	wide   = []string{"cluster", "namespace", "region", "zone"}
-)
-
-// place is the rule of an alarm and where it is: what alarms of one rule in one place have in common.
-func place(a *Alone) string {
-	r := a.Reading
-	return strings.Join([]string{a.Fact.Rule(), r.Severity.Value, r.Scope, ownerOf(r, "namespace"), ownerOf(r, "site"), ownerOf(r, "zone"), ownerOf(r, "region")}, "\x00")
+	t.rules[m.Reading.Place] = append(t.rules[m.Reading.Place], member{m, g})
 }
 
 // join finds the group of an alarm that has none.
@@ -106,7 +80,7 @@ func (t *together) relations(a *Alone) map[*group]alerting.Joined {
 	if a.Priority == alerting.P5 || a.Fact.Silence != "" {
 		return out
 	}
-	for _, name := range names(a.Reading) {
+	for _, name := range a.Reading.Names {
 		for _, m := range t.owners[name] {
 			if _, have := out[m.of]; have || !t.open(a, m.of) || m.Alone == a || !m.Fact.Firing() && t.now.Sub(m.Fact.Ended) > t.after {
 				continue
@@ -116,7 +90,7 @@ func (t *together) relations(a *Alone) map[*group]alerting.Joined {
 			}
 		}
 	}
-	for _, m := range t.rules[place(a)] {
+	for _, m := range t.rules[a.Reading.Place] {
 		if _, have := out[m.of]; !have && m.Alone != a && t.open(a, m.of) && m.Fact.Firing() && !m.comesAndGoes() && inTime(a, m.of) && !graver(a, m.of) {
 			out[m.of] = alerting.Joined{Trust: alerting.Certain, Why: "one rule, one place", Leads: m.Joined.Leads}
 		}
@@ -243,18 +217,9 @@ func edge(a, m *Alone, g *group, shared string) (string, bool) {
 	return why, !a.wakes() && a.Reading.Follows && m.Reading.Rank <= a.Reading.Rank
 }
 
-func ownerOf(r *alerting.Reading, kind string) string {
-	for _, o := range r.Owners {
-		if o.Kind == kind {
-			return o.Name
-		}
-	}
-	return ""
-}
-
 // differ says that both name an owner of a kind, and not the same.
 func differ(a, b *alerting.Reading, kind string) bool {
-	x, y := ownerOf(a, kind), ownerOf(b, kind)
+	x, y := a.Owner(kind), b.Owner(kind)
 	return x != "" && y != "" && x != y
 }
 
@@ -321,7 +286,7 @@ func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 	if apart {
 		j.Leads = false
 	}
-	if !apart && x.Scope != "" && x.Scope == y.Scope && (x.Rank != y.Rank || x.Users() && y.Users()) && x.Kind.Trust >= alerting.Catalogue && y.Kind.Trust >= alerting.Catalogue {
+	if !apart && x.Scope != "" && x.Scope == y.Scope && (x.Rank != y.Rank || x.Users() && y.Users() || x.Effect() && y.Effect()) && x.Kind.Trust >= alerting.Catalogue && y.Kind.Trust >= alerting.Catalogue {
 		j.Trust, j.Why, j.Leads = alerting.Catalogue, j.Why+", in "+x.Scope, j.Leads || y.Rank < x.Rank
 	}
 	return j, true

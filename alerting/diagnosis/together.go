@@ -44,8 +44,8 @@ type group struct {
 // Together finds which of the alarms that no graph knows are told together, in which group each is from now on. Three things
 // bring two together: a label edge (both name one pod, host, address or database), one rule in one place, or a guess: both
 // may be parts of one disturbance, because they began within minutes of each other in one place and by what they read one can
-// follow from the other. after is how long the end of a cause explains; list must be in a fixed order.
-func Together(now time.Time, after time.Duration, list []*Alone, passed []alerting.Passed) (out map[string]alerting.Joined, next time.Time) {
+// follow from the other. It sets Joined of each. after is how long the end of a cause explains; list must be in a fixed order.
+func Together(now time.Time, after time.Duration, list []*Alone, passed []alerting.Passed) (next time.Time) {
 	t := &together{now: now, after: after, groups: map[string]*group{}, owners: map[string][]member{}, rules: map[string][]member{}, lately: map[string][]alerting.Passed{}}
 	for _, p := range passed {
 		t.lately[p.Rule] = append(t.lately[p.Rule], p)
@@ -80,14 +80,12 @@ func Together(now time.Time, after time.Duration, list []*Alone, passed []alerti
 	if len(fresh) > 0 {
 		t.absorb()
 	}
-	out = make(map[string]alerting.Joined, len(list))
 	for _, a := range list {
 		a.Joined.Rolled = t.rolled(a)
 		a.Joined.Told = t.group(a.Joined.With).told
-		out[a.Fact.ID] = a.Joined
 		t.due(a)
 	}
-	return out, t.wake.at
+	return t.wake.at
 }
 
 // due notes when time alone changes what an alarm is told with.

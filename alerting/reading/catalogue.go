@@ -2,7 +2,6 @@ package reading
 
 import (
 	"bufio"
-	"cmp"
 	"embed"
 	"fmt"
 	"path"
@@ -159,15 +158,6 @@ func (e *Entry) agrees(r *alerting.Reading) bool {
 		return s.Kind != KindVolume && s.Kind != KindDevice || e.Layer == "storage"
 	}
 	return slices.Contains(e.Subject, s.From) || slices.Contains(e.Subject, "instance") && s.Kind == KindNode
-}
-
-// Size is how many rules the catalogue knows.
-func Size() int { return len(public().byName) }
-
-// Known returns what the catalogue has of a rule's name.
-func Known(name string) (Entry, bool) {
-	e := public().find(name, nil)
-	return *cmp.Or(e, &Entry{}), e != nil
 }
 
 func (e *Entry) names(label string) bool { return e != nil && slices.Contains(e.Subject, label) }

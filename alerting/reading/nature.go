@@ -25,7 +25,10 @@ const unknownLayer = 11
 
 // nature reads kind, layer and impact: said by labels, else from the catalogue, else from the shape of the labels, else from words.
 func (r *Reader) nature(out *alerting.Reading, a alerting.Alarm, labels map[string]string, e *Entry, said mapping) {
-	words := lexicon(out.Rule, a, labels)
+	var words found
+	if e == nil || !e.agrees(out) {
+		words = lexicon(out.Rule, a, labels)
+	}
 	if e != nil {
 		ev := alerting.Catalogue
 		if !e.agrees(out) {
@@ -213,6 +216,20 @@ func follows(r *alerting.Reading) bool {
 	return r.Subject.Kind != KindVolume && r.Subject.Kind != KindDevice
 }
 
+// begins says that a word of a text begins with these words.
+func begins(text, words string) bool {
+	for from := 0; ; {
+		n := strings.Index(text[from:], words)
+		if n < 0 {
+			return false
+		}
+		if n += from; n == 0 || text[n-1] == ' ' {
+			return true
+		}
+		from = n + 1
+	}
+}
+
 // found is what words say.
 type found struct {
 	kind, layer, impact alerting.Answer
@@ -257,10 +274,9 @@ func lexicon(rule string, a alerting.Alarm, labels map[string]string) found {
 			if i > 0 && to.Known() {
 				return
 			}
-			padded := " " + text
 			for _, p := range list {
 				for _, w := range p.words {
-					if strings.Contains(padded, " "+w) {
+					if begins(text, w) {
 						*to = answer(p.means, "the word "+strings.TrimSpace(w), alerting.Guessed)
 						return
 					}
@@ -268,7 +284,9 @@ func lexicon(rule string, a alerting.Alarm, labels map[string]string) found {
 			}
 		}
 	}
-	out.served = strings.Contains(strings.Join(texts, " "), "5xx") || strings.Contains(strings.Join(texts, " "), "http 5")
+	for _, text := range texts {
+		out.served = out.served || strings.Contains(text, "5xx") || strings.Contains(text, "http 5")
+	}
 	read(&out.kind, kindWords)
 	read(&out.layer, layerWords)
 	read(&out.impact, impactWords)

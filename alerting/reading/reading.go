@@ -63,11 +63,12 @@ func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
 	}
 	entry := r.cat.find(out.Rule, labels)
 	spokes := speaksForOthers(labels)
-	out.Subject, out.Owners = place(labels, entry, spokes)
+	out.Subject, out.Owners = locate(labels, entry, spokes)
 	out.Scope = scope(labels)
 	r.severity(&out, labels, said)
 	r.nature(&out, a, labels, entry, said)
 	out.Title = title(a, out)
+	out.Names, out.Place = names(&out), place(labels[alerting.LabelRule], &out)
 	out.Rank, out.Follows = rank(&out), follows(&out)
 	return out
 }

@@ -8,7 +8,11 @@ import (
 
 // read finds what an alarm's severity is, and reads all of it where its rule knows nothing of ordering.
 func (m *memory) read(f *alerting.Fact) {
-	r := m.set.Read(f.Alarm)
+	r := m.last
+	if m.lastRead == "" || m.lastRead != f.Fingerprint() {
+		r = m.set.Read(f.Alarm)
+	}
+	m.lastRead = ""
 	if f.Reading = nil; f.Foreign() || !f.Known {
 		f.Reading = &r
 	}

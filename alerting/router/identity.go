@@ -48,7 +48,9 @@ func (m *memory) id(now time.Time, in alerting.Alarm) (id string, continues bool
 	if foreign := (&alerting.Fact{Alarm: in}); !foreign.Foreign() || in.Labels[alerting.LabelKind] != "" {
 		return id, false
 	}
-	key := m.set.Read(in).Identity
+	m.last = m.set.Read(in)
+	m.lastRead = raw
+	key := m.last.Identity
 	for _, was := range m.identity.facts[key] {
 		if f := m.alarms[was]; f != nil && m.ended(now, f) {
 			m.identity.of[raw] = was

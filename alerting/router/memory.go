@@ -26,6 +26,8 @@ type memory struct {
 	origins  map[string]time.Time // when each source and host was last sent of: all that is known of alarms of an earlier life
 	sending  senders
 	identity identity
+	last     alerting.Reading // of the alarm with the fingerprint lastRead, so that a new one is read once
+	lastRead string
 	rules    map[string]time.Time // last start of each rule, for novelty
 	passed   []alerting.Passed    // alarms of others that would have woken a person and ended lately, in order
 	refused  int                  // alarms that found no room

@@ -1,0 +1,33 @@
+package reading
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// names are what an alarm can share with another one that is about the same thing: its identity, and owners no wider than a host.
+func names(r *alerting.Reading) []string {
+	out := []string{"identity:" + r.Identity}
+	for _, o := range r.Owners {
+		if o.Trust >= alerting.Certain && slices.Contains(narrow, o.Kind) {
+			out = append(out, o.ID())
+		}
+	}
+	if id := r.Subject.ID(); id != "" && !slices.Contains(narrow, r.Subject.Kind) && !slices.Contains(wide, r.Subject.Kind) {
+		out = append(out, id)
+	}
+	return out
+}
+
+// narrow are the kinds of owners that two alarms of one fault share; wide ones hold too much.
+var (
+	narrow = []string{"container", "pod", "device", "volume", "target", "database", "queue", "workload", "node"}
+	wide   = []string{"cluster", "namespace", "region", "zone"}
+)
+
+// place is the rule of an alarm and where it is: what alarms of one rule in one place have in common.
+func place(rule string, r *alerting.Reading) string {
+	return strings.Join([]string{rule, r.Severity.Value, r.Scope, r.Owner("namespace"), r.Owner("site"), r.Owner("zone"), r.Owner("region")}, "\x00")
+}
