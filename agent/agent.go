@@ -49,6 +49,7 @@ type Agent struct {
 	roster  *roster
 	failed  chan error // holds the first end of a part that the agent cannot do without
 	reloads chan reload
+	pings   chan chan struct{}
 	history *history
 	folder  *folder
 	damage  damage.Log // what was found broken in the data folder
@@ -84,7 +85,7 @@ func New(cfg Config, h Hooks) (*Agent, error) {
 	now := time.Now()
 	a := &Agent{
 		hooks: h, log: h.Log, begun: now, loaded: now, cfg: cfg, where: whereabouts{root: "/"},
-		reloads: make(chan reload), failed: make(chan error, 1),
+		reloads: make(chan reload), pings: make(chan chan struct{}), failed: make(chan error, 1),
 	}
 	a.roster = newRoster(h.Log, func(err error) {
 		select {
@@ -154,7 +155,31 @@ func (a *Agent) loop(ctx context.Context, running *stack) error {
 			return err
 		case r := <-a.reloads:
 			r.done <- a.reload(running, r)
+		case answered := <-a.pings:
+			close(answered)
 		}
+	}
+}
+
+// Alive errs where the agent's own loop or the router does not answer before ctx ends: where it hangs, a restart is what helps.
+func (a *Agent) Alive(ctx context.Context) error {
+	loop, routed := make(chan struct{}), make(chan struct{})
+	select {
+	case a.pings <- loop:
+	case <-ctx.Done():
+		return fmt.Errorf("the agent's loop: %w", ctx.Err())
+	}
+	go func() {
+		defer close(routed)
+		if d := a.route.dispatch; d != nil {
+			d.View() // which waits while the router decides
+		}
+	}()
+	select {
+	case <-routed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the router: %w", ctx.Err())
 	}
 }
 

@@ -53,6 +53,7 @@ func TestAPartThatEndsIsStartedAgain(t *testing.T) {
 			t.Errorf("after the second end: %+v; want the panic in one line", s)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if want := []time.Duration{0, time.Second, 3 * time.Second}; !slices.Equal(begun, want) {
 			t.Errorf("begun at %v; want %v", begun, want)
 		}

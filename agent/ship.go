@@ -227,7 +227,7 @@ func (d *destination) open() error {
 	}
 	sink, err := d.plan.spec.New(d.plan.options, d.env)
 	if err != nil {
-		return fmt.Errorf("sink %s: %w", d.plan.spec.Name, err)
+		return err // which names it
 	}
 	d.sink = sink
 	return nil

@@ -27,10 +27,13 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
-func main() {
+func main() { os.Exit(program(os.Args[1:])) }
+
+// program runs the command line until it ends, or a signal ends it.
+func program(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends at once
-	os.Exit(execute(ctx, os.Args[1:]))
+	return execute(ctx, args)
 }
 
 func execute(ctx context.Context, args []string) int {

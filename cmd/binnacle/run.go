@@ -60,8 +60,10 @@ func newRun() *cobra.Command {
 			}
 			level := new(slog.LevelVar)
 			setLevel(level, cfg.Log)
+			log, ready := newLogAt(cfg.Log, level), make(chan struct{})
 			a, err := agent.New(cfg, agent.Hooks{
-				Version: buildVersion(), Log: newLogAt(cfg.Log, level), Pages: cmd.OutOrStdout(),
+				Version: buildVersion(), Log: log, Pages: cmd.OutOrStdout(),
+				Ready:   func(string) { tellSystemd(log, "READY=1"); close(ready) },
 				Applied: func(c agent.Config) { setLevel(level, c.Log) },
 			})
 			if err != nil {
@@ -69,7 +71,14 @@ func newRun() *cobra.Command {
 			}
 			ctx, cancel := context.WithCancel(cmd.Context())
 			defer cancel()
-			go reloadOnHangup(ctx, a, &o)
+			context.AfterFunc(ctx, func() { tellSystemd(log, "STOPPING=1") })
+			go func() {
+				starting(ctx, log, ready)
+				if ctx.Err() == nil {
+					watched(ctx, log, a)
+				}
+			}()
+			go reloadOnHangup(ctx, a, &o, log)
 			return a.Run(ctx)
 		},
 	}
@@ -78,7 +87,7 @@ func newRun() *cobra.Command {
 }
 
 // reloadOnHangup reads the configuration again at each SIGHUP; a bad one keeps the old one running.
-func reloadOnHangup(ctx context.Context, a *agent.Agent, o *overrides) {
+func reloadOnHangup(ctx context.Context, a *agent.Agent, o *overrides, log *slog.Logger) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -87,8 +96,10 @@ func reloadOnHangup(ctx context.Context, a *agent.Agent, o *overrides) {
 		case <-ctx.Done():
 			return
 		case <-hup:
+			reloading(log)
 			cfg, err := o.load()
 			_ = a.Reload(ctx, cfg, err) // the agent logs it and tells it in its status
+			tellSystemd(log, "READY=1", "STATUS="+headline(a))
 		}
 	}
 }

@@ -21,7 +21,7 @@ const asProgram = "BINNACLE_SCRIPT"
 
 func init() {
 	if os.Getenv(asProgram) != "" {
-		os.Exit(execute(context.Background(), os.Args[1:]))
+		os.Exit(program(os.Args[1:]))
 	}
 }
 
