@@ -132,7 +132,7 @@ func (s Status) writeJudge(w io.Writer) {
 	if len(counts) == 0 {
 		counts = []string{"none"}
 	}
-	fmt.Fprintf(w, "  %d alarms hold; problems: %s; %d incidents open; mode %s; %s\n", s.Firing, strings.Join(counts, ", "), s.Route.Open, s.Route.Mode, s.Pager)
+	fmt.Fprintf(w, "  %d alarms fire; problems: %s; %d incidents open; mode %s; %s\n", s.Firing, strings.Join(counts, ", "), s.Route.Open, s.Route.Mode, s.Pager)
 	s.writeNodes(w)
 	for _, c := range s.Route.Channels {
 		state := "has not been tried yet"

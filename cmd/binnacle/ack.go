@@ -12,7 +12,7 @@ func newAck() *cobra.Command {
 	var r remote
 	var req intake.AckRequest
 	cmd := &cobra.Command{
-		Use: "ack PROBLEM", Short: "Take a problem, so that nobody else is called for it: by its ID, its dedup key, a fingerprint or the rule that heads it",
+		Use: "ack PROBLEM", Short: "Acknowledge a problem, so that nobody else is called for it: by its ID, its dedup key, a fingerprint or the rule of its root cause",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Problem = args[0]
@@ -22,19 +22,19 @@ func newAck() *cobra.Command {
 				return err
 			}
 			if req.Undo {
-				fmt.Fprintf(out, "Given back: %s\n", plain(a.Title))
+				fmt.Fprintf(out, "Acknowledgement taken back: %s\n", plain(a.Title))
 				return nil
 			}
 			if a.Key == "" {
-				fmt.Fprintln(out, "Nobody was paged for it yet. Should it come to that, the page goes out as taken.")
+				fmt.Fprintln(out, "Nobody was paged for it yet. If it pages, the page goes out acknowledged.")
 			}
-			fmt.Fprintf(out, "Taken%s: %s\nTo give it back: binnacle ack --undo %s\n", byWhom(req.By), plain(a.Title), a.Problem)
+			fmt.Fprintf(out, "Acknowledged%s: %s\nTo take that back: binnacle ack --undo %s\n", byWhom(req.By), plain(a.Title), a.Problem)
 			return nil
 		},
 	}
 	r.flags(cmd)
-	cmd.Flags().StringVar(&req.By, "by", whoami(), "who takes it")
-	cmd.Flags().BoolVar(&req.Undo, "undo", false, "give it back")
+	cmd.Flags().StringVar(&req.By, "by", whoami(), "who acknowledges it")
+	cmd.Flags().BoolVar(&req.Undo, "undo", false, "take the acknowledgement back")
 	return cmd
 }
 

@@ -151,7 +151,7 @@ func (o *boardOptions) text(n dispatch.Now, now time.Time) string {
 	v := n.View
 	head := fmt.Sprintf("%s  %s, %s", now.Format("15:04:05"), words.Plural(len(v.Problems), "problem"), words.Plural(v.Firing, "alarm"))
 	if v.Lost > 0 {
-		head += fmt.Sprintf(", %d out of contact", v.Lost)
+		head += fmt.Sprintf(", %d lost contact", v.Lost)
 	}
 	if v.Storm {
 		head += ", storm"
@@ -248,11 +248,11 @@ func standsAt(p alerting.ProblemView, v alerting.View, now time.Time) string {
 		left = " until " + clock(p.Until, now)
 	}
 	if p.Claimed() {
-		left += ", taken by " + plain(p.AckedBy)
+		left += ", acknowledged by " + plain(p.AckedBy)
 	}
 	switch p.State {
 	case alerting.AckedState:
-		return "taken by " + plain(p.AckedBy)
+		return "acknowledged by " + plain(p.AckedBy)
 	case alerting.Quiet:
 		return "silenced by " + plain(p.SilencedBy) + left
 	case alerting.Held:

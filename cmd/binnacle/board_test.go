@@ -41,7 +41,7 @@ func TestBoard(t *testing.T) {
 		}
 		k.want(0, "ack StreamsFailing")
 		k.tell(time.Second)
-		k.want(1, "board", "P1 taken by ann")
+		k.want(1, "board", "P1 acknowledged by ann")
 	})
 }
 

@@ -19,7 +19,7 @@ import (
 // quietFor is how long the key s silences: long enough to work, short enough to be forgotten.
 const quietFor = 2 * time.Hour
 
-const boardKeys = "j k choose, a take, u give back, s silence 2 h, o open, q end"
+const boardKeys = "j k choose, a acknowledge, u undo that, s silence 2 h, o open, q end"
 
 // hands are what a person does at the terminal while the board is watched.
 type hands struct {
@@ -104,7 +104,7 @@ func (o *boardOptions) act(ctx context.Context, key byte, p alerting.ProblemView
 	switch key {
 	case 'a', 'u':
 		err = o.post(ctx, intake.PathAck, intake.AckRequest{Problem: p.ID, By: whoami(), Undo: key == 'u'}, &intake.AckAnswer{})
-		done = map[byte]string{'a': "taken: ", 'u': "given back: "}[key]
+		done = map[byte]string{'a': "acknowledged: ", 'u': "acknowledgement taken back: "}[key]
 	case 's':
 		err = o.post(ctx, intake.PathSilence, intake.SilenceRequest{Problem: p.ID, For: quietFor.String(), By: whoami(), Comment: "at the terminal"}, &intake.SilenceAnswer{})
 		done = "silenced for 2 h (binnacle silence list): "
@@ -128,7 +128,7 @@ func (o *boardOptions) foot(n dispatch.Now, now time.Time) string {
 		}
 		fold(&b, o.width, "", fmt.Sprintf("-- %s %s, %s", p.Priority, p.Page.Sentence, standsAt(p, n.View, now)))
 		if h.open {
-			fold(&b, o.width, "   ", "Who is hurt: "+p.Page.Impact)
+			fold(&b, o.width, "   ", "Who is affected: "+p.Page.Impact)
 			fold(&b, o.width, "   ", "First: "+p.Page.Guidance)
 			for _, e := range p.Explained {
 				fold(&b, o.width, "   - ", on(e.Alarm)+": it "+e.Why)

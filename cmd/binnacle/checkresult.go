@@ -36,7 +36,7 @@ func newCheckResult() *cobra.Command {
 	var o checkOptions
 	cmd := &cobra.Command{
 		Use:   "check-result HOST SERVICE (EXIT TEXT... | -- COMMAND...)",
-		Short: "Tell the result of a Nagios plugin, or run one and tell its result; exits 0 when it was told, whatever the result",
+		Short: "Send the result of a Nagios plugin, or run one and send its result; exits 0 when it was sent, whatever the result",
 		Example: "  binnacle check-result web-1 disk 2 'DISK CRITICAL - / 97 %|/=97%;80;90'\n" +
 			"  binnacle check-result web-1 disk -- /usr/lib/nagios/plugins/check_disk -w 20% -c 10% /",
 		Args: func(cmd *cobra.Command, args []string) error { return o.take(cmd.ArgsLenAtDash(), args) },
@@ -44,7 +44,7 @@ func newCheckResult() *cobra.Command {
 			if command := args[2:]; cmd.ArgsLenAtDash() == 2 {
 				o.result.Exit, o.result.Output = runPlugin(cmd.Context(), o.timeout, command)
 				if err := cmd.Context().Err(); err != nil {
-					return errors.New("interrupted: nothing was told")
+					return errors.New("interrupted: nothing was sent")
 				}
 			}
 			if err := o.post(cmd.Context(), intake.PathCheckResult, o.result, nil); err != nil {
@@ -57,7 +57,7 @@ func newCheckResult() *cobra.Command {
 	}
 	o.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.fresh, "fresh", "15m", "when the next result is due at the latest; without it the alarm is out of contact")
+	f.StringVar(&o.fresh, "fresh", "15m", "when the next result is due at the latest; without it the alarm has lost contact")
 	f.StringToStringVar(&o.labels, "label", nil, "more labels, like service=api,cluster=a; the same with every result of this check, or the old alarm stays")
 	f.StringVar(&o.result.Runbook, "runbook", "", "URL of the runbook")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "what COMMAND may take")

@@ -14,13 +14,13 @@ import (
 func TestAck(t *testing.T) {
 	atDesk(t, dispatch.On, func(t *testing.T, k *desk) {
 		k.tell(time.Second, failing())
-		out := k.want(0, "ack StreamsFailing --by bo", "Nobody was paged for it yet", "Taken by bo: 12 % of streams fail", "binnacle ack --undo ")
+		out := k.want(0, "ack StreamsFailing --by bo", "Nobody was paged for it yet", "Acknowledged by bo: 12 % of streams fail", "binnacle ack --undo ")
 		k.tell(30 * time.Second) // its page was not sent yet
 		if in := k.pd.Incidents(); len(in) != 1 || in[0].Status != "acknowledged" {
 			t.Errorf("incidents %+v; want one, acknowledged", in)
 		}
 		_, undo, _ := strings.Cut(out, "binnacle ")
-		k.want(0, undo, "Given back: 12 % of streams fail")
+		k.want(0, undo, "Acknowledgement taken back: 12 % of streams fail")
 		k.tell(time.Second)
 		if p := k.d.View().Problems[0]; p.AckedBy != "" {
 			t.Errorf("still taken by %s", p.AckedBy)

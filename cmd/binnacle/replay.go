@@ -32,8 +32,8 @@ func newReplay() *cobra.Command {
 		Use: "replay FILE", Short: "Print the pages that recorded alarms would have led to, in order and with reasons; FILE - is the input",
 		Long: "Print the pages that recorded alarms would have led to, in order and with reasons. FILE has a JSON object in each line, - is the input:\n\n" +
 			`  {"at": "2026-11-24T03:00:00Z", "labels": {"alertname": "DiskFull", ...}, "annotations": {...}, "startsAt": ..., "endsAt": ..., "resolved": false}` + "\n\n" +
-			"at is when the alarm was told. Told with resolved, or with an endsAt that has passed, it is over; past an endsAt that was ahead, without another word, it is out of\n" +
-			"contact. A line without at tells a whole alarm, from startsAt to endsAt. Time is simulated: every call is accepted at once. FILE may be a storm of the\n" +
+			"at is when the alarm was received. With resolved, or with an endsAt that has passed, it has ended; past an endsAt that was ahead, without a repetition, it has lost\n" +
+			"contact. A line without at is a whole alarm, from startsAt to endsAt. Time is simulated: every call is accepted at once. FILE may be a storm of the\n" +
 			"storm bench: then its graph applies, its pager may fail, and the pages are compared with those that are wanted.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -19,7 +19,7 @@ func newWhy() *cobra.Command {
 	var r remote
 	var since string
 	cmd := &cobra.Command{
-		Use: "why ALARM", Short: "Say what became of an alarm, and why: a fingerprint, a rule, an entity, a problem or a dedup key; exits 1 when nothing is known",
+		Use: "why ALARM", Short: "Say what happened to an alarm, and why: a fingerprint, a rule, an entity, a problem or a dedup key; exits 1 when nothing is known",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			back, err := span("since", since)
@@ -187,9 +187,9 @@ func verb(e ledger.Event) string {
 	case ledger.Second:
 		return e.Action + " through the second channel"
 	case ledger.Acked:
-		return "taken by " + e.By
+		return "acknowledged by " + e.By
 	case ledger.Unacked:
-		return "given back by " + e.By
+		return "acknowledgement taken back by " + e.By
 	case ledger.Escalated:
 		return "escalated by " + e.By
 	case ledger.Closed:

@@ -21,7 +21,7 @@ func TestWhy(t *testing.T) {
 			out := wants(t, 0, []string{"why", name},
 				"is P1, paged as binnacle:StreamsFailing:service:api:1 and taken by ann: users are hurt now",
 				"00:00:15 trigger decided: P1 12 % of streams fail [StreamsFailing] (users are hurt now",
-				"00:00:15 trigger accepted by the pager", "00:00:30 taken by ann")
+				"00:00:15 trigger accepted by the pager", "00:00:30 acknowledged by ann")
 			if strings.Contains(out, "DiskFull") || strings.Count(out, "is P1") != 1 {
 				t.Errorf("why %s tells of another, or twice:\n%s", name, out)
 			}
@@ -66,7 +66,7 @@ func TestHappened(t *testing.T) {
 		{ledger.Event{Kind: ledger.Throttled, Action: "trigger", Title: "x", Detail: "429"}, "trigger throttled by the pager: x (429)"},
 		{ledger.Event{Kind: ledger.Unknown, Action: "resolve"}, "resolve without an answer"},
 		{ledger.Event{Kind: ledger.Second, Action: "trigger"}, "trigger through the second channel"},
-		{ledger.Event{Kind: ledger.Unacked, By: "bo"}, "given back by bo"},
+		{ledger.Event{Kind: ledger.Unacked, By: "bo"}, "acknowledgement taken back by bo"},
 		{ledger.Event{Kind: ledger.Closed, By: "bo\x1b[1m"}, "closed at the pager by bo [1m"},
 		{ledger.Event{Kind: ledger.Unsilence}, "silence ended"},
 		{ledger.Event{Kind: ledger.Deployed, Title: "deploy api 2"}, "deployed: deploy api 2"},

@@ -66,7 +66,7 @@ var packs = []Pack{
 		{Title: "Streams closed by reason", Rate: true, Metric: "navcloud.streams.closed", Stat: "Sum", Lines: []Line{{rateOf("navcloud_streams_closed_total", "reason"), "{{reason}}"}}},
 		{Title: "Heartbeats late", Rate: true, Metric: "navcloud.heartbeats.late", Stat: "Sum", Lines: []Line{{rateOf("navcloud_heartbeats_late_total", "node"), "{{node}}"}}},
 		{Title: "Fan-out latency", Help: "From publish to the last stream of a node", Unit: metric.Seconds, Metric: "navcloud.fanout.latency", Stat: "p99", Lines: []Line{
-			{`histogram_quantile(0.5, sum(rate(navcloud_fanout_latency_seconds{` + node + `}[WINDOW])))`, "half below"},
+			{`histogram_quantile(0.5, sum(rate(navcloud_fanout_latency_seconds{` + node + `}[WINDOW])))`, "median"},
 			{`histogram_quantile(0.99, sum(rate(navcloud_fanout_latency_seconds{` + node + `}[WINDOW])))`, "99 % below"},
 			{`histogram_quantile(0.999, sum(rate(navcloud_fanout_latency_seconds{` + node + `}[WINDOW])))`, "99.9 % below"},
 		}},

@@ -73,7 +73,7 @@ func (s service) judge() (out []Finding) {
 		add(Defeats, "notifications of transient alerts are paused for %v: pages are late by that; turn it off, binnacle waits by itself", seconds(&s.AutoPause.Timeout))
 	}
 	if d := seconds(s.AutoResolve); d > 0 {
-		add(Advice, "incidents are resolved after %v whether or not they are over: they ring again while the alarm holds; turn the timeout off", d)
+		add(Advice, "incidents are resolved after %v whether or not they are over: they page again while the alarm fires; turn the timeout off", d)
 	}
 	switch d := seconds(s.Acknowledgement); {
 	case d == 0:
