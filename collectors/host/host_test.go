@@ -121,3 +121,25 @@ func BenchmarkHostRound(b *testing.B) {
 		})
 	}
 }
+
+func TestProcessesOfOthersMayBeHidden(t *testing.T) {
+	for _, c := range []struct {
+		names []string
+		want  bool
+	}{
+		{[]string{"1", "812", "self"}, false},
+		{[]string{"812", "self", "meminfo"}, true},
+		{[]string{"self"}, false}, // a fixture, or no /proc at all
+		{nil, false},
+	} {
+		proc := t.TempDir()
+		for _, n := range c.names {
+			if err := os.Mkdir(filepath.Join(proc, n), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := ProcessesHidden(proc); got != c.want {
+			t.Errorf("/proc with %v: hidden %v, want %v", c.names, got, c.want)
+		}
+	}
+}

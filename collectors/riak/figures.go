@@ -37,8 +37,9 @@ func (s figures) text(key string) string {
 // maxMembers bounds the series that one answer makes. The largest clusters told of have about 100.
 const maxMembers = 500
 
-// names returns a field that is a list of texts, sorted. An entry that is none costs itself alone.
-func (s figures) names(key string) []string {
+// names returns a field that is a list of texts, sorted. An entry that is none costs itself alone,
+// and is handed to reject.
+func (s figures) names(key string, reject func(reason, line string)) []string {
 	var all []json.RawMessage
 	if json.Unmarshal(s[key], &all) != nil {
 		return nil
@@ -46,9 +47,11 @@ func (s figures) names(key string) []string {
 	var v []string
 	for _, raw := range all[:min(len(all), maxMembers)] {
 		var name string
-		if json.Unmarshal(raw, &name) == nil && name != "" {
-			v = append(v, name)
+		if json.Unmarshal(raw, &name) != nil || name == "" {
+			reject(key, string(raw))
+			continue
 		}
+		v = append(v, name)
 	}
 	slices.Sort(v)
 	return slices.Compact(v)
@@ -115,7 +118,7 @@ const settled = 10 * time.Minute
 // ring appends how the node sees its cluster. A dead member stays in the ring, and nodes that are no members are
 // connected too: only the two lists together tell.
 func (r *collector) ring(o output, s figures) {
-	self, members, connected, owners := s.text("nodename"), s.names("ring_members"), s.names("connected_nodes"), s.owners()
+	self, members, connected, owners := s.text("nodename"), s.names("ring_members", r.env.Reject), s.names("connected_nodes", r.env.Reject), s.owners()
 	if self == "" || len(members) == 0 {
 		return
 	}
