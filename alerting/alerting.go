@@ -106,9 +106,10 @@ type Heard struct{ Sender string }
 // Acked says that a person took the incident with this dedup key or this problem ID; Undo takes it back. Where nobody was
 // paged yet, the page will be acknowledged as it is sent.
 type Acked struct {
-	Key  string
-	By   string
-	Undo bool
+	Key   string
+	By    string
+	Undo  bool
+	Pager bool // the pager says so: it may be the echo of an acknowledgement made here
 }
 
 // Closed says that the incident with this dedup key was resolved at the pager, by a person there.
@@ -197,12 +198,13 @@ type ActionKind uint8
 const (
 	Trigger ActionKind = iota + 1
 	Resolve
-	Retitle // of an open incident: title and priority
-	Note    // on an open incident
+	Retitle     // of an open incident: title and priority
+	Note        // on an open incident
+	Acknowledge // of an open incident: a silence covers all of it
 )
 
 func (k ActionKind) String() string {
-	return [...]string{"none", "trigger", "resolve", "retitle", "note"}[k]
+	return [...]string{"none", "trigger", "resolve", "retitle", "note", "acknowledge"}[k]
 }
 
 // Action is one call to the pager. At most one for each routing key is unanswered at any time. It is
@@ -254,6 +256,27 @@ type Record struct {
 	OpenedAt   time.Time
 	UpdatedAt  time.Time
 	Returns    int // how often it came back within the window
+	// SilencedBy is who silenced all of the incident while it was open, and SilencedUntil when that ends; empty: nobody did.
+	SilencedBy    string    `json:",omitempty"`
+	SilencedUntil time.Time `json:",omitzero"`
+	// ClosedBy is who resolved it at the pager while its alarms fired, and ClosedAt when.
+	ClosedBy string    `json:",omitempty"`
+	ClosedAt time.Time `json:",omitzero"`
+	// Follows is the key of the incident that this one goes on with, which ends once this one is open.
+	Follows string `json:",omitempty"`
+}
+
+// Acknowledge is the record after an acknowledgement, or after one was taken back. Who acknowledged it first stays when the
+// pager echoes that.
+func (r Record) Acknowledge(in Acked, at time.Time) Record {
+	switch {
+	case in.Undo:
+		r.AckedBy, r.AckedAt = "", time.Time{}
+	case in.Pager && r.AckedBy != "":
+	default:
+		r.AckedBy, r.AckedAt = cmp.Or(in.By, "somebody"), at
+	}
+	return r
 }
 
 // Always says that the rule's author wants a page whatever happens.

@@ -20,15 +20,17 @@ type Fact struct {
 	Reading  *Reading        // of an alarm whose rule knows nothing of ordering; nil: labels of our own say all
 	Joined   Joined          // with which others it is told, where the graph does not know its subject
 
-	First    time.Time   // when this router heard of it first, this time
-	Ended    time.Time   // zero while it fires
-	Lost     bool        // lost contact: its sender has not repeated it
-	Unheard  bool        // known from the ledger alone: no sender has repeated it since the start
-	Starts   []time.Time // lately, in order
-	Flapping bool
-	Novel    bool     // its rule had not fired for a week
-	Silence  string   // ID of the silence that covers it now
-	Members  []string // of a group alarm: the IDs of those that it stands for
+	First    time.Time       // when this router heard of it first, this time
+	Ended    time.Time       // zero while it fires
+	Lost     bool            // lost contact: its sender has not repeated it
+	Unheard  bool            // known from the ledger alone: no sender has repeated it since the start
+	Starts   []time.Time     // lately, in order
+	Phases   []time.Duration // how long each of the last times it fired, until it ended by itself
+	Flapping bool            // its starts are less than flap.within apart
+	Novel    bool            // its rule had not fired for a week
+	Silence  string          // ID of the silence that covers it now
+	Silenced time.Time       // until when that covers it, should it be a P1; see MaxSilenceP1
+	Members  []string        // of a group alarm: the IDs of those that it stands for
 	Past     Past
 }
 
@@ -39,6 +41,7 @@ type Past struct {
 	Told    bool     // an incident was opened for it, and is not over
 	Acked   bool     // a person acknowledged that incident
 	Page    Priority // of that incident's page; 0: none
+	Called  bool     // it led to a page within the last day
 }
 
 // Firing says that the alarm has not ended.
@@ -81,7 +84,9 @@ type Verdict struct {
 	Cause     bool // by its kind it breaks other things, and it would wake a person by itself
 	Effect    bool // by its kind it follows from something
 	Steadfast bool // it is not lowered for coming and going
+	Quiet     bool // a silence covers it
 	Serious   bool // it makes its problem what it is, and no silence covers it
+	Steady    bool // it flapped and has fired for longer than it ever did lately
 
 	ForWhole   bool // it speaks for a whole that may have a rule of its own
 	Ephemeral  bool // one machine is gone that its group replaces
@@ -113,6 +118,6 @@ type Problem struct {
 	Since    time.Time     // begin of its first alarm
 	Harm     time.Duration // left until harm; 0: not known
 	Novel    bool          // a serious alarm's rule had not fired for a week
-	Flapping bool          // something steadfast in it comes and goes
+	Flapping bool          // its root, or something steadfast in it, comes and goes
 	Always   bool          // the author of an alarm in it wants a page whatever happens
 }

@@ -56,14 +56,14 @@ type Resolves struct {
 	AfterCause   time.Duration `yaml:"after_cause"`   // effects stay explained this long after their cause ended
 	AfterAcked   time.Duration `yaml:"after_acked"`   // the same when a person had acknowledged
 	ReturnWithin time.Duration `yaml:"return_within"` // what comes back so soon says how often it did
-	Reopen       time.Duration `yaml:"reopen"`        // what a person closed and still fires rings again after
+	Reopen       time.Duration `yaml:"reopen"`        // a P1 that a person closed and that a sender still repeats pages again after; 0: never
 }
 
-// Flaps tell what comes and goes.
+// Flaps say what comes and goes, so that one incident stays open for it.
 type Flaps struct {
-	Starts int           `yaml:"starts"` // so many in Within
+	Starts int           `yaml:"starts"` // so many starts in a row, each less than Within after the one before
 	Within time.Duration `yaml:"within"`
-	Quiet  time.Duration `yaml:"quiet"` // without a start, and it is no flapping any more
+	Quiet  time.Duration `yaml:"quiet"` // without a start for so long it is no flapping any more
 }
 
 // Starts are about listening after a restart, where the ledger shows an earlier life.
@@ -101,8 +101,8 @@ func DefaultSettings() Settings {
 			RollUp: 30 * time.Second, Foreign: 45 * time.Second, Low: time.Minute, Most: time.Minute, Ephemeral: 180 * time.Second,
 		},
 		Hold:       Holds{Connected: 5 * time.Minute, Unrelated: time.Minute, P3: 30 * time.Minute, HarmIn: 10 * time.Minute},
-		Resolve:    Resolves{Quiet: time.Minute, AfterCause: 5 * time.Minute, AfterAcked: 3 * time.Minute, ReturnWithin: 10 * time.Minute, Reopen: 15 * time.Minute},
-		Flap:       Flaps{Starts: 3, Within: 5 * time.Minute, Quiet: 15 * time.Minute},
+		Resolve:    Resolves{Quiet: time.Minute, AfterCause: 5 * time.Minute, AfterAcked: 3 * time.Minute, ReturnWithin: 10 * time.Minute, Reopen: 4 * time.Hour},
+		Flap:       Flaps{Starts: 2, Within: time.Hour, Quiet: time.Hour},
 		Start:      Starts{ListenP1: 10 * time.Second, Listen: 30 * time.Second, ListenResolve: 3 * time.Minute},
 		Storm:      Storms{Enter: 10, Leave: 5, Window: 10 * time.Minute, Pace: 30 * time.Second},
 		Rate:       Rates{PerMinute: 100, Reserve: 20, Probe: 30 * time.Second, RetryMax: 4 * time.Second},
@@ -137,7 +137,7 @@ func (s Settings) Validate() error {
 		{"resolve.after_cause", s.Resolve.AfterCause, 0, 30 * time.Minute},
 		{"resolve.after_acked", s.Resolve.AfterAcked, 0, 30 * time.Minute},
 		{"resolve.return_within", s.Resolve.ReturnWithin, 0, 24 * time.Hour},
-		{"resolve.reopen", s.Resolve.Reopen, time.Minute, 24 * time.Hour},
+		{"resolve.reopen", s.Resolve.Reopen, 0, 24 * time.Hour},
 		{"cause_delay", s.CauseDelay, 0, time.Hour},
 		{"flap.within", s.Flap.Within, time.Minute, time.Hour},
 		{"flap.quiet", s.Flap.Quiet, time.Minute, 4 * time.Hour},

@@ -11,13 +11,16 @@ type State string
 
 // The states of a problem.
 const (
-	Waiting    State = "waiting"    // for its cause or its effects to show, at most until Until
-	Held       State = "held"       // behind another problem, at most until Until
-	Paged      State = "paged"      // a person was told
-	AckedState State = "acked"      // a person has it
-	Board      State = "board"      // shown here only: P4, P5, page: never, or no route
-	Recovering State = "recovering" // quiet, resolve follows at Until
-	Quiet      State = "silenced"   // a person silenced it, until Until
+	Waiting    State = "waiting"      // for its cause or its effects to show, at most until Until
+	Held       State = "held"         // behind another problem, at most until Until
+	Paged      State = "paged"        // a person was told
+	AckedState State = "acked"        // a person has it
+	Board      State = "board"        // shown here only: P4, P5, page: never, or no route
+	Sending    State = "sending"      // the pager has not accepted it yet
+	Recovering State = "recovering"   // quiet, resolve follows at Until
+	LostState  State = "lost contact" // a person was told, and no sender repeats its alarms
+	Resolved   State = "resolved"     // a person closed it at the pager, and its alarms fire
+	Quiet      State = "silenced"     // a person silenced it, until Until
 )
 
 // View is what the router thinks now, for the board, why and status. It shares nothing with the router.
@@ -46,19 +49,24 @@ type ProblemView struct {
 	Read       string           // how the root was read, where its rule knows nothing of ordering
 	Explained  []ExplainedAlarm // the root not among them
 	Since      time.Time
+	Awake      bool // something in it fires that no silence covers
 	AckedBy    string
 	SilencedBy string
-	Note       string // flapping, lost contact, found at install, and the like
+	Refused    []Refusal `json:",omitempty"` // why the root is not explained by what it is tied to
+	Note       string    // flapping, lost contact, found at install, and the like
 }
 
 // ExplainedAlarm is a hidden alarm and what hides it.
 type ExplainedAlarm struct {
-	Alarm  Alarm
-	Read   string // as of the root
-	Why    string
-	Since  time.Time
-	Lost   bool // out of contact
-	Over15 bool // hidden for longer than the limit: marked
+	Alarm Alarm
+	Read  string // as of the root
+	Why   string
+	Since time.Time
+	Lost  bool // out of contact
+	// Priority is what it would be alone, and Silenced says that a silence covers it.
+	Priority Priority
+	Silenced bool
+	Over15   bool // hidden for longer than the limit: marked
 }
 
 // Why says, in words, what became of the alarm whose fingerprint, rule or entity is given; "" when the view

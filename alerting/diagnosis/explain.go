@@ -141,8 +141,36 @@ func (e *explainer) allows(c, a *alerting.Verdict) answer {
 		no = "nothing ties its subject to it"
 	case edge < least(c, a):
 		no = weak[edge]
+	case e.elsewhere(c, a):
+		no = "what is down there is not within its reach"
 	}
 	return answer{edge, no, until}
+}
+
+// elsewhere says that an alarm of a whole is about losses that the cause does not reach: packet loss in one zone explains no
+// dead nodes in another, nor the quorum that they take along. It goes by what is really down: more than the whole can spare
+// beyond its reach, and no more than that within.
+func (e *explainer) elsewhere(c, a *alerting.Verdict) bool {
+	if part(a) || a.Symptom || soft(a) || a.Entity.ID == c.Entity.ID {
+		return false
+	}
+	whole, ok := e.s.graph.Get(a.Entity.ID)
+	if !ok || whole.Kind != topology.KindCluster && whole.Kind != topology.KindService {
+		return false
+	}
+	reach := e.in.Walks.reached(c.Entity.ID)
+	within, beyond := 0, 0
+	for _, id := range whole.Parents {
+		machine := e.s.graph.Machine(id)
+		switch {
+		case !e.s.lost[id] && !e.s.lost[machine]:
+		case max(reach[id], reach[machine]) == topology.Hurt:
+			within++
+		default:
+			beyond++
+		}
+	}
+	return beyond > whole.Spare && within <= whole.Spare
 }
 
 // weak says why an edge is not enough.
@@ -160,7 +188,7 @@ func (e *explainer) timely(c, a *alerting.Verdict) (no string, until time.Time) 
 	switch {
 	case c.Began().After(a.Began().Add(set.CauseDelay)):
 		return "it began too long after it", until
-	case c.Silence != "" && a.Silence == "" && a.Symptom:
+	case c.Quiet && !a.Quiet && a.Symptom && a.Alone <= alerting.P2:
 		return "it is silenced, and users notice this", until
 	case c.Firing():
 		return "", until

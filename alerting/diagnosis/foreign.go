@@ -24,7 +24,7 @@ func fold(in Input, s *standing, verdicts []*alerting.Verdict) folded {
 		}
 		w.weigh(in, s, v)
 		v.Steadfast, v.Symptom = steadfast(v.Fact, w.impact), symptom(v.Fact, w.impact)
-		p, _ := w.priority(in.Settings)
+		p, _ := w.priority()
 		list = append(list, &Alone{Fact: v.Fact, Reading: v.Reading, Priority: p, Told: v.Past.Page, Joined: v.Joined})
 		whose = append(whose, v)
 	}

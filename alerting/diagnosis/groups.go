@@ -256,7 +256,8 @@ func (g *gatherer) firing(name string, c *common) *alerting.Verdict {
 		}
 	}
 	if len(c.on) < c.need {
-		f.Silence = c.alarms[slices.IndexFunc(c.alarms, func(m *alerting.Verdict) bool { return m.Silence != "" })].Silence
+		by := c.alarms[slices.IndexFunc(c.alarms, func(m *alerting.Verdict) bool { return m.Silence != "" })]
+		f.Silence, f.Silenced = by.Silence, by.Silenced
 	}
 	if c.target.Kind == topology.KindAZ {
 		f.Layer = "az"

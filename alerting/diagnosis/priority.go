@@ -20,12 +20,18 @@ func judge(in Input, s *standing, verdicts []*alerting.Verdict) time.Time {
 		v.Symptom, v.Effect, v.Steadfast = symptom(v.Fact, w.impact), effect(v), steadfast(v.Fact, w.impact)
 		v.ForWhole = v.Group() || (v.Kind == "partition" || v.Kind == "quorum") && v.Entity.Kind == topology.KindNode
 		v.Ephemeral = !v.Group() && v.Entity.Group != "" && (v.Kind == "liveness" || v.Kind == "down")
-		v.Unreplaced = w.unreplaced
-		if w.due.After(in.Now) {
-			wake.add(w.due)
+		v.Unreplaced, v.Steady = w.unreplaced, w.steady
+		for _, due := range []time.Time{w.due, w.stays} {
+			if due.After(in.Now) {
+				wake.add(due)
+			}
 		}
-		v.Alone, v.Reason = w.priority(in.Settings)
+		v.Alone, v.Reason = w.priority()
 		v.Cause = cause(v)
+		v.Quiet = v.Silence != "" && (v.Alone != alerting.P1 || in.Now.Before(v.Silenced))
+		if v.Silence != "" && v.Alone == alerting.P1 && in.Now.Before(v.Silenced) {
+			wake.add(v.Silenced)
+		}
 	}
 	for _, v := range verdicts { // that of a group alarm asks for its parts
 		v.Rank = int(rankOf(v))
@@ -74,6 +80,8 @@ type weighed struct {
 	unreplaced bool          // see standing
 	due        time.Time     // when unreplaced becomes true
 	ephemeral  time.Duration // how long a replacement takes
+	steady     bool          // it comes and goes, and fires for longer than it did lately
+	stays      time.Time     // when steady becomes true
 }
 
 // weigh looks at another alarm.
@@ -82,6 +90,7 @@ func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
 	w.harm, w.harmful = harmIn(v.Fact)
 	w.spare, w.redundant = s.spare(v.Fact)
 	w.unreplaced, w.due = s.unreplaced(in, v.Fact)
+	w.steady, w.stays = steady(in.Now, v.Fact)
 }
 
 // impactOf is whom an alarm harms: as its rule says, else as what is urgent of others reads.
@@ -92,8 +101,34 @@ func impactOf(f *alerting.Fact) string {
 	return f.Labels[alerting.LabelImpact]
 }
 
-// priority is that of an alarm that stands alone: the author's last word, then the table, then what flapping lowers.
-func (w *weighed) priority(set alerting.Settings) (alerting.Priority, string) {
+// Judgement: what comes and goes.
+const (
+	longer = time.Minute      // than its longest phase lately, and an alarm that comes and goes has come to stay
+	brief  = 10 * time.Minute // an alarm whose phases are no longer ends by itself
+)
+
+// steady says that an alarm that comes and goes fires for longer than it did lately. stays is when it will, if it fires on.
+func steady(now time.Time, f *alerting.Fact) (is bool, stays time.Time) {
+	if !f.Flapping || !f.Firing() || len(f.Phases) == 0 {
+		return false, stays
+	}
+	longest := slices.Max(f.Phases)
+	if longest < longer {
+		stays = f.First.Add(longer)
+	} else {
+		stays = f.First.Add(longest + longer)
+	}
+	return !stays.After(now), stays
+}
+
+// ticket says that an alarm always ended by itself within minutes and has led to a page: it calls nobody again until it stays.
+// The priority of an incident that is open does not change for it.
+func (w *weighed) ticket() bool {
+	return w.Flapping && (!w.Past.Told || w.Past.Page >= alerting.P3) && !w.Steadfast && w.Past.Called && !w.steady && len(w.Phases) > 0 && slices.Max(w.Phases) <= brief
+}
+
+// priority is that of an alarm that stands alone: the author's last word, then the table; what comes and goes by itself calls once.
+func (w *weighed) priority() (alerting.Priority, string) {
 	if r := w.Reading; r != nil && r.Priority > 0 {
 		return r.Priority, "the rule says " + r.Priority.String()
 	}
@@ -105,8 +140,8 @@ func (w *weighed) priority(set alerting.Settings) (alerting.Priority, string) {
 	if w.critical {
 		p = row.critical
 	}
-	if w.Flapping && !w.Steadfast && p < alerting.P4 {
-		p, why = alerting.P4, fmt.Sprintf("flapping, %d starts", len(w.Starts))
+	if w.ticket() && p < alerting.P3 {
+		p, why = alerting.P3, fmt.Sprintf("it comes and goes: %d starts lately, each time it ended by itself within %s", len(w.Starts), plain(slices.Max(w.Phases)))
 	}
 	if w.Always() && p > alerting.P2 {
 		p, why = alerting.P2, "the rule says that it always pages"

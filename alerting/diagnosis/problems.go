@@ -55,9 +55,18 @@ func rootOf(v *alerting.Verdict) *alerting.Verdict {
 }
 
 // serious says that an alarm makes its problem what it is: the root, what users notice, and other causes; not what merely
-// follows from the root.
+// follows from the root. Where the root is silenced, only what is P1 is: a silence covers what its problem explained, and what
+// else follows stays folded.
 func serious(p *alerting.Problem, v *alerting.Verdict) bool {
-	return v.Firing() && v.Silence == "" && (v == p.Root || v.Symptom || v.Cause && !v.Effect || v.Always())
+	switch {
+	case !v.Firing() || v.Quiet:
+		return false
+	case v == p.Root || v.Always():
+		return true
+	case p.Root.Quiet:
+		return v.Alone == alerting.P1
+	}
+	return v.Symptom || v.Cause && !v.Effect
 }
 
 // measure finds the priority of a problem, with its reason: the worst of its root, of what users notice, and of those of its
@@ -69,7 +78,7 @@ func measure(now time.Time, p *alerting.Problem) {
 			p.Since = v.Began()
 		}
 		p.Always = p.Always || v.Firing() && v.Always()
-		p.Flapping = p.Flapping || v.Flapping && v.Steadfast
+		p.Flapping = p.Flapping || v.Flapping && (v == p.Root || v.Steadfast)
 		if v.Serious = serious(p, v); !v.Serious {
 			continue
 		}

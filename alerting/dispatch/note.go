@@ -70,10 +70,8 @@ func (d *Dispatcher) acked(a alerting.Acked, now time.Time) {
 		return
 	}
 	e.Route, e.Priority = rec.Route, rec.Page.Priority
-	rec.AckedBy, rec.AckedAt, rec.UpdatedAt = a.By, now, now
-	if a.Undo {
-		rec.AckedBy, rec.AckedAt = "", time.Time{}
-	}
+	rec = rec.Acknowledge(a, now)
+	rec.UpdatedAt = now
 	d.book.put(&rec, e)
 }
 
@@ -84,6 +82,7 @@ func (d *Dispatcher) closed(c alerting.Closed, now time.Time) bool {
 		return false
 	}
 	rec.Open, rec.Pending, rec.UpdatedAt = false, "", now
+	rec.ClosedBy, rec.ClosedAt = cmp.Or(c.By, "somebody"), now
 	d.book.put(&rec, ledger.Event{At: now, Kind: ledger.Closed, Key: c.Key, Route: rec.Route, Priority: rec.Page.Priority, By: c.By})
 	return true
 }

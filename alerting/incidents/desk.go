@@ -12,8 +12,9 @@ type Desk struct {
 	incidents []*incident
 	past      map[string]past
 	routes    map[string]*route
-	claims    map[string]claim   // by the ID of a root
-	hiding    map[string]*hiding // alarms that others explain, by ID
+	claims    map[string]claim     // by the ID of a root
+	hiding    map[string]*hiding   // alarms that others explain, by ID
+	called    map[string]time.Time // when an alarm last led to a page, by ID
 	storm     storm
 	standby   bool      // another router of the fleet sends
 	listen    time.Time // when an earlier life was learnt of; zero: there was none
@@ -50,7 +51,7 @@ type item struct {
 
 // New makes a Desk. The settings must be valid.
 func New(s alerting.Settings) *Desk {
-	return &Desk{set: s, past: map[string]past{}, routes: map[string]*route{}, claims: map[string]claim{}, hiding: map[string]*hiding{}, byAlarm: map[string]*item{}}
+	return &Desk{set: s, past: map[string]past{}, routes: map[string]*route{}, claims: map[string]claim{}, hiding: map[string]*hiding{}, called: map[string]time.Time{}, byAlarm: map[string]*item{}}
 }
 
 // wake gathers the times at which time alone changes something, and keeps the first that is to come.
@@ -101,21 +102,31 @@ func (d *Desk) come(t time.Time) bool { return !t.After(d.now) }
 // Busy says that an incident is kept.
 func (d *Desk) Busy() bool { return len(d.incidents) > 0 }
 
-// Told says what people were told of the alarms that make incidents, by the ID of the alarm.
-func (d *Desk) Told() map[string]Told {
+// Told says what people were told of the alarms, by the ID of the alarm.
+func (d *Desk) Told(now time.Time) map[string]Told {
 	out := map[string]Told{}
+	for id, at := range d.called {
+		if now.Sub(at) < calledFor {
+			out[id] = Told{Called: true}
+		}
+	}
 	for _, i := range d.incidents {
 		for _, id := range i.core {
-			if _, ok := out[id]; !ok {
-				out[id] = Told{Acked: i.rec.AckedBy != "", Page: i.rec.Page.Priority}
+			if t := out[id]; !t.Open {
+				out[id] = Told{Open: true, Page: i.rec.Page.Priority, Acked: i.rec.AckedBy != "", Called: t.Called}
 			}
 		}
 	}
 	return out
 }
 
-// Told is what a person was told of an alarm: there is an incident.
+// Told is what a person was told of an alarm.
 type Told struct {
-	Acked bool
-	Page  alerting.Priority
+	Open   bool              // there is an incident
+	Page   alerting.Priority // of its page
+	Acked  bool              // and a person acknowledged it
+	Called bool              // it led to a page within the last day
 }
+
+// calledFor is how long a call counts, for an alarm that comes and goes.
+const calledFor = 24 * time.Hour

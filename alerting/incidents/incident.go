@@ -11,21 +11,23 @@ import (
 // incident is what a person was told, under one dedup key.
 type incident struct {
 	rec    alerting.Record
-	core   []string // IDs of the alarms that make it: the head, its root, what users notice
-	digest bool     // it opened low for several problems at once: a digest
+	state  alerting.State // see transitions; empty: it is over
+	core   []string       // IDs of the alarms that make it: the head, its root, what users notice
+	digest bool           // it opened low for several problems at once: a digest
 
-	tried     bool // a trigger went out that was not answered by acceptance
-	resolving bool // a resolve went out: the incident may be closed at the pager
-	quiet     time.Time
-	closedBy  string // a person closed it at the pager
-	closedAt  time.Time
-	headed    string    // ID of the alarm that heads what was last sent
-	before    string    // the one before it, until a new title was accepted
-	titled    time.Time // when the title last changed
-	stale     bool      // the pager may show another title than rec.Page has
-	deaf      bool      // the pager refused the title
-	notes     []string  // to be sent
-	said      string    // how it stands, as last told
+	resolving bool            // its resolve is under way: it does not come back
+	quiet     time.Time       // since when nothing of it fires; zero: something does
+	keep      time.Time       // it comes and goes: open until then at least
+	steady    time.Time       // start of the phase of which it was said that what came and went has come to stay
+	ack       string          // acknowledgement that the pager must be told of
+	known     map[string]bool // alarms that a person knew of who closed it
+	headed    string          // ID of the alarm that heads what was last sent
+	before    string          // the one before it, until a new title was accepted
+	titled    time.Time       // when the title last changed
+	stale     bool            // the pager may show another title than rec.Page has
+	deaf      bool            // the pager refused the title
+	notes     []string        // to be sent
+	said      string          // how it stands, as last told
 	saidAt    time.Time
 	newsIn    time.Duration // after saidAt
 	after     time.Time     // nothing is sent for it before
@@ -39,34 +41,24 @@ type past struct {
 	returns    int
 }
 
-func (i *incident) open() bool { return i.rec.Open || i.tried }
-
-// match binds incidents to problems. The problem that has an incident's head has the incident; of several
-// incidents of one problem the worst speaks for it, the others stay until their own alarms are quiet.
+// match binds incidents to problems, and moves each to the state that its alarms are in. The problem that has an incident's
+// head has the incident; of several incidents of one problem the worst speaks for it, the others stay until their own alarms
+// are quiet.
 func (d *Desk) match() {
 	slices.SortFunc(d.incidents, func(a, b *incident) int {
 		return cmp.Or(cmp.Compare(a.rec.Page.Priority, b.rec.Page.Priority), a.rec.OpenedAt.Compare(b.rec.OpenedAt), cmp.Compare(a.rec.Key, b.rec.Key))
 	})
+	followed := d.followed()
 	for _, i := range d.incidents {
-		for _, id := range i.core {
-			x := d.byAlarm[id]
-			if x == nil {
-				continue
-			}
-			if x.incident == nil && !i.resolving {
-				x.incident = i
-				x.told = (i.rec.Open || !i.closedAt.IsZero()) && !outgrown(x)
-			}
-			if !i.digest {
-				break
-			}
+		if !i.resolving && followed[i.rec.Key] == nil {
+			d.bind(i)
 		}
 	}
 	for _, i := range d.incidents {
-		d.calm(i)
+		d.observe(i)
 	}
 	d.incidents = slices.DeleteFunc(d.incidents, func(i *incident) bool {
-		over, at := d.finished(i)
+		over, at := d.finished(i, followed[i.rec.Key])
 		d.wake.add(at)
 		return over
 	})
@@ -75,6 +67,110 @@ func (d *Desk) match() {
 			i.core = core(x.Problem)
 		}
 	}
+}
+
+// followed are the incidents that go on with others, by the key of the other.
+func (d *Desk) followed() map[string]*incident {
+	out := map[string]*incident{}
+	for _, i := range d.incidents {
+		if i.rec.Follows != "" {
+			out[i.rec.Follows] = i
+		}
+	}
+	return out
+}
+
+// bind gives an incident to the problem of its head; where that sleeps and another one of the incident's is awake, to that.
+func (d *Desk) bind(i *incident) {
+	var best *item
+	for _, id := range i.core {
+		x := d.byAlarm[id]
+		if x == nil || x.incident != nil {
+			continue
+		}
+		if i.digest {
+			d.tell(i, x)
+		} else if best == nil || !best.Awake && x.Awake {
+			best = x
+		}
+	}
+	if best != nil {
+		d.tell(i, best)
+	}
+}
+
+// tell says what people were told of a problem by an incident.
+func (d *Desk) tell(i *incident, x *item) {
+	x.incident = i
+	outgrown, at := d.outgrown(x)
+	d.wake.add(at)
+	x.told = i.state != alerting.Sending && !outgrown
+	if i.keep = (time.Time{}); !x.Flapping {
+		return
+	}
+	for _, v := range x.Members {
+		if v.Flapping && i.steady.Before(v.First) {
+			i.keep = later(i.keep, v.First.Add(d.set.Flap.Within))
+		}
+	}
+}
+
+// observe moves an incident to the state that its alarms are in.
+func (d *Desk) observe(i *incident) {
+	what, by := d.seen(i)
+	switch {
+	case what != calmed:
+		i.quiet = time.Time{}
+	case i.quiet.IsZero():
+		i.quiet = d.now
+	}
+	changed := i.on(what)
+	if i.state != alerting.Quiet || what != silenced {
+		return
+	}
+	i.rec.SilencedBy, i.rec.SilencedUntil = by.CreatedBy, by.EndsAt
+	if !changed {
+		return
+	}
+	i.ack = "silenced by " + cmp.Or(by.CreatedBy, "somebody") + " until " + by.EndsAt.UTC().Format("2 Jan 15:04 UTC")
+	i.note("Acknowledged: " + i.ack)
+	i.rec = i.rec.Acknowledge(alerting.Acked{By: by.CreatedBy, Pager: true}, d.now)
+}
+
+// seen says what the alarms of an incident do, and by which silence they are quiet.
+func (d *Desk) seen(i *incident) (what event, by alerting.Silence) {
+	what = calmed
+	for _, id := range i.core {
+		x := d.byAlarm[id]
+		switch {
+		case x == nil:
+		case x.Awake && (x.incident == i || d.in.Firing(id)):
+			if d.repeated(x) {
+				return fires, by
+			}
+			what = unsent
+		case what == calmed:
+			if q := quietBy(x, id); q != "" {
+				what, by = silenced, d.in.Silences[q]
+			}
+		}
+	}
+	return what, by
+}
+
+// quietBy is the silence that covers the alarm with this ID in x, while it fires; empty: none does.
+func quietBy(x *item, id string) string {
+	for _, v := range x.Members {
+		if v.ID == id && v.Firing() && v.Quiet {
+			return v.Silence
+		}
+	}
+	return ""
+}
+
+// repeated says that a sender still repeats something serious in x.
+func (d *Desk) repeated(x *item) bool {
+	return slices.ContainsFunc(x.Members, func(v *alerting.Verdict) bool { return v.Serious && !v.Lost })
 }
 
 // maxCore bounds the alarms that make an incident.
@@ -98,68 +194,101 @@ func core(p *alerting.Problem) []string {
 
 // outgrown reports whether x needs a new incident because its current one can no longer alert anyone: what a person
 // acknowledged or closed stays silent whatever is sent, what opened at low urgency cannot wake, and where titles are refused
-// only a new one can tell.
-func outgrown(x *item) bool {
+// only a new one can tell. at is when time alone makes it so.
+func (d *Desk) outgrown(x *item) (yes bool, at time.Time) {
 	i := x.incident
-	if !x.Awake || x.Priority >= i.rec.Page.Priority || x.Priority > alerting.P2 {
-		return false
+	if !x.Awake || i.state == alerting.Sending {
+		return false, at
 	}
-	return i.rec.AckedBy != "" || !i.closedAt.IsZero() || i.rec.Page.Priority >= alerting.P3 || i.deaf
-}
-
-// calm notes since when nothing of an incident fires.
-func (d *Desk) calm(i *incident) {
+	silent := i.rec.AckedBy != "" || i.state == alerting.Resolved || i.rec.Page.Priority >= alerting.P3
 	switch {
-	case d.fires(i):
-		i.quiet = time.Time{}
-	case i.quiet.IsZero():
-		i.quiet = d.now
+	case i.rec.SilencedBy != "": // and it is not any more
+		return true, at
+	case x.Priority > alerting.P2:
+		return false, at
+	case x.Priority < i.rec.Page.Priority:
+		return silent || i.deaf, at
+	case silent && x.Head.Steady && !i.steady.Equal(x.Head.First):
+		return true, at
+	case i.state == alerting.Resolved:
+		return d.reopens(x)
 	}
+	return false, at
 }
 
-// fires says that something that makes the incident fires, and nothing silences it.
-func (d *Desk) fires(i *incident) bool {
-	for _, id := range i.core {
-		if x := d.byAlarm[id]; x != nil && x.Awake && (x.incident == i || d.in.Firing(id)) {
-			return true
+// reopens says that what a person closed must be told anew: another alarm joined it, or it is a P1 that its sender repeats
+// still. What is out of contact is not.
+func (d *Desk) reopens(x *item) (yes bool, at time.Time) {
+	i := x.incident
+	urgent := false
+	for _, v := range x.Members {
+		if !v.Serious || v.Lost || v.Unheard {
+			continue
 		}
+		if !v.Group() && !i.known[v.ID] {
+			return true, at
+		}
+		urgent = urgent || v.Alone == alerting.P1
 	}
-	return false
-}
-
-// finished says whether an incident can be forgotten, and when time alone will make it so.
-func (d *Desk) finished(i *incident) (yes bool, at time.Time) {
-	if i.closedAt.IsZero() {
-		return !i.open() && !i.resolving, at
+	if !urgent || d.set.Resolve.Reopen == 0 {
+		return false, at
 	}
-	at = i.closedAt.Add(d.set.Resolve.Reopen)
-	if quiet := i.quiet.Add(d.set.Resolve.Quiet); !i.quiet.IsZero() && quiet.Before(at) {
-		at = quiet
-	}
+	at = i.rec.ClosedAt.Add(d.set.Resolve.Reopen)
 	return d.come(at), at
 }
 
-// quietFor is how long a problem must be quiet before its incident is resolved.
-func (d *Desk) quietFor(x *item) time.Duration {
-	if x != nil && x.Flapping {
-		return max(d.set.Resolve.Quiet, d.set.Flap.Within)
+// closedFor is how long what a person closed must be quiet before the same alarm is a new one.
+const closedFor = 30 * time.Minute
+
+// finished says whether an incident can be forgotten, and when time alone will make it so.
+func (d *Desk) finished(i, follower *incident) (yes bool, at time.Time) {
+	switch {
+	case i.state == "":
+		return true, at
+	case i.state != alerting.Resolved:
+		return false, at
+	case follower != nil && follower.shown():
+		return true, at
+	case i.quiet.IsZero():
+		return false, at
 	}
-	return d.set.Resolve.Quiet
+	at = i.quiet.Add(closedFor)
+	return d.come(at), at
 }
 
-// resolvable says whether an incident has been quiet for long enough, and when time alone will make it so.
+// resolvable says whether an incident has been quiet for long enough, or goes on as another one; and when time alone will make
+// it so.
 func (d *Desk) resolvable(i *incident) (yes bool, at time.Time) {
 	if i.resolving {
 		return true, at
 	}
+	if d.replaced(i) {
+		return len(i.notes) == 0 || i.tries > 0, at // the link first
+	}
 	if i.quiet.IsZero() || !i.open() {
 		return false, at
 	}
-	at = i.quiet.Add(d.quietFor(d.byAlarm[i.core[0]]))
+	at = d.until(i)
+	return d.come(at), at
+}
+
+// until is when an incident that is quiet is resolved, should it stay so.
+func (d *Desk) until(i *incident) time.Time {
+	at := later(i.quiet.Add(d.set.Resolve.Quiet), i.keep)
 	if !d.listen.IsZero() {
 		at = later(at, d.listen.Add(d.set.Start.ListenResolve))
 	}
-	return d.come(at), at
+	return at
+}
+
+// replaced says that the silence of an incident ended, and that a new generation of it is open.
+func (d *Desk) replaced(i *incident) bool {
+	if i.rec.SilencedBy == "" || !i.shown() {
+		return false
+	}
+	return slices.ContainsFunc(d.incidents, func(o *incident) bool {
+		return o.rec.Follows == i.rec.Key && o.rec.Base == i.rec.Base && o.shown()
+	})
 }
 
 // generation is the next one of a key, and how often what it names has come back lately.
@@ -180,7 +309,7 @@ func (d *Desk) generation(base string) (generation, returns int) {
 // close keeps what must be known of an incident that is over.
 func (d *Desk) close(i *incident) {
 	d.remember(i.rec.Base, past{i.rec.Generation, d.now, i.rec.Returns})
-	i.rec.Open, i.tried, i.resolving = false, false, false
+	i.rec.Open, i.resolving, i.state = false, false, ""
 }
 
 // remember keeps the newest generation of a key.
@@ -193,8 +322,13 @@ func (d *Desk) remember(base string, p past) {
 // maxPast bounds the keys whose generations are known.
 const maxPast = 20_000
 
-// forgetPast drops the oldest where there are too many.
+// forgetPast drops the oldest where there are too many, and calls that count no more.
 func (d *Desk) forgetPast() {
+	for id, at := range d.called {
+		if d.now.Sub(at) >= calledFor {
+			delete(d.called, id)
+		}
+	}
 	for limit := 24 * time.Hour; len(d.past) > maxPast; limit /= 2 {
 		for base, p := range d.past {
 			if d.now.Sub(p.closed) >= limit {

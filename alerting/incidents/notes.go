@@ -37,6 +37,14 @@ func (d *Desk) news(x *item) {
 	}
 }
 
+// steady notes that what came and went has come to stay.
+func steady(x *item) {
+	if i := x.incident; x.Head.Steady && !i.steady.Equal(x.Head.First) {
+		i.steady = x.Head.First
+		i.note("Steady since " + x.Head.First.UTC().Format("15:04:05 UTC") + ": it has fired for longer than it did lately")
+	}
+}
+
 // standing is what of a page changes while it is open.
 func standing(p alerting.Page) string {
 	if p.Impact == "" || p.Impact == p.Broken {
@@ -76,11 +84,12 @@ func (d *Desk) hide() {
 // remark adds notes to open incidents: how they stand now; what stays hidden for long, once; and in a storm how that stands.
 func (d *Desk) remark() {
 	for _, x := range d.items {
-		if !x.told || !x.incident.rec.Open {
+		if !x.told || !x.incident.shown() {
 			continue
 		}
+		steady(x)
 		d.news(x)
-		if count := d.hidden(x); len(count) > 0 {
+		if count := d.hidden(x); x.Awake && len(count) > 0 {
 			x.incident.note("Hidden behind this for over " + plain(d.set.HiddenFor) + ": " + counted(count))
 		}
 	}
@@ -111,6 +120,13 @@ const maxNotes = 8
 func (i *incident) note(text string) {
 	if len(i.notes) < maxNotes {
 		i.notes = append(i.notes, text)
+	}
+}
+
+// noted drops a note that was sent, or refused. A person may have closed the incident meanwhile, which drops all.
+func (i *incident) noted() {
+	if len(i.notes) > 0 {
+		i.notes = i.notes[1:]
 	}
 }
 

@@ -44,6 +44,7 @@ const (
 	classTriggerP1 = iota
 	classTitleP1
 	classTriggerP2
+	classAcknowledge
 	classTitle
 	classResolve
 	classTriggerP3
@@ -63,10 +64,10 @@ func (d *Desk) gather() wants {
 			d.wantTitle(out, name, x)
 			continue
 		}
-		if x.state != alerting.Waiting || !x.until.IsZero() {
+		if x.state != alerting.Waiting && x.state != alerting.Sending || !x.until.IsZero() {
 			continue
 		}
-		if i := x.incident; i != nil && i.tried && !d.come(i.after) {
+		if i := x.incident; i != nil && i.state == alerting.Sending && !d.come(i.after) {
 			d.wake.add(i.after)
 			continue
 		}
@@ -97,7 +98,7 @@ func triggerClass(p alerting.Priority) int {
 
 // wantTitle adds a change of title, where an open incident should say something else.
 func (d *Desk) wantTitle(out wants, name string, x *item) {
-	if !x.incident.rec.Open {
+	if !x.incident.shown() {
 		return
 	}
 	yes, at := d.retitled(x)
@@ -112,7 +113,7 @@ func (d *Desk) wantTitle(out wants, name string, x *item) {
 	out[name] = append(out[name], w)
 }
 
-// wantRest adds the resolve or the next note of an incident.
+// wantRest adds the resolve, the acknowledgement or the next note of an incident.
 func (d *Desk) wantRest(out wants, i *incident) {
 	name := i.rec.Route
 	yes, at := d.resolvable(i)
@@ -120,9 +121,11 @@ func (d *Desk) wantRest(out wants, i *incident) {
 	switch {
 	case yes:
 		out[name] = append(out[name], want{class: classResolve, kind: alerting.Resolve, incident: i})
-	case len(i.notes) > 0 && i.rec.Open && d.come(i.after):
+	case i.ack != "" && i.shown():
+		out[name] = append(out[name], want{class: classAcknowledge, kind: alerting.Acknowledge, incident: i})
+	case len(i.notes) > 0 && i.shown() && d.come(i.after):
 		out[name] = append(out[name], want{class: classNote, kind: alerting.Note, incident: i})
-	case len(i.notes) > 0 && i.rec.Open:
+	case len(i.notes) > 0 && i.shown():
 		d.wake.add(i.after)
 	}
 }
@@ -134,7 +137,7 @@ const retitlePace = 30 * time.Second
 // the cause is over. Other leftovers do not change it. at is when time alone will make it so.
 func (d *Desk) retitled(x *item) (yes bool, at time.Time) {
 	i := x.incident
-	if !x.Awake || i.deaf || i.digest || i.rec.AckedBy != "" && !i.closedAt.IsZero() {
+	if !x.Awake || i.deaf || i.digest {
 		return false, at
 	}
 	if !d.come(i.after) {
@@ -209,7 +212,7 @@ func (rt *route) recover(now time.Time, set alerting.Rates) {
 
 // allows says whether the limits let it go now, or when they will. Room is kept for P1 and for resolves.
 func (rt *route) allows(now time.Time, set alerting.Rates, w want) (yes bool, at time.Time) {
-	if w.kind != alerting.Trigger && w.kind != alerting.Resolve {
+	if !paced(w.kind) {
 		return true, at
 	}
 	if rt.until.After(now) {

@@ -31,9 +31,11 @@ func (d *Desk) Acked(now time.Time, in alerting.Acked) {
 		if i.rec.Key != key {
 			continue
 		}
-		i.rec.AckedBy, i.rec.AckedAt = cmp.Or(in.By, "somebody"), now
+		i.rec = i.rec.Acknowledge(in, now)
 		if in.Undo {
-			i.rec.AckedBy, i.rec.AckedAt = "", time.Time{}
+			i.on(undone)
+		} else {
+			i.on(acknowledged)
 		}
 	}
 }
@@ -61,13 +63,30 @@ func (d *Desk) forgetClaims() {
 	maps.DeleteFunc(d.claims, func(id string, _ claim) bool { return d.byAlarm[id] == nil })
 }
 
-// Closed takes a person's word, at the pager, that an incident is over: what still fires keeps quiet for a while.
+// Closed takes a person's word, at the pager, that an incident is over: what still fires is not told again until something new
+// does.
 func (d *Desk) Closed(now time.Time, in alerting.Closed) {
 	for _, i := range d.incidents {
-		if i.rec.Key == in.Key && i.rec.Open {
-			d.now = now
-			d.close(i)
-			i.closedBy, i.closedAt = cmp.Or(in.By, "somebody"), now
+		if i.rec.Key != in.Key || !i.on(dismissed) {
+			continue
+		}
+		d.remember(i.rec.Base, past{i.rec.Generation, now, i.rec.Returns})
+		i.rec.Open, i.resolving, i.notes, i.ack = false, false, nil, ""
+		i.rec.ClosedBy, i.rec.ClosedAt = cmp.Or(in.By, "somebody"), now
+		i.known = d.members(i)
+	}
+}
+
+// members are the alarms of an incident, and of the problem that it tells of.
+func (d *Desk) members(i *incident) map[string]bool {
+	out := map[string]bool{}
+	for _, id := range i.core {
+		out[id] = true
+		if x := d.byAlarm[id]; x != nil && x.incident == i {
+			for _, v := range x.Members {
+				out[v.ID] = true
+			}
 		}
 	}
+	return out
 }

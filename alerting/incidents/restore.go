@@ -15,6 +15,9 @@ func (d *Desk) Restore(recs []alerting.Record) (learnt bool, behind []alerting.A
 		}
 		learnt = true
 		if !rec.Open && rec.Pending == "" {
+			if rec.ClosedBy != "" {
+				d.revive(rec)
+			}
 			d.remember(rec.Base, past{rec.Generation, rec.UpdatedAt, rec.Returns})
 			continue
 		}
@@ -39,7 +42,7 @@ func (d *Desk) revive(rec alerting.Record) (behind []alerting.Alarm) {
 		if n < maxCore {
 			i.core = append(i.core, a.Fingerprint())
 		}
-		if rec.Kind != alerting.Resolve {
+		if rec.Kind != alerting.Resolve && (rec.Open || rec.Pending != "") {
 			behind = append(behind, a)
 		}
 	}
@@ -53,7 +56,20 @@ func (d *Desk) revive(rec alerting.Record) (behind []alerting.Alarm) {
 
 // rewrite takes a record for the truth. What is pending may have had its effect, or not.
 func (i *incident) rewrite(rec alerting.Record) {
-	i.rec, i.tried, i.resolving, i.stale = rec, false, false, rec.Stale
+	i.rec, i.resolving, i.stale = rec, false, rec.Stale
+	switch {
+	case !rec.Open && rec.ClosedBy != "":
+		i.state, i.known = alerting.Resolved, map[string]bool{}
+		for _, id := range i.core {
+			i.known[id] = true
+		}
+	case rec.SilencedBy != "":
+		i.state = alerting.Quiet
+	case rec.AckedBy != "":
+		i.state = alerting.AckedState
+	default:
+		i.state = alerting.Paged
+	}
 	if len(rec.Page.Explained) > 0 {
 		i.headed = rec.Page.Explained[0].Fingerprint()
 	}
@@ -63,9 +79,11 @@ func (i *incident) rewrite(rec alerting.Record) {
 	i.rec.Pending = ""
 	switch rec.Kind {
 	case alerting.Trigger:
-		i.tried, i.rec.Open = true, false
+		i.state, i.rec.Open = alerting.Sending, false
 	case alerting.Resolve:
 		i.resolving, i.rec.Open = true, true
+	case alerting.Acknowledge:
+		i.ack = "silenced by " + rec.SilencedBy
 	default:
 		i.stale = true
 	}
@@ -97,8 +115,8 @@ func (d *Desk) Recorded(now time.Time, rec alerting.Record) (behind []alerting.A
 			continue
 		}
 		switch {
-		case over && rec.Kind != alerting.Resolve && i.rec.Open: // a person closed it at the pager
-			d.Closed(now, alerting.Closed{Key: rec.Key})
+		case over && (rec.ClosedBy != "" || rec.Kind != alerting.Resolve) && i.rec.Open: // a person closed it at the pager
+			d.Closed(now, alerting.Closed{Key: rec.Key, By: rec.ClosedBy})
 		case over:
 			d.close(i)
 		default:

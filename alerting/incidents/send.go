@@ -33,26 +33,30 @@ func (d *Desk) act(rt *route, name string, w want) alerting.Action {
 		a.Page = i.rec.Page
 	case alerting.Note:
 		a.Page, a.Text = i.rec.Page, i.notes[0]
+	case alerting.Acknowledge:
+		a.Page, a.Text = i.rec.Page, i.ack
 	}
 	a.Key, a.Record = i.rec.Key, i.rec
 	a.Record.Kind, a.Record.Page, a.Record.UpdatedAt, a.Record.Pending = w.kind, a.Page, d.now, ""
 	a.Record.Open = w.kind != alerting.Resolve
 	a.Record.Stale = i.stale && w.kind != alerting.Retitle
 	rt.action, rt.incident = &a, i
-	if event(w.kind) {
+	if paced(w.kind) {
 		rt.sent = append(rt.sent, d.now)
 	}
 	return a
 }
 
-// event says that a pager limits the rate of this kind.
-func event(k alerting.ActionKind) bool { return k == alerting.Trigger || k == alerting.Resolve }
+// paced says that a pager limits the rate of this kind.
+func paced(k alerting.ActionKind) bool {
+	return k == alerting.Trigger || k == alerting.Resolve || k == alerting.Acknowledge
+}
 
 // open finds the incident that a trigger is for, or makes it: one that was tried keeps its key, so that trying
 // again is harmless.
 func (d *Desk) open(name string, w want) *incident {
 	x := w.item
-	if i := x.incident; i != nil && i.tried && !d.mustWake(x) {
+	if i := x.incident; i != nil && i.state == alerting.Sending && !d.mustWake(x) {
 		if i.headed != x.Head.ID {
 			i.stale = true // should the first try have had its effect
 		}
@@ -61,10 +65,16 @@ func (d *Desk) open(name string, w want) *incident {
 	}
 	base := strings.Join([]string{d.set.Fleet, x.Head.Rule(), cmp.Or(x.Head.Entity.ID, x.Head.ID)}, ":")
 	generation, returns := d.generation(base)
-	i := &incident{core: core(x.Problem), headed: x.Head.ID, titled: d.now, tried: true, digest: len(w.more) > 0}
+	i := &incident{core: core(x.Problem), headed: x.Head.ID, titled: d.now, state: alerting.Sending, digest: len(w.more) > 0}
 	i.rec = alerting.Record{
 		Key: fmt.Sprintf("%s:%d", base, generation), Base: base, Generation: generation, Route: name, OpenedAt: d.now,
 		Returns: returns, Page: alerting.Page{Priority: x.Priority},
+	}
+	if x.Head.Steady {
+		i.steady = x.Head.First
+	}
+	if x.incident != nil {
+		i.rec.Follows = x.incident.rec.Key
 	}
 	if c, ok := d.claimed(x); ok && !i.digest {
 		i.rec.AckedBy, i.rec.AckedAt = c.by, c.at
@@ -93,7 +103,7 @@ func (d *Desk) Result(now time.Time, in alerting.Result) {
 			d.accepted(rt, a, i)
 		case in.Outcome == alerting.Refused:
 			d.refused(a, i)
-		case !event(a.Kind):
+		case !paced(a.Kind):
 			if a.Kind == alerting.Retitle {
 				i.headed = i.before // else it would pass for told
 			}
@@ -118,18 +128,20 @@ func (rt *route) lost(now time.Time, in alerting.Result, set alerting.Rates) {
 
 func (d *Desk) accepted(rt *route, a alerting.Action, i *incident) {
 	i.tries = 0
-	if event(a.Kind) {
+	if paced(a.Kind) {
 		rt.fails = 0
 	}
 	switch a.Kind {
 	case alerting.Trigger, alerting.Retitle:
-		if i.closedAt.IsZero() { // else a person closed it while the answer was under way
+		if i.state != alerting.Resolved { // else a person closed it while the answer was under way
 			d.appears(a, i)
 		}
 	case alerting.Resolve:
 		d.close(i)
 	case alerting.Note:
-		i.notes = i.notes[1:]
+		i.noted()
+	case alerting.Acknowledge:
+		i.ack = ""
 	}
 }
 
@@ -138,14 +150,22 @@ func (d *Desk) appears(a alerting.Action, i *incident) {
 	if a.Kind == alerting.Retitle && i.rec.Page.Rule != a.Page.Rule {
 		i.note(fmt.Sprintf("New title: %s [%s]. First: %s", a.Page.Sentence, a.Page.Rule, a.Page.Guidance))
 	}
-	by, at := i.rec.AckedBy, i.rec.AckedAt
-	i.rec = a.Record
-	i.rec.AckedBy, i.rec.AckedAt = by, at
-	i.tried = false
+	i.rec.Page, i.rec.Kind, i.rec.UpdatedAt, i.rec.Open = a.Record.Page, a.Record.Kind, a.Record.UpdatedAt, true
+	i.on(accepted)
 	if a.Kind == alerting.Retitle {
 		i.stale = false
-	} else if a.Page.Priority <= alerting.P2 {
+		return
+	}
+	if a.Page.Priority <= alerting.P2 {
 		d.storm.paged(d.now)
+		for _, id := range i.core {
+			d.called[id] = d.now
+		}
+	}
+	for _, o := range d.incidents {
+		if o.rec.Key == i.rec.Follows && o.rec.SilencedBy != "" {
+			o.note("It fires on after the silence: see " + i.rec.Key)
+		}
 	}
 }
 
@@ -161,6 +181,8 @@ func (d *Desk) refused(a alerting.Action, i *incident) {
 	case alerting.Retitle:
 		i.deaf = true
 	case alerting.Note:
-		i.notes = i.notes[1:]
+		i.noted()
+	case alerting.Acknowledge:
+		i.ack = ""
 	}
 }

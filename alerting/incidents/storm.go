@@ -92,7 +92,7 @@ func (d *Desk) sum() {
 		}
 	}
 	for _, x := range d.items {
-		if x.told && x.Awake && x.incident.rec.Open && x.Priority <= alerting.P2 {
+		if x.told && x.Awake && x.incident.shown() && x.Priority <= alerting.P2 {
 			x.incident.note(fmt.Sprintf("Storm: %d alarms began in %s, %d hold now, %d problems are open", len(s.raw), plain(d.set.Storm.Window), firing, open))
 			return
 		}

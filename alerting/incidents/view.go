@@ -19,7 +19,7 @@ func (d *Desk) View() []alerting.ProblemView {
 func (d *Desk) view(x *item) alerting.ProblemView {
 	pv := alerting.ProblemView{
 		ID: x.ID, Route: d.route(x), State: x.state, Until: x.until, Priority: x.Priority, Reason: x.Reason,
-		Page: d.page(x, nil), Root: x.Root.Clone(), Read: readOf(x.Root), Since: x.Since, Note: noteOf(x),
+		Page: d.page(x, nil), Root: x.Root.Clone(), Read: readOf(x.Root), Since: x.Since, Note: noteOf(x), Awake: x.Awake,
 	}
 	for n, a := range pv.Page.Explained {
 		pv.Page.Explained[n] = a.Clone()
@@ -32,20 +32,29 @@ func (d *Desk) view(x *item) alerting.ProblemView {
 	} else if c, ok := d.claimed(x); ok {
 		pv.AckedBy = c.by
 	}
-	if x.Root.Silence != "" {
-		pv.SilencedBy = d.in.Silences[x.Root.Silence].CreatedBy
-	}
+	pv.SilencedBy = d.silencer(x)
 	for _, v := range x.Members {
 		if v == x.Root || v.Group() || !v.Firing() {
 			continue
 		}
 		h := d.hiding[v.ID]
 		pv.Explained = append(pv.Explained, alerting.ExplainedAlarm{
-			Alarm: v.Clone(), Read: readOf(v), Why: v.Why, Since: v.Began(), Lost: v.Lost || v.Unheard,
+			Alarm: v.Clone(), Read: readOf(v), Why: v.Why, Since: v.Began(), Lost: v.Lost || v.Unheard, Priority: v.Alone, Silenced: v.Quiet,
 			Over15: h != nil && d.now.Sub(h.since) > d.set.HiddenFor,
 		})
 	}
 	return pv
+}
+
+// silencer is who silenced a problem: what its root is covered by, else what the incident was.
+func (d *Desk) silencer(x *item) string {
+	if x.Root.Silence != "" {
+		return d.in.Silences[x.Root.Silence].CreatedBy
+	}
+	if x.told && x.state == alerting.Quiet {
+		return x.incident.rec.SilencedBy
+	}
+	return ""
 }
 
 func noteOf(x *item) string {
@@ -56,9 +65,9 @@ func noteOf(x *item) string {
 		return "not heard since the restart"
 	case x.Root.Lost:
 		return "lost contact: nobody has told of it since " + x.Root.EndsAt.UTC().Format(time.TimeOnly)
-	case x.incident != nil && x.incident.closedBy != "":
-		return "closed at the pager by " + x.incident.closedBy + ", and still there"
-	case x.incident != nil && x.incident.tried:
+	case x.incident != nil && x.incident.state == alerting.Resolved:
+		return "closed at the pager by " + x.incident.rec.ClosedBy + ", still firing"
+	case x.incident != nil && x.incident.state == alerting.Sending:
 		return "the pager has not taken it yet"
 	}
 	return ""

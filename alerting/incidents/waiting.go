@@ -19,14 +19,10 @@ func (d *Desk) schedule() {
 
 // stand is the state of a problem, until when, and behind which other problem.
 func (d *Desk) stand(x *item) (alerting.State, time.Time, *item) {
-	switch i := x.incident; {
-	case i != nil && x.told && !x.Awake && i.open():
-		return alerting.Recovering, i.quiet.Add(d.quietFor(x)), nil
-	case i != nil && x.told && i.rec.AckedBy != "":
-		return alerting.AckedState, time.Time{}, nil
-	case i != nil && x.told:
-		return alerting.Paged, time.Time{}, nil
-	case !x.Awake && x.Root.Silence != "":
+	switch {
+	case x.told:
+		return x.incident.state, d.ends(x.incident), nil
+	case !x.Awake && x.Root.Quiet:
 		return alerting.Quiet, d.in.Silences[x.Root.Silence].EndsAt, nil
 	case !x.Awake:
 		return alerting.Recovering, x.Root.Ended.Add(d.set.Resolve.AfterCause), nil
@@ -38,7 +34,21 @@ func (d *Desk) stand(x *item) (alerting.State, time.Time, *item) {
 	if until, behind := d.heldUntil(x); until.After(d.now) {
 		return alerting.Held, until, behind
 	}
+	if x.incident != nil && x.incident.state == alerting.Sending {
+		return alerting.Sending, time.Time{}, nil
+	}
 	return alerting.Waiting, time.Time{}, nil // for its turn at the pager
+}
+
+// ends is the deadline of the state that an incident is in; zero: there is none.
+func (d *Desk) ends(i *incident) time.Time {
+	switch i.state {
+	case alerting.Recovering:
+		return d.until(i)
+	case alerting.Quiet:
+		return i.rec.SilencedUntil
+	}
+	return time.Time{}
 }
 
 // boardOnly says that nobody is to be told of it away from the board.
@@ -115,8 +125,10 @@ func firsts(x *item) (first, symptom time.Time) {
 func (d *Desk) shown(x *item, symptom time.Time) time.Time {
 	w := d.set.Wait
 	switch {
-	case x.Flapping:
+	case x.Flapping && x.Head.Steadfast && x.Priority == alerting.P1:
 		return d.now
+	case x.Flapping && x.Priority == alerting.P2 && x.incident == nil:
+		return x.Head.First.Add(flapOpens)
 	case !symptom.IsZero() && x.Head == x.Root && x.Root.Cause:
 		return earlier(symptom.Add(w.SymptomAlone), later(symptom, x.Root.First).Add(w.SymptomWithCause))
 	case !symptom.IsZero():
@@ -128,6 +140,9 @@ func (d *Desk) shown(x *item, symptom time.Time) time.Time {
 	}
 	return x.Head.First.Add(w.CauseAlone)
 }
+
+// flapOpens is how long an alarm that comes and goes must fire to open an incident where none is open.
+const flapOpens = time.Minute
 
 // listening holds everything back for a while after a restart, until senders have repeated what still fires.
 func (d *Desk) listening(x *item, ready time.Time) time.Time {

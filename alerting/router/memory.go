@@ -147,31 +147,18 @@ func (m *memory) start(now time.Time, f *alerting.Fact, in alerting.Alarm) {
 	if !f.Ended.IsZero() && now.Sub(f.Ended) > diagnosis.LingerMost {
 		f.Joined = alerting.Joined{}
 	}
-	f.First, f.Ended = now, time.Time{}
-	starts := make([]time.Time, 0, len(f.Starts)+1)
-	for _, t := range f.Starts {
-		if now.Sub(t) <= m.set.Flap.Quiet {
-			starts = append(starts, t)
-		}
+	if len(f.Starts) > 0 && now.Sub(f.Starts[len(f.Starts)-1]) >= m.set.Flap.Within {
+		f.Starts, f.Phases = nil, nil
 	}
-	f.Starts = append(starts, now)
+	f.First, f.Ended = now, time.Time{}
+	f.Starts = append(slices.Clone(f.Starts), now)
 	if len(f.Starts) > maxStarts {
 		f.Starts = f.Starts[1:]
 	}
-	f.Flapping = f.Flapping || recent(f.Starts, now, m.set.Flap.Within) >= m.set.Flap.Starts
+	f.Flapping = len(f.Starts) >= m.set.Flap.Starts
 	last, seen := m.rules[in.Rule()]
 	f.Novel = !seen || now.Sub(last) > week
 	m.rules[in.Rule()] = now
-}
-
-func recent(times []time.Time, now time.Time, within time.Duration) int {
-	n := 0
-	for _, t := range times {
-		if now.Sub(t) <= within {
-			n++
-		}
-	}
-	return n
 }
 
 // locate reads what the labels say.
@@ -197,9 +184,17 @@ func (m *memory) end(now time.Time, id, by string) bool {
 	return true
 }
 
+// maxPhases are kept of one alarm.
+const maxPhases = 5
+
+// over is an alarm that ended.
 func over(f *alerting.Fact, now time.Time) *alerting.Fact {
 	f = clone(f)
 	f.Ended, f.Lost, f.Unheard = now, false, false
+	f.Phases = append(slices.Clone(f.Phases), now.Sub(f.First))
+	if len(f.Phases) > maxPhases {
+		f.Phases = f.Phases[1:]
+	}
 	return f
 }
 
@@ -234,7 +229,7 @@ func (m *memory) place(now time.Time, g *topology.Graph, last []*alerting.Verdic
 		moved := clone(f)
 		was, ok := old.Get(f.Entity.ID)
 		if _, is := g.Get(f.Entity.ID); ok && !is && was.Group != "" && !unreplaced[id] {
-			moved.Ended = now
+			moved = over(f, now)
 		} else {
 			m.locate(moved)
 		}
@@ -260,7 +255,7 @@ func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, gr
 		if f.Lost {
 			m.lost++
 		}
-		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause || f.Joined.Leads && now.Sub(f.Ended) <= diagnosis.LingerMost
+		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause || told[id].Open || f.Joined.Leads && now.Sub(f.Ended) <= diagnosis.LingerMost
 		if counts {
 			f = m.recall(f, active, told)
 			facts = append(facts, f)
@@ -322,7 +317,7 @@ func (m *memory) age(w *wake, f *alerting.Fact) (next *alerting.Fact, forget boo
 			m.sending.forget(f.ID)
 		}
 	}
-	keep := max(m.set.Resolve.AfterCause, m.set.Flap.Quiet)
+	keep := max(m.set.Resolve.AfterCause, m.set.Flap.Within)
 	return f, f.Lost && w.now.Sub(f.EndsAt) > m.set.ForgetLost || !f.Firing() && w.now.Sub(f.Ended) > keep
 }
 
@@ -343,21 +338,24 @@ func (m *memory) sentOthers(w *wake, f *alerting.Fact) bool {
 
 // recall adds to a fact what is remembered of it from the step before, and the silence that covers it now.
 func (m *memory) recall(f *alerting.Fact, active []alerting.Silence, told map[string]incidents.Told) *alerting.Fact {
-	past, silence := f.Past, f.Silence
-	t, ok := told[f.ID]
-	past.Told, past.Acked, past.Page = ok, t.Acked, t.Page
+	past, silence, until := f.Past, f.Silence, f.Silenced
+	t := told[f.ID]
+	past.Told, past.Page, past.Acked, past.Called = t.Open, t.Page, t.Acked, t.Called
 	if !f.Group() {
-		silence = ""
+		silence, until = "", time.Time{}
 		for _, s := range active {
-			if s.Covers(f.Labels, f.ID) {
-				silence = s.ID
-				break
+			if !s.Covers(f.Labels, f.ID) {
+				continue
+			}
+			silence = cmp.Or(silence, s.ID)
+			if end := s.Until(alerting.P1); end.After(until) {
+				until = end
 			}
 		}
 	}
-	if past != f.Past || silence != f.Silence {
+	if past != f.Past || silence != f.Silence || !until.Equal(f.Silenced) {
 		f = clone(f)
-		f.Past, f.Silence = past, silence
+		f.Past, f.Silence, f.Silenced = past, silence, until
 	}
 	return f
 }

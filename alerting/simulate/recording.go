@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"time"
 
@@ -23,33 +24,51 @@ type line struct {
 	Generator   string            `json:"generatorURL"`
 }
 
-// events makes one or two events of a line.
+// repeats of a whole alarm are as many signs of life of its sender: enough to end what it does not send any more.
+const repeats = 10
+
+// sender is who sent the line: the host of its generator, else one for all of the recording.
+func (l line) sender() string {
+	if u, err := url.Parse(l.Generator); err == nil && u.Hostname() != "" {
+		return u.Hostname()
+	}
+	return "recording"
+}
+
+// events makes the events of a line.
 func (l line) events() ([]Event, error) {
 	if len(l.Labels) == 0 {
 		return nil, errors.New("labels: want at least one")
 	}
+	by := l.sender()
+	heard := func(at time.Time) Event { return Event{At: at, In: alerting.Heard{Sender: by}} }
 	a := alerting.Alarm{Labels: l.Labels, Annotations: l.Annotations, StartsAt: l.StartsAt, EndsAt: l.EndsAt, Generator: l.Generator}
-	end := alerting.Ended{Fingerprint: a.Fingerprint()}
+	end := alerting.Ended{Fingerprint: a.Fingerprint(), Sender: by}
 	switch {
 	case l.At.IsZero() && l.StartsAt.IsZero():
 		return nil, errors.New("at: want a time, or a startsAt")
 	case l.At.IsZero():
 		a.EndsAt = time.Time{} // its end is known
-		out := []Event{{At: l.StartsAt, In: alerting.Firing{Alarm: a}}}
+		out := []Event{heard(l.StartsAt), {At: l.StartsAt, In: alerting.Firing{Alarm: a, Sender: by}}}
+		for n := range repeats { // its sender repeats it
+			if at := l.StartsAt.Add(time.Duration(n+1) * repeatEvery); at.Before(l.EndsAt) {
+				out = append(out, heard(at))
+			}
+		}
 		if !l.EndsAt.IsZero() {
 			if l.EndsAt.Before(l.StartsAt) {
 				return nil, fmt.Errorf("endsAt: %s is before startsAt", l.EndsAt.Format(time.RFC3339))
 			}
-			out = append(out, Event{At: l.EndsAt, In: end})
+			out = append(out, heard(l.EndsAt), Event{At: l.EndsAt, In: end})
 		}
 		return out, nil
 	case l.Resolved || !l.EndsAt.IsZero() && !l.EndsAt.After(l.At):
-		return []Event{{At: l.At, In: end}}, nil
+		return []Event{heard(l.At), {At: l.At, In: end}}, nil
 	}
 	if a.StartsAt.IsZero() {
 		a.StartsAt = l.At
 	}
-	return []Event{{At: l.At, In: alerting.Firing{Alarm: a}}}, nil
+	return []Event{heard(l.At), {At: l.At, In: alerting.Firing{Alarm: a, Sender: by}}}, nil
 }
 
 // Bounds of a recording.

@@ -6,6 +6,7 @@ package simulate
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -64,11 +65,26 @@ type Player struct {
 	open   map[string]bool // at the pager, by dedup key
 	calls  []Call
 	firing map[string]bool // fingerprints that fired
+
+	ledger   map[string]alerting.Record // by dedup key
+	silences map[string]alerting.Silence
+}
+
+// Checks is a Watch that looks for what must never be, once in so much time: views are costly in a storm.
+func Checks(every time.Duration) func(now time.Time, view func() alerting.View) error {
+	var last time.Time
+	return func(now time.Time, view func() alerting.View) error {
+		if now.Sub(last) < every {
+			return nil
+		}
+		last = now
+		return view().Check()
+	}
 }
 
 // New makes a Player.
 func New(o Options) *Player {
-	p := &Player{o: o, router: router.New(o.Settings), open: map[string]bool{}, firing: map[string]bool{}}
+	p := &Player{o: o, router: router.New(o.Settings), open: map[string]bool{}, firing: map[string]bool{}, ledger: map[string]alerting.Record{}, silences: map[string]alerting.Silence{}}
 	if o.Graph != nil {
 		p.in = append(p.in, alerting.Topology{Graph: o.Graph})
 	}
@@ -77,33 +93,53 @@ func New(o Options) *Player {
 
 // Restart is kill -9 and a start on the same ledger: what was not answered is lost, what was recorded is known.
 func (p *Player) Restart() {
-	recs := p.Records()
 	p.router = router.New(p.o.Settings)
-	p.router.Restore(recs)
-	p.in, p.next = nil, time.Time{}
-	p.ran = false
+	p.router.Restore(p.Records())
+	p.in, p.next, p.ran = nil, time.Time{}, false
 	p.events = slices.DeleteFunc(p.events, func(e Event) bool { _, result := e.In.(alerting.Result); return result })
+	for _, id := range slices.Sorted(maps.Keys(p.silences)) {
+		p.in = append(p.in, alerting.Silenced{Silence: p.silences[id]})
+	}
 	if p.o.Graph != nil {
 		p.in = append(p.in, alerting.Topology{Graph: p.o.Graph})
 	}
+	p.next = p.now
 }
 
 // Records are what the ledger holds: of each key the last one, pending where its call has no answer yet.
 func (p *Player) Records() []alerting.Record {
-	by := map[string]alerting.Record{}
-	for _, c := range p.calls {
-		rec := c.Action.Record
-		if c.Outcome != alerting.Accepted {
-			rec.Pending = c.Action.ID
-		}
-		by[rec.Key] = rec
+	out := make([]alerting.Record, 0, len(p.ledger))
+	for _, key := range slices.Sorted(maps.Keys(p.ledger)) {
+		out = append(out, p.ledger[key])
 	}
-	out := make([]alerting.Record, 0, len(by))
-	for _, rec := range by {
-		out = append(out, rec)
-	}
-	slices.SortFunc(out, func(a, b alerting.Record) int { return cmp.Compare(a.Key, b.Key) })
 	return out
+}
+
+// record does to the ledger what the loop around a router does, before and after a call.
+func (p *Player) record(c Call) {
+	rec := c.Action.Record
+	if c.Outcome != alerting.Accepted {
+		rec.Pending = c.Action.ID
+	}
+	p.ledger[rec.Key] = rec
+}
+
+// person does to the ledger what the loop does when a person acts.
+func (p *Player) person(at time.Time, in alerting.Input) {
+	switch in := in.(type) {
+	case alerting.Acked:
+		if rec, ok := p.ledger[in.Key]; ok {
+			p.ledger[in.Key] = rec.Acknowledge(in, at)
+		}
+	case alerting.Closed:
+		if rec, ok := p.ledger[in.Key]; ok && rec.Open {
+			rec.Open, rec.Pending, rec.ClosedBy, rec.ClosedAt = false, "", in.By, at
+			p.ledger[in.Key] = rec
+			delete(p.open, in.Key)
+		}
+	case alerting.Silenced:
+		p.silences[in.Silence.ID] = in.Silence
+	}
 }
 
 // Add puts events in. Those of one time keep their order.
@@ -172,6 +208,7 @@ func (p *Player) take(e Event) {
 		p.firing[f.Alarm.Fingerprint()] = true
 	}
 	if e.In != nil {
+		p.person(e.At, e.In)
 		p.in = append(p.in, e.In)
 	}
 }
@@ -184,6 +221,7 @@ func (p *Player) step() {
 	for _, a := range actions {
 		c, at := p.call(a)
 		p.calls = append(p.calls, c)
+		p.record(c)
 		if c.Outcome == 0 {
 			continue // the process dies with the call under way
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/navcloud/binnacle/alerting"
 )
@@ -51,6 +52,7 @@ func live(t testing.TB, s *Storm) *Player {
 		t.Fatal(err)
 	}
 	p := New(Options{Settings: alerting.DefaultSettings(), Graph: g})
+	p.Watch = Checks(5 * time.Second)
 	p.Add(s.Play()...)
 	if err := p.Run(s.End()); err != nil {
 		t.Fatalf("%s: %v", s.Name, err)

@@ -83,9 +83,13 @@ func (o replayOptions) play(ctx context.Context, stdin io.Reader, path string) (
 	}
 	p := &playback{Player: simulate.New(opts)}
 	p.Add(events...)
-	p.Watch = func(now time.Time, _ func() alerting.View) error {
+	check := simulate.Checks(checkEvery)
+	p.Watch = func(now time.Time, view func() alerting.View) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted at %s of the recording", now.Format(time.RFC3339))
+		}
+		if err := check(now, view); err != nil {
+			return fmt.Errorf("at %s of the recording the router is at fault, please report it: %w", now.Format(time.RFC3339), err)
 		}
 		return nil
 	}
@@ -103,6 +107,9 @@ func (o replayOptions) play(ctx context.Context, stdin io.Reader, path string) (
 	}
 	return p, nil
 }
+
+// checkEvery is how often, in the time of the recording, what must never be is looked for.
+const checkEvery = 10 * time.Second
 
 // options are those of production with the same file.
 func (o replayOptions) options() (simulate.Options, error) {
@@ -185,6 +192,8 @@ func (p *playback) write(w io.Writer) {
 			detail(w, "why", g.Reason)
 		case alerting.Resolve:
 			fmt.Fprintf(w, "%s  resolved %s %s [%s], after %s\n", at, g.Priority, plain(g.Sentence), plain(g.Rule), brief(c.At.Sub(c.Action.Record.OpenedAt)))
+		case alerting.Acknowledge:
+			fmt.Fprintf(w, "%s  acknowledged: %s\n", at, plain(c.Action.Text))
 		case alerting.Note:
 			fmt.Fprintf(w, "%s  note: %s\n", at, plain(c.Action.Text))
 		}

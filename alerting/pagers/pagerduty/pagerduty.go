@@ -106,6 +106,8 @@ func (c *Client) send(ctx context.Context, a alerting.Action) alerting.Result {
 	switch {
 	case a.Kind == alerting.Trigger, a.Kind == alerting.Retitle && !rest:
 		return c.trigger(ctx, a, key)
+	case a.Kind == alerting.Acknowledge:
+		return c.Acknowledge(ctx, a.Route, a.Key)
 	case a.Kind == alerting.Resolve:
 		r := c.event(ctx, &pd.V2Event{RoutingKey: key, Action: "resolve", DedupKey: DedupKey(a.Key)})
 		c.forget(DedupKey(a.Key))

@@ -135,11 +135,11 @@ func TestPollTellsWhatPeopleDid(t *testing.T) {
 		}
 		expect()
 		p.Acknowledge("k", "ann")
-		expect(alerting.Acked{Key: "k", By: "ann"})
+		expect(alerting.Acked{Key: "k", By: "ann", Pager: true})
 		acked.Store(true)
 		expect()
 		p.Unacknowledge("k", "ann")
-		expect(alerting.Acked{Key: "k", By: "ann", Undo: true})
+		expect(alerting.Acked{Key: "k", By: "ann", Undo: true, Pager: true})
 		acked.Store(false)
 		p.Resolve("k", "bob")
 		expect(alerting.Closed{Key: "k", By: "bob"})
@@ -171,7 +171,7 @@ func TestWebhookTellsEachThingOnce(t *testing.T) {
 		synctest.Wait()
 		p.Resolve("k", "bob")
 		synctest.Wait()
-		want := []alerting.Input{alerting.Acked{Key: "k", By: "ann"}, alerting.Closed{Key: "k", By: "bob"}}
+		want := []alerting.Input{alerting.Acked{Key: "k", By: "ann", Pager: true}, alerting.Closed{Key: "k", By: "bob"}}
 		for _, w := range want {
 			if len(got) == 0 {
 				t.Fatalf("nothing came; want %+v", w)

@@ -92,9 +92,9 @@ func change(r alerting.Record, in pd.Incident) alerting.Input {
 		for _, a := range in.Acknowledgements {
 			by = a.Acknowledger.Summary
 		}
-		return alerting.Acked{Key: r.Key, By: someone(by)}
+		return alerting.Acked{Key: r.Key, By: someone(by), Pager: true}
 	case in.Status == "triggered" && r.AckedBy != "":
-		return alerting.Acked{Key: r.Key, By: in.LastStatusChangeBy.Summary, Undo: true}
+		return alerting.Acked{Key: r.Key, By: in.LastStatusChangeBy.Summary, Undo: true, Pager: true}
 	}
 	return nil
 }

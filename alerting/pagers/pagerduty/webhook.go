@@ -124,9 +124,9 @@ func (b webhookBody) input() alerting.Input {
 	}
 	switch b.Event.Type {
 	case "incident.acknowledged":
-		return alerting.Acked{Key: key, By: someone(by)}
+		return alerting.Acked{Key: key, By: someone(by), Pager: true}
 	case "incident.unacknowledged":
-		return alerting.Acked{Key: key, By: by, Undo: true}
+		return alerting.Acked{Key: key, By: by, Undo: true, Pager: true}
 	case "incident.resolved":
 		return alerting.Closed{Key: key, By: by}
 	}
