@@ -14,7 +14,7 @@ import (
 var t0 = time.Unix(1_700_000_000, 0)
 
 func newTest(readers, maxSeries int) *Window {
-	return NewWindow(Options{MaxSeries: maxSeries, Keep: time.Minute, Expire: 5 * time.Minute}, readers)
+	return NewWindow(Options{MaxSeries: maxSeries, Keep: time.Minute, Expire: 5 * time.Minute, Node: "n1"}, readers)
 }
 
 func feed(w *Window, reader int, after time.Duration, o Dialect, packets ...string) {
