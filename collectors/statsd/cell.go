@@ -11,6 +11,7 @@ import (
 type Counts struct {
 	Lines, Aggregated uint64
 	Overflow          uint64         // of Aggregated: lines that went to an overflow series
+	Looks             [styles]uint64 // lines that look like a dialect that the listener does not read
 	Claimed           [claims]uint64 // of Aggregated: lines that were renamed
 	Rejected          [reasons]uint64
 }
@@ -21,6 +22,9 @@ func (c *Counts) add(o *Counts) {
 	c.Overflow += o.Overflow
 	for i, n := range o.Rejected {
 		c.Rejected[i] += n
+	}
+	for i, n := range o.Looks {
+		c.Looks[i] += n
 	}
 	for i, n := range o.Claimed {
 		c.Claimed[i] += n
@@ -55,6 +59,7 @@ type spelled struct {
 	cell   *cell
 	weight float64
 	claim  Claim
+	looks  Style
 }
 
 // canonical is the key of a series: what a client that sorts its tags and uses legal names sends.

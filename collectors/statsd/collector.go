@@ -47,6 +47,9 @@ var (
 	descClaimed = &metric.Desc{
 		Name: "binnacle_statsd_claimed_total", Kind: metric.Counter, Help: "Lines that were renamed since they claimed to come from a collector or another node, or had a reserved label; by claim",
 	}
+	descLooks = &metric.Desc{
+		Name: "binnacle_statsd_other_dialect_total", Kind: metric.Counter, Help: "Lines that look like a dialect that their listener does not read, by dialect",
+	}
 	descSeries = &metric.Desc{Name: "binnacle_statsd_series", Help: "Series held, idle ones included"}
 )
 
@@ -54,7 +57,8 @@ var (
 type Config struct {
 	// Listen holds udp://host:port, unixgram:///path and tcp://host:port. Each takes ?signed_gauges=true, for plain
 	// StatsD clients that send +1 and -1 to move a gauge, and ?other_nodes=true, for a listener to which other nodes send:
-	// their label node is believed; udp readers=N (SO_REUSEPORT); unixgram mode=0666.
+	// their label node is believed; ?dialect=influx, librato, signalfx, graphite or etsy, for clients that write tags, or
+	// several types in a line, as those do; udp readers=N (SO_REUSEPORT); unixgram mode=0666.
 	Listen    []string      `yaml:"listen"`
 	Rcvbuf    int           `yaml:"rcvbuf"`     // bytes of receive buffer asked for, 64 KiB to 256 MiB
 	MaxSeries int           `yaml:"max_series"` // beyond it new series of a metric share one; 1 to 10 million
@@ -105,7 +109,7 @@ var Spec = collectors.Spec{
 	},
 	Metrics: []*metric.Desc{
 		descDatagrams, descKernelDrops, descBuffer, descConnections, descRefused,
-		descLines, descAggregated, descRejected, descOverflow, descClaimed, descSeries,
+		descLines, descAggregated, descRejected, descOverflow, descClaimed, descLooks, descSeries,
 	},
 	New: newCollector,
 }
@@ -122,6 +126,8 @@ type collector struct {
 	mu     sync.Mutex // of the slots' sockets
 	closed bool
 	fault  error // why the last attempt to open failed
+
+	warned [styles]bool // Collect's alone
 }
 
 // slot is one socket and who reads it.
@@ -283,6 +289,13 @@ func (c *collector) self(b *metric.Batch) {
 	b.Add(descSeries, float64(c.window.Series()))
 	for r := range Reasons {
 		b.Add(descRejected, float64(n.Rejected[r]), "reason", r.String())
+	}
+	for style := range Styles {
+		b.Add(descLooks, float64(n.Looks[style]), "dialect", style.String())
+		if n.Looks[style] > 0 && !c.warned[style] {
+			c.warned[style] = true
+			c.log.Warn("statsd: lines look like another dialect; ?dialect= behind their listener's address reads them", "dialect", style.String())
+		}
 	}
 	for claim := range Claims {
 		b.Add(descClaimed, float64(n.Claimed[claim]), "claim", claim.String())

@@ -53,6 +53,11 @@ func (l *Listener) query(s string, q url.Values) error {
 		switch {
 		case key == "signed_gauges":
 			l.Dialect.Signed, err = strconv.ParseBool(v[0])
+		case key == "dialect":
+			var known bool
+			if l.Dialect.Style, known = styleOf(v[0]); !known {
+				err = errors.New("want " + strings.Join(styleNames[:], ", "))
+			}
 		case key == "other_nodes":
 			l.Dialect.Believes, err = strconv.ParseBool(v[0])
 		case key == "readers" && l.Network == "udp":

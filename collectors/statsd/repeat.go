@@ -48,8 +48,8 @@ func (t *Table) repeat(now int64, p []byte, truncated bool) int {
 	default: // it was dropped
 		return 0
 	}
-	if s.claim != NoClaim {
-		t.claimed(now, c, s.claim)
+	if s.claim != NoClaim || s.looks != Datadog {
+		t.odd(now, s)
 	}
 	c.at, c.fresh, c.live = now, true, true
 	t.counts.Lines++

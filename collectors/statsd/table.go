@@ -36,6 +36,7 @@ type Table struct {
 	events  []metric.Event
 	counts  Counts
 	scratch []byte
+	several []byte
 	line    Line
 }
 
@@ -61,6 +62,7 @@ type Dialect struct {
 	Signed    bool // a gauge with a sign is a change, as in plain StatsD; else a value below zero
 	Truncated bool // the packet was longer than the buffer: its last line counts as rejected
 	Believes  bool // other nodes send here: the label node is theirs
+	Style     Style
 }
 
 func (t *Table) packet(now int64, p []byte, o Dialect) {
@@ -95,7 +97,17 @@ func (t *Table) read(now int64, line []byte, o Dialect, truncated bool) {
 	case isEvent(line):
 		r = t.event(now, line, o.Believes)
 	default:
-		if r = Parse(line, &t.line); r == Accepted {
+		r = Parse(line, &t.line)
+		switch {
+		case r != UnknownType && r != BadRate && r != Accepted:
+		case r != Accepted && o.Style == Etsy && looksEtsy(line):
+			t.counts.Lines--
+			t.severally(now, line, o)
+			return
+		case r != Accepted && looksEtsy(line):
+			t.counts.Looks[Etsy]++
+			t.w.notes.add(now, "refused, since it has several types in a line: ?dialect=etsy behind the listener reads them", clean(t.line.Name))
+		case r == Accepted:
 			r = t.fold(now, &t.line, o)
 		}
 	}
@@ -134,22 +146,21 @@ func (t *Table) fold(now int64, l *Line, o Dialect) Reason {
 		t.scratch = append(append(t.scratch[:0], byte(l.Type), '#'), l.Tags...)
 		key = lines.Hash(l.Name, t.scratch)
 	}
-	var c *cell
-	var claim Claim
-	if s := t.known.Get(key); s != nil && s.cell.typ != noType {
-		c, claim = s.cell, s.claim
-	} else {
-		var r Reason
-		if c, claim, r = t.miss(now, l, o.Believes); r != Accepted {
+	s := t.known.Get(key)
+	if s == nil || s.cell.typ == noType {
+		fresh, r := t.miss(now, l, o)
+		if r != Accepted {
 			return r
 		}
-		if !c.overflow { // the lines of those are not kept: there is no end of them
-			t.known.Put(key, spelled{c, l.Weight, claim})
+		s = &fresh
+		if !s.cell.overflow { // the lines of those are not kept: there is no end of them
+			t.known.Put(key, fresh)
 		}
 	}
-	if claim != NoClaim {
-		t.claimed(now, c, claim)
+	if s.claim != NoClaim || s.looks != Datadog {
+		t.odd(now, s)
 	}
+	c := s.cell
 	if l.Time != 0 {
 		return t.foldTimed(now, l, c)
 	}
@@ -238,39 +249,52 @@ func (t *Table) foldTimed(now int64, l *Line, c *cell) Reason {
 	return Accepted
 }
 
-// claimed counts a line whose series is not called as the line has it.
-func (t *Table) claimed(now int64, c *cell, claim Claim) {
-	t.counts.Claimed[claim]++
-	what := "a label that says who speaks, or that outputs need, is renamed"
-	if claim == AsCollector {
-		what = "renamed, since a collector has that name"
+// odd counts a line whose series is not called as the line has it, or that looks like another dialect.
+func (t *Table) odd(now int64, s *spelled) {
+	name := s.cell.meter.desc.Name
+	if s.looks != Datadog {
+		t.counts.Looks[s.looks]++
+		t.w.notes.add(now, "has tags as "+s.looks.String()+" writes them: ?dialect="+s.looks.String()+" behind the listener reads them", name)
 	}
-	t.w.notes.add(now, what, c.meter.desc.Name)
+	switch s.claim {
+	case NoClaim:
+	case AsCollector:
+		t.counts.Claimed[s.claim]++
+		t.w.notes.add(now, "renamed, since a collector has that name", name)
+	default:
+		t.counts.Claimed[s.claim]++
+		t.w.notes.add(now, "a label that says who speaks, or that outputs need, is renamed", name)
+	}
 }
 
 // miss finds or makes the series of a spelling that is not known: the only place that sorts tags. Spellings that are one
 // series to Prometheus are one here, so that a gauge has one last value and a set one count.
-func (t *Table) miss(now int64, l *Line, believes bool) (*cell, Claim, Reason) {
+func (t *Table) miss(now int64, l *Line, o Dialect) (spelled, Reason) {
+	s := spelled{weight: l.Weight}
 	switch {
 	case len(l.Name) > maxName:
-		return nil, NoClaim, LongName
+		return s, LongName
 	case bytes.ContainsFunc(l.Name, func(r rune) bool { return r < ' ' || r == '|' || r == 0x7f }):
-		return nil, NoClaim, BadName
+		return s, BadName
 	}
-	ls, r := labels(l.Tags, nil)
+	wire, ls := o.Style.cut(l.Name)
+	if len(wire) == 0 {
+		return s, BadName
+	}
+	ls, r := labels(l.Tags, ls)
 	if r != Accepted {
-		return nil, NoClaim, r
+		return s, r
 	}
-	name, ls, claim := t.w.o.honest(clean(l.Name), l.Type, metric.Normalize(ls), believes)
+	name, ls, claim := t.w.o.honest(clean(wire), l.Type, metric.Normalize(ls), o.Believes)
 	key := canonical(l.Type, name, ls)
-	c := t.index[key]
-	if c == nil {
-		c, r = t.create(l.Type, name, key, ls)
+	s.claim, s.looks = claim, o.Style.looks(l.Name)
+	if s.cell = t.index[key]; s.cell == nil {
+		s.cell, r = t.create(l.Type, name, key, ls)
 	}
 	if r == TypeClash {
 		t.w.notes.add(now, "refused, since another type of line has that name", name)
 	}
-	return c, claim, r
+	return s, r
 }
 
 // overflowLabels mark the one series of a metric that takes what has no place.
