@@ -1,14 +1,20 @@
 # Set-up, tests and builds. Everything but `make test` needs only Go.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-.PHONY: build test demo fmt packages clean
+.PHONY: build test chaos fuzz demo fmt packages clean
 
 build: ## dist/binnacle and dist/navcloud, static and stripped
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o dist/ ./cmd/binnacle ./cmd/navcloud
 
 test: ## everything that must hold, real RabbitMQ and a real browser included
 	.ci/parts
-	BINNACLE_REAL=1 BINNACLE_BROWSER=1 .ci/test
+	BINNACLE_REAL=1 BINNACLE_BROWSER=1 BINNACLE_CHAOS=short .ci/test
+
+chaos: ## breaks a running agent: 200 kills, every way of damage, full disks; about half an hour, root for all of it
+	BINNACLE_CHAOS=long go test -count=1 -timeout=90m -v ./cmd/binnacle/chaos
+
+fuzz: ## every fuzz target for FUZZTIME each (1m); what it finds becomes a seed under testdata
+	.ci/fuzz $(or $(FUZZTIME),1m)
 
 packages: ## deb, rpm and tarball of both architectures, with checksums, in dist/packages; make packages VERSION=0.1.0
 	packaging/build $(VERSION) amd64 arm64

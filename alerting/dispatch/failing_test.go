@@ -152,7 +152,7 @@ func TestAFullDiskDelaysNoPage(t *testing.T) {
 	})
 }
 
-func TestAHangingDiskDelaysOnePageByASecond(t *testing.T) {
+func TestAHangingDiskDelaysOnePageAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		var mu sync.Mutex
 		full, hang := false, make(chan struct{})

@@ -30,7 +30,7 @@ func TestAFullDiskPagesOn(t *testing.T) {
 	r.pages("Before", prompt)
 	disk.Fill()
 	t.Logf("own rule %v, foreign alarm %v after the disk was full", r.trips("2", prompt), r.pages("Full", prompt))
-	r.within(prompt, "the status tells where the ledger is", func() bool { return strings.Contains(r.status(), `"stands_in":"`) }, func() { r.post(p1("Full", time.Now())) })
+	r.within(prompt, "the status tells where the ledger is", func() bool { return strings.Contains(r.status(), `"stands_in":"`) }, func() { r.post(p1(fmt.Sprint("Full", time.Now().Unix()), time.Now())) })
 	r.kill()
 	r.start()
 	r.pages("FullAndKilled", prompt)
