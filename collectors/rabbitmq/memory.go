@@ -56,6 +56,9 @@ func (r *collector) recall() {
 	r.seen.recalled = m.Cluster != ""
 	r.identify(m.Name, m.Cluster, "")
 	for name, addr := range m.Peers {
+		if isTool(name) {
+			continue // learnt before tools were told apart
+		}
 		r.seen.member(name, addr, r.seen.watching)
 	}
 }

@@ -42,6 +42,7 @@ func (r *collector) askMetrics(ctx context.Context) (func(), error) {
 	return func() {
 		s, now := &r.seen, r.env.Now()
 		r.identify(name, cluster, version)
+		s.dropTools(links, now)
 		s.plugin, s.links, s.distQueue = plugin, links, waiting
 		for peer := range links {
 			s.member(peer, "", now)

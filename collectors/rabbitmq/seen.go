@@ -27,6 +27,7 @@ type brokerSeen struct {
 	ports    map[string]answer // amqp, management, prometheus, distribution
 
 	peers map[string]*peerSeen
+	odd   map[string]time.Time // since when nodes of other names than the brokers' are linked: tools, most of them
 
 	nodes          []nodeInfo
 	nodesAt        time.Time          // when they were told
@@ -84,6 +85,45 @@ func (s *brokerSeen) init(o Options) {
 			continue
 		}
 		s.peers[name] = &peerSeen{addr: addr, configured: true, fixed: addr != ""}
+	}
+}
+
+// Erlang nodes that commands and shells start for themselves: they link to a broker for as long as they run.
+// Source: rabbitmq-cli (rabbitmqcli-PID-NODE, before 3.7.0 rabbitmq-cli-NN), OTP remsh and rem-, rabbitmq-server's prelaunch
+// node; read 30 November 2026.
+var tools = []string{"rabbitmqcli", "rabbitmq-cli", "rabbitmq_cli", "remsh", "rem-", "rabbit_prelaunch", "observer", "debugger"}
+
+func isTool(name string) bool {
+	return slices.ContainsFunc(tools, func(t string) bool { return strings.HasPrefix(name, t) })
+}
+
+// oddFor is how long a node of another name must be linked before it counts as a member: no command runs for so long.
+const oddFor = 10 * time.Minute
+
+// dropTools takes out of links what is linked and no member: the nodes of commands, and those of other names than this
+// broker's that have not been linked for long. The brokers of a cluster have one name before the @, as a rule.
+func (s *brokerSeen) dropTools(links map[string]float64, now time.Time) {
+	mine, _, _ := strings.Cut(s.name, "@")
+	for name := range s.odd {
+		if _, linked := links[name]; !linked {
+			delete(s.odd, name)
+		}
+	}
+	for name := range links {
+		local, _, _ := strings.Cut(name, "@")
+		tool := isTool(name)
+		if !tool && (s.name == "" || local == mine || s.peers[name] != nil) {
+			continue
+		}
+		if s.odd == nil {
+			s.odd = map[string]time.Time{}
+		}
+		if s.odd[name].IsZero() && len(s.odd) < maxPeers {
+			s.odd[name] = now
+		}
+		if tool || s.odd[name].IsZero() || now.Sub(s.odd[name]) < oddFor {
+			delete(links, name)
+		}
 	}
 }
 
