@@ -66,7 +66,12 @@ func serious(p *alerting.Problem, v *alerting.Verdict) bool {
 	case p.Root.Quiet:
 		return v.Alone == alerting.P1
 	}
-	return v.Symptom || v.Cause && !v.Effect
+	return v.Symptom && !beneath(v) || v.Cause && !v.Effect
+}
+
+// beneath says that a guess put an alarm of others behind what the page names.
+func beneath(v *alerting.Verdict) bool {
+	return v.Joined.With != "" && !v.Joined.Leads && !v.Known
 }
 
 // measure finds the priority of a problem, with its reason: the worst of its root, of what users notice, and of those of its

@@ -92,7 +92,7 @@ func (t *together) relations(a *Alone) map[*group]alerting.Joined {
 	}
 	for _, m := range t.rules[a.Reading.Place] {
 		if _, have := out[m.of]; !have && m.Alone != a && t.open(a, m.of) && m.Fact.Firing() && !m.comesAndGoes() && inTime(a, m.of) && !graver(a, m.of) {
-			out[m.of] = alerting.Joined{Trust: alerting.Certain, Why: "one rule, one place", Leads: m.Joined.Leads}
+			out[m.of] = alerting.Joined{Trust: alerting.Certain, Why: "one rule, one place", Leads: m.Joined.Leads && !a.comesAndGoes()}
 		}
 	}
 	if a.own() || a.chore() && a.wakes() {
@@ -223,8 +223,9 @@ func differ(a, b *alerting.Reading, kind string) bool {
 	return x != "" && y != "" && x != y
 }
 
-// comesAndGoes says that an alarm has started several times lately: it tells of itself.
-func (a *Alone) comesAndGoes() bool { return a.Fact.Flapping || len(a.Fact.Starts) >= 3 }
+// comesAndGoes says that an alarm has started several times lately, or ended by itself within minutes an hour ago at most: it
+// tells of itself, and of no disturbance.
+func (a *Alone) comesAndGoes() bool { return a.Fact.Flapping || len(a.Fact.Starts) >= 3 || a.came }
 
 // compatible says that no label puts two alarms into two places: clusters, zones, regions, environments.
 func compatible(a, b *alerting.Reading) bool {
@@ -283,11 +284,11 @@ func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 		j.Why = fmt.Sprintf("began within %s of %s, which can follow from it", spoken(joinWithin), x.Rule)
 	}
 	apart := slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Joined.Leads && differ(m.Reading, y, "site") })
-	if apart {
+	if apart || a.comesAndGoes() {
 		j.Leads = false
 	}
 	if !apart && x.Scope != "" && x.Scope == y.Scope && (x.Rank != y.Rank || x.Users() && y.Users() || x.Effect() && y.Effect()) && x.Kind.Trust >= alerting.Catalogue && y.Kind.Trust >= alerting.Catalogue {
-		j.Trust, j.Why, j.Leads = alerting.Catalogue, j.Why+", in "+x.Scope, j.Leads || y.Rank < x.Rank
+		j.Trust, j.Why, j.Leads = alerting.Catalogue, j.Why+", in "+x.Scope, j.Leads || y.Rank < x.Rank && !a.comesAndGoes()
 	}
 	return j, true
 }

@@ -26,6 +26,8 @@ type Alone struct {
 	Priority alerting.Priority // were there no other
 	Told     alerting.Priority // at which its problem was told; 0: it was not
 	Joined   alerting.Joined   // as Together said last
+
+	came bool // it ended by itself within minutes, an hour ago at most
 }
 
 func (a *Alone) wakes() bool { return a.Priority <= alerting.P2 && a.Fact.Silence == "" }
@@ -51,6 +53,9 @@ func Together(now time.Time, after time.Duration, list []*Alone, passed []alerti
 		t.lately[p.Rule] = append(t.lately[p.Rule], p)
 	}
 	for _, a := range list {
+		a.came = slices.ContainsFunc(t.lately[a.Reading.Rule], func(p alerting.Passed) bool {
+			return p.ID == a.Fact.ID && p.Ended.Before(a.Fact.First) && p.Ended.Sub(p.Began) <= 2*rollMost
+		})
 		if a.Joined.With != "" {
 			t.group(a.Joined.With).add(a)
 		}

@@ -147,6 +147,9 @@ func (d *Desk) retitled(x *item) (yes bool, at time.Time) {
 	if heads(x.Head, i.headed) && !worse && !i.stale {
 		return false, at
 	}
+	if leftover := x.Root.Foreign() && !x.Root.Known && x.Priority > i.rec.Page.Priority; leftover && !i.stale {
+		return false, at
+	}
 	if i.stale || worse || x.Head == x.Root && !x.Head.Group() {
 		return true, at
 	}
