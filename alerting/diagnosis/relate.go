@@ -86,7 +86,7 @@ func (t *together) relations(a *Alone) map[*group]alerting.Joined {
 				continue
 			}
 			if why, ok := edge(a, m.Alone, m.of, name); ok {
-				out[m.of] = alerting.Joined{Trust: alerting.Certain, Why: why, Leads: a.wakes()}
+				out[m.of] = alerting.Joined{Trust: alerting.Certain, Why: why, Leads: a.wakes() && !a.comesAndGoes()}
 			}
 		}
 	}
@@ -174,7 +174,7 @@ func (t *together) follow(low *group) {
 	}
 	var to *group
 	for g := range shared {
-		before := !low.first.IsZero() && g.told == 0 && g.best() == low.best() && older(g.root(), low.root()) > 0
+		before := !low.first.IsZero() && g.told == 0 && g.best() == low.best() && betterRank(g.root(), low.root()) > 0
 		told := low.told != 0 && slices.ContainsFunc(js, func(by map[*group]alerting.Joined) bool { return by[g].Trust != alerting.Certain })
 		if g == low || g.first.IsZero() || g.best() > low.best() || before || told {
 			continue
@@ -268,7 +268,7 @@ func (a *Alone) felt() bool {
 // the same place, and one of the two can follow from the other.
 func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 	root := g.root()
-	if !g.alive() || graver(a, g) || !compatible(a.Reading, root.Reading) || root.chore() || a.chore() && a.wakes() {
+	if !g.alive() || a.wakes() && a.Priority < g.best() || !compatible(a.Reading, root.Reading) || root.chore() || a.chore() && a.wakes() {
 		return alerting.Joined{}, false
 	}
 	x, y := root.Reading, a.Reading
