@@ -101,6 +101,16 @@ func impactOf(f *alerting.Fact) string {
 	return f.Labels[alerting.LabelImpact]
 }
 
+// life says that an alarm of others is about whether its machine lives, which is what another machine stands in for. What else
+// is critical on a machine is so although others are well.
+func (w *weighed) life() bool {
+	r := w.Reading
+	if r == nil {
+		return true
+	}
+	return (r.Kind.Value == "down" || r.Kind.Value == "liveness") && (r.Layer.Value == "node" || !r.Layer.Known())
+}
+
 // Judgement: what comes and goes.
 const (
 	longer = time.Minute      // than its longest phase lately, and an alarm that comes and goes has come to stay
@@ -212,8 +222,8 @@ var table = []row{
 	{func(w *weighed) bool {
 		return w.redundant && w.critical && w.Kind == "saturation" && w.Annotations[alerting.AnnotationGuidance] != ""
 	}, alerting.P2, alerting.P2, says("it gets worse by itself and a person must act")},
-	{func(w *weighed) bool { return w.redundant && w.Foreign() && w.critical }, alerting.P3, alerting.P3, func(w *weighed) string { return "critical by its author; " + w.spare }},
-	{func(w *weighed) bool { return w.redundant }, alerting.P4, alerting.P4, func(w *weighed) string { return w.spare }},
+	{func(w *weighed) bool { return w.redundant && w.Foreign() && w.critical && w.life() }, alerting.P3, alerting.P3, func(w *weighed) string { return "critical by its author; " + w.spare }},
+	{func(w *weighed) bool { return w.redundant && !(w.Foreign() && w.critical) }, alerting.P4, alerting.P4, func(w *weighed) string { return w.spare }},
 	{func(w *weighed) bool { return w.Foreign() && w.critical }, alerting.P2, alerting.P2, says("critical by its author, and nothing else is known of it")},
 	{func(w *weighed) bool { return w.Kind == "liveness" || w.Kind == "hygiene" }, alerting.P3, alerting.P4, says("nothing is broken that is known of")},
 	{func(w *weighed) bool { return w.critical }, alerting.P2, alerting.P2, says("users are not hurt; nothing stands in for it")},

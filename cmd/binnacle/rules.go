@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting/rules"
 )
@@ -40,6 +42,7 @@ func newRules() *cobra.Command {
 				return fmt.Errorf("no pack %q: see binnacle rules list", args[0])
 			},
 		},
+		newRulesRead(),
 		&cobra.Command{
 			Use: "test FILE...", Short: "Run unit tests of rules, in promtool's format; a sibling NAME.pages.yaml tests the pages and their order", Args: cobra.MinimumNArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,6 +60,50 @@ func newRules() *cobra.Command {
 			},
 		},
 	)
+	return cmd
+}
+
+func newRulesRead() *cobra.Command {
+	var config string
+	cmd := &cobra.Command{
+		Use: "read FILE...", Short: "Say what of rule files of others would wake a person, what would not, and what could not be read",
+		Long: "Say in at most ten lines a file what of rules of others would wake a person, what would not, and what could not be read: Prometheus' rule files, or\n" +
+			"PrometheusRule objects of Kubernetes. Priorities are those of an alarm that stands alone. --verbose says of each rule how it is read.",
+		Args: cobra.MinimumNArgs(1),
+	}
+	verbose := cmd.Flags().Bool("verbose", false, "say of each rule how it is read")
+	cmd.Flags().StringVar(&config, "config", "", "YAML file whose section intake applies (default: none, all defaults)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := agent.LoadConfig(config)
+		if err != nil {
+			return err
+		}
+		read, failed := cfg.RouterSettings().Read, false
+		for _, path := range args {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			f := rules.ReadOthers(text, read)
+			failed = failed || len(f.Rules) == 0 && len(f.Faults) > 0
+			for n, line := range f.Summary() {
+				before := "  "
+				if n == 0 {
+					before = path + ": "
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), before+plain(line))
+			}
+			for _, r := range f.Rules {
+				if *verbose {
+					fmt.Fprintf(cmd.OutOrStdout(), "  %s %s: %s\n", r.Priority, plain(r.Name), plain(r.Reading.Says()))
+				}
+			}
+		}
+		if failed {
+			return exitError(health.ExitWarning)
+		}
+		return nil
+	}
 	return cmd
 }
 
