@@ -208,3 +208,37 @@ func TestOneAlarmUnderChangingLabels(t *testing.T) {
 		t.Errorf("two that fire together are %d alarms; want 2", firing)
 	}
 }
+
+// TestAnEarlierLifeThatFoldedLess: incidents of a version that had a page for each alarm go on, neither doubled nor orphaned.
+func TestAnEarlierLifeThatFoldedLess(t *testing.T) {
+	w := newWorld(t)
+	alarms := []alerting.Alarm{
+		theirs("HostDown job=node instance=web-1:9100"), theirs("NginxDown job=nginx instance=web-1:9113"),
+		theirs("QueueDepthHigh job=q queue=billing value=5"), theirs("KubeJobFailed warning namespace=a job_name=b"),
+	}
+	for n, a := range alarms {
+		rec := alerting.Record{
+			Key: fmt.Sprintf("binnacle:%s:host:x:1", a.Rule()), Base: fmt.Sprintf("binnacle:%s:host:x", a.Rule()), Generation: 1, Route: "default", Open: true,
+			Kind: alerting.Trigger, OpenedAt: w.now.Add(-time.Hour), UpdatedAt: w.now.Add(-time.Hour),
+			Page: alerting.Page{Priority: alerting.P2, Sentence: a.Summary(), Rule: a.Rule(), Guidance: "g", Reason: "r", Explained: []alerting.Alarm{a}},
+		}
+		if n == 1 {
+			rec.AckedBy, rec.AckedAt = "ann", w.now.Add(-30*time.Minute)
+		}
+		if n == 3 {
+			rec.Page.Priority = alerting.P3
+		}
+		w.ledger[rec.Key], w.open[rec.Key] = rec, rec.Page.Priority
+	}
+	w.restart()
+	w.fire(alarms...)
+	w.wait(20 * time.Minute)
+	if n, _ := w.pages(); n != 0 || len(w.open) != len(alarms) {
+		t.Errorf("%d pages after the upgrade, open %v; want none and all four open:\n%s", n, w.open, strings.Join(w.log, "\n"))
+	}
+	w.end(alarms...)
+	w.wait(30 * time.Minute)
+	if len(w.open) != 0 {
+		t.Errorf("orphans: %v", w.open)
+	}
+}
