@@ -16,6 +16,9 @@ func (m *memory) read(f *alerting.Fact) {
 	if f.Reading = nil; f.Foreign() || !f.Known {
 		f.Reading = &r
 	}
+	if s := r.Subject; f.Foreign() && !f.Known && s.Name != "" && s.Kind != "node" && s.Kind != "check" {
+		f.Entity.ID, f.Entity.Kind, f.Entity.Host = s.ID(), "", "" // not the exporter, which is all that an address says
+	}
 	if f.Severity = r.Severity.Value; f.Severity == "low" {
 		f.Severity = "warning"
 	}
