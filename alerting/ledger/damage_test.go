@@ -143,7 +143,7 @@ const all = seedEntries + seedSilences + seedEvents
 var mutations = map[string]mutation{
 	"sound":                    {do: func(*testing.T, string) {}, least: all, quiet: true},
 	"gone":                     {do: func(t *testing.T, p string) { must(t, os.Remove(p)) }, quiet: true},
-	"zero length":              {do: cutTo(0, 0), quiet: true},
+	"zero length":              {do: cutTo(0, 0)},
 	"100 bytes":                {do: func(t *testing.T, p string) { must(t, os.Truncate(p, 100)) }},
 	"one page":                 {do: func(t *testing.T, p string) { must(t, os.Truncate(p, 4096)) }},
 	"two pages":                {do: func(t *testing.T, p string) { must(t, os.Truncate(p, 8192)) }},

@@ -90,9 +90,13 @@ func openFile(path string, o Options, told func(damage.Report)) (*file, error) {
 			return nil, err
 		}
 	}
+	emptied := err == nil && info.Mode().IsRegular() && info.Size() == 0
 	f, err := lockFile(path, o.Timeout)
 	if err != nil {
 		return nil, err
+	}
+	if emptied {
+		told(damage.Report{Store: "ledger", What: "its file is empty: what was decided before is lost", At: time.Now()})
 	}
 	kept, err := examine(f, path, told)
 	if err == nil && kept == nil {

@@ -95,7 +95,7 @@ var damages = []broken{
 	{"sound", false, func(folder) {}},
 	{"no folder", false, func(d folder) { d.remove("") }},
 	{"ledger gone", false, func(d folder) { d.remove(ledgerName) }},
-	{"ledger empty", false, func(d folder) { d.change(ledgerName, nothing) }},
+	{"ledger empty", true, func(d folder) { d.change(ledgerName, nothing) }},
 	{"ledger of 8 KiB", true, func(d folder) { d.change(ledgerName, func(b []byte) []byte { return b[:8192] }) }},
 	{"ledger of 16 KiB", true, func(d folder) { d.change(ledgerName, func(b []byte) []byte { return b[:16384] }) }},
 	{"ledger cut to a half", true, func(d folder) { d.change(ledgerName, cut(0.5)) }},
@@ -152,7 +152,7 @@ var damages = []broken{
 	{"collectors noise", false, func(d folder) { d.file("collectors/rabbitmq.json", random(100)) }},
 	{"totals noise", true, func(d folder) { d.file("totals.json", random(1000)) }},
 	{"all noise", true, func(d folder) { d.noise("") }},
-	{"all empty", false, func(d folder) { d.change("", nothing) }},
+	{"all empty", true, func(d folder) { d.change("", nothing) }},
 }
 
 // TestEveryDamageStartsAndPages breaks the folder in each way: the agent starts, says what is damaged where a record or more

@@ -154,5 +154,6 @@ func TestKillsLoseAndDoubleNothing(t *testing.T) {
 	if l := late(); len(l) > 0 {
 		t.Errorf("not resolved: %v", l)
 	}
+	r.stop()
 	t.Logf("%d kills, %d alarms, %d incidents", kills, len(f.all), len(r.pd.Incidents()))
 }
