@@ -26,8 +26,9 @@ type webRole struct {
 	now    *serving
 	ending *crew // listeners that a reload replaced
 
-	asked *store.Store // what api answers from
-	api   http.Handler
+	newAPI func(*store.Store) http.Handler
+	asked  *store.Store // what api answers from
+	api    http.Handler
 }
 
 // serving is one listener with what protects it.
@@ -44,7 +45,10 @@ func newWebRole(a *Agent) (*webRole, error) {
 	if err != nil {
 		return nil, listening(address, err)
 	}
-	return &webRole{a: a, now: &serving{listener: l}, ending: a.roster.crew(context.Background())}, nil
+	return &webRole{
+		a: a, now: &serving{listener: l}, ending: a.roster.crew(context.Background()),
+		newAPI: func(s *store.Store) http.Handler { return s.Handler(a.hooks.Version, a.rules.served) },
+	}, nil
 }
 
 // protect makes the door, in the data folder that is open by now. A file that cannot be used is an error.
@@ -152,7 +156,7 @@ func (r *webRole) apiOf(s *store.Store) http.Handler {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.asked != s {
-		r.asked, r.api = s, s.Handler(r.a.hooks.Version, r.a.rules.served)
+		r.asked, r.api = s, r.newAPI(s)
 	}
 	return r.api
 }
