@@ -3,6 +3,7 @@ package agent
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -160,5 +161,18 @@ func TestWhereDataAreWithoutAHome(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", "")
 	if dir := defaultData(); strings.HasPrefix(dir, os.TempDir()) {
 		t.Errorf("without HOME the data folder is %s, where anybody may write", dir)
+	}
+}
+
+func TestCheckShowsEverySection(t *testing.T) {
+	text, err := Describe(Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range reflect.TypeFor[Config]().NumField() {
+		name, _, _ := strings.Cut(reflect.TypeFor[Config]().Field(i).Tag.Get("yaml"), ",")
+		if name != "" && name != "-" && !strings.Contains("\n"+text, "\n"+name+":") {
+			t.Errorf("check does not show %s", name)
+		}
 	}
 }

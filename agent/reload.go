@@ -19,6 +19,7 @@ func reloadable(old, cfg Config) error {
 		{"capacity", old.Capacity, cfg.Capacity},
 		{"intake", old.Intake, cfg.Intake},
 		{"route", restartOnly(old.Route), restartOnly(cfg.Route)},
+		{"intake", old.Intake, cfg.Intake},
 		{"rules.routers", len(old.Rules.Routers) > 0, len(cfg.Rules.Routers) > 0}, // where alarms go to at all
 		{"rules.cut_off", returnsOf(old), returnsOf(cfg)},
 	} {

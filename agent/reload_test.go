@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -204,4 +205,35 @@ func TestTwoAgentsDoNotShareAFolder(t *testing.T) {
 	end()
 	_, end = run(t, parsed(t, text, data, freePort(t, "tcp")))
 	end()
+}
+
+// TestNoSectionIsSilentlyNotInForce holds that whoever adds a section of the configuration says what a reload does with it.
+func TestNoSectionIsSilentlyNotInForce(t *testing.T) {
+	known := map[string]string{
+		"data": "restart", "store": "restart", "capacity": "restart", "intake": "restart",
+		"listen": "web", "web": "web", "node": "collect, ship, routers", "interval": "collect", "deadline": "collect", "drain": "read when it is needed",
+		"log": "Hooks.Applied; format: restart", "collect": "collect", "ship": "ship", "rules": "rules, routers; cut_off: restart", "route": "route; order, ledger, mode: restart",
+	}
+	typ := reflect.TypeFor[Config]()
+	for i := range typ.NumField() {
+		name, _, _ := strings.Cut(typ.Field(i).Tag.Get("yaml"), ",")
+		if name != "" && name != "-" && known[name] == "" {
+			t.Errorf("a reload does nothing with %s: add it to a role's change, or to reloadable", name)
+		}
+	}
+	for name, text := range map[string]string{
+		"store": "store: {retention: 2d}", "capacity": "capacity: off", "data": "data: /elsewhere",
+		"log.format": "log: {format: json}", "route": "route: {mode: shadow}", "intake": "intake: off",
+	} {
+		next, err := ParseConfig("t.yaml", []byte(text+"\n"))
+		if err != nil && name == "intake" {
+			continue // it cannot be switched off
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := reloadable(Default(), next); err == nil || !strings.Contains(err.Error(), "only a restart changes "+name) {
+			t.Errorf("%s: %v; want a refusal that names %s", text, err, name)
+		}
+	}
 }

@@ -37,7 +37,7 @@ const dropNotOpen = "not_open"
 type destination struct {
 	plan  sinkPlan
 	env   sinks.Env
-	drain time.Duration
+	drain func() time.Duration // for the last flush, as the configuration in force says
 	crew  *crew
 	after <-chan struct{} // closed when the one that it replaces has let its spool go; nil: there is none
 	done  chan struct{}   // closed when this one has
@@ -94,7 +94,7 @@ func (r *shipRole) plans(cfg Config) ([]sinkPlan, error) {
 
 func (r *shipRole) make(cfg Config, p sinkPlan) *destination {
 	return &destination{
-		plan: p, drain: cfg.Drain, crew: r.a.roster.crew(context.Background()), done: make(chan struct{}), room: maxHeld, begun: time.Now(),
+		plan: p, drain: func() time.Duration { return r.a.config().Drain }, crew: r.a.roster.crew(context.Background()), done: make(chan struct{}), room: maxHeld, begun: time.Now(),
 		env: sinks.Env{Node: cfg.nodeName(), Tags: cfg.Node.Tags, Data: r.a.folder.dir(), Log: r.a.log, Damaged: r.a.damaged},
 	}
 }
@@ -310,7 +310,7 @@ func (d *destination) stop() error {
 		}
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), d.drain)
+	ctx, cancel := context.WithTimeout(context.Background(), d.drain())
 	defer cancel()
 	if err := q.Drain(ctx); err != nil {
 		return fmt.Errorf("sink %s: last flush: %w", d.plan.spec.Name, err)
