@@ -22,6 +22,10 @@ packages: ## deb, rpm and tarball of both architectures, with checksums, in dist
 demo: ## an incident from first packet to last page
 	go run ./cmd/binnacle demo
 
+screens: ## pictures of every page in every state, on a phone and a desk, light and dark, into dist/screens
+	mkdir -p dist/screens
+	BINNACLE_BROWSER=1 BINNACLE_SCREENS=$(CURDIR)/dist/screens go test ./dashboards -run 'TestScreens' -count=1 -timeout 20m
+
 fmt:
 	go tool -modfile=.ci/dev.mod gofumpt -w .
 

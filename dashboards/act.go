@@ -51,7 +51,7 @@ func (p *Pages) act(w http.ResponseWriter, r *http.Request, do Act) {
 	q, err := do(r.WithContext(ctx))
 	if err != nil {
 		p.opts.Log.Warn("action at the board failed", "path", r.URL.Path, "err", err)
-		p.serve(w, r, Message(http.StatusConflict, "Not done", "It was not done: "+err.Error()+". Nothing was changed."))
+		p.serve(w, r, Message(http.StatusConflict, "Not done", "It was not done: "+err.Error()+"."))
 		return
 	}
 	p.acted.ring()

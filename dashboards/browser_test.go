@@ -119,7 +119,7 @@ func TestKeys(t *testing.T) {
 	do(t, ctx, chromedp.KeyEvent("u"))
 	await(t, ctx, `document.querySelector("#done-note p").textContent.startsWith("You acknowledged: Users hurt")`)
 	do(t, ctx, chromedp.KeyEvent("jo"))
-	await(t, ctx, `location.pathname === "/problems/00000000000000b2" && document.querySelectorAll(".problem").length === 1`)
+	await(t, ctx, `location.pathname === "/problems/00000000000000b2" && document.querySelectorAll(".problem-page").length === 1`)
 	do(t, ctx, chromedp.Navigate(srv.URL+"/board"))
 	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
 	do(t, ctx, chromedp.KeyEvent("/"))

@@ -143,6 +143,7 @@ var menu = []entry{
 	{Name: "capacity", Path: "/capacity", Label: "Capacity", Icon: "M2.5 13V9m3.7 4V6m3.7 7V4m3.6 9V2"},
 	{Name: "explore", Path: "/explore", Label: "Explore", Icon: "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10m3.7-1.3L14 14"},
 	{Name: "runbooks", Path: "/runbooks/", Label: "Runbooks", Head: "People", Icon: "M3 2.5h8.5A1.5 1.5 0 0 1 13 4v9.5H4.5A1.5 1.5 0 0 1 3 12zM3 11.5h10"},
+	{Name: "docs", Path: "/docs/", Label: "Documentation", Icon: "M4 2.5h5L12 5.5v8H4zM9 2.5v3h3M6 8.5h4M6 11h4"},
 }
 
 // html renders one part. What it returns was escaped by its template.

@@ -24,9 +24,22 @@ function left(s) {
   return s >= 60 && s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : short(s);
 }
 
+// local says a time in the viewer's zone, with that of UTC beside it; where the zone is UTC it is left as it came.
+const away = new Date().getTimezoneOffset() !== 0;
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", day: "numeric", month: "short" });
+function local(t) {
+  t.dataset.kind = "local";
+  const at = new Date(t.dateTime);
+  if (!away || isNaN(at)) return;
+  const part = Object.fromEntries(clock.formatToParts(at).map((p) => [p.type, p.value]));
+  t.title = t.textContent;
+  t.textContent = `${part.hour}:${part.minute}:${part.second}, ${part.day} ${part.month} (${at.toISOString().slice(11, 16)} UTC)`;
+}
+
 function tick() {
   const now = Date.now();
-  for (const t of document.querySelectorAll("time[data-kind], .brief > time")) {
+  document.querySelectorAll('time[data-kind="clock"]').forEach(local);
+  for (const t of document.querySelectorAll("time[data-kind=ago], time[data-kind=left], .brief > time")) {
     const s = (now + drift - Date.parse(t.dateTime)) / 1000;
     const text = t.dataset.kind === "left" ? left(-s) : short(s);
     if (t.textContent !== text) t.textContent = text;

@@ -46,7 +46,10 @@ func DrawSpark(points []query.Point, end time.Time, step time.Duration, say func
 	}
 	window := max(end.Sub(kept[0].T), minSpark)
 	s.Words = "Between " + say(s.Min) + " and " + say(s.Max) + " in the last " + words.Duration(end.Sub(kept[0].T))
-	if s.Min == s.Max {
+	switch {
+	case len(kept) == 1:
+		s.Words = "Now " + say(s.Now)
+	case s.Min == s.Max:
 		s.Words = "Always " + say(s.Max) + " in the last " + words.Duration(end.Sub(kept[0].T))
 	}
 	top := s.Max

@@ -67,8 +67,8 @@ var packs = []Pack{
 		{Title: "Heartbeats late", Rate: true, Metric: "navcloud.heartbeats.late", Stat: "Sum", Lines: []Line{{rateOf("navcloud_heartbeats_late_total", "node"), "{{node}}"}}},
 		{Title: "Fan-out latency", Help: "From publish to the last stream of a node", Unit: metric.Seconds, Metric: "navcloud.fanout.latency", Stat: "p99", Lines: []Line{
 			{`histogram_quantile(0.5, sum(rate(navcloud_fanout_latency_seconds{` + node + `}[WINDOW])))`, "median"},
-			{`histogram_quantile(0.99, sum(rate(navcloud_fanout_latency_seconds{` + node + `}[WINDOW])))`, "99 % below"},
-			{`histogram_quantile(0.999, sum(rate(navcloud_fanout_latency_seconds{` + node + `}[WINDOW])))`, "99.9 % below"},
+			{`histogram_quantile(0.99, sum(rate(navcloud_fanout_latency_seconds{` + node + `}[WINDOW])))`, "p99"},
+			{`histogram_quantile(0.999, sum(rate(navcloud_fanout_latency_seconds{` + node + `}[WINDOW])))`, "p99.9"},
 		}},
 		{Title: "Events published and delivered", Rate: true, Metric: "navcloud.events.delivered", Stat: "Sum", Lines: []Line{
 			{`sum(rate(navcloud_events_published_total{` + node + `}[WINDOW]))`, "published"}, {`sum(rate(navcloud_events_delivered_total{` + node + `}[WINDOW]))`, "delivered to streams"},
@@ -96,7 +96,7 @@ var packs = []Pack{
 		{Title: "Up", Metric: "riak_up", Stat: "Minimum", Lines: []Line{{`riak_up{` + node + `}`, "{{node}}"}}},
 		{Title: "Connected members", Metric: "riak_connected_members", Stat: "Minimum", Lines: []Line{{`riak_connected_members{` + node + `}`, "{{node}}"}, {`max by (cluster) (riak_ring_members)`, "of the ring of {{cluster}}"}}},
 		{Title: "Requests", Rate: true, Metric: "riak_node_ops_total", Stat: "Sum", Lines: []Line{{rateOf("riak_node_ops_total", "node, op"), "{{node}} {{op}}"}}},
-		{Title: "Time of requests, 99 % below", Unit: metric.Seconds, Metric: "riak_fsm_time_seconds", Stat: "Maximum", Lines: []Line{{`riak_fsm_time_seconds{` + node + `,stat="p99"}`, "{{node}} {{op}}"}}},
+		{Title: "Time of requests, p99", Unit: metric.Seconds, Metric: "riak_fsm_time_seconds", Stat: "Maximum", Lines: []Line{{`riak_fsm_time_seconds{` + node + `,stat="p99"}`, "{{node}} {{op}}"}}},
 		{Title: "Disk in use", Unit: metric.Ratio, Metric: "riak_disk_used_ratio", Stat: "Maximum", Lines: []Line{{`riak_disk_used_ratio{` + node + `}`, "{{node}}"}}},
 		{Title: "Transfers that wait", Metric: "riak_pending_transfers", Stat: "Maximum", Lines: []Line{{`riak_pending_transfers{` + node + `}`, "{{node}} {{member}}"}}},
 	}},

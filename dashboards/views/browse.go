@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/dashboards"
@@ -103,6 +104,9 @@ func (p *Pages) browse(r *http.Request) dashboards.Page {
 			continue
 		}
 		prefix, _, _ := strings.Cut(f.Name, "_")
+		if strings.Contains(f.Name, ":") {
+			prefix = "made by rules"
+		}
 		by[prefix] = append(by[prefix], f)
 	}
 	for _, name := range slices.Sorted(maps.Keys(by)) {
@@ -133,7 +137,7 @@ func (p *Pages) families(ctx context.Context, now time.Time) ([]family, error) {
 		var out []family
 		for _, x := range s {
 			name := x.Labels["__name__"]
-			own := !slices.ContainsFunc(ours, func(o string) bool { return strings.HasPrefix(name, o) })
+			own := !strings.Contains(name, ":") && !slices.ContainsFunc(ours, func(o string) bool { return strings.HasPrefix(name, o) })
 			unit, _ := unitByName(name)
 			out = append(out, family{Name: name, Kind: kindOf(name), Unit: unit, Series: query.Last(x), Own: own})
 		}
@@ -151,7 +155,11 @@ func (p *Pages) sketch(ctx context.Context, in []family, now time.Time) {
 		f := &in[i]
 		_, unit := unitByName(f.Name)
 		promql := "sum({__name__=" + strconv.Quote(f.Name) + "})"
-		if f.Kind == "counter" {
+		f.Kind = p.answers.Get(ctx, "kind\xff"+f.Name, now, 10*time.Minute, queryTime, func(ctx context.Context) any { return p.kind(ctx, f.Name, now) }).(string)
+		switch f.Kind {
+		case "timer":
+			promql = "histogram_quantile(0.99, sum(rate({__name__=" + strconv.Quote(f.Name) + "}[" + short60(max(time.Minute, 4*p.opts.Interval)) + "])))"
+		case "counter":
 			promql, unit = "sum(rate({__name__="+strconv.Quote(f.Name)+"}["+short60(max(time.Minute, 4*p.opts.Interval))+"]))", charts.InRate
 		}
 		line := p.answers.Get(ctx, "sketch\xff"+f.Name, now, step, queryTime, func(ctx context.Context) any {
@@ -159,6 +167,9 @@ func (p *Pages) sketch(ctx context.Context, in []family, now time.Time) {
 			return s
 		}).([]query.Series)
 		f.Value = "–"
+		if f.Kind == "timer" {
+			f.Kind = "timer, p99"
+		}
 		if len(line) > 0 && len(line[0].Points) > 0 {
 			f.Value, f.Line = unit.Say(query.Last(line[0])), charts.DrawSpark(line[0].Points, end, step, unit.Say)
 		}
@@ -189,7 +200,7 @@ func (p *Pages) family(r *http.Request) dashboards.Page {
 	}
 	now := p.opts.Now()
 	st := p.status()
-	f := familyPage{Name: name, Period: dashboards.ReadPeriod(r.URL.Query(), now, "/browse/"+name, keptSpan(st, familySpan, now), maxRange, append(spans(st), 14*24*time.Hour, 90*24*time.Hour)...)}
+	f := familyPage{Name: name, Period: dashboards.ReadPeriod(r.URL.Query(), now, "/browse/"+name, keptSpan(st, familySpan, now), maxRange, familySpans(st)...)}
 	f.Kind = p.kind(r.Context(), name, now)
 	drawn := p.familyCharts(r.Context(), &f, now)
 	q := r.URL.Query()
@@ -205,9 +216,17 @@ func (p *Pages) family(r *http.Request) dashboards.Page {
 	return pg
 }
 
+// familySpans are the times that the page of a metric offers.
+func familySpans(st health.Status) []time.Duration {
+	const day = 24 * time.Hour
+	out := append(spans(st), 14*day, 90*day)
+	slices.Sort(out)
+	return out
+}
+
 // kind says what a metric is, by its samples.
 func (p *Pages) kind(ctx context.Context, name string, now time.Time) string {
-	if s, err := p.opts.Query(ctx, "count(histogram_count("+name+"))", now); err == nil && len(s) > 0 && query.Last(s[0]) > 0 {
+	if s, err := p.opts.Query(ctx, "count(histogram_count({__name__="+strconv.Quote(name)+"}))", now); err == nil && len(s) > 0 && query.Last(s[0]) > 0 {
 		return "timer"
 	}
 	return kindOf(name)

@@ -51,7 +51,7 @@ func (p *Pages) figures(a *answers, now time.Time) []figure {
 	})
 	dropped := byReason("Events dropped", "dropped", a)
 	dropped.Bad = dropped.Note != ""
-	out = append(out, dropped, latency("Fan-out latency, half below", "p50", a), latency("Fan-out latency, 99 % below", "p99", a))
+	out = append(out, dropped, latency("Fan-out latency, median", "p50", a), latency("Fan-out latency, p99", "p99", a))
 	if line := a.by["p99 line"]; len(line) > 0 && !a.failed["p99"] {
 		v, ok := a.one("p99")
 		if !ok {

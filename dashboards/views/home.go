@@ -60,12 +60,11 @@ type step struct{ Title, Text, Link, Label string }
 var fleetFigures = []struct {
 	name, all, each string
 	say             func(float64) string
-	low             bool // the least stands out
 }{
-	{"Processor", `1 - sum(rate(host_cpu_seconds_total{mode="idle"}[2m])) / sum(rate(host_cpu_seconds_total[2m]))`, `1 - sum by (node) (rate(host_cpu_seconds_total{mode="idle"}[2m])) / sum by (node) (rate(host_cpu_seconds_total[2m]))`, words.Percent, false},
-	{"Memory in use", `1 - sum(host_memory_available_bytes) / sum(host_memory_total_bytes)`, `1 - host_memory_available_bytes / on (node) host_memory_total_bytes`, words.Percent, false},
-	{"Disk, fullest", `max(1 - host_filesystem_available_bytes / host_filesystem_size_bytes)`, `max by (node) (1 - host_filesystem_available_bytes / host_filesystem_size_bytes)`, words.Percent, false},
-	{"Network", `sum(rate(host_network_bytes_total[2m]))`, `sum by (node) (rate(host_network_bytes_total[2m]))`, func(v float64) string { return words.BytesOf(v) + "/s" }, false},
+	{"Processor", `1 - sum(rate(host_cpu_seconds_total{mode="idle"}[2m])) / sum(rate(host_cpu_seconds_total[2m]))`, `1 - sum by (node) (rate(host_cpu_seconds_total{mode="idle"}[2m])) / sum by (node) (rate(host_cpu_seconds_total[2m]))`, words.Percent},
+	{"Memory in use", `1 - sum(host_memory_available_bytes) / sum(host_memory_total_bytes)`, `1 - host_memory_available_bytes / on (node) host_memory_total_bytes`, words.Percent},
+	{"Disk, fullest", `max(1 - host_filesystem_available_bytes / host_filesystem_size_bytes unless on (node, mountpoint) host_filesystem_readonly == 1)`, `max by (node) (1 - host_filesystem_available_bytes / host_filesystem_size_bytes unless on (node, mountpoint) host_filesystem_readonly == 1)`, words.Percent},
+	{"Network, packets", `sum(rate(host_network_packets_total[2m]))`, `sum by (node) (rate(host_network_packets_total[2m]))`, words.Rate},
 }
 
 // boardQuery are the parts of an address that the board understood when it was at "/".
@@ -244,10 +243,33 @@ func services(in []health.Collector) []service {
 		}
 		out = append(out, s)
 	}
+	out = machine(out)
 	rank := map[string]int{"need": 0, "": 1, "ok": 2}
 	slices.SortStableFunc(out, func(a, b service) int { return rank[a.Look] - rank[b.Look] })
 	return out
 }
+
+// machine makes one line of the checks of the machine itself that see what they look for.
+func machine(in []service) []service {
+	n := 0
+	out := slices.DeleteFunc(slices.Clone(in), func(s service) bool {
+		is := s.Look == "ok" && strings.HasPrefix(s.Name, "host_")
+		if is {
+			n++
+		}
+		return is
+	})
+	if n > 0 {
+		out = append(out, service{"This machine", "Watched", "ok", words.Plural(n, "check") + ": processor, memory, disks, network and more"})
+	}
+	return out
+}
+
+// fewNodes are so many that their names fit.
+const fewNodes = 24
+
+// Named says whether the nodes that are well are few enough to be named.
+func (h home) Named() bool { return len(h.Rest) <= fewNodes }
 
 // steps are what is to be done next; each goes away when it is done.
 func (p *Pages) steps(st health.Status) []step {

@@ -30,7 +30,7 @@ var nodeFigures = []struct {
 	{"Memory left", `host_memory_available_bytes{node="NODE"}`, charts.InBytes},
 	{"Disks in use", `max by (mountpoint) (1 - host_filesystem_available_bytes{node="NODE"} / host_filesystem_size_bytes{node="NODE"})`, charts.InPercent},
 	{"Load", `host_load1{node="NODE"}`, charts.InExact},
-	{"Network, bytes per second", `sum by (direction) (rate(host_network_bytes_total{node="NODE"}[%s]))`, charts.InBytes},
+	{"Network, packets", `sum by (direction) (rate(host_network_packets_total{node="NODE"}[%s]))`, charts.InRate},
 	{"Open streams", `sum(navcloud_streams_open{node="NODE"})`, charts.InNumber},
 }
 

@@ -53,7 +53,7 @@ func overQueries(labels string) []overQuery {
 		}},
 		{id: "late", title: "Heartbeats late", unit: charts.InPercent, lines: []lineQuery{{"of those sent", `sum(rate(navcloud_heartbeats_late_total[%s])) / (sum(rate(navcloud_heartbeats_sent_total[%s])) > 0)`}}},
 		{id: "latency", title: "Fan-out latency", unit: charts.InSeconds, note: "From publish to the last stream of a node.", lines: []lineQuery{
-			{"50 % below", quantile("0.5")}, {"90 % below", quantile("0.9")}, {"99 % below", quantile("0.99")}, {"99.9 % below", quantile("0.999")},
+			{"median", quantile("0.5")}, {"p90", quantile("0.9")}, {"p99", quantile("0.99")}, {"p99.9", quantile("0.999")},
 		}},
 		{id: "events", title: "Events published, delivered, lost", unit: charts.InRate, lines: []lineQuery{
 			{"published", `sum(rate(navcloud_events_published_total[%s]))`},
