@@ -145,7 +145,7 @@ func TestPressedTwice(t *testing.T) {
 	await(t, ctx, fmt.Sprintf(says, "a1"))
 	value[bool](t, ctx, press)
 	close(answer)
-	await(t, ctx, `document.getElementById("done-note")?.textContent.includes("You took") && `+fmt.Sprintf(says, "b2"))
+	await(t, ctx, `document.getElementById("done-note")?.textContent.includes("You acknowledged") && `+fmt.Sprintf(says, "b2"))
 	if got := acts.Load(); got != 1 {
 		t.Errorf("pressed six times before the answer it was done %d times, want once", got)
 	}

@@ -100,7 +100,7 @@ func TestBoardOfManyAlarms(t *testing.T) {
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()
-	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/board"))
+	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/board?density=comfortable"))
 	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
 	value[bool](t, ctx, `document.getElementById("d-0000000000000003").open = true; document.querySelector("#p-0000000000000005 h2 a").focus(); true`)
 	value[bool](t, ctx, watchTasks)
