@@ -69,6 +69,7 @@ type LogConfig struct {
 type WebConfig struct {
 	Off         bool `yaml:"-"`
 	door.Config `yaml:",inline"`
+	DebugSocket string `yaml:"debug_socket"` // unix socket on which net/http/pprof answers; empty: nowhere
 }
 
 // StoreConfig is the role store.
@@ -219,6 +220,9 @@ func (c Config) Validate() error {
 	if c.Drain < 0 || c.Drain > 5*time.Minute {
 		bad("drain: %v is outside 0s to 5m", c.Drain)
 	}
+	if err := c.Web.checkSocket(); err != nil {
+		errs = append(errs, err)
+	}
 	if err := c.checkListen(); err != nil {
 		errs = append(errs, err)
 	}
@@ -284,7 +288,7 @@ func checkRouter(text string) error {
 func (c Config) checkListen() error {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return fmt.Errorf("listen: want host:port, have %q", c.Listen)
+		return fmt.Errorf("listen: want host:port, with brackets around an address of IPv6 ([::1]:9600), have %q", c.Listen)
 	}
 	if isLoopback(host) {
 		return nil

@@ -25,6 +25,7 @@ type webRole struct {
 	mu     sync.Mutex
 	now    *serving
 	ending *crew // listeners that a reload replaced
+	debug  *crew // the socket of profiles
 
 	newAPI func(*store.Store) http.Handler
 	asked  *store.Store // what api answers from
@@ -79,6 +80,7 @@ func (r *webRole) close() error {
 func (r *webRole) start(ctx context.Context) error {
 	r.renew()
 	r.serve(ctx, r.get())
+	r.profiles(r.a.config())
 	return nil
 }
 
@@ -86,6 +88,14 @@ func (r *webRole) start(ctx context.Context) error {
 func (r *webRole) renew() {
 	h := r.a.handler()
 	r.handler.Store(&h)
+}
+
+// profiles opens the socket of profiles, where one is wanted.
+func (r *webRole) profiles(cfg Config) {
+	r.debug = r.a.roster.crew(context.Background())
+	if cfg.Web.DebugSocket != "" {
+		r.debug.work("debug", cfg.Web.debug)
+	}
 }
 
 // serve sets a listener to work.
@@ -99,6 +109,7 @@ func (r *webRole) serve(ctx context.Context, s *serving) {
 func (r *webRole) stop() error {
 	r.get().crew.stop()
 	r.ending.stop()
+	r.debug.stop()
 	return nil
 }
 
@@ -129,6 +140,9 @@ func (r *webRole) change(cfg Config) (*change, error) {
 			r.now = next
 			r.mu.Unlock()
 			r.serve(context.Background(), next)
+			r.debug.stop()
+			r.a.roster.gone("debug")
+			r.profiles(cfg)
 			r.ending.wg.Go(before.crew.stop) // its requests under way are waited for
 		},
 		cancel: func() { _ = l.Close() },
