@@ -153,6 +153,7 @@ type Page struct {
 	Status   int    // of HTTP; 0 is 200
 	To       string // another page is meant: all else is empty
 	Name     string // board, streams, nodes, runbooks: which entry of the menu is this
+	Class    string // of its look, beside Name
 	Title    string
 	Crumb    string   // where one is, shorter than Title; empty: Title
 	Up       *Link    // the page above it

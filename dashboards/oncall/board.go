@@ -113,6 +113,9 @@ func (p *Pages) board(r *http.Request) dashboards.Page {
 	pg.Title = titleOf(rows)
 	f := readFilter(r.URL.Query(), v)
 	f.offer(r.URL.Query(), rows)
+	if f.Dense {
+		pg.Class = "dense"
+	}
 	hidden := hide(rows, map[bool]int{true: 0, false: maxHiddenRows}[f.Dense])
 	rows = f.apply(rows)
 	pg.Done = p.doneNote(r.URL.Query(), v)
