@@ -80,13 +80,14 @@ type Verdict struct {
 	Rank   int      // how good a cause it makes, the least the best: the law of package diagnosis
 	Order  int      // its place among all alarms, the best cause first
 
-	Symptom   bool // users notice it
-	Cause     bool // by its kind it breaks other things, and it would wake a person by itself
-	Effect    bool // by its kind it follows from something
-	Steadfast bool // it is not lowered for coming and going
-	Quiet     bool // a silence covers it
-	Serious   bool // it makes its problem what it is, and no silence covers it
-	Steady    bool // it flapped and has fired for longer than it ever did lately
+	Symptom   bool      // users notice it
+	Cause     bool      // by its kind it breaks other things, and it would wake a person by itself
+	Effect    bool      // by its kind it follows from something
+	Steadfast bool      // it is not lowered for coming and going
+	Quiet     bool      // a silence covers it
+	Serious   bool      // it makes its problem what it is, and no silence covers it
+	Steady    bool      // it flapped and has fired for longer than it ever did lately
+	Stays     time.Time // when it will have, should it fire on; zero: it does not come and go
 
 	ForWhole   bool // it speaks for a whole that may have a rule of its own
 	Ephemeral  bool // one machine is gone that its group replaces

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -95,6 +96,53 @@ func readAs(text string) string {
 		return ""
 	}
 	return " Read as: " + text + "."
+}
+
+// WhyNot says why the alarm a, named as for Why, is not explained by b; "" when the view does not know both.
+func (v View) WhyNot(a, b string) string {
+	pa, aa := v.find(a)
+	pb, ab := v.find(b)
+	switch {
+	case pa == nil || pb == nil:
+		return ""
+	case aa.Fingerprint() == ab.Fingerprint():
+		return "Both are one alarm."
+	case pa.ID == pb.ID && pb.Root.Fingerprint() == ab.Fingerprint():
+		return fmt.Sprintf("%s is explained by %s.", aa.Rule(), ab.Rule())
+	case pa.Root.Fingerprint() != aa.Fingerprint():
+		return fmt.Sprintf("%s is explained by %s, which is the better cause.", aa.Rule(), pa.Root.Rule())
+	case pb.Root.Fingerprint() != ab.Fingerprint():
+		return fmt.Sprintf("%s is itself explained by %s. %s", ab.Rule(), pb.Root.Rule(), v.WhyNot(a, pb.Root.Fingerprint()))
+	}
+	for _, r := range pa.Refused {
+		if r.By == ab.Fingerprint() {
+			return fmt.Sprintf("%s is not explained by %s: %s.", aa.Rule(), ab.Rule(), r.Reason)
+		}
+	}
+	return fmt.Sprintf("%s is not explained by %s: nothing ties %s to %s.", aa.Rule(), ab.Rule(), subject(ab), subject(aa))
+}
+
+func subject(a Alarm) string { return cmp.Or(a.Labels[LabelEntity], a.Labels["instance"], a.Rule()) }
+
+// find returns the alarm that is meant and its problem; nil: none is.
+func (v View) find(name string) (*ProblemView, Alarm) {
+	is := func(a Alarm) bool {
+		return a.Fingerprint() == name || a.Rule() == name || a.Labels[LabelEntity] == name
+	}
+	for n := range v.Problems {
+		p := &v.Problems[n]
+		if is(p.Root) || p.ID == name || p.Key == name {
+			return p, p.Root
+		}
+	}
+	for n := range v.Problems {
+		for _, e := range v.Problems[n].Explained {
+			if is(e.Alarm) {
+				return &v.Problems[n], e.Alarm
+			}
+		}
+	}
+	return nil, Alarm{}
 }
 
 // Claimed says whether a person took it before anybody was paged.

@@ -173,6 +173,31 @@ func (e *explainer) elsewhere(c, a *alerting.Verdict) bool {
 	return beyond > whole.Spare && within <= whole.Spare
 }
 
+// Refused says why a does not have b for its explanation, although the graph ties them or it ranks as a cause; ok is false where
+// nothing is to be said: b explains it, or neither has anything to do with the other.
+func (r *Result) Refused(a, b *alerting.Verdict) (out alerting.Refusal, ok bool) {
+	out = alerting.Refusal{Alarm: a.Fingerprint(), By: b.Fingerprint()}
+	e := r.explain
+	switch {
+	case a == b || a.By == b || slices.Contains(b.Parts, a):
+		return out, false
+	case e.edge(b, a) == topology.None:
+		return out, false
+	case a.Always():
+		out.Reason = "its rule always pages"
+	case b.Order >= a.Order:
+		out.Reason = "it makes the lesser cause: " + ranks[rankAt(b)].says + " comes after " + ranks[rankAt(a)].says
+	case b.Rank >= int(rankEdge) && a.Rank < int(rankMachine):
+		out.Reason = "it wakes nobody by itself, and explains only what stands on its machine"
+	default:
+		out.Reason = e.allows(b, a).no
+		if out.Reason == "" && a.By != nil {
+			out.Reason = "a better cause explains it: " + a.By.Rule()
+		}
+	}
+	return out, out.Reason != ""
+}
+
 // weak says why an edge is not enough.
 var weak = map[topology.Edge]string{
 	topology.Side:   "it only stands beside it, which slows but does not break",

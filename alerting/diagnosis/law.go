@@ -37,28 +37,29 @@ const (
 // ranks is the first half of the law: the first row that fits is the alarm's rank.
 var ranks = []struct {
 	rank rank
+	says string
 	fits func(v *alerting.Verdict) bool
 }{
-	{rankSymptomEdge, func(v *alerting.Verdict) bool { return v.Symptom && v.Alone <= alerting.P2 && v.Layer == "edge" }},
-	{rankSymptom, func(v *alerting.Verdict) bool { return v.Symptom && v.Alone <= alerting.P2 }},
-	{rankSymptomSoft, func(v *alerting.Verdict) bool { return v.Symptom }},
-	{rankMostZone, func(v *alerting.Verdict) bool { return v.Cause && v.Group() && v.Layer == "az" }},
-	{rankMostParts, func(v *alerting.Verdict) bool { return v.Cause && v.Group() && slices.ContainsFunc(v.Parts, isCause) }},
-	{rankMost, func(v *alerting.Verdict) bool { return v.Cause && v.Group() }},
-	{rankZone, func(v *alerting.Verdict) bool {
+	{rankSymptomEdge, "what the edge shows of users' trouble", func(v *alerting.Verdict) bool { return v.Symptom && v.Alone <= alerting.P2 && v.Layer == "edge" }},
+	{rankSymptom, "what users notice", func(v *alerting.Verdict) bool { return v.Symptom && v.Alone <= alerting.P2 }},
+	{rankSymptomSoft, "what users begin to notice", func(v *alerting.Verdict) bool { return v.Symptom }},
+	{rankMostZone, "a group alarm of a zone", func(v *alerting.Verdict) bool { return v.Cause && v.Group() && v.Layer == "az" }},
+	{rankMostParts, "a group alarm of causes", func(v *alerting.Verdict) bool { return v.Cause && v.Group() && slices.ContainsFunc(v.Parts, isCause) }},
+	{rankMost, "a group alarm", func(v *alerting.Verdict) bool { return v.Cause && v.Group() }},
+	{rankZone, "the failure of a zone or link", func(v *alerting.Verdict) bool {
 		return v.Cause && (v.Entity.Kind == topology.KindAZ || v.Entity.Kind == topology.KindLink)
 	}},
-	{rankPart, func(v *alerting.Verdict) bool { return v.Cause && part(v) }},
-	{rankChange, func(v *alerting.Verdict) bool { return v.Cause && v.Kind == "change" }},
-	{rankConfig, func(v *alerting.Verdict) bool { return v.Cause && v.Kind == "config" }},
-	{rankSplit, func(v *alerting.Verdict) bool { return v.Cause && (v.Kind == "partition" || v.Kind == "quorum") }},
-	{rankSlow, func(v *alerting.Verdict) bool { return v.Cause && v.Effect }},
-	{rankLimit, isCause},
-	{rankWide, func(v *alerting.Verdict) bool { return v.Group() }},
-	{rankEdge, func(v *alerting.Verdict) bool { return !part(v) }},
-	{rankMachine, func(v *alerting.Verdict) bool { return v.Kind == "down" && v.Entity.Kind == topology.KindHost }},
-	{rankNode, func(v *alerting.Verdict) bool { return v.Kind == "down" || v.Kind == "saturation" }},
-	{rankEffect, func(*alerting.Verdict) bool { return true }},
+	{rankPart, "a node that pages by itself", func(v *alerting.Verdict) bool { return v.Cause && part(v) }},
+	{rankChange, "a deploy", func(v *alerting.Verdict) bool { return v.Cause && v.Kind == "change" }},
+	{rankConfig, "a configuration", func(v *alerting.Verdict) bool { return v.Cause && v.Kind == "config" }},
+	{rankSplit, "a partition or lost quorum", func(v *alerting.Verdict) bool { return v.Cause && (v.Kind == "partition" || v.Kind == "quorum") }},
+	{rankSlow, "a whole that is slow", func(v *alerting.Verdict) bool { return v.Cause && v.Effect }},
+	{rankLimit, "a whole at its limit or down", isCause},
+	{rankWide, "a group alarm that wakes nobody", func(v *alerting.Verdict) bool { return v.Group() }},
+	{rankEdge, "a whole that wakes nobody", func(v *alerting.Verdict) bool { return !part(v) }},
+	{rankMachine, "one machine that is down", func(v *alerting.Verdict) bool { return v.Kind == "down" && v.Entity.Kind == topology.KindHost }},
+	{rankNode, "one node", func(v *alerting.Verdict) bool { return v.Kind == "down" || v.Kind == "saturation" }},
+	{rankEffect, "what only follows", func(*alerting.Verdict) bool { return true }},
 }
 
 func isCause(v *alerting.Verdict) bool { return v.Cause }
@@ -68,13 +69,16 @@ func part(v *alerting.Verdict) bool {
 	return v.Entity.Kind == topology.KindHost || v.Entity.Kind == topology.KindNode
 }
 
-func rankOf(v *alerting.Verdict) rank {
-	for _, r := range ranks {
+func rankOf(v *alerting.Verdict) rank { return ranks[rankAt(v)].rank }
+
+// rankAt is the row of an alarm; the last fits all.
+func rankAt(v *alerting.Verdict) int {
+	for n, r := range ranks {
 		if r.fits(v) {
-			return r.rank
+			return n
 		}
 	}
-	return rankEffect
+	return len(ranks) - 1
 }
 
 // before is the total order of explaining. Of equals the worse goes first, so that a certainty takes over from the

@@ -17,20 +17,10 @@ func judge(in Input, s *standing, verdicts []*alerting.Verdict) time.Time {
 	w := &weighed{ephemeral: in.Settings.Wait.Ephemeral}
 	for _, v := range verdicts {
 		w.weigh(in, s, v)
-		v.Symptom, v.Effect, v.Steadfast = symptom(v.Fact, w.impact), effect(v), steadfast(v.Fact, w.impact)
-		v.ForWhole = v.Group() || (v.Kind == "partition" || v.Kind == "quorum") && v.Entity.Kind == topology.KindNode
-		v.Ephemeral = !v.Group() && v.Entity.Group != "" && (v.Kind == "liveness" || v.Kind == "down")
-		v.Unreplaced, v.Steady = w.unreplaced, w.steady
-		for _, due := range []time.Time{w.due, w.stays} {
+		for _, due := range []time.Time{w.due, w.stays, w.judge(in.Now)} {
 			if due.After(in.Now) {
 				wake.add(due)
 			}
-		}
-		v.Alone, v.Reason = w.priority()
-		v.Cause = cause(v)
-		v.Quiet = v.Silence != "" && (v.Alone != alerting.P1 || in.Now.Before(v.Silenced))
-		if v.Silence != "" && v.Alone == alerting.P1 && in.Now.Before(v.Silenced) {
-			wake.add(v.Silenced)
 		}
 	}
 	for _, v := range verdicts { // that of a group alarm asks for its parts
@@ -41,6 +31,21 @@ func judge(in Input, s *standing, verdicts []*alerting.Verdict) time.Time {
 		v.Order = n
 	}
 	return wake.at
+}
+
+// judge writes the verdict on an alarm, and returns when the silence that covers it ends for a P1.
+func (w *weighed) judge(now time.Time) (ends time.Time) {
+	v := w.Verdict
+	v.Symptom, v.Effect, v.Steadfast = symptom(v.Fact, w.impact), effect(v), steadfast(v.Fact, w.impact)
+	v.ForWhole = v.Group() || (v.Kind == "partition" || v.Kind == "quorum") && v.Entity.Kind == topology.KindNode
+	v.Ephemeral = !v.Group() && v.Entity.Group != "" && (v.Kind == "liveness" || v.Kind == "down")
+	v.Unreplaced, v.Steady, v.Stays = w.unreplaced, w.steady, w.stays
+	v.Alone, v.Reason = w.priority()
+	v.Cause = cause(v)
+	if v.Quiet = v.Silence != ""; v.Quiet && v.Alone == alerting.P1 {
+		v.Quiet, ends = now.Before(v.Silenced), v.Silenced
+	}
+	return ends
 }
 
 // symptom says that users notice it: a symptom by its rule, or an edge that answers with errors.

@@ -84,26 +84,30 @@ func measure(now time.Time, p *alerting.Problem) {
 		}
 		p.Always = p.Always || v.Firing() && v.Always()
 		p.Flapping = p.Flapping || v.Flapping && (v == p.Root || v.Steadfast)
-		if v.Serious = serious(p, v); !v.Serious {
-			continue
+		if v.Serious = serious(p, v); v.Serious {
+			count(now, p, v)
 		}
-		if d, ok := harmIn(v.Fact); ok {
-			if left := max(0, d-now.Sub(v.Began())); p.Harm == 0 || left < p.Harm {
-				p.Harm = max(left, 1)
-			}
-		}
-		if v.Alone < p.Priority || !p.Awake {
-			p.Priority, p.Reason = v.Alone, v.Reason
-			if v != p.Root && !v.Group() {
-				p.Reason += ": " + v.Rule()
-			}
-		}
-		p.Awake, p.Novel = true, p.Novel || v.Novel
 	}
 	if !p.Awake {
 		p.Priority, p.Reason = p.Root.Alone, p.Root.Reason
 	}
 	p.Head = heading(p)
+}
+
+// count adds what a serious alarm says of its problem.
+func count(now time.Time, p *alerting.Problem, v *alerting.Verdict) {
+	if d, ok := harmIn(v.Fact); ok {
+		if left := max(0, d-now.Sub(v.Began())); p.Harm == 0 || left < p.Harm {
+			p.Harm = max(left, 1)
+		}
+	}
+	if v.Alone < p.Priority || !p.Awake {
+		p.Priority, p.Reason = v.Alone, v.Reason
+		if v != p.Root && !v.Group() {
+			p.Reason += ": " + v.Rule()
+		}
+	}
+	p.Awake, p.Novel = true, p.Novel || v.Novel
 }
 
 // headings say which alarm heads the page, the first that there is: what users notice, what the author wants told, what

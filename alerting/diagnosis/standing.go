@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -22,15 +23,12 @@ func stand(facts []*alerting.Fact, g *topology.Graph) *standing {
 	rules := map[string]map[string]bool{}
 	down := map[string]bool{}
 	for _, f := range facts {
-		if !f.Firing() || !f.Known || f.Kind != "down" && f.Kind != "liveness" {
+		if !f.Firing() || !f.Known || !ofLife(f.Kind) {
 			continue
 		}
-		id := f.Entity.ID
-		switch f.Entity.Kind {
+		switch id := f.Entity.ID; f.Entity.Kind {
 		case topology.KindNode:
-			if f.Kind == "down" {
-				s.lost[id] = true
-			}
+			s.lost[id] = s.lost[id] || f.Kind == "down"
 		case topology.KindHost:
 			if rules[id] == nil {
 				rules[id] = map[string]bool{}
@@ -39,13 +37,15 @@ func stand(facts []*alerting.Fact, g *topology.Graph) *standing {
 			down[id] = down[id] || f.Kind == "down"
 		}
 	}
-	for id, agree := range rules {
-		if len(agree) > 1 && down[id] {
-			s.lost[id] = true
-		}
+	for id := range down {
+		s.lost[id] = s.lost[id] || down[id] && len(rules[id]) > 1
 	}
+	maps.DeleteFunc(s.lost, func(_ string, lost bool) bool { return !lost })
 	return s
 }
+
+// ofLife says that an alarm of this kind is about whether its subject lives.
+func ofLife(kind string) bool { return kind == "down" || kind == "liveness" }
 
 // redundancy is how the whole stands that an entity is a part of, the entity lost.
 func (s *standing) redundancy(id string) (topology.Redundancy, bool) {

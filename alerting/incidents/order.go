@@ -62,28 +62,38 @@ func (d *Desk) gather() wants {
 		name := d.route(x)
 		if x.told {
 			d.wantTitle(out, name, x)
-			continue
+		} else if d.turn(x) {
+			wantPage(out, digest, name, x)
 		}
-		if x.state != alerting.Waiting && x.state != alerting.Sending || !x.until.IsZero() {
-			continue
-		}
-		if i := x.incident; i != nil && i.state == alerting.Sending && !d.come(i.after) {
-			d.wake.add(i.after)
-			continue
-		}
-		if n, ok := digest[name]; ok && x.Priority >= alerting.P3 && x.incident == nil {
-			out[name][n].more = append(out[name][n].more, x)
-			continue
-		}
-		if x.Priority >= alerting.P3 && x.incident == nil {
-			digest[name] = len(out[name])
-		}
-		out[name] = append(out[name], want{class: triggerClass(x.Priority), kind: alerting.Trigger, item: x})
 	}
 	for _, i := range d.incidents {
 		d.wantRest(out, i)
 	}
 	return out
+}
+
+// turn says that a problem waits for nothing but its turn at the pager.
+func (d *Desk) turn(x *item) bool {
+	if x.state != alerting.Waiting && x.state != alerting.Sending || !x.until.IsZero() {
+		return false
+	}
+	if i := x.incident; i != nil && i.state == alerting.Sending && !d.come(i.after) {
+		d.wake.add(i.after)
+		return false
+	}
+	return true
+}
+
+// wantPage adds a trigger, or lets a P3 join the digest of its route.
+func wantPage(out wants, digest map[string]int, name string, x *item) {
+	if x.Priority >= alerting.P3 && x.incident == nil {
+		if n, ok := digest[name]; ok {
+			out[name][n].more = append(out[name][n].more, x)
+			return
+		}
+		digest[name] = len(out[name])
+	}
+	out[name] = append(out[name], want{class: triggerClass(x.Priority), kind: alerting.Trigger, item: x})
 }
 
 func triggerClass(p alerting.Priority) int {
@@ -137,27 +147,33 @@ const retitlePace = 30 * time.Second
 // the cause is over. Other leftovers do not change it. at is when time alone will make it so.
 func (d *Desk) retitled(x *item) (yes bool, at time.Time) {
 	i := x.incident
-	if !x.Awake || i.deaf || i.digest {
-		return false, at
-	}
-	if !d.come(i.after) {
-		return false, i.after
-	}
 	worse := x.Priority < i.rec.Page.Priority
-	if heads(x.Head, i.headed) && !worse && !i.stale {
+	switch {
+	case !x.Awake || i.deaf || i.digest:
 		return false, at
-	}
-	if leftover := x.Root.Foreign() && !x.Root.Known && x.Priority > i.rec.Page.Priority; leftover && !i.stale {
-		return false, at
-	}
-	if i.stale || worse || x.Head == x.Root && !x.Head.Group() {
+	case !d.come(i.after):
+		return false, i.after
+	case i.stale || worse:
 		return true, at
-	}
-	if x.Head.Symptom && x.Head.Alone <= alerting.P2 && x.Head.Layer != "edge" && !d.in.Firing(i.headed) { // it outlives its cause
+	case heads(x.Head, i.headed) || leftover(x):
+		return false, at
+	case x.Head == x.Root && !x.Head.Group():
+		return true, at
+	case outlives(x.Head) && !d.in.Firing(i.headed):
 		at = i.titled.Add(retitlePace)
 		return d.come(at), at
 	}
 	return false, at
+}
+
+// leftover says that what is left of an incident of other people's alarms is less grave than what it says: its title stays.
+func leftover(x *item) bool {
+	return x.Root.Foreign() && !x.Root.Known && x.Priority > x.incident.rec.Page.Priority
+}
+
+// outlives says that users notice it, whatever becomes of its cause.
+func outlives(v *alerting.Verdict) bool {
+	return v.Symptom && v.Alone <= alerting.P2 && v.Layer != "edge"
 }
 
 // heads says that the alarm with this ID is v, or stands behind it.

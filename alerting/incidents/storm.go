@@ -80,7 +80,17 @@ func (d *Desk) sum() {
 		return
 	}
 	s.noted = d.now
-	firing, open := 0, 0
+	for _, x := range d.items {
+		if x.told && x.Awake && x.incident.shown() && x.Priority <= alerting.P2 {
+			firing, open := d.extent()
+			x.incident.note(fmt.Sprintf("Storm: %d alarms began in %s, %d hold now, %d problems are open", len(s.raw), plain(d.set.Storm.Window), firing, open))
+			return
+		}
+	}
+}
+
+// extent is how many alarms fire, and how many problems somebody is told of.
+func (d *Desk) extent() (firing, open int) {
 	for _, v := range d.in.Alarms {
 		if v.Firing() && !v.Group() {
 			firing++
@@ -91,10 +101,5 @@ func (d *Desk) sum() {
 			open++
 		}
 	}
-	for _, x := range d.items {
-		if x.told && x.Awake && x.incident.shown() && x.Priority <= alerting.P2 {
-			x.incident.note(fmt.Sprintf("Storm: %d alarms began in %s, %d hold now, %d problems are open", len(s.raw), plain(d.set.Storm.Window), firing, open))
-			return
-		}
-	}
+	return firing, open
 }

@@ -84,6 +84,9 @@ func (d *Desk) ready(x *item) time.Time {
 	if symptom.IsZero() {
 		ready = later(ready, d.foreign(x))
 	}
+	if blips(x) {
+		ready = later(ready, x.Head.Stays)
+	}
 	if symptom.IsZero() && x.Root.Ephemeral {
 		ready = later(ready, x.Root.First.Add(d.set.Wait.Ephemeral))
 	}
@@ -105,6 +108,14 @@ func (d *Desk) foreign(x *item) time.Time {
 		wait *= 2
 	}
 	return later(root.First.Add(wait), root.Joined.Rolled)
+}
+
+// blips says that a P1 comes and goes by itself that only a reading of somebody else's rule calls a P1: it called once, and is
+// waited for until it stays. Its priority is not lowered; one that its own labels call so is never waited for.
+func blips(x *item) bool {
+	h := x.Head
+	guessed := h.Reading != nil && h.Labels[alerting.LabelImpact] == "" && h.Kind != "symptom"
+	return guessed && x.Priority == alerting.P1 && h.Flapping && !h.Steady && h.Past.Called && x.incident == nil
 }
 
 // firsts are when the first alarm in a problem that would wake a person was heard of, and the first that users notice.

@@ -55,7 +55,7 @@ func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began 
 	}
 	m.origins[origin(in)] = now
 	in.EndsAt = m.sending.fires(now, id, by, in.EndsAt)
-	if was != nil && was.Firing() && !continues && same(was, in) && m.unknown == 0 {
+	if was != nil && !continues && same(was, in) && m.unknown == 0 {
 		again := clone(was)
 		again.EndsAt = in.EndsAt
 		m.alarms[id] = again
@@ -64,6 +64,9 @@ func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began 
 	f := &alerting.Fact{ID: id}
 	if was != nil {
 		*f = *was
+		if m.bytes+size(in)-size(was.Alarm) > 2*maxBytes {
+			in.Annotations = was.Annotations // repeated with more than there is room for
+		}
 	}
 	switch {
 	case continues:
@@ -72,18 +75,15 @@ func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began 
 		m.start(now, f, in)
 		began = true
 	}
-	if was != nil && m.bytes+size(in)-size(was.Alarm) > 2*maxBytes {
-		in.Annotations = was.Annotations // repeated with more than there is room for
-	}
 	f.Alarm, f.Lost, f.Unheard = in, false, false
 	m.locate(f)
 	m.keep(f)
 	return true, began
 }
 
-// same says that an alarm is repeated as it is known, but for its end.
+// same says that an alarm that fires is repeated as it is known, but for its end.
 func same(f *alerting.Fact, in alerting.Alarm) bool {
-	return !f.Lost && !f.Unheard && f.StartsAt.Equal(in.StartsAt) && f.Generator == in.Generator && maps.Equal(f.Annotations, in.Annotations)
+	return f.Firing() && !f.Lost && !f.Unheard && f.StartsAt.Equal(in.StartsAt) && f.Generator == in.Generator && maps.Equal(f.Annotations, in.Annotations)
 }
 
 // maxBytes bounds the texts of all alarms. 20,000 as rules write them have 20 MB.
@@ -298,16 +298,9 @@ func (m *memory) active(w *wake) (out []alerting.Silence) {
 // age does to an alarm what time alone does: it loses contact, calms down, is over, or can be forgotten.
 func (m *memory) age(w *wake, f *alerting.Fact) (next *alerting.Fact, forget bool) {
 	calm := f.Flapping && w.now.Sub(f.Starts[len(f.Starts)-1]) > m.set.Flap.Quiet
-	lost := f.Lost
-	if f.Firing() && !f.EndsAt.IsZero() {
-		w.add(f.EndsAt)
-		lost = lost || !f.EndsAt.After(w.now)
-	}
-	ended := f.Unheard && m.sentOthers(w, f)
-	if f.Firing() && lost && !ended {
-		var again time.Time
-		ended, again = m.sending.standing(w.now, f.ID)
-		w.add(again)
+	lost, ended := f.Lost, false
+	if f.Firing() {
+		lost, ended = m.contact(w, f)
 	}
 	if calm || ended || lost != f.Lost {
 		f = clone(f)
@@ -319,6 +312,24 @@ func (m *memory) age(w *wake, f *alerting.Fact) (next *alerting.Fact, forget boo
 	}
 	keep := max(m.set.Resolve.AfterCause, m.set.Flap.Within)
 	return f, f.Lost && w.now.Sub(f.EndsAt) > m.set.ForgetLost || !f.Firing() && w.now.Sub(f.Ended) > keep
+}
+
+// contact says whether an alarm that fires has lost contact, and whether its senders' silence about it has ended it.
+func (m *memory) contact(w *wake, f *alerting.Fact) (lost, ended bool) {
+	lost = f.Lost
+	if !f.EndsAt.IsZero() {
+		w.add(f.EndsAt)
+		lost = lost || !f.EndsAt.After(w.now)
+	}
+	if f.Unheard && m.sentOthers(w, f) {
+		return lost, true
+	}
+	if lost {
+		var again time.Time
+		ended, again = m.sending.standing(w.now, f.ID)
+		w.add(again)
+	}
+	return lost, ended
 }
 
 // clone is a copy that may be changed.
@@ -344,7 +355,7 @@ func (m *memory) recall(f *alerting.Fact, active []alerting.Silence, told map[st
 	if !f.Group() {
 		silence, until = "", time.Time{}
 		for _, s := range active {
-			if !s.Covers(f.Labels, f.ID) {
+			if !s.Covers(f.Labels, f.ID) && (len(s.Alarms) == 0 || !slices.Contains(s.Alarms, f.Fingerprint())) {
 				continue
 			}
 			silence = cmp.Or(silence, s.ID)

@@ -92,9 +92,21 @@ func New(o Options) *Player {
 }
 
 // Restart is kill -9 and a start on the same ledger: what was not answered is lost, what was recorded is known.
-func (p *Player) Restart() {
+func (p *Player) Restart() { p.Restore(p.Records(), slices.Collect(maps.Values(p.silences))) }
+
+// Restore is a start on a ledger with these records and silences.
+func (p *Player) Restore(recs []alerting.Record, silences []alerting.Silence) {
 	p.router = router.New(p.o.Settings)
-	p.router.Restore(p.Records())
+	p.router.Restore(recs)
+	for _, rec := range recs {
+		p.ledger[rec.Key] = rec
+		if rec.Open {
+			p.open[rec.Key] = true
+		}
+	}
+	for _, s := range silences {
+		p.silences[s.ID] = s
+	}
 	p.in, p.next, p.ran = nil, time.Time{}, false
 	p.events = slices.DeleteFunc(p.events, func(e Event) bool { _, result := e.In.(alerting.Result); return result })
 	for _, id := range slices.Sorted(maps.Keys(p.silences)) {

@@ -63,7 +63,6 @@ type story struct {
 	p      *Player
 	alarms map[string]alerting.Alarm // by rule
 	calls  int                       // of those printed
-	at     time.Duration
 	out    strings.Builder
 }
 

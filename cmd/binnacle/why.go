@@ -17,7 +17,7 @@ import (
 
 func newWhy() *cobra.Command {
 	var r remote
-	var since string
+	var since, not string
 	cmd := &cobra.Command{
 		Use: "why ALARM", Short: "Say what happened to an alarm, and why: a fingerprint, a rule, an entity, a problem or a dedup key; exits 1 when nothing is known",
 		Args: cobra.ExactArgs(1),
@@ -30,6 +30,15 @@ func newWhy() *cobra.Command {
 			n, err := r.now(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if not != "" {
+				text := n.View.WhyNot(args[0], not)
+				if text == "" {
+					fmt.Fprintf(cmd.OutOrStdout(), "The board does not have both %s and %s now.\n", plain(args[0]), plain(not))
+					return exitError(health.ExitWarning)
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), plain(text))
+				return nil
 			}
 			events, err := r.history(cmd.Context(), now.Add(-back))
 			story := newStory(args[0], n.View)
@@ -46,6 +55,7 @@ func newWhy() *cobra.Command {
 		},
 	}
 	r.flags(cmd)
+	cmd.Flags().StringVar(&not, "not", "", "say instead why this other alarm does not explain it, named likewise")
 	cmd.Flags().StringVar(&since, "since", "24h", "how far back to look, like 90m, 2h or 3d")
 	return cmd
 }
