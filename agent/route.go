@@ -9,6 +9,7 @@ import (
 	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
 	"github.com/navcloud/binnacle/alerting/intake"
@@ -59,6 +60,7 @@ type routeRole struct {
 	dispatch *dispatch.Dispatcher // nil where the role is off
 	intake   *intake.Intake       // nil likewise
 	out      *wayOut              // nil likewise
+	webhook  *pagerduty.Webhook   // nil likewise
 	returns  *pagerduty.Returns   // nil unless nodes page by themselves that no router hears
 	poll     *crew                // of the pager's acknowledgements
 }
@@ -77,6 +79,7 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 	if r.dispatch, err = newDispatcher(cfg, a.damaged, r.out, a.log, a.hooks.Sent); err != nil {
 		return nil, err
 	}
+	r.webhook = pagerduty.NewWebhook(func() []secret.Secret { return a.config().Route.PagerDuty.WebhookSecrets }, r.dispatch.Put, a.log.With("part", "webhook"))
 	put := func(ctx context.Context, in ...alerting.Input) error {
 		return r.dispatch.Put(ctx, a.censor.inputs(in)...)
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/store"
-	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
 // webRole answers: the API, the intake and the pages. The agent cannot do without it.
@@ -198,8 +197,8 @@ func (a *Agent) handler() http.Handler {
 	if r := a.route; r.dispatch != nil {
 		r.intake.Register(mux)
 		r.dispatch.Register(mux)
-		if s := cfg.Route.PagerDuty.WebhookSecrets; len(s) > 0 {
-			mux.Handle("POST /api/v1/pagerduty", pagerduty.NewWebhook(s, r.dispatch.Put, a.log.With("part", "webhook")))
+		if len(cfg.Route.PagerDuty.WebhookSecrets) > 0 {
+			mux.Handle("POST /api/v1/pagerduty", r.webhook)
 		}
 	}
 	if !cfg.Web.Off {

@@ -2,6 +2,10 @@ package pagerduty
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -150,11 +154,48 @@ func TestPollTellsWhatPeopleDid(t *testing.T) {
 	})
 }
 
+func secrets(texts ...string) func() []secret.Secret {
+	var out []secret.Secret
+	for _, s := range texts {
+		out = append(out, secret.New(s))
+	}
+	return func() []secret.Secret { return out }
+}
+
+// PagerDuty repeats a delivery that failed for two days: what it says was so before what came meanwhile.
+func TestTheLaterWebhookCountsAndNotTheLaterArrival(t *testing.T) {
+	var got []alerting.Input
+	h := NewWebhook(secrets("s"), func(_ context.Context, in ...alerting.Input) error { got = append(got, in...); return nil }, slog.New(slog.DiscardHandler))
+	say := func(id, kind, key, at string) {
+		t.Helper()
+		body := fmt.Sprintf(`{"event":{"id":%q,"event_type":"incident.%s","occurred_at":%q,"agent":{"summary":"ann"},"data":{"incident_key":%q}}}`, id, kind, at, key)
+		mac := hmac.New(sha256.New, []byte("s"))
+		_, _ = mac.Write([]byte(body))
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set("X-PagerDuty-Signature", "v1="+hex.EncodeToString(mac.Sum(nil)))
+		r.Header.Set("X-Webhook-Id", id+at) // which anybody may write
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusAccepted {
+			t.Errorf("%s: %d; want 202", id, w.Code)
+		}
+	}
+	say("1", "unacknowledged", "k", "2026-11-30T03:30:00Z")
+	say("2", "acknowledged", "k", "2026-11-30T03:00:00Z") // the retry of an older one
+	say("3", "acknowledged", "other", "2026-11-30T03:00:00Z")
+	say("1", "unacknowledged", "k", "2026-11-30T03:30:00.000Z") // replayed
+	say("4", "resolved", "k", "2026-11-30T03:40:00Z")
+	want := []alerting.Input{alerting.Acked{Key: "k", By: "ann", Undo: true}, alerting.Acked{Key: "other", By: "ann"}, alerting.Closed{Key: "k", By: "ann"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("inputs %+v; want %+v", got, want)
+	}
+}
+
 func TestWebhookTellsEachThingOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, p *alertingtest.PagerDuty) {
 		got := make(chan alerting.Input, 10)
 		busy := true
-		h := NewWebhook([]secret.Secret{secret.New("old"), secret.New("new")}, func(_ context.Context, in ...alerting.Input) error {
+		h := NewWebhook(secrets("old", "new"), func(_ context.Context, in ...alerting.Input) error {
 			if busy {
 				busy = false
 				return context.DeadlineExceeded // it must be told again, by the second delivery
@@ -188,8 +229,8 @@ func TestWebhookTellsEachThingOnce(t *testing.T) {
 
 func TestWebhookRefusesWhatIsNotSigned(t *testing.T) {
 	body := `{"event":{"event_type":"incident.acknowledged","data":{"incident_key":"k"}}}`
-	for name, secrets := range map[string][]secret.Secret{"a wrong secret": {secret.New("s")}, "no secret": nil, "an empty secret": {{}}} {
-		h := NewWebhook(secrets, func(context.Context, ...alerting.Input) error { t.Error("an input came through"); return nil }, slog.New(slog.DiscardHandler))
+	for name, list := range map[string][]secret.Secret{"a wrong secret": {secret.New("s")}, "no secret": nil, "an empty secret": {{}}} {
+		h := NewWebhook(func() []secret.Secret { return list }, func(context.Context, ...alerting.Input) error { t.Error("an input came through"); return nil }, slog.New(slog.DiscardHandler))
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		r.Header.Set("X-PagerDuty-Signature", "v1=b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad")

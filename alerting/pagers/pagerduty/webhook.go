@@ -26,27 +26,30 @@ const (
 	putDeadline = 4 * time.Second
 )
 
-// Webhook receives v3 webhooks: acknowledgements and resolves of people, each once.
+// Webhook receives v3 webhooks: acknowledgements and resolves of people, each once, and of each incident the latest by
+// PagerDuty's own time: a delivery that failed is repeated for two days, after those that came later.
 type Webhook struct {
-	secrets []secret.Secret
+	secrets func() []secret.Secret
 	put     Put
 	log     *slog.Logger
 
 	mu    sync.Mutex
 	seen  map[string]bool
 	order []string
+	last  map[string]time.Time // when the last event of an incident occurred
 }
 
-// NewWebhook makes the handler. Without a secret it refuses everything: who can post here can make the
-// router believe that a person has it.
-func NewWebhook(secrets []secret.Secret, put Put, log *slog.Logger) *Webhook {
-	return &Webhook{secrets: secrets, put: put, log: log, seen: map[string]bool{}}
+// NewWebhook makes the handler, which lives as long as the router: what was seen must outlive a change of the secrets.
+// Without a secret it refuses everything: who can post here can make the router believe that a person has it.
+func NewWebhook(secrets func() []secret.Secret, put Put, log *slog.Logger) *Webhook {
+	return &Webhook{secrets: secrets, put: put, log: log, seen: map[string]bool{}, last: map[string]time.Time{}}
 }
 
 type webhookBody struct {
 	Event struct {
-		ID    string `json:"id"`
-		Type  string `json:"event_type"`
+		ID    string    `json:"id"`
+		Type  string    `json:"event_type"`
+		At    time.Time `json:"occurred_at"`
 		Agent *struct {
 			Type    string `json:"type"`
 			Summary string `json:"summary"`
@@ -80,22 +83,20 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "body: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	id := r.Header.Get("X-Webhook-Id")
-	if id == "" {
-		id = b.Event.ID
-	}
-	if in := b.input(); in != nil && h.first(id) {
+	id := b.Event.ID // of the body, which is signed; a header is not
+	if in := b.input(); in != nil && h.first(id) && h.newest(b.key(), b.Event.At) {
 		if err := h.deliver(r, in); err != nil {
 			h.forget(id) // it comes again
 			http.Error(w, "busy", http.StatusServiceUnavailable)
 			return
 		}
+		h.occurred(b.key(), b.Event.At)
 	}
 	w.WriteHeader(http.StatusAccepted)
 }
 
 func (h *Webhook) signed(r *http.Request, body []byte) bool {
-	for _, s := range h.secrets {
+	for _, s := range h.secrets() {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		if !s.IsZero() && webhookv3.VerifySignature(r, s.Reveal()) == nil {
 			return true
@@ -110,12 +111,17 @@ func (h *Webhook) deliver(r *http.Request, in alerting.Input) error {
 	return h.put(ctx, in)
 }
 
+// key is the dedup key of the incident.
+func (b webhookBody) key() string {
+	if b.Event.Data.IncidentKey == "" && b.Event.Data.Incident != nil {
+		return b.Event.Data.Incident.IncidentKey
+	}
+	return b.Event.Data.IncidentKey
+}
+
 // input returns nil for what the router need not know, a test ping among it.
 func (b webhookBody) input() alerting.Input {
-	key, by := b.Event.Data.IncidentKey, ""
-	if key == "" && b.Event.Data.Incident != nil {
-		key = b.Event.Data.Incident.IncidentKey
-	}
+	key, by := b.key(), ""
 	if b.Event.Agent != nil {
 		by = b.Event.Agent.Summary
 	}
@@ -131,6 +137,31 @@ func (b webhookBody) input() alerting.Input {
 		return alerting.Closed{Key: key, By: by}
 	}
 	return nil
+}
+
+// newest says whether nothing of an incident that occurred later was told.
+func (h *Webhook) newest(key string, at time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return at.IsZero() || !at.Before(h.last[key])
+}
+
+func (h *Webhook) occurred(key string, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, ok := h.last[key]; !ok && len(h.last) >= seenWebhook {
+		for old, t := range h.last { // those that are repeated no more
+			if at.Sub(t) > 48*time.Hour {
+				delete(h.last, old)
+			}
+		}
+		if len(h.last) >= seenWebhook {
+			clear(h.last)
+		}
+	}
+	if at.After(h.last[key]) {
+		h.last[key] = at
+	}
 }
 
 // first says whether id was not seen before, and remembers it.
