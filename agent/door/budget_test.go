@@ -125,7 +125,7 @@ func TestBombsAreRefused(t *testing.T) {
 		one := field(1, append(field(1, []byte("__name__")), field(2, []byte("a"))...))
 		return bytes.Repeat(field(1, append(one, field(2, []byte{9, 0, 0, 0, 0, 0, 0, 0, 0})...)), n)
 	}
-	long := append(field(4, bytes.Repeat([]byte("x"), mib)), bytes.Repeat(field(5, field(1, []byte{0, 0})), 100)...)
+	long := append(field(4, bytes.Repeat([]byte("x"), mib/32)), bytes.Repeat(field(5, field(1, []byte{0, 0})), 1000)...)
 	point := field(1, field(2, field(2, field(5, bytes.Repeat(field(1, nil), 30_000)))))
 	alert := `{"labels":{"alertname":"A","severity":"critical"},"annotations":{"summary":"s"}},`
 	for name, tc := range map[string]struct {
@@ -140,6 +140,8 @@ func TestBombsAreRefused(t *testing.T) {
 		"gzip where snappy belongs":   {call{path: "/api/v1/write", body: "x", header: with(proto, "Content-Encoding", "gzip")}, 415, "gzip"},
 		"empty series, version 2":     {call{path: "/api/v1/write", body: snap(bytes.Repeat([]byte{42, 0}, 4*mib)), header: v2}, 413, "series"},
 		"symbols, version 2":          {call{path: "/api/v1/write", body: snap(bytes.Repeat([]byte{34, 0}, 4*mib)), header: v2}, 413, "memory"},
+		"one long text":               {call{path: "/api/v1/write", body: snap(field(1, field(1, append(field(1, []byte("a")), field(2, make([]byte, mib))...)))), header: proto}, 413, "text"},
+		"many samples of one series":  {call{path: "/api/v1/write", body: snap(field(1, bytes.Repeat(field(2, []byte{16, 1}), 300_000))), header: proto}, 413, "memory"},
 		"one symbol for all series":   {call{path: "/api/v1/write", body: snap(long), header: v2}, 413, "written out"},
 		"numbers in a list":           {call{path: "/api/v1/write", body: snap(field(5, field(1, make([]byte, 8*mib)))), header: v2}, 413, "memory"},
 		"resources":                   {call{path: "/api/v1/otlp/v1/metrics", body: zipped(bytes.Repeat([]byte{10, 0}, 4*mib)), header: with(proto, "Content-Encoding", "gzip")}, 413, "memory"},

@@ -16,6 +16,8 @@ const (
 	mostConns  = 4096
 	fewest     = 8
 	spareFiles = 32 // descriptors that stay for the pager, the ledger and the collectors
+
+	statsdShare = 4 // StatsD over TCP may use one in so many
 )
 
 // conns is a listener that keeps descriptors free for the pager: above its limit each new connection takes the place
@@ -61,7 +63,7 @@ func connLimit() int {
 	if most == 0 {
 		return mostConns
 	}
-	return min(max(most-used-spareFiles, fewest), mostConns)
+	return min(max(most-used-spareFiles-most/statsdShare, fewest), mostConns)
 }
 
 // Accept implements net.Listener. net/http goes on after an error that passes, such as EMFILE.

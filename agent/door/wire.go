@@ -28,6 +28,9 @@ type part struct {
 const (
 	maxCost   = 24 << 20 // bytes of messages
 	maxSeries = 20_000   // that one request may send
+	maxText   = 64 << 10 // bytes of one name or value
+	longList  = 2000     // of this many parts, and above, a list costs listGrows as much: it is copied as it grows
+	listGrows = 4
 	maxNested = 24
 )
 
@@ -115,6 +118,8 @@ func (t *tally) bounds() error {
 		return tooLarge("the body would take more than %d MiB of memory decoded: send smaller batches", maxCost>>20)
 	case t.series > maxSeries:
 		return tooLarge("the body has more than %d series: send smaller batches", maxSeries)
+	case t.longest > maxText:
+		return tooLarge("the body has a text of %d bytes, at most %d are taken", t.longest, maxText)
 	}
 	return nil
 }
@@ -125,10 +130,11 @@ func (t *tally) add(b []byte, m *message, depth int) error {
 	if depth > maxNested {
 		return tooLarge("the body is nested deeper than %d", maxNested)
 	}
-	for len(b) > 0 {
+	for parts := 0; len(b) > 0; parts++ {
 		if err := t.bounds(); err != nil {
 			return err
 		}
+		before := t.cost
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
 			return fmt.Errorf("body: %w", protowire.ParseError(n))
@@ -157,6 +163,9 @@ func (t *tally) add(b []byte, m *message, depth int) error {
 		}
 		if err := t.field(v, p, depth); err != nil {
 			return err
+		}
+		if parts >= longList && p.of != nil {
+			t.cost += (listGrows - 1) * min(t.cost-before, p.of.cost)
 		}
 	}
 	return t.bounds()

@@ -29,13 +29,23 @@ type Stream struct {
 	table  *Table
 	now    func() time.Time
 
+	most    int64 // connections
 	open    atomic.Int64
 	refused atomic.Uint64
 }
 
 // NewStream makes a Stream. now gives the time of arrival.
 func NewStream(s *Socket, t *Table, now func() time.Time) *Stream {
-	return &Stream{socket: s, table: t, now: now}
+	return &Stream{socket: s, table: t, now: now, most: most()}
+}
+
+// most is how many connections there may be: of the descriptors that the process may open, others need the greater part.
+func most() int64 {
+	var l syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
+		return maxConns
+	}
+	return int64(min(l.Cur/4, maxConns))
 }
 
 // Connections returns how many are open, and how many were refused since they would have been too many.
@@ -63,7 +73,7 @@ func (s *Stream) Run(ctx context.Context) error {
 			continue
 		case err != nil:
 			return fmt.Errorf("listener %s: %w", s.socket.Listener, err)
-		case s.open.Load() >= maxConns:
+		case s.open.Load() >= s.most:
 			s.refused.Add(1)
 			_ = c.Close()
 			continue
