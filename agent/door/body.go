@@ -254,7 +254,7 @@ func readHeld(from io.Reader) ([]byte, error) {
 	}
 }
 
-// heldBody gives its bytes back to the budget when the server closes it.
+// heldBody gives its bytes back to the budget when it is closed.
 type heldBody struct {
 	*bytes.Reader
 	n int64

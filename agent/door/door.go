@@ -145,6 +145,7 @@ func (d *Door) pass(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	}
 	r = r.WithContext(context.WithValue(r.Context(), personKey{}, v))
 	r.Body = body
+	defer body.Close() // the server closes the body that it made, not this one
 	if rt.query {
 		ctx, cancel := context.WithTimeout(r.Context(), queryLimit)
 		defer cancel()
