@@ -102,7 +102,7 @@ func (d *Door) Handler(next http.Handler) http.Handler {
 
 func (d *Door) pass(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	rt := routeOf(r)
-	if rt.role != Public && !d.hosts.knows(r.Host, d.web.now().names) {
+	if rt.role != Public && !d.hosts.knows(r.Host, d.web.now().names) && !d.showsToken(r) {
 		d.refuse(w, r, http.StatusForbidden, fmt.Sprintf("this agent is not known as %q: use its address or name, or list the name under web.hosts", clip(r.Host)))
 		return
 	}

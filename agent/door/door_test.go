@@ -264,6 +264,8 @@ func TestTokensHaveRolesAndEnd(t *testing.T) {
 		login  string
 	}{
 		"sends":              {bearer(agent, alerts), 200, "node-a"},
+		"under any name":     {call{method: "POST", path: alerts, host: "binnacle.monitoring.svc", header: map[string]string{"Authorization": "Bearer " + agent}}, 200, "node-a"},
+		"made up, likewise":  {call{method: "POST", path: alerts, host: "evil.example", header: map[string]string{"Authorization": "Bearer bnc_0"}}, 403, ""},
 		"as a password":      {call{method: "POST", path: alerts, user: "x", password: agent}, 200, "node-a"},
 		"does not act":       {bearer(agent, silence), 403, ""},
 		"ended":              {bearer(old, silence), 401, ""},

@@ -67,6 +67,14 @@ func (d *Door) identify(r *http.Request) (visitor, error) {
 	return v, nil
 }
 
+// showsToken says whether r has a token of ours, which no page of a stranger knows: its sender may use any name of this
+// agent, such as that of a service in a cluster.
+func (d *Door) showsToken(r *http.Request) bool {
+	text, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	_, ok := d.tokens.find(strings.TrimSpace(text))
+	return bearer && ok
+}
+
 func (d *Door) token(v visitor, text string) (visitor, error) {
 	t, ok := d.tokens.find(strings.TrimSpace(text))
 	if !ok {
