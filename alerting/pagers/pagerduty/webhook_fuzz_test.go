@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -25,7 +24,7 @@ func FuzzWebhook(f *testing.F) {
 	f.Add("{\"event\":\x00")
 	f.Fuzz(func(t *testing.T, body string) {
 		var got []alerting.Input
-		h := NewWebhook([]secret.Secret{secret.New("s")}, func(_ context.Context, in ...alerting.Input) error {
+		h := NewWebhook(secrets("s"), func(_ context.Context, in ...alerting.Input) error {
 			got = append(got, in...)
 			return nil
 		}, slog.New(slog.DiscardHandler))
