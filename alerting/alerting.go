@@ -32,7 +32,7 @@ const (
 	AnnotationRunbook  = "runbook_url"
 )
 
-// Priority is computed by the table, 1 (users are hurt now) to 5 (a record). The zero Priority is none.
+// Priority is computed by the table, 1 (users are affected now) to 5 (a record). The zero Priority is none.
 type Priority uint8
 
 // The priorities.

@@ -195,7 +195,7 @@ func TestAfterAnAction(t *testing.T) {
 	h := newWhole((&desk{}).on(options(incident(), fleet{}, goodStatus())))
 	for path, want := range map[string]string{
 		"/board?done=taken&problem=00000000000000b2":               `You acknowledged: Riak disk on riak-07 is 96 % full, full in 40 minutes</p><form method="post" action="/problems/00000000000000b2/take"><input type="hidden" name="undo" value="1">`,
-		"/board?done=given&problem=00000000000000b2":               `Given back: Riak disk`,
+		"/board?done=given&problem=00000000000000b2":               `Acknowledgement taken back: Riak disk`,
 		"/board?done=silenced&problem=00000000000000b2&silence=s1": `Silenced until 13:00:00 UTC, 24 Nov.</p><form method="post" action="/silences/s1/end">`,
 		"/board?done=escalated&problem=00000000000000a1":           `Paged who is next on call: Users hurt: RabbitMQ is split between eu-west-1a and eu-west-1b</p><form method="post" action="/problems/00000000000000a1/take"><button>Acknowledge it after all</button>`,
 		"/board?done=ended": `The silence was ended.`,

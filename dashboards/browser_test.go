@@ -167,7 +167,7 @@ func TestWithoutScript(t *testing.T) {
 	press(`form[action="/problems/00000000000000b2/take"] button`)
 	await(t, ctx, `document.querySelector("#done-note p")?.textContent.startsWith("You acknowledged: Riak disk")`)
 	press("#done-note button")
-	await(t, ctx, `document.querySelector("#done-note p")?.textContent.startsWith("Given back: Riak disk")`)
+	await(t, ctx, `document.querySelector("#done-note p")?.textContent.startsWith("Acknowledgement taken back: Riak disk")`)
 	press("#s-00000000000000b2 summary")
 	await(t, ctx, `document.getElementById("s-00000000000000b2").open`)
 	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#c-00000000000000b2"), "moved"))

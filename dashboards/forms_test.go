@@ -51,7 +51,7 @@ func TestActInPlace(t *testing.T) {
 		t.Errorf("after taking it the focus is on %s", got)
 	}
 	picture(t, ctx, "board-done-390x844")
-	press(`#done-note button`, "Given back: Disk /data on host-008")
+	press(`#done-note button`, "Acknowledgement taken back: Disk /data on host-008")
 	do(t, ctx, chromedp.Click(chromedp.CSS(`#s-0000000000000008 summary`)), chromedp.SendKeys(chromedp.CSS("#c-0000000000000008"), "moved"))
 	press(`#s-0000000000000008 button`, "Silenced until 13:00:00 UTC, 24 Nov.")
 	if got := value[string](t, ctx, `[document.getElementById("s-0000000000000008").open, document.getElementById("c-0000000000000008").value, document.activeElement.textContent].join()`); got != "false,,Silence…" {

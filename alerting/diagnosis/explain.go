@@ -40,7 +40,7 @@ func (e *explainer) explain(roots folded) time.Time {
 		switch {
 		case a.Always():
 		case a.In != nil && !a.Known:
-			a.By, a.Why = a.In, "one of many alike"
+			a.By, a.Why = a.In, "one of several similar alarms"
 		case a.Foreign() && !a.Known, a.Group() && !a.Known && len(a.Parts) > 0 && a.Parts[0].Reading != nil:
 			a.By, a.Why = roots.of(a)
 		default:

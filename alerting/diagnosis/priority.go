@@ -209,7 +209,7 @@ func either(critical, other string) func(*weighed) string {
 var table = []row{
 	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Idle }, alerting.P5, alerting.P5, says("it asks for nothing that a person could do")},
 	{func(w *weighed) bool { return w.Severity == "info" }, alerting.P5, alerting.P5, says("for the record")},
-	{func(w *weighed) bool { return w.Symptom }, alerting.P1, alerting.P3, either("users are hurt now", "users begin to feel it")},
+	{func(w *weighed) bool { return w.Symptom }, alerting.P1, alerting.P3, either("users are affected now", "users begin to notice it")},
 	{func(w *weighed) bool { return w.impact == "data" }, alerting.P1, alerting.P2, says("data is at risk")},
 	{func(w *weighed) bool { return w.impact == "quorum" || w.Kind == "quorum" }, alerting.P1, alerting.P2, says("quorum is at risk")},
 	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Severity.Value == "low" }, alerting.P4, alerting.P4, func(w *weighed) string { return "low by its author: " + w.Reading.Severity.From }},

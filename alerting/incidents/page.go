@@ -72,9 +72,9 @@ func (x *item) impact(symptom *alerting.Verdict) string {
 	case symptom != nil:
 		return symptom.Summary()
 	case x.Priority <= alerting.P2:
-		return "no user is hurt yet, as far as is known"
+		return "No user impact seen so far"
 	}
-	return "no user is hurt"
+	return "No user impact"
 }
 
 // guidance is the first thing to do: of the head, else of the root, else of what is serious.

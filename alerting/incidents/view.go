@@ -64,7 +64,7 @@ func noteOf(x *item) string {
 	case x.Root.Unheard:
 		return "not heard since the restart"
 	case x.Root.Lost:
-		return "lost contact: nobody has told of it since " + x.Root.EndsAt.UTC().Format(time.TimeOnly)
+		return "lost contact: not repeated since " + x.Root.EndsAt.UTC().Format(time.TimeOnly)
 	case x.incident != nil && x.incident.state == alerting.Resolved:
 		return "closed at the pager by " + x.incident.rec.ClosedBy + ", still firing"
 	case x.incident != nil && x.incident.state == alerting.Sending:

@@ -322,7 +322,7 @@ func TestTimelines(t *testing.T) {
 				w.wait(15 * time.Second)
 			}
 			w.want("20s trigger P2 Disk", "5m20s note P2 Disk", "15m20s note P2 Disk", "35m20s note P2 Disk")
-			if want := "Now: disk fills, for 5 min; no user is hurt yet, as far as is known"; w.notes[0] != want {
+			if want := "Now: disk fills, for 5 min; No user impact seen so far"; w.notes[0] != want {
 				w.t.Errorf("the first note is %q; want %q", w.notes[0], want)
 			}
 		},

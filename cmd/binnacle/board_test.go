@@ -24,7 +24,7 @@ func TestBoard(t *testing.T) {
 
 		out := k.want(2, "board",
 			"00:00:30 3 problems, 3 alarms",
-			"1. P1 paged, since 00:00:00 (30s)", "12 % of streams fail [StreamsFailing]", "> look at the broker", "Why: users are hurt now",
+			"1. P1 paged, since 00:00:00 (30s)", "12 % of streams fail [StreamsFailing]", "> look at the broker", "Why: users are affected now",
 			"2. P2 held behind 1 until 00:01:20", "1 more that page nobody: --all")
 		if strings.Index(out, "StreamsFailing") > strings.Index(out, "DiskFull") {
 			t.Errorf("the worst is not on top:\n%s", out)

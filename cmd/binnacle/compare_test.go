@@ -19,7 +19,7 @@ func TestCompare(t *testing.T) {
 		k.want(0, "compare",
 			"2000-01-01     1    0    0       1      0    0    0       0\n"+
 				"2000-01-02     0    1    0       1      0    0    0       0\n")
-		k.want(0, "compare --titles", "would 00:00:15 P1 12 % of streams fail [StreamsFailing], for 1 alarm\n", "users are hurt now")
+		k.want(0, "compare --titles", "would 00:00:15 P1 12 % of streams fail [StreamsFailing], for 1 alarm\n", "users are affected now")
 		if out := k.want(0, "compare --days 1"); strings.Contains(out, "2000-01-01") {
 			t.Errorf("one day is two:\n%s", out)
 		}

@@ -53,7 +53,7 @@ func TestReplay(t *testing.T) {
 		t.Fatalf("exit %d\n%s", code, out)
 	}
 	// Unconnected: the worst first, the other held back and told by itself.
-	inOrder(t, out, "PAGE 1  P1 12 % of streams fail [StreamsFailing]", "why       users are hurt now", "behind    P2 the disk of riak-3 is full",
+	inOrder(t, out, "PAGE 1  P1 12 % of streams fail [StreamsFailing]", "why       users are affected now", "behind    P2 the disk of riak-3 is full",
 		"PAGE 2  P2 the disk of riak-3 is full [DiskFull]", "first     free space", "2026-11-24 03:1", "resolved P1", "after 1",
 		"3 alarms, 2 pages (1 P1, 1 P2, 0 P3), at most 2 in 10 minutes; 1 left on the board only")
 

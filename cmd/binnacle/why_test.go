@@ -19,8 +19,8 @@ func TestWhy(t *testing.T) {
 		id := a.Fingerprint()
 		for _, name := range []string{"StreamsFailing", "service:api", id, "binnacle:StreamsFailing:service:api:1"} {
 			out := wants(t, 0, []string{"why", name},
-				"is P1, paged as binnacle:StreamsFailing:service:api:1 and taken by ann: users are hurt now",
-				"00:00:15 trigger decided: P1 12 % of streams fail [StreamsFailing] (users are hurt now",
+				"is P1, paged as binnacle:StreamsFailing:service:api:1 and taken by ann: users are affected now",
+				"00:00:15 trigger decided: P1 12 % of streams fail [StreamsFailing] (users are affected now",
 				"00:00:15 trigger accepted by the pager", "00:00:30 acknowledged by ann")
 			if strings.Contains(out, "DiskFull") || strings.Count(out, "is P1") != 1 {
 				t.Errorf("why %s tells of another, or twice:\n%s", name, out)

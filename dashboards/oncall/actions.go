@@ -29,11 +29,11 @@ func (p *Pages) doneNote(q url.Values, v alerting.View) *dashboards.Done {
 	switch q.Get("done") {
 	case "taken":
 		if sentence != "" {
-			return &dashboards.Done{Text: "You acknowledged: " + sentence, Action: "/problems/" + url.PathEscape(id) + "/take", Undo: "Undo: give it back", Give: true}
+			return &dashboards.Done{Text: "You acknowledged: " + sentence, Action: "/problems/" + url.PathEscape(id) + "/take", Undo: "Undo: take that back", Give: true}
 		}
 	case "given":
 		if sentence != "" {
-			return &dashboards.Done{Text: "Given back: " + sentence}
+			return &dashboards.Done{Text: "Acknowledgement taken back: " + sentence}
 		}
 	case "escalated":
 		if sentence != "" {

@@ -85,7 +85,7 @@ func deeds(events []Event) []deed {
 
 // kinds are the events in words; what is not here (a decision before its call, an end that nobody sees) is not told.
 var kinds = map[string]struct{ text, mark string }{
-	"acked": {"Acknowledged by ", "person"}, "unacked": {"Given back by ", "person"}, "escalated": {"Escalated by ", "person"},
+	"acked": {"Acknowledged by ", "person"}, "unacked": {"Acknowledgement taken back by ", "person"}, "escalated": {"Escalated by ", "person"},
 	"closed": {"Closed at the pager by ", "end"}, "silenced": {"Silenced by ", "person"}, "unsilenced": {"Silence ended", "other"},
 	"deployed": {"", "change"}, "started": {"This router started", "other"}, "second_channel": {"Paged through the second channel", "page"},
 	"refused": {"The pager refused it", "page"}, "throttled": {"The pager wants it later", "other"}, "unknown": {"The pager's answer was lost", "other"},

@@ -96,7 +96,7 @@ func (c *CutOff) trigger(since time.Time) alerting.Action {
 		p.Sentence += fmt.Sprintf("; %s: %s", c.Node, cmp.Or(a.Annotations[alerting.AnnotationSummary], a.Rule()))
 		p.Explained = []alerting.Alarm{a}
 		if a.Labels[alerting.LabelKind] == "symptom" && a.Labels[alerting.LabelSeverity] == "critical" {
-			p.Priority, p.Reason = alerting.P1, "users are hurt: "+a.Rule()+", and alarms reach nobody"
+			p.Priority, p.Reason = alerting.P1, "users are affected: "+a.Rule()+", and alarms reach nobody"
 		}
 	}
 	return alerting.Action{ID: RuleNoRouter, Kind: alerting.Trigger, Key: cutOffKey(c.Fleet, c.AZ), Route: DefaultRoute, Page: p}

@@ -20,7 +20,7 @@ func ExampleText() {
 			{Labels: map[string]string{"alertname": "FanOutLate"}},
 			{Labels: map[string]string{"alertname": "StreamsFailing"}},
 		},
-		Behind: []string{"P2 Riak disk 95% full"}, Reason: "users are hurt now",
+		Behind: []string{"P2 Riak disk 95% full"}, Reason: "users are affected now",
 	}))
 	// Output:
 	// P1 Users hurt: RabbitMQ is partitioned between zones [RabbitPartition]
@@ -30,5 +30,5 @@ func ExampleText() {
 	//   do first  check the link between the zones before any broker is restarted
 	//   explains  3 alarms: 2 FanOutLate, 1 StreamsFailing
 	//   next      P2 Riak disk 95% full
-	//   why       users are hurt now
+	//   why       users are affected now
 }

@@ -35,7 +35,7 @@ func action(kind alerting.ActionKind, key string, p alerting.Priority) alerting.
 		Priority: p, Sentence: "streams failing 12% (us-east-1b cut off)", Rule: "AZUnreachable", Entity: "az:us-east-1b", Service: "api",
 		Impact: "12% of streams", Broken: "us-east-1b does not answer", Since: since, Guidance: "drain the zone from the ELB",
 		Changed: []string{"deploy api 1.2.3 at 02:55"}, Explained: []alerting.Alarm{alarm(0), alarm(1), alarm(2)},
-		Behind: []string{"P2 RabbitMQ partition"}, Reason: "users are hurt now", Runbook: "https://board/runbooks/AZUnreachable",
+		Behind: []string{"P2 RabbitMQ partition"}, Reason: "users are affected now", Runbook: "https://board/runbooks/AZUnreachable",
 		Links: map[string]string{"Graph": "https://board/graph", "Broken": "not a URL"},
 	}}
 }
@@ -168,7 +168,7 @@ func TestTriggerSaysEverythingInOrder(t *testing.T) {
 		at := -1
 		for _, want := range []string{
 			`"impact":"12% of streams"`, `"broken":`, `"since":"2026-11-24T03:00:00Z"`, `"guidance":"drain the zone`, `"changed":["deploy`,
-			`"explains":"2 alarms: 1 Rule1, 1 Rule2"`, `"next":["P2 RabbitMQ partition"]`, `"priority":"P2"`, `"reason":"users are hurt now"`, `"runbook":`,
+			`"explains":"2 alarms: 1 Rule1, 1 Rule2"`, `"next":["P2 RabbitMQ partition"]`, `"priority":"P2"`, `"reason":"users are affected now"`, `"runbook":`,
 			`"alarms":[{"labels":{"alertname":"Rule0"`, `"storm_id":"A0000"`, `"storm_id":"A0002"`,
 		} {
 			i := strings.Index(got.Details, want)
