@@ -96,6 +96,9 @@ func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
 	w.spare, w.redundant = s.spare(v.Fact)
 	w.unreplaced, w.due = s.unreplaced(in, v.Fact)
 	w.steady, w.stays = steady(in.Now, v.Fact)
+	if w.impact == "users" && v.Reading != nil && v.Reading.Layer.Value == "probe" && v.Labels[alerting.LabelImpact] == "" && w.passes() {
+		w.impact = ""
+	}
 }
 
 // impactOf is whom an alarm harms: as its rule says, else as what is urgent of others reads.
@@ -136,10 +139,13 @@ func steady(now time.Time, f *alerting.Fact) (is bool, stays time.Time) {
 	return !stays.After(now), stays
 }
 
-// ticket says that an alarm always ended by itself within minutes and has led to a page: it calls nobody again until it stays.
-// The priority of an incident that is open does not change for it.
-func (w *weighed) ticket() bool {
-	return w.Flapping && (!w.Past.Told || w.Past.Page >= alerting.P3) && !w.Steadfast && w.Past.Called && !w.steady && len(w.Phases) > 0 && slices.Max(w.Phases) <= brief
+// ticket says that an alarm calls nobody again until it stays.
+func (w *weighed) ticket() bool { return !w.Steadfast && w.passes() }
+
+// passes says that an alarm always ended by itself within minutes and has led to a page. That a probe of others harms users is
+// read, not said, and believed no longer then. The priority of an incident that is open does not change for it.
+func (w *weighed) passes() bool {
+	return w.Flapping && (!w.Past.Told || w.Past.Page >= alerting.P3) && w.Past.Called && !w.steady && len(w.Phases) > 0 && slices.Max(w.Phases) <= brief
 }
 
 // priority is that of an alarm that stands alone: the author's last word, then the table; what comes and goes by itself calls once.

@@ -242,3 +242,22 @@ func TestAnEarlierLifeThatFoldedLess(t *testing.T) {
 		t.Errorf("orphans: %v", w.open)
 	}
 }
+
+func TestAProbeThatComesAndGoesCallsOnceUntilItStays(t *testing.T) {
+	w := newWorld(t)
+	a := theirs("BlackboxProbeFailed job=blackbox instance=https://www.shop.example/")
+	for range 4 {
+		w.fire(a)
+		w.wait(2 * time.Minute)
+		w.end(a)
+		w.wait(23 * time.Minute)
+	}
+	if n, _ := w.pages(); n != 1 {
+		t.Errorf("%d pages of a probe that fails for two minutes each 25; want 1:\n%s", n, strings.Join(w.log, "\n"))
+	}
+	w.fire(a)
+	w.wait(4 * time.Minute)
+	if n, _ := w.pages(); n != 2 {
+		t.Errorf("one that stays is not told: %d pages; want 2:\n%s", n, strings.Join(w.log, "\n"))
+	}
+}
