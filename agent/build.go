@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"time"
 
@@ -99,6 +101,9 @@ type sinkPlan struct {
 	common  sinks.Common
 }
 
+// sinkName is what a destination of a kind of its own can be called: it names a folder.
+var sinkName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
 // sinkPlans says which destinations are fed. Its error tells every fault.
 func sinkPlans(cfg Config) ([]sinkPlan, error) {
 	var faults strict.Faults
@@ -107,9 +112,33 @@ func sinkPlans(cfg Config) ([]sinkPlan, error) {
 	var names []string
 	for _, spec := range sinks.All() {
 		names = append(names, spec.Name)
-		section, ok := cfg.Ship.By[spec.Name]
-		if !ok || cfg.Ship.Off || section.Off() {
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Ship.By)) {
+		section := cfg.Ship.By[name]
+		spec, known := sinks.Lookup(name)
+		if cfg.Ship.Off || section.Off() {
+			names = append(names, name)
 			continue
+		}
+		kind, section := section.Split("kind")
+		var k struct {
+			Kind string `yaml:"kind"`
+		}
+		note(kind.Decode(&k))
+		if k.Kind != "" {
+			if spec, known = sinks.Lookup(k.Kind); !known {
+				note(kind.Fault("kind: %q is no destination%s", k.Kind, strict.Suggest(k.Kind, names)))
+				names = append(names, name)
+				continue
+			}
+			if !sinkName.MatchString(name) {
+				note(kind.Fault("%q: want a name of letters, digits, - and _", name))
+			}
+			names = append(names, name)
+			spec.Name, spec.Kind = name, k.Kind // the name is what its queue, spool and figures have
+		}
+		if !known {
+			continue // told below
 		}
 		p := sinkPlan{spec: spec, section: section, common: spec.Common}
 		shared, own := section.Split(sinks.CommonKeys...)

@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +175,46 @@ func TestCheckShowsEverySection(t *testing.T) {
 		name, _, _ := strings.Cut(reflect.TypeFor[Config]().Field(i).Tag.Get("yaml"), ",")
 		if name != "" && name != "-" && !strings.Contains("\n"+text, "\n"+name+":") {
 			t.Errorf("check does not show %s", name)
+		}
+	}
+}
+
+func TestDestinationsOfOneKindHaveNames(t *testing.T) {
+	cfg, err := ParseConfig("b.yaml", []byte(`ship:
+  graphite: {address: '127.0.0.1:2003'}
+  old-graphite: {kind: graphite, address: '127.0.0.1:2004', queue: {every: 30s}}
+  mimir: {kind: remote_write, url: 'http://127.0.0.1:9009/api/v1/push'}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans, err := sinkPlans(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range plans {
+		got = append(got, fmt.Sprintf("%s %T %v", p.spec.Name, p.options, p.common.Queue.Every))
+	}
+	want := []string{"graphite sinks.Graphite 10s", "mimir sinks.RemoteWrite 5s", "old-graphite sinks.Graphite 30s"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if text, err := Describe(cfg); err != nil || !strings.Contains(text, "kind: graphite") {
+		t.Errorf("described as %s, %v", text, err)
+	}
+	for in, want := range map[string]string{
+		"ship: {x: {kind: graphit}}":          `kind: "graphit" is no destination`,
+		"ship: {x: {url: y}}":                 "no such destination",
+		"ship: {'../x': {kind: graphite}}":    "want a name of letters",
+		"ship: {x: {kind: statsd, hosts: 1}}": "hosts",
+	} {
+		cfg, err := ParseConfig("b.yaml", []byte(in))
+		if err == nil {
+			_, err = sinkPlans(cfg)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %s", in, err, want)
 		}
 	}
 }

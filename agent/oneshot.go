@@ -135,7 +135,11 @@ func Describe(cfg Config) (string, error) {
 		collect[p.spec.Name] = merged(common{p.interval, p.deadline}, p.options)
 	}
 	for _, p := range ships {
-		ship[p.spec.Name] = merged(p.common, p.options)
+		of := merged(p.common, p.options)
+		if p.spec.Kind != "" {
+			of["kind"] = p.spec.Kind
+		}
+		ship[p.spec.Name] = of
 	}
 	sections := []struct {
 		name string

@@ -38,6 +38,7 @@ var CommonKeys = []string{"queue", "spool", "view"}
 // Spec describes a destination before there is one.
 type Spec struct {
 	Name    string
+	Kind    string // of one that has a name of its own; empty: the name is the kind
 	Options any    // default options, a struct with Validate; the configuration is decoded into a copy
 	Common  Common // defaults of the rest
 	Spooled bool   // whether samples can wait: what carries no time of its own cannot
