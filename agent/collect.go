@@ -109,6 +109,7 @@ func (r *collectRole) deliver(from string, b *metric.Batch) {
 	r.a.store.keep(ctx, u)
 	r.a.ship.put(u)
 	if len(b.Events) > 0 {
+		r.a.ship.events(b.Events)
 		r.a.route.events(ctx, b.Events)
 	}
 }

@@ -106,6 +106,17 @@ func (r *shipRole) put(u series.Update) {
 	}
 }
 
+// events hands what clients told beside figures to the destinations that take it and are open.
+func (r *shipRole) events(events []metric.Event) {
+	for _, d := range r.list() {
+		d.mu.Lock()
+		if d.queue != nil {
+			d.queue.PutEvents(events)
+		}
+		d.mu.Unlock()
+	}
+}
+
 func (r *shipRole) stop() error {
 	all := r.list()
 	errs := make([]error, len(all))

@@ -162,6 +162,7 @@ type cloudwatch struct {
 
 	mu     sync.Mutex // guards what follows
 	series map[seriesKey]*billed
+	kinds  map[string]metric.Kind // by name: it has no kinds itself, and would add them up
 	billed int
 	capped bool // whether the cap was told
 }
@@ -191,7 +192,7 @@ func NewCloudWatch(o CloudWatch, env Env) (Sink, error) {
 	}
 	return &cloudwatch{
 		opts: o, node: env.Node, tags: env.Tags, group: metric.Normalize(group), delay: phase(env.Node), client: client, log: env.Log,
-		series: map[seriesKey]*billed{},
+		series: map[seriesKey]*billed{}, kinds: map[string]metric.Kind{},
 	}, nil
 }
 
@@ -249,6 +250,10 @@ func (c *cloudwatch) makeRoom(now time.Time, n int) bool {
 			delete(c.series, k)
 		}
 	}
+	clear(c.kinds)
+	for k := range c.series {
+		c.kinds[k.desc.Name] = k.desc.Kind
+	}
 	return c.billed+n <= c.opts.MaxSeries
 }
 
@@ -257,6 +262,14 @@ func (c *cloudwatch) refuse(s metric.Sample) string {
 	if n := s.Desc.Name; n == "" || len(n) > maxNameLen || !printable(n) {
 		return "bad_name"
 	}
+	kind := s.Desc.Kind
+	if kind == metric.Counter {
+		kind = metric.Delta
+	}
+	if was, known := c.kinds[s.Desc.Name]; known && was != kind {
+		return "kind" // as a counter and a timer of one name are: each has a name of its own elsewhere
+	}
+	c.kinds[s.Desc.Name] = kind
 	if len(s.Labels)+len(c.group)+1 > maxDimensions {
 		return "too_many_dimensions"
 	}

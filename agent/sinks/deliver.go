@@ -3,12 +3,17 @@ package sinks
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/navcloud/binnacle/agent/metric"
 )
+
+// maxSearches bounds how many refused writes a minute go into the search for what a destination does not want: it is not
+// to be flooded. Over it, what it refuses is given up as it stands.
+const maxSearches = 32
 
 // maxRefusals ends a search for poison: after so many samples refused one by one, with none taken
 // between them, it is the whole batch that the destination won't have.
@@ -55,32 +60,30 @@ func (q *Queue) young(samples []metric.Sample) []metric.Sample {
 // batch writes one batch with retries until ctx ends, searching out what is refused for good. It
 // returns how many samples, from the front, need no more work.
 func (q *Queue) batch(ctx context.Context, batch []metric.Sample) (done int, err error) {
-	first := 500 * time.Millisecond
-	if q.isDown() {
-		first = 5 * time.Second // a destination that is down is asked now and then, not with every flush anew
-	}
-	b := &backoff.ExponentialBackOff{
-		InitialInterval: first, Multiplier: 2, MaxInterval: 15 * time.Second,
-		RandomizationFactor: 1, // full jitter: between 0 and twice the interval
-	}
 	refusals := 0
 	bad := 0 // where known, batch[done:bad] holds a sample that is refused
 	_, err = backoff.Retry(ctx, func() (struct{}, error) {
 		for done < len(batch) {
-			end := len(batch)
+			end := min(len(batch), done+q.limit())
 			if bad > done {
-				end = done + max((bad-done)/2, 1)
+				end = min(end, done+max((bad-done)/2, 1))
 			}
 			n, err := q.write(ctx, batch[done:end])
 			done += n
 			if n > 0 {
 				refusals = 0
-				b.Reset()
+				q.pauses.end()
 			}
 			switch {
 			case done == end:
-			case IsPermanent(err) && end-done > 1:
+			case errors.Is(err, ErrTooLarge) && end-done > 1:
+				q.most = (end - done) / 2 // it stays so: the next one would be too large as well
+			case IsPermanent(err) && end-done > 1 && q.maySearch():
 				bad = end
+			case IsPermanent(err) && end-done > 1:
+				q.tellRefusal("err", err, "samples", end-done)
+				q.drop(dropRefused, end-done)
+				done, bad = end, 0
 			case IsPermanent(err):
 				q.refused(batch[done], err)
 				done, bad = done+1, 0
@@ -93,7 +96,7 @@ func (q *Queue) batch(ctx context.Context, batch []metric.Sample) (done int, err
 			}
 		}
 		return struct{}{}, nil
-	}, backoff.WithBackOff(b), backoff.WithMaxElapsedTime(q.opts.Deadline))
+	}, backoff.WithBackOff(&q.pauses), backoff.WithMaxElapsedTime(q.opts.Deadline))
 	if err == nil {
 		q.recovered()
 		return done, nil
@@ -101,6 +104,49 @@ func (q *Queue) batch(ctx context.Context, batch []metric.Sample) (done int, err
 	q.down(err)
 	return done, err
 }
+
+// limit is how many samples one write may hold.
+func (q *Queue) limit() int {
+	if q.most > 0 {
+		return q.most
+	}
+	return q.opts.Batch
+}
+
+// maySearch counts a refused write, and says whether the search may go on.
+func (q *Queue) maySearch() bool {
+	if now := time.Now(); now.Sub(q.searchSince) > time.Minute {
+		q.searchSince, q.searches = now, 0
+	}
+	q.searches++
+	return q.searches <= maxSearches
+}
+
+// Bounds of a pause between two attempts.
+const (
+	firstPause = 500 * time.Millisecond
+	maxPause   = 15 * time.Second
+)
+
+// pauses are between attempts: each is a random one of up to twice the bound before, from flush to flush, until something
+// is delivered. Source: "Exponential Backoff And Jitter", AWS Architecture Blog, full jitter; read 30 November 2026.
+type pauses struct {
+	bound time.Duration
+	until time.Time
+}
+
+// NextBackOff implements backoff.BackOff.
+func (p *pauses) NextBackOff() time.Duration {
+	p.bound = min(max(2*p.bound, firstPause), maxPause)
+	d := rand.N(p.bound)
+	p.until = time.Now().Add(d)
+	return d
+}
+
+// Reset implements backoff.BackOff: the next flush goes on where this one ends.
+func (p *pauses) Reset() {}
+
+func (p *pauses) end() { *p = pauses{} }
 
 // write calls the sink and counts what came of it.
 func (q *Queue) write(ctx context.Context, samples []metric.Sample) (n int, err error) {
@@ -194,14 +240,9 @@ func (q *Queue) down(err error) {
 	}
 }
 
-func (q *Queue) isDown() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return !q.stats.DownSince.IsZero()
-}
-
 // recovered notes a batch that went through after all.
 func (q *Queue) recovered() {
+	q.pauses.end()
 	q.mu.Lock()
 	since := q.stats.DownSince
 	q.stats.DownSince = time.Time{}

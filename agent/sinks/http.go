@@ -123,6 +123,9 @@ func judge(err *statusError, h http.Header) error {
 		}
 		return err
 	}
+	if err.status == http.StatusRequestEntityTooLarge {
+		return tooLargeError{Permanent(err)}
+	}
 	if err.status/100 == 4 {
 		return Permanent(err)
 	}

@@ -21,6 +21,7 @@ const (
 	dropSpoolFailed = "spool_failed" // the disk did not take it
 	dropLate        = "late"         // older than the destination takes
 	dropRefused     = "refused"      // the destination will never take it
+	dropEvents      = "events"       // events and checks that could not be told
 	dropShutdown    = "shutdown"     // not delivered before the agent ended
 )
 
@@ -38,6 +39,41 @@ type shaper interface {
 	form(p *series.Point) (metric.Sample, bool)
 	put(dst []metric.Sample, s metric.Sample) []metric.Sample
 	due(dst []metric.Sample, now time.Time, last bool) []metric.Sample
+}
+
+// Eventer is what a Sink also is when it takes events and checks as its clients sent them. They are told once: what was
+// not taken is lost.
+type Eventer interface {
+	WriteEvents(ctx context.Context, events []metric.Event) error
+}
+
+// maxEvents bounds the events held between two flushes.
+const maxEvents = 1000
+
+// PutEvents hands events to the queue, where its sink takes any. What there is no room for is counted.
+func (q *Queue) PutEvents(events []metric.Event) {
+	if _, takes := q.sink.(Eventer); !takes {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := min(len(events), maxEvents-len(q.events))
+	q.events = append(q.events, events[:n]...)
+	q.stats.Dropped[dropEvents] += float64(len(events) - n)
+}
+
+func (q *Queue) flushEvents(ctx context.Context) {
+	q.mu.Lock()
+	events := q.events
+	q.events = nil
+	q.mu.Unlock()
+	if len(events) == 0 {
+		return
+	}
+	if err := q.sink.(Eventer).WriteEvents(ctx, events); err != nil {
+		q.drop(dropEvents, len(events))
+		q.tellRefusal("err", err, "events", len(events))
+	}
 }
 
 // QueueOptions are how a Queue treats its Sink. DefaultQueue holds the defaults.
@@ -89,9 +125,15 @@ type Queue struct {
 	phase time.Duration
 	log   *slog.Logger
 
-	refusing bool // whether this flush told of a refusal; Run's and Drain's alone
+	// Run's and Drain's alone:
+	pauses      pauses
+	most        int // samples that the destination takes in a write; 0: as the options say
+	searches    int // for what it refuses, since searchSince
+	searchSince time.Time
+	refusing    bool // whether this flush told of a refusal; Run's and Drain's alone
 
 	mu      sync.Mutex
+	events  []metric.Event
 	pending []metric.Sample // shaped, oldest first
 	flying  []metric.Sample // taken from pending by the flush under way
 	stats   Stats
@@ -208,8 +250,13 @@ func (q *Queue) flush(ctx context.Context, last bool) error {
 	q.pending, q.flying = nil, fresh
 	q.mu.Unlock()
 
+	if !last && time.Now().Before(q.pauses.until) {
+		q.keep(fresh)
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, q.opts.Deadline)
 	defer cancel()
+	q.flushEvents(ctx)
 	if q.spool != nil && q.spool.Stats().Samples > 0 {
 		q.keep(fresh)
 		return q.replay(ctx)

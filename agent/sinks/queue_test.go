@@ -85,7 +85,7 @@ func TestQueueRetriesAndTellsOnce(t *testing.T) {
 			t.Errorf("while down: %+v", st)
 		}
 		dest.set(nil)
-		time.Sleep(20 * time.Second)
+		time.Sleep(30 * time.Second) // a pause of 15 s at most, and the next flush
 		st := q.Stats()
 		if st.Depth != 0 || !st.DownSince.IsZero() || st.Sent != 10 || len(st.Dropped) != 0 {
 			t.Errorf("when back: %+v", st)
@@ -239,4 +239,51 @@ func TestStatsAppendTellsEveryFigureThatIsDescribed(t *testing.T) {
 	if got["binnacle_sink_spool_age_seconds"] != 600 || got["binnacle_sink_up"] != 0 || got["binnacle_sink_dropped_samples_total"] != 3 {
 		t.Errorf("figures %v", got)
 	}
+}
+
+func TestRefusalsAreNoFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dest := &shelf{fail: func(s []metric.Sample) error { // a third of all is refused, with all that comes along
+			for _, x := range s {
+				if x.Value > 1 {
+					return sinks.Permanent(errors.New("400"))
+				}
+			}
+			return nil
+		}}
+		q := sinks.NewQueue("x", dest, sinks.DefaultQueue(), 0, nil, slog.New(slog.DiscardHandler))
+		stop := run(t, q)
+		in := sinkstest.Samples(2000, time.Now())
+		for i := range in {
+			in[i].Value = float64(1 + i%3/2)
+		}
+		for range 6 {
+			feed(q, in)
+			time.Sleep(10 * time.Second)
+			for i := range in {
+				in[i].Time = time.Now()
+			}
+		}
+		stop()
+		if st := q.Stats(); st.Writes > 300 || st.Sent+st.Dropped["refused"] != 12_000 {
+			t.Errorf("%v writes, %v sent, %v refused", st.Writes, st.Sent, st.Dropped)
+		}
+	})
+}
+
+func TestWhatIsTooLargeIsSentInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sinkstest.NewOTLP()
+		q := sinks.NewQueue("otlp", newOTLP(t, fake), sinks.DefaultQueue(), 0, nil, slog.New(slog.DiscardHandler))
+		stop := run(t, q)
+		fake.Answer(sinkstest.Answer{Status: 413}, sinkstest.Answer{Status: 413})
+		feed(q, sinkstest.Samples(1000, time.Now()))
+		time.Sleep(11 * time.Second)
+		feed(q, sinkstest.Samples(1000, time.Now()))
+		time.Sleep(11 * time.Second)
+		stop()
+		if st := q.Stats(); st.Sent != 2000 || st.Failures != 2 || st.Writes != 10 || len(st.Dropped) != 0 {
+			t.Errorf("%+v; want two refusals, and 250 samples a write from then on", st)
+		}
+	})
 }

@@ -38,6 +38,14 @@ func Permanent(err error) error {
 // IsPermanent says whether err was marked by Permanent.
 func IsPermanent(err error) bool { return errors.Is(err, ErrPermanent) }
 
+// ErrTooLarge is in the chain of an error that says that a write was too large, and that a smaller one may pass.
+var ErrTooLarge = errors.New("too large")
+
+type tooLargeError struct{ error }
+
+func (tooLargeError) Is(target error) bool { return target == ErrTooLarge }
+func (e tooLargeError) Unwrap() error      { return e.error }
+
 // PartialError says that the first Written samples were delivered and the one after them was not.
 type PartialError struct {
 	Written int

@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,6 +128,33 @@ func (s *statsdSink) Write(ctx context.Context, samples []metric.Sample) error {
 		}
 	}
 	return nil
+}
+
+// WriteEvents implements Eventer. A plain server knows neither events nor checks: they are not for it.
+func (s *statsdSink) WriteEvents(ctx context.Context, events []metric.Event) error {
+	if s.opts.Flavor != flavorDatadog {
+		return nil
+	}
+	s.out.begin(ctx)
+	var errs []error
+	for _, e := range events {
+		_, tags := s.spell(metric.Sample{Desc: &metric.Desc{}, Labels: e.Labels.With("host", "")})
+		host := cmp.Or(e.Labels.Get("host"), s.env.Node)
+		if e.Check {
+			errs = append(errs, s.client.ServiceCheck(&statsd.ServiceCheck{
+				Name: clean(e.Title, "|"), Status: statsd.ServiceCheckStatus(min(e.Level, metric.Unknown)), Timestamp: e.Time, Hostname: host, Message: e.Text, Tags: tags,
+			}))
+			continue
+		}
+		errs = append(errs, s.client.Event(&statsd.Event{
+			Title: e.Title, Text: e.Text, Timestamp: e.Time, Hostname: host, AggregationKey: e.Key, AlertType: alertTypes[e.Level], Tags: tags,
+		}))
+	}
+	return errors.Join(append(errs, s.client.Flush(), s.out.err)...)
+}
+
+var alertTypes = map[metric.Level]statsd.EventAlertType{
+	metric.OK: statsd.Success, metric.Warning: statsd.Warning, metric.Critical: statsd.Error, metric.Unknown: statsd.Warning, metric.Info: statsd.Info,
 }
 
 func (s *statsdSink) send(sm metric.Sample) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/sinks"
 	"github.com/navcloud/binnacle/agent/sinks/sinkstest"
+	"github.com/navcloud/binnacle/collectors/statsd"
 )
 
 func TestStatsDKeepsTheContract(t *testing.T) {
@@ -151,5 +152,37 @@ func TestStatsDOverASocket(t *testing.T) {
 	}
 	if err := errors.Join(s.(interface{ Close() error }).Close(), fake.Close()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestEventsAndChecksPassThrough(t *testing.T) {
+	conn := must(net.ListenPacket("udp", "127.0.0.1:0"))
+	defer conn.Close()
+	sink := must(sinks.NewStatsD(sinks.StatsD{Address: conn.LocalAddr().String(), Flavor: "datadog"}, sinks.Env{Node: "n1", Log: slog.New(slog.DiscardHandler)}))
+	at := time.Unix(1_700_000_000, 0)
+	in := []metric.Event{
+		{Time: at, Title: "déploy", Text: "v1|2\nready 🚀", Level: metric.Warning, Key: "k", Labels: metric.L("service", "api")},
+		{Time: at, Title: "redis.up", Text: "timed out", Level: metric.Critical, Check: true, Labels: metric.L("host", "n2", "a", "b")},
+	}
+	if err := sink.(sinks.Eventer).WriteEvents(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 65536)
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	n, _, err := conn.ReadFrom(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.SplitSeq(strings.TrimSpace(string(buf[:n])), "\n") {
+		e, r := statsd.ParseEvent([]byte(line))
+		if r != statsd.Accepted || !e.Time.Equal(at) {
+			t.Errorf("%q: %v, %v", line, r, e.Time)
+		}
+		got = append(got, fmt.Sprint(e.Title, " ", e.Text, " ", e.Level, " ", e.Check, " ", e.Key, " ", e.Labels))
+	}
+	want := []string{"déploy v1|2\nready 🚀 1 false k {host=\"n1\",service=\"api\"}", "redis.up timed out 2 true  {a=\"b\",host=\"n2\"}"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

@@ -136,7 +136,6 @@ var pool = []struct {
 	{"neg:5|c", "neg", 5},
 	{"neg:-1|c", "neg", -1}, // refused
 	{"job:1|h", "job", 1},
-	{"job:0|g", "", 0}, // CloudWatch has no kinds: nought adds nothing
 	{"task:7|c", "task", 7},
 	{"lat:320|ms", "lat_seconds", 1},
 	{"lat_seconds:0.2|h|@0.25", "lat_seconds", 4},
