@@ -80,6 +80,7 @@ type Dispatcher struct {
 
 	mu       sync.Mutex // guards the router
 	viewed   alerting.View
+	fault    string        // that examine found last
 	stale    bool          // a step was made since
 	viewAt   time.Time     // when it was made
 	viewCost time.Duration // what it took
@@ -158,10 +159,26 @@ func (d *Dispatcher) View() alerting.View {
 	if d.stale && time.Since(d.viewAt) >= viewShare*d.viewCost {
 		begin := time.Now()
 		d.viewed, d.stale = d.opts.Router.View(), false
+		d.examine()
 		d.viewAt = time.Now()
 		d.viewCost = d.viewAt.Sub(begin)
 	}
 	return d.viewed
+}
+
+// examine looks, in shadow mode, for what must never be; d.mu is held. It is logged when it comes and when it changes.
+func (d *Dispatcher) examine() {
+	if d.cfg.Mode != Shadow {
+		return
+	}
+	fault := ""
+	if err := d.viewed.Check(); err != nil {
+		fault = err.Error()
+	}
+	if fault != d.fault && fault != "" {
+		d.log.Error("the router is at fault, please report it", "fault", fault)
+	}
+	d.fault = fault
 }
 
 // Calm says that rule is one of the alarms that a Dispatcher raises about itself, and that it does not now.

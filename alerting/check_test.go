@@ -1,0 +1,60 @@
+package alerting
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCheckFindsWhatMustNeverBe(t *testing.T) {
+	p := func(state State, pr Priority, more ...func(*ProblemView)) ProblemView {
+		v := ProblemView{ID: "p1", State: state, Priority: pr, Root: Alarm{Labels: map[string]string{LabelRule: "Disk"}}, AckedBy: "ann", SilencedBy: "bob"}
+		for _, m := range more {
+			m(&v)
+		}
+		return v
+	}
+	key := func(v *ProblemView) { v.Key = "k:1" }
+	for name, tc := range map[string]struct {
+		problems []ProblemView
+		fault    string
+	}{
+		"all is well":                 {[]ProblemView{p(Paged, P1, key), p(AckedState, P2), p(Quiet, P2), p(Held, P2), p(Recovering, P1)}, ""},
+		"it fires and is resolved":    {[]ProblemView{p(Recovering, P2, func(v *ProblemView) { v.Awake = true })}, "fires and is to be resolved"},
+		"acknowledged by nobody":      {[]ProblemView{p(AckedState, P2, func(v *ProblemView) { v.AckedBy = "" })}, "acknowledged by nobody"},
+		"silenced by nobody":          {[]ProblemView{p(Quiet, P2, func(v *ProblemView) { v.SilencedBy = "" })}, "silenced by nobody"},
+		"a P1 waits":                  {[]ProblemView{p(Held, P1)}, "a P1 waits"},
+		"two share an incident":       {[]ProblemView{p(Paged, P1, key), p(Paged, P2, key)}, "is also that of"},
+		"a digest is one of many":     {[]ProblemView{p(Paged, P3, key), p(Paged, P3, key)}, ""},
+		"a P1 behind nothing open":    {[]ProblemView{p(Board, P4, func(v *ProblemView) { v.Explained = []ExplainedAlarm{{Priority: P1}} })}, "hides the P1"},
+		"a P1 that somebody silenced": {[]ProblemView{p(Quiet, P4, func(v *ProblemView) { v.Explained = []ExplainedAlarm{{Priority: P1, Silenced: true}} })}, ""},
+	} {
+		err := View{Problems: tc.problems}.Check()
+		if (err == nil) != (tc.fault == "") || err != nil && !strings.Contains(err.Error(), tc.fault) {
+			t.Errorf("%s: Check = %v; want %q", name, err, tc.fault)
+		}
+	}
+}
+
+func TestWhyNotIsSaidOfTheView(t *testing.T) {
+	alarm := func(rule string) Alarm {
+		return Alarm{Labels: map[string]string{LabelRule: rule, LabelEntity: "on-" + rule}}
+	}
+	a, b, c := alarm("A"), alarm("B"), alarm("C")
+	v := View{Problems: []ProblemView{
+		{ID: "p1", Root: a, Explained: []ExplainedAlarm{{Alarm: c}}, Refused: []Refusal{{a.Fingerprint(), b.Fingerprint(), "it began too long after it"}}},
+		{ID: "p2", Root: b},
+	}}
+	for _, tc := range []struct{ a, b, want string }{
+		{"A", "B", "A is not explained by B: it began too long after it."},
+		{"B", "A", "B is not explained by A: nothing ties on-A to on-B."},
+		{"C", "A", "C is explained by A."},
+		{"C", "B", "C is explained by A, which is the better cause."},
+		{"B", "C", "C is itself explained by A. B is not explained by A: nothing ties on-A to on-B."},
+		{"A", "p1", "Both are one alarm."},
+		{"A", "gone", ""},
+	} {
+		if got := v.WhyNot(tc.a, tc.b); got != tc.want {
+			t.Errorf("why %s not %s: %q; want %q", tc.a, tc.b, got, tc.want)
+		}
+	}
+}
