@@ -185,7 +185,7 @@ func TestTheLaterWebhookCountsAndNotTheLaterArrival(t *testing.T) {
 	say("3", "acknowledged", "other", "2026-11-30T03:00:00Z")
 	say("1", "unacknowledged", "k", "2026-11-30T03:30:00.000Z") // replayed
 	say("4", "resolved", "k", "2026-11-30T03:40:00Z")
-	want := []alerting.Input{alerting.Acked{Key: "k", By: "ann", Undo: true}, alerting.Acked{Key: "other", By: "ann"}, alerting.Closed{Key: "k", By: "ann"}}
+	want := []alerting.Input{alerting.Acked{Key: "k", By: "ann", Undo: true, Pager: true}, alerting.Acked{Key: "other", By: "ann", Pager: true}, alerting.Closed{Key: "k", By: "ann"}}
 	if !slices.Equal(got, want) {
 		t.Errorf("inputs %+v; want %+v", got, want)
 	}
