@@ -166,6 +166,12 @@ func (p ProblemView) words(now time.Time) string {
 		return "paged as " + p.Key
 	case AckedState:
 		return "paged as " + p.Key + " and taken by " + p.AckedBy
+	case Sending:
+		return "not accepted by the pager yet"
+	case LostState:
+		return "paged as " + p.Key + " and out of contact"
+	case Resolved:
+		return "closed at the pager, still firing"
 	case Recovering:
 		return "quiet, to be resolved" + left
 	case Quiet:

@@ -268,6 +268,8 @@ func standsAt(p alerting.ProblemView, v alerting.View, now time.Time) string {
 		return "about to page" + left
 	case alerting.Recovering:
 		return "recovering" + left
+	case alerting.Resolved:
+		return "closed at the pager, still firing"
 	}
 	return string(p.State)
 }

@@ -204,7 +204,7 @@ func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
 			ProblemView: pv, Number: number[pv.ID], Word: priorityWords[pv.Priority], Meaning: priorityMeanings[pv.Priority],
 			Standing: standing(pv), Deadline: pv.Until, Followers: followers[pv.ID],
 			CanTake: p.opts.People != nil, CanSilence: p.opts.People != nil,
-			CanRaise: p.opts.People != nil && (pv.State == alerting.Paged || pv.State == alerting.AckedState),
+			CanRaise: p.opts.People != nil && (pv.State == alerting.Paged || pv.State == alerting.AckedState || pv.State == alerting.LostState),
 		}
 		if n := number[pv.Behind]; pv.Behind != "" && n > 0 {
 			rw.Ahead = fmt.Sprintf("%d. %s", n, sentence[pv.Behind])
@@ -262,6 +262,12 @@ func standing(pv alerting.ProblemView) string {
 			return "Acknowledged"
 		}
 		return "Acknowledged by " + pv.AckedBy
+	case alerting.Sending:
+		return "The pager has not accepted it yet"
+	case alerting.LostState:
+		return "Paged, and lost contact: no sender repeats it"
+	case alerting.Resolved:
+		return "Closed at the pager by a person, still firing"
 	case alerting.Recovering:
 		return "Recovering: resolved when it stays so"
 	case alerting.Quiet:
@@ -274,6 +280,7 @@ func standing(pv alerting.ProblemView) string {
 var looks = map[alerting.State][2]string{
 	alerting.Waiting: {"firing", "Not paged yet"}, alerting.Held: {"firing", "Held"}, alerting.Paged: {"firing", "Paged"}, alerting.AckedState: {"ack", "Acknowledged"},
 	alerting.Recovering: {"rec", "Recovering"}, alerting.Quiet: {"sil", "Silenced"}, alerting.Board: {"firing", "Firing"},
+	alerting.Sending: {"firing", "Sending"}, alerting.LostState: {"firing", "Lost contact"}, alerting.Resolved: {"ack", "Closed, still firing"},
 }
 
 // Look is the class of the state, and StateWord its name.
