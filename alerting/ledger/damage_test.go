@@ -29,7 +29,7 @@ const (
 // seedLedger makes a ledger that has lived a while, so that pages were freed and used again.
 func seedLedger(t testing.TB, path string) {
 	t.Helper()
-	l, err := Open(path, Options{})
+	l, err := Open(path, Options{Hang: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestEveryDamageStartsAndKeepsWhatCanBeRead(t *testing.T) {
 			writeFile(t, path, readFile(t, seed))
 			m.do(t, path)
 			var told []damage.Report
-			l, err := Open(path, Options{Damaged: func(r damage.Report) { told = append(told, r) }})
+			l, err := Open(path, Options{Hang: time.Minute, Damaged: func(r damage.Report) { told = append(told, r) }})
 			if err != nil {
 				t.Fatalf("Open: %v", err)
 			}

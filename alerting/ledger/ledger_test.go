@@ -147,6 +147,9 @@ func testHistory(t *testing.T, l Ledger, lease Lease, _ func() Ledger) {
 
 func mustOpen(t *testing.T, path string, o Options) Ledger {
 	t.Helper()
+	if o.Hang == 0 {
+		o.Hang = time.Minute // the machine may be busy
+	}
 	l, err := Open(path, o)
 	if err != nil {
 		t.Fatal(err)
