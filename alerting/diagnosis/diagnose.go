@@ -99,6 +99,9 @@ func (w *Walks) needs(id string) map[string]bool {
 
 // edge is the edge from an entity to the subject of a fact; of a subject that the graph does not know, to what it stands on.
 func (w *Walks) edge(id string, f *alerting.Fact) topology.Edge {
+	if id == "" {
+		return topology.None // what has no subject reaches nothing, not even its like
+	}
 	reach := w.reached(id)
 	e := reach[f.Entity.ID]
 	if !f.Known {

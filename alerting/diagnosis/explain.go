@@ -233,7 +233,7 @@ func (e *explainer) timely(c, a *alerting.Verdict) (no string, until time.Time) 
 // edge is how a is bound to c.
 func (e *explainer) edge(c, a *alerting.Verdict) topology.Edge {
 	if c.Symptom {
-		if e.in.Walks.needs(c.Entity.ID)[a.Entity.ID] {
+		if c.Entity.ID != "" && e.in.Walks.needs(c.Entity.ID)[a.Entity.ID] { // two without a subject have nothing in common
 			return topology.Side
 		}
 		return topology.None

@@ -55,6 +55,9 @@ func folds(v *alerting.Verdict) bool {
 	if v.Known || v.Reading == nil || len(v.Entity.Parents) > 0 && !v.Foreign() || v.Always() || v.Labels[alerting.LabelImpact] != "" {
 		return false
 	}
+	if saysP1(v) {
+		return false
+	}
 	_, harm := harmIn(v.Fact)
 	return !harm
 }

@@ -118,7 +118,13 @@ func ofZone(kind string) bool { return kind == "down" || kind == "liveness" || k
 // ordinary says that nothing in an alarm asks for a page of its own.
 func ordinary(v *alerting.Verdict) bool {
 	_, harm := harmIn(v.Fact)
-	return !steadfast(v.Fact, v.Labels[alerting.LabelImpact]) && !harm
+	return !steadfast(v.Fact, v.Labels[alerting.LabelImpact]) && !harm && !saysP1(v)
+}
+
+// saysP1 says that the author of an alarm's rule says that users are affected, by our own labels. That is no guess, and it is never
+// folded by one.
+func saysP1(v *alerting.Verdict) bool {
+	return v.Labels[alerting.LabelPriority] == alerting.P1.String() || !v.Foreign() && !v.Group() && v.Kind == "symptom" && v.Severity == "critical"
 }
 
 // Judgement: when many alarms are one.

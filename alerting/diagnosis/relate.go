@@ -93,6 +93,9 @@ func (t *together) relations(a *Alone) map[*group]alerting.Joined {
 	for _, m := range t.rules[a.Reading.Place] {
 		if _, have := out[m.of]; !have && m.Alone != a && t.open(a, m.of) && m.Fact.Firing() && !m.comesAndGoes() && inTime(a, m.of) && !graver(a, m.of) {
 			out[m.of] = alerting.Joined{Trust: alerting.Certain, Why: "one rule, one place", Leads: m.Joined.Leads && !a.comesAndGoes()}
+			if a.Priority == alerting.P1 && differ(a.Reading, m.Reading, "service") { // users of another service: a cause of both is a guess
+				out[m.of] = alerting.Joined{Trust: alerting.Guessed, Why: "one rule, one place, another service"}
+			}
 		}
 	}
 	if a.own() || a.chore() && a.wakes() {
