@@ -33,7 +33,7 @@ const seeds = 200
 func TestAWeekAddsUpEverywhere(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	n := seeds
-	if testing.Short() {
+	if testing.Short() || raceEnabled { // .ci/test lives through all of them without the race detector, which makes them ten times as long
 		n = 10
 	}
 	for seed := range n {
