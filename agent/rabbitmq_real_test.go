@@ -208,8 +208,8 @@ func TestRealCutIsOnePage(t *testing.T) {
 	f.until(t, "healthy", time.Now(), 90*time.Second, func() bool {
 		return f.all("running", "n1+n2+n3", "n1+n2+n3", "n1+n2+n3") && f.connected()
 	})
-	time.Sleep(10 * time.Second) // the graph of the fleet is made of what was collected
-	if calls := f.pd.Calls(); len(calls) > 0 {
+	time.Sleep(10 * time.Second)                   // the graph of the fleet is made of what was collected
+	if calls := f.pd.Incidents(); len(calls) > 0 { // the daily test of the channel opens none
 		t.Fatalf("healthy, and paged: %+v", calls)
 	}
 
@@ -230,7 +230,7 @@ func TestRealCutIsOnePage(t *testing.T) {
 		if call.Opened {
 			keys[call.Key] = call.Severity + ": " + call.Summary
 		}
-		if call.Status >= 400 || call.Status == 0 {
+		if (call.Status >= 400 || call.Status == 0) && !strings.HasPrefix(call.Action, "HEAD ") { // which keeps a connection warm
 			t.Errorf("refused: %+v", call)
 		}
 	}

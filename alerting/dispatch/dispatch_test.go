@@ -107,8 +107,7 @@ func TestARestartSendsNothingTwice(t *testing.T) {
 		r.put(alerting.Acked{Key: "p-A", By: "ann"})
 		r.pass(time.Second)
 		r.stop()
-		r.start()
-		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.start(alerting.Firing{Alarm: alarm("A")})
 		r.pass(time.Minute)
 		r.pages("A")
 		if rec := r.router.records["key:A"]; rec.AckedBy != "ann" || len(r.router.silences) != 1 {

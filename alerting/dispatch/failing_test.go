@@ -144,8 +144,7 @@ func TestAFullDiskDelaysNoPage(t *testing.T) {
 			t.Errorf("status %+v, %d accepted in the history; want durable, with what happened meanwhile", r.d.Status(), len(r.history(ledger.Accepted)))
 		}
 		r.stop()
-		r.start()
-		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.start(alerting.Firing{Alarm: alarm("A")})
 		r.pass(time.Minute)
 		r.pages("A", RuleLedger)
 		r.stop()

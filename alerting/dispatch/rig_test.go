@@ -167,7 +167,8 @@ func inBubble(t *testing.T, test func(t *testing.T, r *rig)) {
 	})
 }
 
-func (r *rig) start() {
+// start runs a dispatcher. What it is to know before its first step, as after a restart what fires still, comes with it.
+func (r *rig) start(in ...alerting.Input) {
 	r.t.Helper()
 	r.router = newSingle()
 	r.opts.Router = r.router
@@ -177,6 +178,9 @@ func (r *rig) start() {
 	}
 	ctx, cancel := context.WithCancel(r.t.Context())
 	r.d, r.cancel, r.done = d, cancel, make(chan error, 1)
+	if err := d.Put(ctx, in...); err != nil {
+		r.t.Fatal(err)
+	}
 	go func() { r.done <- d.Run(ctx) }()
 }
 
