@@ -31,6 +31,18 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%d d", s/86400)
 }
 
+// Compact is Go's form of a duration without the zeros behind: 1h and 3m, not 1h0m0s and 3m0s. It is that of a setting, for texts
+// that name one.
+func Compact(d time.Duration) string {
+	text := d.String()
+	for _, zeros := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zeros) {
+			text = text[:len(text)-len("0s")]
+		}
+	}
+	return text
+}
+
 // Left says what is left: to the second where it is soon. assets/live.js says it alike.
 func Left(d time.Duration) string {
 	if s := int64(d.Round(time.Second) / time.Second); s >= 60 && s < 600 {

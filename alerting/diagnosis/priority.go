@@ -162,7 +162,7 @@ func (w *weighed) priority() (alerting.Priority, string) {
 		p = row.critical
 	}
 	if w.ticket() && p < alerting.P3 {
-		p, why = alerting.P3, fmt.Sprintf("it comes and goes: %d starts lately, each time it ended by itself within %s", len(w.Starts), plain(slices.Max(w.Phases)))
+		p, why = alerting.P3, fmt.Sprintf("it comes and goes: %d starts lately, each time it ended by itself within %s", len(w.Starts), words.Compact(slices.Max(w.Phases)))
 	}
 	if w.Always() && p > alerting.P2 {
 		p, why = alerting.P2, "the rule says that it always pages"
@@ -220,7 +220,7 @@ var table = []row{
 	{func(w *weighed) bool { return w.impact == "quorum" || w.Kind == "quorum" }, alerting.P1, alerting.P2, says("quorum is at risk")},
 	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Severity.Value == "low" }, alerting.P4, alerting.P4, func(w *weighed) string { return "low by its author: " + w.Reading.Severity.From }},
 	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Chore() }, alerting.P3, alerting.P3, func(w *weighed) string { return "a chore, nothing is broken: " + w.Reading.Kind.From }},
-	{func(w *weighed) bool { return w.harmful && w.harm <= harmSoon }, alerting.P2, alerting.P2, func(w *weighed) string { return "harm in " + plain(w.harm) }},
+	{func(w *weighed) bool { return w.harmful && w.harm <= harmSoon }, alerting.P2, alerting.P2, func(w *weighed) string { return "harm in " + words.Compact(w.harm) }},
 	{func(w *weighed) bool { return w.Kind == "partition" }, alerting.P2, alerting.P2, says("a partition does not heal by itself")},
 	{func(w *weighed) bool { return w.Group() && w.Kind == "liveness" }, alerting.P3, alerting.P3, says("only heartbeats are missing: we are blind, nothing else says that they are down")},
 	{func(w *weighed) bool { return w.Group() && !w.Known }, alerting.P2, alerting.P3, func(w *weighed) string {
@@ -228,7 +228,7 @@ var table = []row{
 	}},
 	{func(w *weighed) bool { return w.Group() }, alerting.P2, alerting.P3, func(w *weighed) string { return "one rule on most of " + w.Entity.ID }},
 	{func(w *weighed) bool { return w.unreplaced }, alerting.P2, alerting.P3, func(w *weighed) string {
-		return w.spare + ", and nothing replaced it for " + plain(w.ephemeral) + ": the next loss hurts"
+		return w.spare + ", and nothing replaced it for " + words.Compact(w.ephemeral) + ": the next loss hurts"
 	}},
 	{func(w *weighed) bool {
 		return w.redundant && w.critical && w.Kind == "saturation" && w.Annotations[alerting.AnnotationGuidance] != ""

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -185,15 +184,4 @@ func name(in Input, ps []*alerting.Problem) (serial uint64) {
 		}
 	}
 	return serial
-}
-
-// plain writes a duration without the zeros behind: 1h and 3m, not 1h0m0s and 3m0s.
-func plain(d time.Duration) string {
-	text := d.String()
-	for _, zeros := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, zeros) {
-			text = text[:len(text)-len("0s")]
-		}
-	}
-	return text
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -90,7 +91,7 @@ func (d *Desk) remark() {
 		steady(x)
 		d.news(x)
 		if count := d.hidden(x); x.Awake && len(count) > 0 {
-			x.incident.note("Hidden behind this for over " + plain(d.set.HiddenFor) + ": " + counted(count))
+			x.incident.note("Hidden behind this for over " + words.Compact(d.set.HiddenFor) + ": " + counted(count))
 		}
 	}
 	d.sum()
@@ -139,15 +140,4 @@ func counted(count map[string]int) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// plain writes a duration without the zeros behind: 1h and 3m, not 1h0m0s and 3m0s.
-func plain(d time.Duration) string {
-	text := d.String()
-	for _, zeros := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, zeros) {
-			text = text[:len(text)-len("0s")]
-		}
-	}
-	return text
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -21,7 +22,7 @@ func (d *Desk) act(rt *route, name string, w want) alerting.Action {
 		i = d.open(name, w)
 		a.Page = d.page(w.item, w.more)
 		if n := i.rec.Returns; n > 0 {
-			a.Page.Reason += fmt.Sprintf("; it came back %d times within %s", n, plain(d.set.Resolve.ReturnWithin))
+			a.Page.Reason += fmt.Sprintf("; it came back %d times within %s", n, words.Compact(d.set.Resolve.ReturnWithin))
 		}
 		i.rec.Page = a.Page
 	case alerting.Retitle:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -83,7 +84,7 @@ func (d *Desk) sum() {
 	for _, x := range d.items {
 		if x.told && x.Awake && x.incident.shown() && x.Priority <= alerting.P2 {
 			firing, open := d.extent()
-			x.incident.note(fmt.Sprintf("Storm: %d alarms began in %s, %d hold now, %d problems are open", len(s.raw), plain(d.set.Storm.Window), firing, open))
+			x.incident.note(fmt.Sprintf("Storm: %d alarms began in %s, %d hold now, %d problems are open", len(s.raw), words.Compact(d.set.Storm.Window), firing, open))
 			return
 		}
 	}

@@ -58,12 +58,12 @@ var arrows = map[string][]string{
 	"alerting/topology":         {},
 	"alerting/reading":          {"alerting"},
 	"alerting/diagnosis":        {"agent/words", "alerting", "alerting/topology"}, // it does not see incidents: what it needs of them is in the Fact
-	"alerting/incidents":        {"alerting"},
+	"alerting/incidents":        {"agent/words", "alerting"},
 	"alerting/router":           {"alerting", "alerting/diagnosis", "alerting/incidents", "alerting/reading", "alerting/topology"},
 	"alerting/simulate":         {"agent/words", "alerting", "alerting/router", "alerting/topology"},
 	"alerting/rules":            {"alerting", "alerting/simulate", "alerting/topology"},
 	"alerting/people":           {"alerting", "agent/query", "agent/words"},
-	"alerting/intake":           {"alerting", "alerting/people", "agent/words", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
+	"alerting/intake":           {"alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
