@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 
 	"github.com/prometheus/common/model"
@@ -21,21 +22,11 @@ func (d *disk) Querier(mint, maxt int64) (storage.Querier, error) {
 	debug.SetPanicOnFault(true)
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	var all []storage.Querier
-	for _, db := range d.open2() {
-		q, err := db.Querier(mint, maxt)
-		if err != nil {
-			for _, o := range all {
-				err = errors.Join(err, o.Close())
-			}
-			return nil, err
-		}
-		all = append(all, q)
-	}
-	switch len(all) {
-	case 0:
-		return nil, ErrOpening
-	case 1:
+	all, err := ofAll(d.open2(), func(db *tsdb.DB) (storage.Querier, error) { return db.Querier(mint, maxt) })
+	switch {
+	case err != nil:
+		return nil, err
+	case len(all) == 1:
 		return all[0], nil
 	}
 	return storage.NewMergeQuerier(all, nil, storage.ChainedSeriesMerge), nil
@@ -46,9 +37,24 @@ func (d *disk) ChunkQuerier(mint, maxt int64) (storage.ChunkQuerier, error) {
 	debug.SetPanicOnFault(true)
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	var all []storage.ChunkQuerier
-	for _, db := range d.open2() {
-		q, err := db.ChunkQuerier(mint, maxt)
+	all, err := ofAll(d.open2(), func(db *tsdb.DB) (storage.ChunkQuerier, error) { return db.ChunkQuerier(mint, maxt) })
+	switch {
+	case err != nil:
+		return nil, err
+	case len(all) == 1:
+		return all[0], nil
+	}
+	return storage.NewMergeChunkQuerier(all, nil, storage.NewCompactingChunkSeriesMerger(storage.ChainedSeriesMerge)), nil
+}
+
+// ofAll asks every database, and closes what was opened when one of them fails. The error is ErrOpening where there is none.
+func ofAll[Q io.Closer](dbs []*tsdb.DB, ask func(*tsdb.DB) (Q, error)) ([]Q, error) {
+	if len(dbs) == 0 {
+		return nil, ErrOpening
+	}
+	all := make([]Q, 0, len(dbs))
+	for _, db := range dbs {
+		q, err := ask(db)
 		if err != nil {
 			for _, o := range all {
 				err = errors.Join(err, o.Close())
@@ -57,13 +63,7 @@ func (d *disk) ChunkQuerier(mint, maxt int64) (storage.ChunkQuerier, error) {
 		}
 		all = append(all, q)
 	}
-	switch len(all) {
-	case 0:
-		return nil, ErrOpening
-	case 1:
-		return all[0], nil
-	}
-	return storage.NewMergeChunkQuerier(all, nil, storage.NewCompactingChunkSeriesMerger(storage.ChainedSeriesMerge)), nil
+	return all, nil
 }
 
 // ExemplarQuerier implements storage.ExemplarQueryable.
