@@ -41,7 +41,7 @@ func (o whole) oncall() oncall.Options {
 		t, ok := store.ThresholdOf(expr)
 		return t.Query, t.Op, t.Limit, ok
 	}
-	return oncall.Options{Query: o.Query, Range: o.Range, Expr: o.Expr, Threshold: split, View: o.View, Status: o.Status, History: o.History, People: o.People, MayAct: o.MayAct, Node: o.Node, Now: o.Now}
+	return oncall.Options{Query: o.Query, Range: o.Range, Expr: o.Expr, Threshold: split, View: o.View, Status: o.Status, History: o.History, People: o.People, MayAct: o.MayAct, Who: whoever, Node: o.Node, Now: o.Now}
 }
 
 func newWhole(o whole) *dashboards.Pages {
@@ -57,4 +57,12 @@ func newWhole(o whole) *dashboards.Pages {
 func newLive(o whole, every time.Duration) *dashboards.Pages {
 	o.Live = every
 	return newWhole(o)
+}
+
+// whoever is who asks, by the name of basic authentication: the door, which is not here, checks it.
+func whoever(r *http.Request) string {
+	if name, _, ok := r.BasicAuth(); ok {
+		return name
+	}
+	return "someone at the board"
 }

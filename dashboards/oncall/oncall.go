@@ -42,7 +42,7 @@ type Options struct {
 	Expr      func(rule string, labels map[string]string) (expr string, hold time.Duration, ok bool)
 	Threshold func(expr string) (measured, op string, limit float64, ok bool)
 
-	// Who says who asks, for what is kept of their acts. Nil: whom basic authentication names.
+	// Who says who asks, for what is kept of their acts. Nil: nobody is known by name.
 	Who func(*http.Request) string
 
 	// MayAct says whether who asks may do these; nil: all may. It is asked in order to offer no more than that: who may
@@ -66,7 +66,7 @@ func New(o Options) *Pages {
 		o.Now = time.Now
 	}
 	if o.Who == nil {
-		o.Who = person
+		o.Who = nobody
 	}
 	return &Pages{opts: o}
 }
