@@ -35,10 +35,13 @@ func (c IntakeConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
+// replicas are the labels that tell copies of one sender apart.
+func (c IntakeConfig) replicas() []string { return append(reading.ReplicaLabels(), c.ReplicaLabels...) }
+
 // reader reads alarms as the section says.
 func (c IntakeConfig) reader() *reading.Reader {
 	return reading.New(reading.Settings{
-		UnknownSeverity: reading.ParsePriority(c.UnknownSeverity), ReplicaLabels: append(reading.ReplicaLabels(), c.ReplicaLabels...), Map: c.Map,
+		UnknownSeverity: reading.ParsePriority(c.UnknownSeverity), ReplicaLabels: c.replicas(), Map: c.Map,
 	})
 }
 

@@ -95,7 +95,9 @@ func (b *batch) add(text []byte) error {
 		return nil
 	case !a.EndsAt.After(b.now): // by its sender's clock it fires
 		a.EndsAt = b.now.Add(resolveTimeout)
-		a.StartsAt = later(a.StartsAt, a.StartsAt.Add(b.i.senders.clock(by)))
+		if !a.StartsAt.IsZero() {
+			a.StartsAt = a.StartsAt.Add(b.i.senders.clock(by))
+		}
 	}
 	if a.StartsAt.IsZero() || a.StartsAt.After(b.now) {
 		a.StartsAt = b.now
@@ -117,13 +119,6 @@ func (b *batch) close() {
 	by := name(b.r, b.who.Login, alerting.Alarm{})
 	b.i.senders.heard(by, b.now)
 	b.in = append(b.in, alerting.Heard{Sender: by})
-}
-
-func later(a, b time.Time) time.Time {
-	if a.IsZero() || a.After(b) {
-		return a
-	}
-	return b
 }
 
 // filter is what a GET of alarms asks for.

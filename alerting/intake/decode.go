@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -124,20 +125,13 @@ func readAlarm(text []byte) (a alerting.Alarm, err error) {
 	var p posted
 	if err := json.Unmarshal(text, &p); err != nil {
 		if u, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return a, fmt.Errorf("%s: want an object, have a %s", firstOf(u.Field, "alarm"), u.Value)
+			return a, fmt.Errorf("%s: want an object, have a %s", cmp.Or(u.Field, "alarm"), u.Value)
 		}
 		return a, err
 	}
 	a = alerting.Alarm{Labels: texts(p.Labels), Annotations: texts(p.Annotations), Generator: textOf(p.GeneratorURL)}
 	a.StartsAt, a.EndsAt = timeOf(p.StartsAt), timeOf(p.EndsAt)
 	return a, nil
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func texts(in map[string]json.RawMessage) map[string]string {

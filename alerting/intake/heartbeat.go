@@ -275,7 +275,11 @@ func (b *Beat) set(in []alerting.Input, s state, fires bool) []alerting.Input {
 func (h *Heartbeats) states(c HeartbeatConfig, b *Beat) []state {
 	if c.Alarm {
 		every := cmp.Or(c.Every, watchdogEvery)
-		due := later(b.Last, h.since).Add(every + c.Grace)
+		heard := b.Last
+		if h.since.After(heard) {
+			heard = h.since
+		}
+		due := heard.Add(every + c.Grace)
 		return []state{{h.silent(c, b, due), due}}
 	}
 	due := h.due(c, b)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/reading"
 )
 
 func TestHeartbeatConfig(t *testing.T) {
@@ -148,7 +149,7 @@ func TestASenderThatFallsSilent(t *testing.T) {
 	send := func(replicas ...string) {
 		for _, r := range replicas {
 			a := dog(r)
-			c.h.Fires(a, SenderIdentity(a), "prom-"+r, c.at)
+			c.h.Fires(a, SenderIdentity(a, reading.ReplicaLabels()), "prom-"+r, c.at)
 		}
 	}
 	for range 10 {
@@ -232,7 +233,7 @@ func TestPings(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, beatsFile), []byte("[{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := openPings(nil, dir, time.Now())
+	p, err := openPings(nil, nil, dir, time.Now())
 	if err == nil || p == nil || !strings.Contains(err.Error(), "set aside as heartbeats.json.damaged") {
 		t.Errorf("a damaged file: %v", err)
 	}

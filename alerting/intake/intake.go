@@ -21,6 +21,7 @@ import (
 
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/people"
+	"github.com/navcloud/binnacle/alerting/reading"
 )
 
 // Options are what an Intake works with.
@@ -36,10 +37,12 @@ type Options struct {
 	// Deployed is told of each deploy mark, for charts and change events; may be nil.
 	Deployed func(ctx context.Context, d Deploy)
 	// Config is the section of the configuration; Folder is where heartbeats are remembered, empty: nowhere.
-	Config  Config
-	Folder  string
-	Version string
-	Log     *slog.Logger
+	Config Config
+	Folder string
+	// Replicas are the labels that tell the servers of one pair apart; nil: those that are usual.
+	Replicas []string
+	Version  string
+	Log      *slog.Logger
 }
 
 // Intake is the handler of all that comes in.
@@ -70,9 +73,12 @@ func New(o Options) *Intake {
 	if o.Deployed == nil {
 		o.Deployed = func(context.Context, Deploy) {}
 	}
+	if o.Replicas == nil {
+		o.Replicas = reading.ReplicaLabels()
+	}
 	i := &Intake{opts: o, started: time.Now()}
 	var err error
-	if i.pings, err = openPings(o.Config.Heartbeats, o.Folder, i.started); err != nil {
+	if i.pings, err = openPings(o.Config.Heartbeats, o.Replicas, o.Folder, i.started); err != nil {
 		o.Log.Error("heartbeats go on without what was remembered", "err", err)
 	}
 	return i

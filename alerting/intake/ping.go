@@ -45,13 +45,14 @@ type HeartbeatState struct {
 
 // pings is the Heartbeats of a router with their memory on disk.
 type pings struct {
-	mu      sync.Mutex
-	beats   *Heartbeats
-	by      map[string]HeartbeatConfig
-	key     []byte
-	file    string // empty: nothing is kept
-	written []byte
-	wake    chan struct{}
+	mu       sync.Mutex
+	beats    *Heartbeats
+	by       map[string]HeartbeatConfig
+	replicas []string // labels that tell the servers of one pair apart
+	key      []byte
+	file     string // empty: nothing is kept
+	written  []byte
+	wake     chan struct{}
 }
 
 const (
@@ -63,8 +64,8 @@ const (
 
 // openPings reads what is remembered in folder. A file that cannot be read is set aside, and the error says so; the pings
 // work all the same.
-func openPings(by map[string]HeartbeatConfig, folder string, now time.Time) (*pings, error) {
-	p := &pings{by: by, wake: make(chan struct{}, 1)}
+func openPings(by map[string]HeartbeatConfig, replicas []string, folder string, now time.Time) (*pings, error) {
+	p := &pings{by: by, replicas: replicas, wake: make(chan struct{}, 1)}
 	p.key = make([]byte, 32)
 	_, _ = rand.Read(p.key) // never fails
 	var known []Beat
@@ -152,7 +153,7 @@ func (p *pings) soon() {
 func (p *pings) fires(a alerting.Alarm, sender string, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.beats.Fires(a, SenderIdentity(a), sender, now)
+	p.beats.Fires(a, SenderIdentity(a, p.replicas), sender, now)
 }
 
 // due returns what begins or ends now, and keeps what is remembered.
@@ -265,18 +266,15 @@ func (i *Intake) Heartbeats() []HeartbeatState {
 
 // SenderIdentity is the same for all senders of one pair: the labels of the alarm that always fires, without those that tell
 // replicas apart.
-func SenderIdentity(a alerting.Alarm) string {
+func SenderIdentity(a alerting.Alarm, replicas []string) string {
 	labels := map[string]string{}
 	for k, v := range a.Labels {
-		if !slices.Contains(replicaLabels, k) {
+		if !slices.Contains(replicas, k) {
 			labels[k] = v
 		}
 	}
 	return a.Rule() + ":" + alerting.Alarm{Labels: labels}.Fingerprint()
 }
-
-// replicaLabels tell the servers of one pair apart.
-var replicaLabels = []string{"prometheus_replica", "replica", "__replica__", "receive_replica", "rule_replica", "thanos_ruler_replica", "ruler_replica"}
 
 // beat raises and ends the alarms about heartbeats until ctx ends.
 func (i *Intake) beat(ctx context.Context) {
