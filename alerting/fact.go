@@ -95,6 +95,7 @@ type Verdict struct {
 
 	By    *Verdict   // what explains it; nil: it is a root cause
 	Why   string     // how By explains it
+	Bound bool       // By is tied to it by a declared edge
 	Parts []*Verdict // of a group alarm: those that it stands for, its spokesman first
 	In    *Verdict   // the group alarm of unknown subjects that stands for it
 	Of    *Problem   // the problem that it belongs to; nil: it ended

@@ -41,13 +41,13 @@ func (e *explainer) explain(roots folded) time.Time {
 		case a.Always():
 		case a.In != nil && !a.Known:
 			a.By, a.Why = a.In, "one of several similar alarms"
-		case a.Foreign() && !a.Known, a.Group() && !a.Known && len(a.Parts) > 0 && a.Parts[0].Reading != nil:
+		case a.Foreign() && !a.Known && len(a.Entity.Parents) == 0, a.Group() && !a.Known && len(a.Parts) > 0 && a.Parts[0].Reading != nil:
 			a.By, a.Why = roots.of(a)
 		default:
 			var until time.Time
 			a.By, a.Why, until = e.cause(a)
 			wake.add(until)
-			if a.By == nil && !a.Known && a.Reading != nil {
+			if a.Bound = a.By != nil; !a.Bound && a.Reading != nil && (a.Foreign() || !a.Known) {
 				a.By, a.Why = roots.of(a)
 			}
 		}

@@ -12,7 +12,7 @@ type folded struct {
 	next time.Time                    // when time alone changes it
 }
 
-// fold finds which alarms of others, on subjects that the graph does not know, are told together, and notes it in new Facts.
+// fold finds which alarms of others are told together, and notes it in new Facts.
 func fold(in Input, s *standing, verdicts []*alerting.Verdict) folded {
 	out := folded{root: map[string]*alerting.Verdict{}}
 	var list []*Alone
@@ -31,7 +31,7 @@ func fold(in Input, s *standing, verdicts []*alerting.Verdict) folded {
 	if len(list) == 0 {
 		return out
 	}
-	out.next = Together(in.Now, in.Settings.Resolve.AfterCause, list, in.Passed)
+	out.next = Together(in.Now, in.Settings.Resolve.AfterCause, in.Walks, list, in.Passed)
 	groups := map[string][]*Alone{}
 	at := make(map[*Alone]*alerting.Verdict, len(list))
 	for n, a := range list {
@@ -49,10 +49,10 @@ func fold(in Input, s *standing, verdicts []*alerting.Verdict) folded {
 	return out
 }
 
-// folds says that an alarm may be told with others that no declared edge ties it to: the graph does not know its subject, and its
+// folds says that an alarm may be told with others by what it reads: it is of others, or the graph does not know its subject, and its
 // rule does not say that it stands for itself.
 func folds(v *alerting.Verdict) bool {
-	if v.Known || v.Reading == nil || len(v.Entity.Parents) > 0 && !v.Foreign() || v.Always() || v.Labels[alerting.LabelImpact] != "" {
+	if v.Reading == nil || (v.Known || len(v.Entity.Parents) > 0) && !v.Foreign() || v.Always() || v.Labels[alerting.LabelImpact] != "" {
 		return false
 	}
 	if saysP1(v) {

@@ -70,7 +70,7 @@ func serious(p *alerting.Problem, v *alerting.Verdict) bool {
 
 // beneath says that a guess put an alarm of others behind what the page names.
 func beneath(v *alerting.Verdict) bool {
-	return v.Joined.With != "" && !v.Joined.Leads && !v.Known
+	return v.Joined.With != "" && !v.Joined.Leads && !v.Bound
 }
 
 // measure finds the priority of a problem, with its reason: the worst of its root, of what users notice, and of those of its

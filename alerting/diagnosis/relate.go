@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/topology"
 )
 
 // mostGuesses bounds the groups that one alarm is compared with by a guess: the first that came up in its time.
@@ -91,7 +92,7 @@ func (t *together) relations(a *Alone) map[*group]alerting.Joined {
 		}
 	}
 	for _, m := range t.rules[a.Reading.Place] {
-		if _, have := out[m.of]; !have && m.Alone != a && t.open(a, m.of) && m.Fact.Firing() && !m.comesAndGoes() && inTime(a, m.of) && !graver(a, m.of) {
+		if _, have := out[m.of]; !have && m.Alone != a && !placed(a.Fact, m.Fact) && t.open(a, m.of) && m.Fact.Firing() && !m.comesAndGoes() && inTime(a, m.of) && !graver(a, m.of) {
 			out[m.of] = alerting.Joined{Trust: alerting.Certain, Why: "one rule, one place", Leads: m.Joined.Leads && !a.comesAndGoes()}
 			if a.Priority == alerting.P1 && differ(a.Reading, m.Reading, "service") { // users of another service: a cause of both is a guess
 				out[m.of] = alerting.Joined{Trust: alerting.Guessed, Why: "one rule, one place, another service"}
@@ -109,7 +110,11 @@ func (t *together) relations(a *Alone) map[*group]alerting.Joined {
 		if seen++; seen > mostGuesses {
 			break
 		}
-		if j, ok := t.guess(a, g); ok {
+		j, ok := t.declared(a, g)
+		if !ok && !placed(a.Fact, g.root().Fact) {
+			j, ok = t.guess(a, g)
+		}
+		if ok {
 			out[g] = j
 		}
 	}
@@ -292,6 +297,37 @@ func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 	}
 	if !apart && x.Scope != "" && x.Scope == y.Scope && (x.Rank != y.Rank || x.Users() && y.Users() || x.Effect() && y.Effect()) && x.Kind.Trust >= alerting.Catalogue && y.Kind.Trust >= alerting.Catalogue {
 		j.Trust, j.Why, j.Leads = alerting.Catalogue, j.Why+", in "+x.Scope, j.Leads || y.Rank < x.Rank && !a.comesAndGoes()
+	}
+	return j, true
+}
+
+// placed says that the graph has a place for the subjects of both: it knows what ties them, and a guess would know no better.
+func placed(a, b *alerting.Fact) bool {
+	has := func(f *alerting.Fact) bool { return f.Known || len(f.Entity.Parents) > 0 }
+	return has(a) && has(b)
+}
+
+// declared says that the graph ties an alarm to the cause of a group, whichever of the two needs the other. What harms users is
+// explained only by what nothing stands in for.
+func (t *together) declared(a *Alone, g *group) (alerting.Joined, bool) {
+	root := g.root()
+	if !placed(a.Fact, root.Fact) || !g.alive() || graver(a, g) || root.chore() || a.comesAndGoes() {
+		return alerting.Joined{}, false
+	}
+	firm := func(of *Alone) topology.Edge {
+		if of.felt() {
+			return topology.Hurt
+		}
+		return topology.Member
+	}
+	j := alerting.Joined{Trust: alerting.Certain}
+	switch {
+	case root.Fact.Known && root.Reading.Rank <= a.Reading.Rank && t.walks.edge(root.Fact.Entity.ID, a.Fact) >= firm(a):
+		j.Why, j.Leads = "it stands on "+root.Fact.Entity.ID, a.felt()
+	case a.Fact.Known && a.Reading.Rank <= root.Reading.Rank && t.walks.edge(a.Fact.Entity.ID, root.Fact) >= firm(root):
+		j.Why, j.Leads = root.Reading.Rule+" stands on "+a.Fact.Entity.ID, a.wakes()
+	default:
+		return alerting.Joined{}, false
 	}
 	return j, true
 }

@@ -19,7 +19,7 @@ const (
 	rollMost = 5 * time.Minute
 )
 
-// Alone is an alarm whose subject the graph does not know, as Together sees it.
+// Alone is an alarm of others, as Together sees it.
 type Alone struct {
 	Fact     *alerting.Fact
 	Reading  *alerting.Reading
@@ -43,12 +43,12 @@ type group struct {
 	fresh   bool          // something joined it in this step
 }
 
-// Together finds which of the alarms that no graph knows are told together, in which group each is from now on. Three things
-// bring two together: a label edge (both name one pod, host, address or database), one rule in one place, or a guess: both
-// may be parts of one disturbance, because they began within minutes of each other in one place and by what they read one can
-// follow from the other. It sets Joined of each. after is how long the end of a cause explains; list must be in a fixed order.
-func Together(now time.Time, after time.Duration, list []*Alone, passed []alerting.Passed) (next time.Time) {
-	t := &together{now: now, after: after, groups: map[string]*group{}, owners: map[string][]member{}, rules: map[string][]member{}, lately: map[string][]alerting.Passed{}}
+// Together finds which alarms of others are told together, in which group each is from now on. Four things bring two
+// together: a label edge (both name one pod, host, address or database), an edge of the graph, one rule in one place, or a guess:
+// both may be parts of one disturbance, because they began within minutes of each other in one place and by what they read one can
+// follow from the other. Of two that the graph has a place for only edges are believed. It sets Joined of each. after is how long the end of a cause explains; list must be in a fixed order.
+func Together(now time.Time, after time.Duration, w *Walks, list []*Alone, passed []alerting.Passed) (next time.Time) {
+	t := &together{now: now, after: after, walks: w, groups: map[string]*group{}, owners: map[string][]member{}, rules: map[string][]member{}, lately: map[string][]alerting.Passed{}}
 	for _, p := range passed {
 		t.lately[p.Rule] = append(t.lately[p.Rule], p)
 	}
@@ -124,6 +124,7 @@ func older(a, b *Alone) int {
 type together struct {
 	now    time.Time
 	after  time.Duration
+	walks  *Walks
 	wake   wake
 	groups map[string]*group
 

@@ -100,7 +100,7 @@ func (d *Desk) foreign(x *item) time.Time {
 	if len(root.Parts) > 0 && !root.Known {
 		root = root.Parts[0]
 	}
-	if root.Reading == nil || root.Known || !root.Foreign() || x.Priority != alerting.P2 {
+	if root.Reading == nil || !root.Foreign() || x.Priority != alerting.P2 {
 		return time.Time{}
 	}
 	wait := d.set.Wait.Foreign

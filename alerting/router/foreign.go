@@ -1,9 +1,11 @@
 package router
 
 import (
+	"slices"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/topology"
 )
 
 // read finds what an alarm's severity is, and reads all of it where its rule knows nothing of ordering.
@@ -13,6 +15,9 @@ func (m *memory) read(f *alerting.Fact) {
 		r = m.set.Read(f.Alarm)
 	}
 	m.lastRead = ""
+	if f.Foreign() && f.Labels[alerting.LabelEntity] == "" {
+		m.stand(f, &r)
+	}
 	if f.Reading = nil; f.Foreign() || !f.Known {
 		f.Reading = &r
 	}
@@ -23,6 +28,43 @@ func (m *memory) read(f *alerting.Fact) {
 		f.Severity = "warning"
 	}
 }
+
+// stand finds where the subject of an alarm of others stands in the graph, by what its labels were read as: a pod on its node, a
+// probe in front of a service, all else in a cluster or a zone. These are not what the graph knows, but what needs it.
+func (m *memory) stand(f *alerting.Fact, r *alerting.Reading) {
+	g := m.walks.Graph
+	narrow := slices.Contains(apart, r.Subject.Kind)
+	if f.Known && !narrow {
+		return
+	}
+	for _, find := range []func() (topology.Entity, bool){
+		func() (topology.Entity, bool) { return g.On(r.Owner("node"), f.Labels[alerting.LabelService]) },
+		func() (topology.Entity, bool) { return g.Called(topology.KindService, r.Owner("service")) },
+		func() (topology.Entity, bool) { return g.Called(topology.KindCluster, f.Labels[alerting.LabelCluster]) },
+		func() (topology.Entity, bool) { return g.Called(topology.KindAZ, r.Owner("zone")) },
+	} {
+		e, ok := find()
+		switch {
+		case !ok:
+		case narrow:
+			f.Known = false
+			f.Entity = topology.Entity{ID: r.Subject.ID(), Service: r.Owner("service"), Cluster: e.Cluster, AZ: e.AZ, Parents: []string{e.ID}}
+			return
+		case e.Kind == r.Subject.Kind || e.Kind == topology.KindHost || e.Kind == topology.KindNode || e.Kind == topology.KindAZ && r.Subject.Kind == "zone":
+			f.Entity, f.Known = e, true
+			return
+		case len(f.Entity.Parents) == 0:
+			f.Entity.Parents = []string{e.ID}
+			return
+		}
+	}
+	if narrow && r.Subject.Kind != "target" && r.Subject.Kind != "route" {
+		f.Known, f.Entity.Parents = false, nil // where its exporter runs says nothing
+	}
+}
+
+// apart are the subjects that stand on a machine and are not the machine.
+var apart = []string{"container", "pod", "volume", "workload", "job", "namespace", "target", "route"}
 
 // Bounds of what is remembered of alarms that came and went.
 const (

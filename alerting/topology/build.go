@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"strings"
 )
 
 // MaxEntities bounds a graph.
@@ -15,7 +17,7 @@ const MaxEntities = 100_000
 func New(entities []Entity) (*Graph, error) {
 	g := &Graph{
 		entities: map[string]Entity{}, children: map[string][]string{}, zones: map[string][]string{},
-		fleets: map[string][]string{}, hosts: map[string][]string{},
+		fleets: map[string][]string{}, hosts: map[string][]string{}, domains: map[string]string{},
 	}
 	var errs []error
 	for i, e := range entities {
@@ -102,6 +104,7 @@ func (g *Graph) index() {
 		}
 		if e.Host != "" {
 			g.hosts[e.Host] = append(g.hosts[e.Host], id)
+			g.domain(e.Host)
 		}
 		if e.Kind != KindHost && e.Kind != KindNode {
 			continue
@@ -114,4 +117,16 @@ func (g *Graph) index() {
 			g.fleets[k] = append(g.fleets[k], id)
 		}
 	}
+}
+
+// domain notes a host's full name. Of two that begin alike neither goes by its first label.
+func (g *Graph) domain(host string) {
+	short, _, full := strings.Cut(host, ".")
+	if !full || net.ParseIP(host) != nil {
+		return
+	}
+	if was, ok := g.domains[short]; ok && was != host {
+		host = ""
+	}
+	g.domains[short] = host
 }

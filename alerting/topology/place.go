@@ -1,6 +1,9 @@
 package topology
 
-import "net"
+import (
+	"net"
+	"strings"
+)
 
 // Place finds where an alarm with these labels sits. known says that its entity is in the graph; otherwise the
 // entity returned is provisional: its parents are what the labels tell of it, and there are none where
@@ -24,8 +27,8 @@ func (g *Graph) Place(labels map[string]string) (e Entity, known bool) {
 	}
 	if m := g.machineOf(host); m != "" {
 		e.Parents = []string{m}
-	} else if z := g.find(KindAZ, func(z Entity) bool { return z.AZ == e.AZ && e.AZ != "" }); z != "" && e.ID != "" {
-		e.Parents = []string{z}
+	} else if z, ok := g.Called(KindAZ, e.AZ); ok && e.ID != "" {
+		e.Parents = []string{z.ID}
 	}
 	return e, false
 }
@@ -35,35 +38,60 @@ func (g *Graph) named(labels map[string]string, host string) (Entity, bool) {
 	if g == nil {
 		return Entity{}, false
 	}
-	if m := g.machineOf(host); m != "" {
-		for _, id := range g.hosts[host] {
-			if e := g.entities[id]; e.Kind == KindNode && labels["service"] != "" && e.Service == labels["service"] {
-				return e, true
-			}
-		}
-		return g.entities[m], true
+	if e, ok := g.On(host, labels["service"]); ok || host != "" {
+		return e, ok
 	}
-	if host != "" {
-		return Entity{}, false
-	}
-	for _, by := range []struct {
-		kind, want string
-		field      func(Entity) string
-	}{
-		{KindCluster, labels["cluster"], func(e Entity) string { return e.Cluster }},
-		{KindAZ, labels["az"], func(e Entity) string { return e.AZ }},
-		{KindService, labels["service"], func(e Entity) string { return e.Service }},
-	} {
-		if id := g.find(by.kind, func(e Entity) bool { return by.want != "" && by.field(e) == by.want }); id != "" {
-			return g.entities[id], true
+	for _, by := range [][2]string{{KindCluster, labels["cluster"]}, {KindAZ, labels["az"]}, {KindService, labels["service"]}} {
+		if e, ok := g.Called(by[0], by[1]); ok {
+			return e, true
 		}
 	}
 	return Entity{}, false
 }
 
+// On finds the node of a service on a machine, by the name of that, else the machine.
+func (g *Graph) On(host, service string) (Entity, bool) {
+	m := g.machineOf(host)
+	if m == "" {
+		return Entity{}, false
+	}
+	for _, id := range g.hosts[g.entities[m].Host] {
+		if e := g.entities[id]; e.Kind == KindNode && service != "" && e.Service == service {
+			return e, true
+		}
+	}
+	return g.entities[m], true
+}
+
+// Called finds a zone, a cluster or a service by its name.
+func (g *Graph) Called(kind, name string) (Entity, bool) {
+	if name == "" {
+		return Entity{}, false
+	}
+	id := g.find(kind, func(e Entity) bool {
+		switch kind {
+		case KindAZ:
+			return e.AZ == name
+		case KindCluster:
+			return e.Cluster == name
+		}
+		return e.Service == name
+	})
+	return g.Get(id)
+}
+
+// machineOf finds a machine by its name: as it is, else where one of the two names has a domain and the other none.
 func (g *Graph) machineOf(host string) string {
 	if g == nil || host == "" {
 		return ""
+	}
+	if len(g.hosts[host]) == 0 {
+		short, _, full := strings.Cut(host, ".")
+		if full && len(g.hosts[short]) > 0 && net.ParseIP(host) == nil {
+			host = short
+		} else if !full {
+			host = g.domains[host]
+		}
 	}
 	node := ""
 	for _, id := range g.hosts[host] {

@@ -42,6 +42,7 @@ type Graph struct {
 	zones    map[string][]string // hosts by zone; nodes where they stand on no host
 	fleets   map[string][]string // nodes, and hosts, by service
 	hosts    map[string][]string // entities by the name of their host
+	domains  map[string]string   // the full name of a host by its first label, where only one begins so
 }
 
 // Get returns the entity with this ID.
