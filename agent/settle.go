@@ -43,7 +43,7 @@ func (a *Agent) over(recs []alerting.Record) []alerting.Input {
 	var over []alerting.Input
 	for _, rec := range recs {
 		for _, al := range rec.Page.Explained {
-			byRule := own[al.Rule()] && !m.Firing(al.Fingerprint()) && !a.censor.shows(al.Fingerprint())
+			byRule := own[al.Rule()] && !m.Firing(al.Fingerprint()) && !a.censor.shows(al.Fingerprint()) && !m.Blind(al)
 			byNone := al.Rule() == ruleHistory && a.history.failing() == nil || al.Rule() == ruleDamaged && len(a.damage.Current(time.Now())) == 0 || a.route.dispatch.Calm(al.Rule())
 			if byRule || byNone && al.Labels[alerting.LabelEntity] == host {
 				over = append(over, alerting.Ended{Fingerprint: al.Fingerprint()})

@@ -59,6 +59,8 @@ func (d *Desk) silencer(x *item) string {
 
 func noteOf(x *item) string {
 	switch {
+	case x.Root.Annotations[alerting.AnnotationNotSeen] != "":
+		return x.Root.Annotations[alerting.AnnotationNotSeen]
 	case x.Root.Flapping:
 		return fmt.Sprintf("flapping: %d starts", len(x.Root.Starts))
 	case x.Root.Unheard:

@@ -75,7 +75,11 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("external URL: %w", err)
 	}
-	m := &Manager{teller: newTeller(external, o.Notify), loaded: digest(o)}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	m := &Manager{loaded: digest(o)}
+	m.teller = newTeller(external, o.Notify, &eyes{query: promrules.EngineQueryFunc(o.Engine, o.Queryable), list: m.rules}, o.Now)
 	m.manager = promrules.NewManager(&promrules.ManagerOptions{
 		NameValidationScheme: model.UTF8Validation,
 		ExternalURL:          external,
@@ -147,22 +151,46 @@ func (m *Manager) Update(o Options) error {
 	m.loaded = digest(o)
 	m.mu.Unlock()
 	var active []*promrules.Alert
+	exprs := map[string]bool{}
 	for _, r := range m.manager.AlertingRules() {
 		active = append(active, r.ActiveAlerts()...)
+		exprs[r.Query().String()] = true
 	}
-	m.teller.renew(external, active)
+	m.teller.renew(external, active, exprs)
 	return nil
+}
+
+// rules are all that are evaluated.
+func (m *Manager) rules() (out []promrules.Rule) {
+	for _, g := range m.manager.RuleGroups() {
+		out = append(out, g.Rules()...)
+	}
+	return out
 }
 
 // Run evaluates until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, m.manager.Stop)()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { m.teller.run(ctx) })
 	m.manager.Run() // until Stop
 	return nil
 }
 
 // Firing says whether the alarm with this fingerprint was told as firing and not as ended.
 func (m *Manager) Firing(fingerprint string) bool { return m.teller.firing(fingerprint) }
+
+// Blind says whether an alarm of an earlier life, which no rule makes now, may hold all the same since nobody can see it. It is
+// looked at from then on, and ends as every other.
+func (m *Manager) Blind(a alerting.Alarm) bool {
+	for _, r := range m.AlertingRules() {
+		if r.Name() == a.Rule() && m.teller.keep(a, r.Query().String(), r.HoldDuration()) {
+			return true
+		}
+	}
+	return false
+}
 
 // RuleGroups is for Prometheus' HTTP API.
 func (m *Manager) RuleGroups() []*promrules.Group { return m.manager.RuleGroups() }

@@ -5,50 +5,65 @@ import (
 	"maps"
 	"net/url"
 	"sync"
+	"time"
 
 	promrules "github.com/prometheus/prometheus/rules"
 
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// teller makes inputs of alerts: Firing while they hold, each minute again; Ended once.
+// teller makes inputs of alerts: Firing while they hold, each minute again; Ended once, and not while nobody can see whether
+// they hold.
 type teller struct {
 	tell func([]alerting.Input)
+	eyes *eyes
+	now  func() time.Time
 
 	mu       sync.Mutex
 	external *url.URL
-	known    map[string]bool // fingerprints that were told as firing
+	known    map[string]bool  // fingerprints that were told as firing
+	held     map[string]*held // of them, those that their rules do not make any more
 }
 
-func newTeller(external *url.URL, tell func([]alerting.Input)) *teller {
-	return &teller{external: external, tell: tell, known: map[string]bool{}}
+func newTeller(external *url.URL, tell func([]alerting.Input), e *eyes, now func() time.Time) *teller {
+	return &teller{external: external, tell: tell, eyes: e, now: now, known: map[string]bool{}, held: map[string]*held{}}
 }
 
-func (t *teller) notify(_ context.Context, _ string, alerts ...*promrules.Alert) {
-	if in := t.inputs(alerts); len(in) > 0 {
+func (t *teller) notify(_ context.Context, expr string, alerts ...*promrules.Alert) {
+	if in := t.inputs(expr, alerts); len(in) > 0 {
 		t.tell(in)
 	}
 }
 
-func (t *teller) inputs(alerts []*promrules.Alert) []alerting.Input {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *teller) inputs(expr string, alerts []*promrules.Alert) []alerting.Input {
 	in := make([]alerting.Input, 0, len(alerts))
 	for _, a := range alerts {
-		alarm := alarmOf(a)
-		t.complete(&alarm)
-		fp := alarm.Fingerprint()
-		if !a.ResolvedAt.IsZero() {
-			if t.known[fp] {
-				delete(t.known, fp)
-				in = append(in, alerting.Ended{Fingerprint: fp})
-			}
-			continue
+		alarm := t.alarm(a)
+		if a.ResolvedAt.IsZero() {
+			t.fires(alarm)
+			in = append(in, alerting.Firing{Alarm: alarm})
+		} else if t.firing(alarm.Fingerprint()) {
+			in = append(in, t.ending(alarm, expr, a.FiredAt.Sub(a.ActiveAt))...)
 		}
-		t.known[fp] = true
-		in = append(in, alerting.Firing{Alarm: alarm})
 	}
 	return in
+}
+
+// alarm is what the router hears of an alert.
+func (t *teller) alarm(a *promrules.Alert) alerting.Alarm {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	alarm := alarmOf(a)
+	t.complete(&alarm)
+	return alarm
+}
+
+// fires notes that a rule makes an alarm.
+func (t *teller) fires(a alerting.Alarm) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known[a.Fingerprint()] = true
+	delete(t.held, a.Fingerprint())
 }
 
 func alarmOf(a *promrules.Alert) alerting.Alarm {
@@ -56,7 +71,8 @@ func alarmOf(a *promrules.Alert) alerting.Alarm {
 }
 
 // renew takes another external URL, and ends what was told and is not active any more: its rule is gone or another one.
-func (t *teller) renew(external *url.URL, active []*promrules.Alert) {
+// exprs are those of the rules that there are: what is held for one of them stays.
+func (t *teller) renew(external *url.URL, active []*promrules.Alert, exprs map[string]bool) {
 	still := map[string]bool{}
 	for _, a := range active {
 		alarm := alarmOf(a)
@@ -66,10 +82,12 @@ func (t *teller) renew(external *url.URL, active []*promrules.Alert) {
 	t.external = external
 	var over []alerting.Input
 	for fp := range t.known {
-		if !still[fp] {
-			delete(t.known, fp)
-			over = append(over, alerting.Ended{Fingerprint: fp})
+		if h := t.held[fp]; still[fp] || h != nil && exprs[h.expr] {
+			continue
 		}
+		delete(t.known, fp)
+		delete(t.held, fp)
+		over = append(over, alerting.Ended{Fingerprint: fp})
 	}
 	t.mu.Unlock()
 	if len(over) > 0 {

@@ -132,6 +132,7 @@ type run struct {
 	groups []*promrules.Group
 	start  time.Time
 	pages  *timeline // nil: none are expected
+	teller *teller   // nil likewise
 }
 
 // runUnit runs one case and returns its faults.
@@ -180,8 +181,9 @@ func (r *run) load(u *unitFile, files []string) []error {
 	}
 	notify := func(context.Context, string, ...*promrules.Alert) {}
 	if r.pages != nil {
-		teller := newTeller(external, r.pages.take)
-		notify = teller.notify
+		see := &eyes{query: promrules.EngineQueryFunc(r.engine, r.db), list: r.rules}
+		r.teller = newTeller(external, r.pages.take, see, func() time.Time { return r.pages.at })
+		notify = r.teller.notify
 	}
 	m := promrules.NewManager(&promrules.ManagerOptions{
 		NameValidationScheme: model.UTF8Validation,
@@ -215,6 +217,14 @@ func (r *run) load(u *unitFile, files []string) []error {
 		return cmp.Compare(order[groupKey(a.File(), a.Name())], order[groupKey(b.File(), b.Name())])
 	})
 	return nil
+}
+
+// rules are all that are evaluated.
+func (r *run) rules() (out []promrules.Rule) {
+	for _, g := range r.groups {
+		out = append(out, g.Rules()...)
+	}
+	return out
 }
 
 func groupKey(file, group string) string { return file + ";" + group }
@@ -277,6 +287,7 @@ func (r *run) evaluate(every, end time.Duration) (faults []error) {
 			cases = cases[1:]
 		}
 		if r.pages != nil {
+			r.teller.again(context.Background())
 			if err := r.pages.Run(at.Add(every - 1)); err != nil {
 				return append(faults, err)
 			}
