@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/intake"
@@ -37,6 +38,11 @@ func (c IntakeConfig) Validate() error {
 
 // replicas are the labels that tell copies of one sender apart.
 func (c IntakeConfig) replicas() []string { return append(reading.ReplicaLabels(), c.ReplicaLabels...) }
+
+// Senders listens from now on to the senders that must be heard.
+func (c IntakeConfig) Senders(now time.Time) intake.Senders {
+	return intake.NewSenders(c.Heartbeats, c.replicas(), now)
+}
 
 // reader reads alarms as the section says.
 func (c IntakeConfig) reader() *reading.Reader {

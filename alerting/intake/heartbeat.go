@@ -230,6 +230,26 @@ func (h *Heartbeats) Fires(a alerting.Alarm, identity, sender string, now time.T
 
 const maxSendersNamed = 8
 
+// Senders listens to senders alone, as a replay does: what a recording says of a job's pings is not known.
+type Senders struct {
+	*Heartbeats
+	replicas []string
+}
+
+// NewSenders listens from now on to the senders of alarms that always fire: those of by, and Watchdogs.
+func NewSenders(by map[string]HeartbeatConfig, replicas []string, now time.Time) Senders {
+	alarms := maps.Clone(by)
+	maps.DeleteFunc(alarms, func(_ string, c HeartbeatConfig) bool { return !c.Alarm })
+	return Senders{NewHeartbeats(alarms, nil, now), replicas}
+}
+
+// Saw notes an alarm that fires. One without an end is a whole alarm of a recording, which is not repeated: nobody stops sending it.
+func (s Senders) Saw(now time.Time, in alerting.Input) {
+	if f, ok := in.(alerting.Firing); ok && !f.Alarm.EndsAt.IsZero() {
+		s.Fires(f.Alarm, SenderIdentity(f.Alarm, s.replicas), f.Sender, now)
+	}
+}
+
 // Due returns the alarms that begin or end now, and when to ask again.
 func (h *Heartbeats) Due(now time.Time) (in []alerting.Input, next time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(h.beats)) {

@@ -22,13 +22,17 @@ type line struct {
 	EndsAt      time.Time         `json:"endsAt"`
 	Resolved    bool              `json:"resolved"`
 	Generator   string            `json:"generatorURL"`
+	Sender      string            `json:"sender"`
 }
 
 // repeats of a whole alarm are as many signs of life of its sender: enough to end what it does not send any more.
 const repeats = 10
 
-// sender is who sent the line: the host of its generator, else one for all of the recording.
+// sender is who sent the line: as it says, else the host of its generator, else one for all of the recording.
 func (l line) sender() string {
+	if l.Sender != "" {
+		return l.Sender
+	}
 	if u, err := url.Parse(l.Generator); err == nil && u.Hostname() != "" {
 		return u.Hostname()
 	}
@@ -78,6 +82,20 @@ const (
 	maxSpan      = 92 * 24 * time.Hour
 )
 
+// batches makes one batch of all that one sender sent at one time, as Prometheus posts it: none of them ends what the others do not have.
+func batches(list []Event) []Event {
+	heard := map[string]time.Time{}
+	return slices.DeleteFunc(list, func(e Event) bool {
+		h, ok := e.In.(alerting.Heard)
+		if !ok {
+			return false
+		}
+		last, again := heard[h.Sender]
+		heard[h.Sender] = e.At
+		return again && last.Equal(e.At)
+	})
+}
+
 // Read reads a recording, one JSON object for each alarm that was received, and puts it into the order of time; lines
 // of one time keep their order. Errors name the line by its number.
 func Read(in io.Reader) ([]Event, error) {
@@ -104,6 +122,7 @@ func Read(in io.Reader) ([]Event, error) {
 		return nil, errors.New("no alarm in it")
 	}
 	slices.SortStableFunc(out, func(a, b Event) int { return a.At.Compare(b.At) })
+	out = batches(out)
 	if d := out[len(out)-1].At.Sub(out[0].At); d > maxSpan {
 		return nil, fmt.Errorf("from %s on it spans %s, want at most %s", out[0].At.Format(time.RFC3339), words.Duration(d), words.Duration(maxSpan))
 	}

@@ -23,6 +23,15 @@ type Options struct {
 	By       string            // who acknowledges; empty: "replay"
 	// Answer replaces the pager's answer where it is not Accepted; 0: the process dies before it. nil: the pager's own.
 	Answer func(at time.Time, a alerting.Action) alerting.Outcome
+	Beats  Listener // who must be heard; nil: nobody
+}
+
+// Listener raises alarms about those that it does not hear any more.
+type Listener interface {
+	// Saw notes an input.
+	Saw(now time.Time, in alerting.Input)
+	// Due returns what begins, still fires or ends now, and when to ask again; zero: after the next input.
+	Due(now time.Time) (in []alerting.Input, next time.Time)
 }
 
 // Event is one thing that happens: an input of the router, or a change of the pager.
@@ -58,6 +67,7 @@ type Player struct {
 	events []Event // to come, in order
 	in     []alerting.Input
 	next   time.Time // when the router wants to be asked; zero: it waits for an event
+	beat   time.Time // when Beats wants to be asked; zero: it does not
 	now    time.Time
 	ran    bool
 
@@ -172,6 +182,7 @@ func (p *Player) Run(end time.Time) error {
 			p.take(p.events[0])
 			p.events = p.events[1:]
 		}
+		p.listen()
 		p.step()
 		if p.Watch != nil {
 			if err := p.Watch(p.now, p.router.View); err != nil {
@@ -181,9 +192,26 @@ func (p *Player) Run(end time.Time) error {
 	}
 }
 
+// listen asks who was not heard.
+func (p *Player) listen() {
+	if p.o.Beats == nil {
+		return
+	}
+	in, next := p.o.Beats.Due(p.now)
+	for _, i := range in {
+		if f, ok := i.(alerting.Firing); ok {
+			p.firing[f.Alarm.Fingerprint()] = true
+		}
+	}
+	p.in, p.beat = append(p.in, in...), next
+}
+
 // due is when something happens next.
 func (p *Player) due() (at time.Time, ok bool) {
 	at = p.next
+	if !p.beat.IsZero() && (at.IsZero() || p.beat.Before(at)) {
+		at = p.beat
+	}
 	soonest := p.now.Add(gather)
 	for _, e := range p.events {
 		t := e.At
@@ -200,7 +228,7 @@ func (p *Player) due() (at time.Time, ok bool) {
 	if p.ran && at.Before(p.now) {
 		at = p.now
 	}
-	return at, len(p.events) > 0 || !p.next.IsZero()
+	return at, len(p.events) > 0 || !p.next.IsZero() || !p.beat.IsZero()
 }
 
 // alarm says that the event is one of many that a sender tells at once.
@@ -221,6 +249,9 @@ func (p *Player) take(e Event) {
 	}
 	if e.In != nil {
 		p.person(e.At, e.In)
+		if p.o.Beats != nil {
+			p.o.Beats.Saw(p.now, e.In)
+		}
 		p.in = append(p.in, e.In)
 	}
 }

@@ -33,8 +33,9 @@ func newReplay() *cobra.Command {
 		Long: "Print the pages that recorded alarms would have led to, in order and with reasons. FILE has a JSON object in each line, - is the input:\n\n" +
 			`  {"at": "2026-11-24T03:00:00Z", "labels": {"alertname": "DiskFull", ...}, "annotations": {...}, "startsAt": ..., "endsAt": ..., "resolved": false}` + "\n\n" +
 			"at is when the alarm was received. With resolved, or with an endsAt that has passed, it has ended; past an endsAt that was ahead, without a repetition, it has lost\n" +
-			"contact. A line without at is a whole alarm, from startsAt to endsAt. Time is simulated: every call is accepted at once. FILE may be a storm of the\n" +
-			"storm bench: then its graph applies, its pager may fail, and the pages are compared with those that are wanted.",
+			"contact. Lines of one time and one sender (the field sender, else the host of generatorURL) are one batch. An alarm that always fires, as\n" +
+			"Watchdog does, and is not repeated is an alarm about its sender. A line without at is a whole alarm, from startsAt to endsAt. Time is simulated: every call is accepted\n" +
+			"at once. FILE may be a storm of the storm bench: then its graph applies, its pager may fail, and the pages are compared with those that are wanted.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.on < 0 || o.on > 24*time.Hour || o.ackAfter < 0 {
@@ -69,7 +70,11 @@ type playback struct {
 
 // play lets a router live through the recording, with the settings that production would have.
 func (o replayOptions) play(ctx context.Context, stdin io.Reader, path string) (*playback, error) {
-	opts, err := o.options()
+	cfg, err := agent.LoadConfig(o.config)
+	if err != nil {
+		return nil, err
+	}
+	opts, err := o.options(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +85,9 @@ func (o replayOptions) play(ctx context.Context, stdin io.Reader, path string) (
 	storm, events, end, err := o.recording(data, &opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if storm == nil {
+		opts.Beats = cfg.Intake.Senders(events[0].At)
 	}
 	p := &playback{Player: simulate.New(opts)}
 	p.Add(events...)
@@ -112,12 +120,8 @@ func (o replayOptions) play(ctx context.Context, stdin io.Reader, path string) (
 const checkEvery = 10 * time.Second
 
 // options are those of production with the same file.
-func (o replayOptions) options() (simulate.Options, error) {
-	out := simulate.Options{AckAfter: o.ackAfter}
-	cfg, err := agent.LoadConfig(o.config)
-	if err != nil {
-		return out, err
-	}
+func (o replayOptions) options(cfg agent.Config) (out simulate.Options, err error) {
+	out.AckAfter = o.ackAfter
 	out.Settings = cfg.RouterSettings()
 	if err := out.Settings.Validate(); err != nil {
 		return out, err
