@@ -140,6 +140,7 @@ func (a *Agent) beside(c *crew) {
 	c.work("discover", a.discover)
 	c.work("trim", trimNowAndThen)
 	c.work("watch", a.watchParts)
+	c.work("certificates", a.keepCertificate)
 	c.work("damage", a.tellDamage)
 	a.web.ready.Store(true)
 }

@@ -201,6 +201,7 @@ func (a *Agent) handler() http.Handler {
 			mux.Handle("POST /api/v1/pagerduty", r.webhook)
 		}
 	}
+	a.authority(cfg).Register(mux)
 	if !cfg.Web.Off {
 		mux.Handle("/", a.pages())
 	}

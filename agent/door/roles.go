@@ -80,6 +80,10 @@ var routes = map[string]route{
 	"GET /ping/":             {role: Signed}, // by a UUID that nobody can guess
 	"POST /ping/":            {role: Signed, body: plain, max: small},
 
+	// A node joins by a token that works once; its certificate is renewed for who has joined.
+	"POST /api/v1/join":       {role: Signed, body: jsonBody, max: small},
+	"POST /api/v1/join/renew": {role: Agent, body: jsonBody, max: small},
+
 	// Who has the addresses may ping.
 	"GET /api/v1/heartbeats": {role: Act},
 

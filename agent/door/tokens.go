@@ -15,9 +15,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/navcloud/binnacle/agent/atomicfile"
 )
 
 // tokenMark begins every token, so that scanners for leaked secrets find it and Basic passwords can be told from it.
@@ -187,21 +190,32 @@ func (y tokensYAML) write(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".tokens-*") // which makes it 0600
+	return atomicfile.Write(path, text, 0o600)
+}
+
+// admitting makes the login of a node one step.
+var admitting sync.Mutex
+
+// Admit makes the login of a node that joins and returns its token. again says that the node may have one, which it loses; a
+// login with another role than that of agents is not given away.
+func (c Config) Admit(data, node string, again bool) (string, error) {
+	admitting.Lock()
+	defer admitting.Unlock()
+	path := c.tokens(data)
+	y, err := loadTokens(path)
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		// Who runs the agent must be able to read what root made.
-		if old, serr := os.Stat(filepath.Dir(path)); serr == nil {
-			keepOwner(f.Name(), old)
+	old, known := y.Tokens[node]
+	switch {
+	case known && !slices.Equal(old.Roles, []string{"agent"}):
+		return "", fmt.Errorf("%s is the name of a token with other rights: join under another name", node)
+	case known && !again:
+		return "", fmt.Errorf("a node named %s has joined", node)
+	case known:
+		if err := RevokeToken(path, node); err != nil {
+			return "", err
 		}
-		err = os.Rename(f.Name(), path)
 	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return NewToken(path, Token{Name: node, Roles: []string{"agent"}, Created: time.Now().UTC().Truncate(time.Second)})
 }

@@ -21,24 +21,26 @@ const module = "github.com/navcloud/binnacle/"
 // don't ship, and the core of alerting sees its types alone. A package that is not here may import nothing
 // of ours. A name with a star stands for every package below.
 var arrows = map[string][]string{
-	"agent/metric":   {}, // the vocabulary
-	"agent/damage":   {}, // what a store found broken
-	"agent/secret":   {},
-	"agent/login":    {"agent/secret"},
-	"agent/strict":   {"agent/secret", "agent/words"},
-	"agent/capacity": {"agent/words"}, // pure functions of numbers
-	"agent/query":    {},
-	"agent/words":    {},
-	"agent/health":   {"agent/query", "agent/words"}, // one status, for all who show it
+	"agent/metric":     {}, // the vocabulary
+	"agent/damage":     {}, // what a store found broken
+	"agent/atomicfile": {}, // small files, written whole
+	"agent/authority":  {"agent/atomicfile"},
+	"agent/secret":     {},
+	"agent/login":      {"agent/secret"},
+	"agent/strict":     {"agent/secret", "agent/words"},
+	"agent/capacity":   {"agent/words"}, // pure functions of numbers
+	"agent/query":      {},
+	"agent/words":      {},
+	"agent/health":     {"agent/query", "agent/words"}, // one status, for all who show it
 
 	"agent": {
-		"agent/damage", "agent/door", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "collectors",
+		"agent/authority", "agent/damage", "agent/door", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"collectors/catalogue",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/people", "alerting/reading", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
 	},
-	"agent/door":      {"alerting"},          // the Person
-	"agent/inventory": {"alerting/topology"}, // it makes the graph of what agents tell
+	"agent/door":      {"alerting", "agent/atomicfile"}, // the Person
+	"agent/inventory": {"alerting/topology"},            // it makes the graph of what agents tell
 	"agent/planner":   {"agent/metric", "agent/store", "agent/capacity"},
 	"agent/rollup":    {"agent/store"}, // from one to another
 	"agent/series":    {"agent/metric"},

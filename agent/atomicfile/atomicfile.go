@@ -1,0 +1,29 @@
+// Package atomicfile writes small files whole: a reader finds the old text or the new one, never a part.
+package atomicfile
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// Write puts text into the file at path, which it makes where it is not there. It is on the disk when Write returns, with
+// the mode given and the owner of its folder: root sets up what another user runs. On an error the old file is as it was.
+func Write(path string, text []byte, mode os.FileMode) error {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".new-*") // which makes it 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
+		if folder, serr := os.Stat(dir); serr == nil {
+			keepOwner(f.Name(), folder)
+		}
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}

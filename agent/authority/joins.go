@@ -1,0 +1,125 @@
+package authority
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/navcloud/binnacle/agent/atomicfile"
+)
+
+// JoinLife is how long a token to join works, once.
+const JoinLife = time.Hour
+
+// joinMark begins every token to join, so that scanners for leaked secrets find it.
+const joinMark = "bnj_"
+
+var joinForm = regexp.MustCompile(`^bnj_([a-z0-9]{20,40})\.([0-9a-f]{64})$`)
+
+// ErrJoin is the answer to a token that does not work (any more): which of the reasons is true is nobody's business.
+var ErrJoin = errors.New("the token is wrong, was used before, or has ended: each works once, for an hour; `binnacle token join` on the router makes a new one")
+
+// joins are the tokens that were not used, by the SHA-256 of their secret half.
+type joins struct {
+	Joins map[string]join `yaml:"joins"`
+}
+
+type join struct {
+	Node string    `yaml:"node,omitempty"` // the only one that it is for, which may have joined before; empty: any new one
+	Ends time.Time `yaml:"ends"`
+}
+
+func (a *Authority) joins() (joins, error) {
+	j := joins{Joins: map[string]join{}}
+	text, err := os.ReadFile(filepath.Join(a.dir, joinsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return j, nil
+	}
+	if err != nil {
+		return j, err
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(&j); err != nil {
+		return j, fmt.Errorf("%s: %w", joinsFile, err)
+	}
+	if j.Joins == nil {
+		j.Joins = map[string]join{}
+	}
+	return j, nil
+}
+
+// save writes what still works.
+func (a *Authority) save(j joins) error {
+	for key, one := range j.Joins {
+		if !a.now().Before(one.Ends) {
+			delete(j.Joins, key)
+		}
+	}
+	text, err := yaml.Marshal(j)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(a.dir, joinsFile), text, 0o600)
+}
+
+// NewJoin makes a token with which one node joins within JoinLife: a secret, of which the file holds a hash, and the fingerprint
+// of the authority, by which the node knows the router. node names the only one that it is for; empty: any new one.
+func (a *Authority) NewJoin(node string) (token string, err error) {
+	if node != "" && !NodeName.MatchString(node) {
+		return "", fmt.Errorf("want the name of a node: letters, digits and ._- up to 64, have %q", node)
+	}
+	j, err := a.joins()
+	if err != nil {
+		return "", err
+	}
+	secret := strings.ToLower(rand.Text())
+	j.Joins[hash(secret)] = join{Node: node, Ends: a.now().UTC().Truncate(time.Second).Add(JoinLife)}
+	return joinMark + secret + "." + a.Fingerprint(), a.save(j)
+}
+
+func hash(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// redeeming makes the use of a token one step.
+var redeeming sync.Mutex
+
+// Redeem uses up a token for a node. bound says that the token was made for this node, which may have joined before. Nothing is
+// used up where the error is ErrJoin.
+func (a *Authority) Redeem(secret, node string) (bound bool, err error) {
+	redeeming.Lock()
+	defer redeeming.Unlock()
+	j, err := a.joins()
+	if err != nil {
+		return false, err
+	}
+	one, ok := j.Joins[hash(secret)]
+	if !ok || !a.now().Before(one.Ends) || one.Node != "" && one.Node != node {
+		return false, ErrJoin
+	}
+	delete(j.Joins, hash(secret))
+	return one.Node != "", a.save(j)
+}
+
+// splitJoin takes a token apart.
+func splitJoin(token string) (secret, fingerprint string, err error) {
+	m := joinForm.FindStringSubmatch(strings.TrimSpace(token))
+	if m == nil {
+		return "", "", errors.New("want a token as `binnacle token join` prints it: bnj_, a secret, a point, and the 64 digits of the authority's fingerprint")
+	}
+	return m[1], m[2], nil
+}
