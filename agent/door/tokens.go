@@ -127,7 +127,11 @@ func (f *tokenFile) find(text string) (token, bool) {
 		return token{}, false
 	}
 	// A map finds by the hash of what was sent: how long it takes says nothing of the token.
-	t, ok := f.now()[sha256.Sum256([]byte(text))]
+	key := sha256.Sum256([]byte(text))
+	t, ok := f.now()[key]
+	if !ok { // a node that has just joined sends at once
+		t, ok = f.lookNow()[key]
+	}
 	return t, ok && (t.expires.IsZero() || time.Now().Before(t.expires))
 }
 

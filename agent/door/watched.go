@@ -67,6 +67,12 @@ func (w *watched[T]) now() T {
 	return *w.value.Load()
 }
 
+// lookNow is now for who knows of a change within the last second.
+func (w *watched[T]) lookNow() T {
+	w.next.Store(0)
+	return w.now()
+}
+
 func (w *watched[T]) fault() error {
 	w.now()
 	w.mu.Lock()

@@ -25,7 +25,7 @@ Its file holds a hash of it alone, and is that of the configuration (web.tokens_
 
 As soon as there is one token, or any other way to log in, nobody is anonymous any more, on this machine included.`,
 	}
-	cmd.AddCommand(newTokenAdd(), newTokenList(), newTokenRevoke())
+	cmd.AddCommand(newTokenAdd(), newTokenList(), newTokenRevoke(), newTokenJoin())
 	return cmd
 }
 
