@@ -20,6 +20,8 @@ type collectRole struct {
 	crew *crew
 	base atomic.Pointer[metric.Labels] // of this node, on each series
 
+	sources sources
+
 	mu   sync.Mutex
 	jobs []*jobAtWork // in the order of the catalogue
 }
@@ -75,10 +77,16 @@ func (r *collectRole) start(ctx context.Context) error {
 	return nil
 }
 
+// scrapedLabels mark what was scraped: the rule packs take what has none for the agent's own.
+var scrapedLabels = []string{"job", "instance"}
+
 // setBase says what is put on every series.
 func (r *collectRole) setBase(cfg Config) {
 	base := metric.Labels{{Name: "node", Value: cfg.nodeName()}}
 	for k, v := range cfg.Node.Tags {
+		if slices.Contains(scrapedLabels, k) {
+			continue
+		}
 		base = append(base, metric.Label{Name: k, Value: v})
 	}
 	base = metric.Normalize(base)
@@ -91,6 +99,9 @@ func (r *collectRole) open(cfg Config, p plan) (*job, error) {
 	e.Damaged = r.a.damaged
 	lines := newRejects(r.a.log.With("collector", p.spec.Name))
 	e.Rejected = lines.count
+	e.Deliver = func(source string, b *metric.Batch, within time.Duration) {
+		r.deliverFrom(p.spec.Name, source, b, within)
+	}
 	c, err := p.newCollector(e)
 	if err != nil {
 		return nil, err
@@ -104,8 +115,13 @@ func (r *collectRole) open(cfg Config, p plan) (*job, error) {
 // deliver resolves what a batch means for its series and hands that to the store and the destinations, neither of which
 // blocks for long.
 func (r *collectRole) deliver(from string, b *metric.Batch) {
+	r.resolve(from, *r.base.Load(), b)
+	r.endOverdue(b.Time)
+}
+
+func (r *collectRole) resolve(from string, base metric.Labels, b *metric.Batch) {
 	ctx := context.Background()
-	u := r.a.store.series.Resolve(from, b.Time, *r.base.Load(), b.Samples)
+	u := r.a.store.series.Resolve(from, b.Time, base, b.Samples)
 	r.a.store.keep(ctx, u)
 	r.a.ship.put(u)
 	if len(b.Events) > 0 {
@@ -214,7 +230,7 @@ func (r *collectRole) endSeries(jobs []*jobAtWork) {
 	for _, w := range jobs {
 		runs[w.plan.spec.Name] = true
 	}
-	if u := r.a.store.series.End(time.Now(), func(source string) bool { return runs[source] }); len(u.Ended) > 0 {
+	if u := r.a.store.series.End(time.Now(), func(source string) bool { return runs[collectorOf(source)] }); len(u.Ended) > 0 {
 		r.a.store.keep(context.Background(), u)
 	}
 }

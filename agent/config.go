@@ -192,6 +192,11 @@ func decodeConfig(doc *strict.Document) (Config, error) {
 	note(err)
 	_, err = sinkPlans(cfg)
 	note(err)
+	for _, k := range scrapedLabels {
+		if _, set := cfg.Node.Tags[k]; set {
+			cfg.Notes = append(cfg.Notes, "node.tags."+k+" is not put on series: it marks what was scraped")
+		}
+	}
 	if len(faults) > 0 {
 		faults.Sort()
 		return cfg, faults

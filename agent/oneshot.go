@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -20,6 +21,9 @@ import (
 
 // rateWait is how long a collector that wants two looks gets between them.
 const rateWait = 200 * time.Millisecond
+
+// settleWait is how long one that asks others gets for its first answers: targets of scrape are spread over their interval.
+const settleWait = 30 * time.Second
 
 // CollectOnce runs collectors once and hands each result to show; without names all but statsd, which has
 // nothing to say without a while of listening.
@@ -49,6 +53,13 @@ func CollectOnce(ctx context.Context, cfg Config, names []string, log *slog.Logg
 
 // once looks twice, a moment apart, for what needs two looks, and returns the second.
 func (p plan) once(ctx context.Context, e collectors.Env) (*metric.Batch, error) {
+	var mu sync.Mutex
+	var delivered []metric.Sample
+	e.Deliver = func(_ string, b *metric.Batch, _ time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		delivered = append(delivered, b.Samples...)
+	}
 	e.Rejected = newRejects(e.Log.With("collector", p.spec.Name)).count
 	c, err := p.newCollector(e)
 	if err != nil {
@@ -59,6 +70,11 @@ func (p plan) once(ctx context.Context, e collectors.Env) (*metric.Batch, error)
 	if r, ok := c.(collectors.Runner); ok {
 		go func() { _ = r.Run(running) }() // it only ends with the context
 		time.Sleep(rateWait)
+	}
+	if s, ok := c.(collectors.Settler); ok {
+		first, cancel := context.WithTimeout(ctx, settleWait)
+		s.Settle(first)
+		cancel()
 	}
 	var b *metric.Batch
 	for range 2 {
@@ -71,6 +87,9 @@ func (p plan) once(ctx context.Context, e collectors.Env) (*metric.Batch, error)
 	if errors.Is(err, collectors.ErrAbsent) {
 		err = collectors.ErrAbsent
 	}
+	mu.Lock()
+	defer mu.Unlock()
+	b.Samples = append(b.Samples, delivered...)
 	return b, err
 }
 

@@ -31,6 +31,12 @@ type Runner interface {
 	Run(ctx context.Context) error
 }
 
+// Settler is what a Runner also is when its first answers take longer than a collection. Settle returns when they are there,
+// or ctx ends: for who looks once, and not for the schedule.
+type Settler interface {
+	Settle(ctx context.Context)
+}
+
 // Checker is what a Collector also is when it has checks that go at their own pace. Checks says how each that has run
 // stands; one that has nothing to ask now, or whose subject is known to be down, is not among those that should answer.
 type Checker interface {
@@ -93,6 +99,11 @@ type Env struct {
 	// Reserved says whether a metric, by its name as Prometheus has it, is one of a collector's, and not for others to send.
 	Reserved func(name string) bool
 	Self     func(b *metric.Batch) // appends the agent's own figures; for the collector self
+
+	// Deliver hands on a batch that is complete by itself, such as the answer of one target, under a source of its own: what
+	// the next batch of that source does not have has ended, and all of it when none comes within the time given. Nil: what is
+	// gathered outside of Collect has nowhere to go.
+	Deliver func(source string, b *metric.Batch, within time.Duration)
 
 	Damaged  func(damage.Report)       // is called with what of State was damaged; may be nil
 	Rejected func(reason, line string) // counts a line that could not be read; nil: it is only left out

@@ -30,7 +30,7 @@ type Page struct {
 }
 
 // first are the pages in the order in which a reader wants them; the others follow by name.
-var first = []string{"quick-start", "install", "adopting", "alarms", "pages", "fleet", "capacity", "retention", "pagers", "heartbeats", "aws", "reliability", "upgrades", "troubleshooting"}
+var first = []string{"quick-start", "install", "adopting", "alarms", "pages", "fleet", "capacity", "retention", "pagers", "sources", "heartbeats", "aws", "reliability", "upgrades", "troubleshooting"}
 
 // Pages lists the documentation, in the order of reading.
 func Pages() []Page {

@@ -53,6 +53,8 @@ type Desc struct {
 	Kind Kind
 	Unit Unit
 	Help string
+
+	Exact bool `json:",omitempty"` // Name is what Prometheus' own scrape would keep, and stays as it is
 }
 
 // Sample is one value of one series. Hist is set for a Distribution and nil otherwise; where it is

@@ -7,6 +7,9 @@ import "strings"
 // convention already is returned as it is. Histograms take no _total.
 // Source: prometheus.io/docs/practices/naming, read November 2026.
 func PromName(d *Desc) string {
+	if d.Exact {
+		return d.Name
+	}
 	name := Sanitize(d.Name)
 	counts := d.Kind == Counter || d.Kind == Delta
 	if counts {

@@ -286,7 +286,11 @@ func lay(o Options) ([]string, error) {
 	var files []string
 	for _, p := range packs {
 		path := filepath.Join(o.Dir, p.Name+".yaml")
-		if err := os.WriteFile(path, p.Text, 0o640); err != nil {
+		text, err := ownSeries(p.Name, p.Text)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(path, text, 0o640); err != nil {
 			return nil, fmt.Errorf("rules: %w", err)
 		}
 		files = append(files, path)
