@@ -54,7 +54,7 @@ var arrows = map[string][]string{
 	"collectors/rabbitmq":     {"agent/damage", "agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/scrape":       {"agent/metric", "agent/secret", "collectors"},
 	"collectors/statsd":       {"agent/metric", "collectors", "collectors/statsd/lines"},
-	"collectors/statsd/lines": {},                                                                                                               // a hash table
+	"collectors/statsd/lines": {},                                                                                                                                    // a hash table
 	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/scrape", "collectors/statsd"}, // the list
 
 	"alerting":                  {"alerting/topology"},
