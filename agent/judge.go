@@ -17,11 +17,14 @@ type rulesRole struct {
 	a    *Agent
 	crew *crew
 
-	mu  sync.Mutex
-	now *rules.Manager // nil while there is none
+	look chan struct{} // says that other rules are in force
+
+	mu      sync.Mutex
+	now     *rules.Manager // nil while there is none
+	covered rules.Coverage // which rules can fire, as was found last
 }
 
-func newRulesRole(a *Agent) *rulesRole { return &rulesRole{a: a} }
+func newRulesRole(a *Agent) *rulesRole { return &rulesRole{a: a, look: make(chan struct{}, 1)} }
 
 func (r *rulesRole) name() string { return "rules" }
 
@@ -43,6 +46,7 @@ func (r *rulesRole) start(ctx context.Context) error {
 	r.crew = r.a.roster.crew(ctx)
 	if c := r.a.config(); !c.Rules.Off && !c.Store.Off {
 		r.crew.open("rules", r.open, nil)
+		r.crew.work("coverage", (&coverage{r: r, look: r.look}).run)
 	}
 	return nil
 }
@@ -129,6 +133,10 @@ func (r *rulesRole) change(cfg Config) (*change, error) {
 			return
 		}
 		r.a.roster.up("rules")
+		select {
+		case r.look <- struct{}{}:
+		default: // it will look
+		}
 	}
 	return c, nil
 }
@@ -136,6 +144,6 @@ func (r *rulesRole) change(cfg Config) (*change, error) {
 func (r *rulesRole) status(s *health.Status) {
 	if m := r.get(); m != nil {
 		st := m.Stats(s.At)
-		s.Rules = &health.Rules{Groups: st.Groups, Rules: st.Rules, Late: max(st.Late, 0), Failing: st.Failing}
+		s.Rules = &health.Rules{Groups: st.Groups, Rules: st.Rules, Late: max(st.Late, 0), Failing: st.Failing, Coverage: r.coverStatus()}
 	}
 }

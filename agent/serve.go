@@ -189,6 +189,7 @@ func (a *Agent) handler() http.Handler {
 	if open.planner != nil {
 		mux.HandleFunc("GET /-/capacity", func(w http.ResponseWriter, _ *http.Request) { a.answer(w, open.planner.Report()) })
 	}
+	mux.HandleFunc("GET /api/v1/rules/coverage", func(w http.ResponseWriter, _ *http.Request) { a.answer(w, a.rules.coverage()) })
 	if open.main != nil {
 		h := a.web.apiOf(open.main)
 		mux.Handle("/api/v1/", h)

@@ -152,9 +152,32 @@ func (s Status) ruleFaults(bad note) {
 		}
 		bad("rules", ExitWarning, "rule %s", f)
 	}
+	if c := s.Rules.Coverage; c != nil {
+		for i, d := range c.Dead {
+			if i == maxFailing {
+				bad("coverage", ExitWarning, "and %d more rules cannot fire: binnacle rules coverage", len(c.Dead)-i)
+				break
+			}
+			bad("coverage", ExitWarning, "the rule %s cannot fire: %s", firstOf(d), afterOf(d))
+		}
+		if n := len(c.Blind); n > 0 {
+			bad("coverage", ExitWarning, "no rule that could wake a person sees %s", strings.Join(c.Blind[:min(n, maxFailing)], ", ")+more(n-maxFailing))
+		}
+	}
 	if s.Rules.Late > RulesLate {
 		bad("rules", ExitWarning, "rules are %v late", s.Rules.Late.Round(time.Second))
 	}
+}
+
+// firstOf and afterOf are the rule of a line of Coverage, and the rest.
+func firstOf(line string) string { name, _, _ := strings.Cut(line, ": "); return name }
+func afterOf(line string) string { _, text, _ := strings.Cut(line, ": "); return text }
+
+func more(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", n)
 }
 
 // Blinds says whether nothing that begins rings while the part is down.

@@ -125,6 +125,18 @@ type Rules struct {
 	Rules   int           `json:"rules"`
 	Late    time.Duration `json:"late_ns"` // behind their interval
 	Failing []string      `json:"failing,omitempty"`
+
+	Coverage *Coverage `json:"coverage,omitempty"` // nil: nobody has looked yet
+}
+
+// Coverage is which alerting rules can fire, as far as was found. Each line is a rule and why.
+type Coverage struct {
+	At      time.Time `json:"at"`
+	Rules   int       `json:"rules"`
+	Dead    []string  `json:"dead,omitempty"`            // of the operator's files: they cannot fire
+	Blind   []string  `json:"hosts_unwatched,omitempty"` // hosts that no rule that could wake a person sees
+	Useless []string  `json:"useless,omitempty"`         // they fire always, or nobody ever acted on them
+	Far     []string  `json:"never_near,omitempty"`      // their threshold was never near
 }
 
 // Router is what is known of a router that takes the alarms of this node.

@@ -64,7 +64,7 @@ var arrows = map[string][]string{
 	"alerting/incidents":        {"agent/words", "alerting"},
 	"alerting/router":           {"alerting", "alerting/diagnosis", "alerting/incidents", "alerting/reading", "alerting/topology"},
 	"alerting/simulate":         {"agent/words", "alerting", "alerting/router", "alerting/topology"},
-	"alerting/rules":            {"alerting", "alerting/simulate", "alerting/topology"},
+	"alerting/rules":            {"alerting", "alerting/simulate", "alerting/topology", "agent/words"},
 	"alerting/people":           {"alerting", "agent/query", "agent/words"},
 	"alerting/intake":           {"alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},

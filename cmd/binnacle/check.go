@@ -53,6 +53,9 @@ func newCheck() *cobra.Command {
 			for _, a := range append(cfg.Web.Advice(), advice...) {
 				fmt.Fprintln(out, "# advice:", a)
 			}
+			for _, d := range agent.LastCoverage(cfg).Dead() {
+				fmt.Fprintf(out, "# advice: the rule %s of %s could not fire when the agent looked last: %s\n", d.Rule, d.File, d.Findings[0].Text)
+			}
 			return nil
 		},
 	}

@@ -43,6 +43,7 @@ func newRules() *cobra.Command {
 			},
 		},
 		newRulesRead(),
+		newRulesCoverage(),
 		&cobra.Command{
 			Use: "test FILE...", Short: "Run unit tests of rules, in promtool's format; a sibling NAME.pages.yaml tests the pages and their order", Args: cobra.MinimumNArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
