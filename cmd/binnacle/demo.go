@@ -37,7 +37,7 @@ func newDemo() *cobra.Command {
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:9600", "host:port of API and pages")
 	f.StringVar(&o.RabbitMQ, "rabbitmq", "", "amqp URL of a real RabbitMQ for NavCloud's events (default: passed on in process)")
 	f.BoolVar(&o.Headless, "headless", false, "end by itself; exit 0 only if the pages came as they should")
-	f.DurationVar(&o.For, "for", 150*time.Second, "how long, with --headless")
+	f.DurationVar(&o.For, "for", 5*time.Minute, "how long at the most, with --headless: it ends once all is resolved")
 	f.BoolVar(&verbose, "verbose", false, "log what the agents do to standard error")
 	return cmd
 }

@@ -32,7 +32,7 @@ type Options struct {
 	Listen   string        // of the agent: API and pages
 	RabbitMQ string        // amqp URL of a real broker for NavCloud's events; empty: passed on in process
 	Headless bool          // end by itself, and say by the error whether the pages came as they should
-	For      time.Duration // how long, when headless
+	For      time.Duration // how long at the most, when headless: it ends once all is resolved
 	Out      io.Writer
 	TTY      bool // Out is a terminal: the line of counts is rewritten in place
 	Log      *slog.Logger
@@ -148,7 +148,7 @@ func (g *group) end() error {
 	return errors.Join(g.errs...)
 }
 
-// Run plays the demo until ctx ends or, headless, until For has passed. Headless, its error says what was wrong
+// Run plays the demo until ctx ends or, headless, until everything is resolved or For has passed. Headless, its error says what was wrong
 // with the pages.
 func Run(ctx context.Context, o Options) (err error) {
 	w, err := newWorld(o)
@@ -186,7 +186,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err == nil {
 		s.say("The board is at http://%s/\n", w.listen)
 		p.fleet = f
-		err = p.run(ctx)
+		err = p.run(ctx, o.Headless)
 	}
 	p.finish()
 	if f != nil {

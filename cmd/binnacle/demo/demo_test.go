@@ -26,11 +26,11 @@ func TestMain(m *testing.M) {
 // TestDemoHeadless plays the whole incident in real time.
 func TestDemoHeadless(t *testing.T) {
 	if os.Getenv("BINNACLE_REAL") == "" {
-		t.Skip("takes two and a half minutes: set BINNACLE_REAL=1, as make test does")
+		t.Skip("takes two to three minutes: set BINNACLE_REAL=1, as make test does")
 	}
 	var out bytes.Buffer
 	err := Run(t.Context(), Options{
-		Listen: "127.0.0.1:0", Headless: true, For: 150 * time.Second, Out: &out, Log: slog.New(slog.DiscardHandler),
+		Listen: "127.0.0.1:0", Headless: true, For: 6 * time.Minute, Out: &out, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Errorf("demo: %v\n%s", err, &out)

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/alertingtest"
 	"github.com/navcloud/binnacle/alerting/dispatch"
 	"github.com/navcloud/binnacle/alerting/intake"
 	"github.com/navcloud/binnacle/collectors/collectorstest"
@@ -20,10 +22,14 @@ import (
 
 // step is one thing that happens at its time.
 type step struct {
-	at   time.Duration
-	text string // told on the screen; empty: nothing is
-	do   func(p *play) error
+	at    time.Duration
+	text  string // told on the screen; empty: nothing is
+	do    func(p *play) error
+	pages int // that must have been sent before: on a slow machine the script waits for them
 }
+
+// patience is how long the script waits for pages, in all.
+const patience = time.Minute
 
 // script is the incident. The disk fills first, and while its page waits the network between two zones is cut,
 // which is worse and overtakes it. The times are those of the demo, from its start.
@@ -31,35 +37,35 @@ var script = []step{
 	{6 * time.Second, "The disk of riak1 fills, one per cent a second.", func(p *play) error {
 		p.w.riak.Play(collectorstest.RiakDiskFilling)
 		return nil
-	}},
+	}, 0},
 	{16 * time.Second, "The network between zone eu-west-1b and the others is cut: n2 is on its own.", func(p *play) error {
 		p.w.rabbitmq.Play("partition-cut-unnoticed")
 		p.cut(apis[1])
 		return nil
-	}},
+	}, 0},
 	{17 * time.Second, "RabbitMQ's own time-out passes: both sides go on alone.", func(p *play) error {
 		p.w.rabbitmq.Play("partition-ignore-cut-noticed")
 		return nil
-	}},
+	}, 0},
 	{42 * time.Second, "The network is whole again; RabbitMQ stays split until its smaller side is started again.", func(p *play) error {
 		p.w.rabbitmq.Play("partition-ignore-healed")
 		p.cut()
 		return nil
-	}},
+	}, 1},
 	{48 * time.Second, "", func(p *play) error {
 		p.screen.say("%s api-c is killed (pid %d).", p.clock(), p.fleet.killNode(2))
 		return nil
-	}},
-	{54 * time.Second, "Its group replaces api-c.", func(p *play) error { return p.fleet.startNode(2) }},
+	}, 0},
+	{54 * time.Second, "Its group replaces api-c.", func(p *play) error { return p.fleet.startNode(2) }, 0},
 	{60 * time.Second, "riak1 got more space.", func(p *play) error {
 		p.w.riak.Play("healthy")
 		return nil
-	}},
-	{70 * time.Second, "", func(p *play) error { p.board(); return nil }},
+	}, 2},
+	{70 * time.Second, "", func(p *play) error { p.board(); return nil }, 0},
 	{75 * time.Second, "RabbitMQ on n2 was started again: one cluster.", func(p *play) error {
 		p.w.rabbitmq.Play("healthy")
 		return nil
-	}},
+	}, 0},
 }
 
 // flapping is when the check on the bastion comes and goes.
@@ -88,6 +94,7 @@ type play struct {
 	missedAt time.Time // when that last rose
 	misses   int       // looks in a row at which it had risen
 	flaps    int
+	resolved time.Time // last look at which the demo was not over
 	acked    map[string]bool
 	lost     []string // at the end: what was lost, and why
 	memory   int64    // resident, bytes
@@ -116,15 +123,38 @@ func (p *play) cut(names ...string) {
 	}
 }
 
-// run plays the script and shows what happens, until ctx ends.
-func (p *play) run(ctx context.Context) error {
+// quiet is how long nothing may have happened, after the last resolve, for a headless demo to end: a page too many
+// would have come by then.
+const quiet = 8 * time.Second
+
+// over says whether everything that was paged has been resolved for as long as quiet.
+func (p *play) over() bool {
+	if p.resolved.IsZero() || p.open() {
+		p.resolved = time.Now()
+		return false
+	}
+	return time.Since(p.resolved) >= quiet
+}
+
+// open says whether the pager has an incident that is not resolved.
+func (p *play) open() bool {
+	return slices.ContainsFunc(p.w.pagerduty.Incidents(), func(in alertingtest.Incident) bool { return in.Status != "resolved" })
+}
+
+// run plays the script and shows what happens, until ctx ends or, headless, until it is over.
+func (p *play) run(ctx context.Context, headless bool) error {
 	p.raw, p.acked = map[string]bool{}, map[string]bool{}
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	next, second := 0, 0
+	var late time.Duration // how long the script has waited for pages
 	for {
 		since := time.Since(p.begun)
-		for next < len(script) && script[next].at <= since {
+		for next < len(script) && script[next].at+late <= since {
+			if len(p.verdict.pages) < script[next].pages && late < patience {
+				late = since - script[next].at + time.Millisecond
+				break
+			}
 			if script[next].text != "" {
 				p.screen.say("%s %s", p.clock(), script[next].text)
 			}
@@ -140,6 +170,9 @@ func (p *play) run(ctx context.Context) error {
 			}
 		}
 		p.show(ctx)
+		if headless && next == len(script) && p.over() {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
 			return nil
