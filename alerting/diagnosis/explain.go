@@ -33,26 +33,44 @@ func newExplainer(in Input, s *standing, all []*alerting.Verdict) *explainer {
 	return e
 }
 
-// explain sets By and Why of each alarm. It returns when time alone changes an answer.
+// explain sets By and Why of each alarm, first by what is declared, then by what is told together. It returns when time alone
+// changes an answer.
 func (e *explainer) explain(roots folded) time.Time {
 	var wake wake
+	var rest []*alerting.Verdict
 	for _, a := range e.all {
 		switch {
 		case a.Always():
-		case a.In != nil && !a.Known:
-			a.By, a.Why = a.In, "one of several similar alarms"
-		case a.Foreign() && !a.Known && len(a.Entity.Parents) == 0, a.Group() && !a.Known && len(a.Parts) > 0 && a.Parts[0].Reading != nil:
-			a.By, a.Why = roots.of(a)
+			continue
+		case !a.Known && (a.In != nil || a.Foreign() && len(a.Entity.Parents) == 0 || a.Group() && len(a.Parts) > 0 && a.Parts[0].Reading != nil):
 		default:
 			var until time.Time
 			a.By, a.Why, until = e.cause(a)
+			a.Bound = a.By != nil
 			wake.add(until)
-			if a.Bound = a.By != nil; !a.Bound && a.Reading != nil && (a.Foreign() || !a.Known) {
-				a.By, a.Why = roots.of(a)
-			}
+		}
+		if a.By == nil && (a.Foreign() || !a.Known) {
+			rest = append(rest, a)
+		}
+	}
+	for _, a := range rest {
+		switch {
+		case a.In != nil && !a.Known:
+			explained(a, a.In, "one of several similar alarms")
+		case a.Reading != nil, a.Group() && len(a.Parts) > 0 && a.Parts[0].Reading != nil:
+			by, why := roots.of(a)
+			explained(a, by, why)
 		}
 	}
 	return wake.at
+}
+
+// explained notes what explains an alarm by being told together with it, unless that is explained by this alarm in turn: what
+// is told together has no order of causes, and explanations must not run in a circle.
+func explained(a, by *alerting.Verdict, why string) {
+	if by != nil && rootOf(by) != a {
+		a.By, a.Why = by, why
+	}
 }
 
 // answer is what the law says of a cause and an alarm.
