@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestDemoHeadless plays the whole incident in real time.
-func TestDemoHeadless(t *testing.T) {
+// TestRealDemo plays the whole incident in real time.
+func TestRealDemo(t *testing.T) {
 	if os.Getenv("BINNACLE_REAL") == "" {
 		t.Skip("takes two to three minutes: set BINNACLE_REAL=1, as make test does")
 	}

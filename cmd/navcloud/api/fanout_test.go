@@ -94,7 +94,7 @@ func TestEventsCrossTheBusAndNotACut(t *testing.T) {
 }
 
 // The rig is the one thing of this module that is seen here, and by this test alone.
-func TestEventsCrossRabbitMQ(t *testing.T) {
+func TestRealEventsCrossRabbitMQ(t *testing.T) {
 	if os.Getenv("BINNACLE_REAL") == "" {
 		t.Skip("a real broker is started only where BINNACLE_REAL is set")
 	}
