@@ -161,8 +161,20 @@ func (e *explainer) allows(c, a *alerting.Verdict) answer {
 		no = weak[edge]
 	case e.elsewhere(c, a):
 		no = "what is down there is not within its reach"
+	case another(c, a):
+		no = "it began long after people were called for that: an outage of its own"
 	}
 	return answer{edge, no, until}
+}
+
+// growsFor is how long after a cause what it breaks shows, at most, of what puts users or data at risk.
+const growsFor = 10 * time.Minute
+
+// another says that an alarm is an outage of its own although a cause reaches it: it would be a P1 by its own labels, is a
+// cause itself, and began long after people were called for the other. What belongs to its problem stays there.
+func another(c, a *alerting.Verdict) bool {
+	return c.Past.Told && a.Alone == alerting.P1 && a.Cause && !a.Effect && !a.Symptom && !a.Group() && a.Reading == nil &&
+		a.Past.Problem != c.Past.Problem && a.Began().Sub(c.Began()) > growsFor
 }
 
 // elsewhere says that an alarm of a whole is about losses that the cause does not reach: packet loss in one zone explains no

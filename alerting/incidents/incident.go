@@ -18,6 +18,9 @@ type incident struct {
 	resolving bool            // its resolve is under way: it does not come back
 	quiet     time.Time       // since when nothing of it fires; zero: something does
 	keep      time.Time       // it comes and goes: open until then at least
+	eased     time.Time       // since when nothing as grave as its page fires; zero: something does
+	due       time.Time       // when it would have been resolved, had nothing lesser held it open
+	spent     bool            // what it called for was over, something lesser held it open, and an outage began since
 	steady    time.Time       // start of the phase of which it was said that what came and went has come to stay
 	ack       string          // acknowledgement that the pager must be told of
 	known     map[string]bool // alarms that a person knew of who closed it
@@ -56,6 +59,12 @@ func (d *Desk) match() {
 	}
 	for _, i := range d.incidents {
 		d.observe(i)
+		d.ease(i)
+	}
+	for _, x := range d.items {
+		if x.told && x.incident.spent {
+			x.told = false
+		}
 	}
 	d.incidents = slices.DeleteFunc(d.incidents, func(i *incident) bool {
 		over, at := d.finished(i, followed[i.rec.Key])
@@ -137,6 +146,42 @@ func (d *Desk) observe(i *incident) {
 	i.rec = i.rec.Acknowledge(alerting.Acked{By: by.CreatedBy, Pager: true}, d.now)
 }
 
+// ease notes since when nothing as grave as the page of an incident fires. Where that lasted as long as a resolve waits for, what
+// begins then is an outage of its own, whatever lesser thing held the incident open.
+func (d *Desk) ease(i *incident) {
+	if i.rec.Page.Priority > alerting.P2 || !i.shown() {
+		return
+	}
+	grave, own := false, false
+	for _, id := range i.core {
+		x := d.byAlarm[id]
+		if x == nil || x.incident != i {
+			continue
+		}
+		for _, v := range x.Members {
+			if v.Firing() && !v.Quiet && v.Alone <= i.rec.Page.Priority {
+				grave, own = true, own || outage(v)
+			}
+		}
+	}
+	switch {
+	case !grave:
+		if i.eased.IsZero() {
+			i.eased = d.now
+		}
+		i.due = later(i.eased.Add(d.set.Resolve.Quiet), i.keep)
+	case !i.eased.IsZero():
+		i.spent = i.spent || own && d.come(i.due)
+		i.eased = time.Time{}
+	}
+}
+
+// outage says that an alarm says by its own labels that something fails, and does so now. How alarms of others hang together
+// is guessed, so that what joins them later is no outage of its own.
+func outage(v *alerting.Verdict) bool {
+	return v.Serious && v.Reading == nil && !v.Lost && !v.Unheard
+}
+
 // seen says what the alarms of an incident do, and by which silence they are quiet.
 func (d *Desk) seen(i *incident) (what event, by alerting.Silence) {
 	what = calmed
@@ -207,13 +252,24 @@ func (d *Desk) outgrown(x *item) (yes bool, at time.Time) {
 	case x.Priority > alerting.P2:
 		return false, at
 	case x.Priority < i.rec.Page.Priority:
-		return silent || i.deaf, at
+		return silent || i.deaf || i.spent || d.afresh(x), at
 	case silent && x.Head.Steady && !i.steady.Equal(x.Head.First):
 		return true, at
 	case i.state == alerting.Resolved:
 		return d.reopens(x)
 	}
 	return false, at
+}
+
+// growsFor is how long after its page an incident grows by what belongs to the same outage: a cut is noticed node by node,
+// within 45 to 75 s.
+const growsFor = 2 * time.Minute
+
+// afresh says that what makes a problem worse than its page began long after that was sent: a new title wakes nobody.
+func (d *Desk) afresh(x *item) bool {
+	return slices.ContainsFunc(x.Members, func(v *alerting.Verdict) bool {
+		return outage(v) && v.Alone == x.Priority && v.Began().Sub(x.incident.rec.OpenedAt) > growsFor
+	})
 }
 
 // reopens says that what a person closed must be told anew: another alarm joined it, or it is a P1 that its sender repeats
