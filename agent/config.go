@@ -19,6 +19,7 @@ import (
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
+	"github.com/navcloud/binnacle/collectors/exec"
 )
 
 // Config is all that an operator sets: one section for each role, and what they share. Default is
@@ -170,7 +171,31 @@ func LoadConfig(path string) (Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	return decodeConfig(doc)
+	if cfg, err = decodeConfig(doc); err == nil {
+		err = cfg.checkPrograms(path)
+	}
+	return cfg, err
+}
+
+// checkPrograms refuses programs that a file names which others may write: who writes it says what is run.
+func (c Config) checkPrograms(path string) error {
+	if c.Collect.Off || c.Collect.By["exec"].Off() {
+		return nil
+	}
+	if _, set := c.Collect.By["exec"]; !set {
+		return nil
+	}
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "conf.d", "*.yaml")) // the pattern is right
+	var faults strict.Faults
+	for _, f := range append([]string{path}, files...) {
+		if err := exec.Others(f); err != nil {
+			faults = append(faults, strict.Fault{File: f, Text: "collect.exec: no program of it is run: " + err.Error()})
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return faults
 }
 
 // ParseConfig is LoadConfig for a text.
@@ -188,8 +213,13 @@ func decodeConfig(doc *strict.Document) (Config, error) {
 	var faults strict.Faults
 	note := func(err error) { faults = append(faults, asFaults(err)...) }
 	note(doc.Decode(&cfg))
-	_, err := collectorPlans(cfg)
+	plans, err := collectorPlans(cfg)
 	note(err)
+	for _, p := range plans {
+		if o, ok := p.options.(interface{ Notes() []string }); ok {
+			cfg.Notes = append(cfg.Notes, o.Notes()...)
+		}
+	}
 	_, err = sinkPlans(cfg)
 	note(err)
 	for _, k := range scrapedLabels {

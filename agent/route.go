@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"reflect"
+	"time"
 
 	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/door"
@@ -181,6 +182,10 @@ func (r *routeRole) status(s *health.Status) {
 
 // events are those of StatsD clients.
 func (r *routeRole) events(ctx context.Context, events []metric.Event) {
+	if c := r.a.routers.client(); c != nil {
+		_ = c.Put(ctx, intake.Results(events, r.a.config().nodeName(), time.Now())...) // it has room, or counts
+		return
+	}
 	if r.intake == nil {
 		return
 	}

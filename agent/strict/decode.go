@@ -304,18 +304,20 @@ func collectFields(dst reflect.Value, into map[string]reflect.Value) (names []st
 	return names
 }
 
-// validate calls Validate on dst and on every struct below it, and puts each line of an error at
+// validate calls Validate on dst, and on every field of a struct below it that has one, and puts each line of an error at
 // the place of the key it begins with. A value that could not be read is not judged as well.
 func (v *visitor) validate(n *yaml.Node, dst reflect.Value, path string) {
-	if dst.Kind() != reflect.Struct || dst.Type() == sectionType {
+	if dst.Type() == sectionType {
 		return
 	}
-	if off := dst.FieldByName("Off"); off.IsValid() && off.Kind() == reflect.Bool && off.Bool() {
-		return
-	}
-	fields := map[string]reflect.Value{}
-	for _, name := range collectFields(dst, fields) {
-		v.validate(child(n, name), fields[name], dotted(path, name))
+	if dst.Kind() == reflect.Struct {
+		if off := dst.FieldByName("Off"); off.IsValid() && off.Kind() == reflect.Bool && off.Bool() {
+			return
+		}
+		fields := map[string]reflect.Value{}
+		for _, name := range collectFields(dst, fields) {
+			v.validate(child(n, name), fields[name], dotted(path, name))
+		}
 	}
 	val, ok := dst.Addr().Interface().(interface{ Validate() error })
 	if !ok {

@@ -205,8 +205,7 @@ func (i *Intake) event(e metric.Event, node string, now time.Time) ([]alerting.I
 	}
 	switch {
 	case e.Check:
-		c := CheckResult{Host: host, Service: e.Title, Exit: exitOf(e.Level), Output: e.Text, Labels: e.Labels.Map(), At: e.Time}
-		return i.result(c, now)
+		return i.result(checkOf(e, host), now)
 	case e.Labels.Get("kind") == "change" || e.Labels.Get("version") != "":
 		d := Deploy{
 			Service: e.Labels.Get("service"), Version: e.Labels.Get("version"), Entity: e.Labels.Get("entity"),
@@ -220,6 +219,32 @@ func (i *Intake) event(e metric.Event, node string, now time.Time) ([]alerting.I
 		return []alerting.Input{in}, nil
 	}
 	return nil, nil
+}
+
+// checkOf is the result of a check that came as an event. Its runbook is no part of what it is.
+func checkOf(e metric.Event, host string) CheckResult {
+	c := CheckResult{Host: host, Service: e.Title, Exit: exitOf(e.Level), Output: e.Text, Labels: e.Labels.Map(), At: e.Time}
+	c.Runbook = c.Labels[alerting.AnnotationRunbook]
+	delete(c.Labels, alerting.AnnotationRunbook)
+	return c
+}
+
+// Results are the inputs of the checks among events, for a node that posts them to its routers.
+func Results(events []metric.Event, node string, now time.Time) []alerting.Input {
+	var in []alerting.Input
+	for _, e := range events {
+		host := e.Labels.Get("host")
+		if host == "" {
+			host = node
+		}
+		if !e.Check {
+			continue
+		}
+		if more, err := checkOf(e, host).Inputs(now); err == nil { // it has a host and a known state
+			in = append(in, more...)
+		}
+	}
+	return in
 }
 
 func exitOf(l metric.Level) int {

@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 
 	"agent": {
 		"agent/authority", "agent/damage", "agent/door", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "collectors",
-		"collectors/catalogue",
+		"collectors/catalogue", "collectors/exec",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/people", "alerting/reading", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
 	},
@@ -52,10 +52,11 @@ var arrows = map[string][]string{
 	"collectors/check":        {"collectors"}, // runs the parts of a collector
 	"collectors/riak":         {"agent/metric", "collectors", "collectors/check", "collectors/host"},
 	"collectors/rabbitmq":     {"agent/damage", "agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
+	"collectors/exec":         {"agent/metric", "agent/secret", "collectors", "collectors/check"},
 	"collectors/scrape":       {"agent/metric", "agent/secret", "collectors"},
 	"collectors/statsd":       {"agent/metric", "collectors", "collectors/statsd/lines"},
-	"collectors/statsd/lines": {},                                                                                                                                    // a hash table
-	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/scrape", "collectors/statsd"}, // the list
+	"collectors/statsd/lines": {},                                                                                                                                                       // a hash table
+	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/exec", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/scrape", "collectors/statsd"}, // the list
 
 	"alerting":                  {"alerting/topology"},
 	"alerting/topology":         {},
@@ -95,7 +96,7 @@ var arrows = map[string][]string{
 
 // edges are the libraries that stay at the edge: the files that may import them, tests apart.
 var edges = map[string][]string{
-	"github.com/prometheus/prometheus/":   {"agent/store/*", "agent/rollup/*", "collectors/scrape/*", "alerting/reading/mapping*", "alerting/rules/*", "agent/sinks/remotewrite*", "agent/sinks/sinkstest/remotewrite*"},
+	"github.com/prometheus/prometheus/":   {"agent/store/*", "agent/rollup/*", "collectors/exec/formats*", "collectors/scrape/*", "alerting/reading/mapping*", "alerting/rules/*", "agent/sinks/remotewrite*", "agent/sinks/sinkstest/remotewrite*"},
 	"github.com/shirou/gopsutil/":         {"collectors/host/*"},
 	"github.com/aws/":                     {"agent/sinks/cloudwatch*", "agent/sinks/sinkstest/cloudwatch*", "agent/inventory/*", "alerting/intake/*"},
 	"github.com/PagerDuty/go-pagerduty":   {"alerting/pagers/pagerduty/*"},

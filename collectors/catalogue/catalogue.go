@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/exec"
 	"github.com/navcloud/binnacle/collectors/host"
 	"github.com/navcloud/binnacle/collectors/rabbitmq"
 	"github.com/navcloud/binnacle/collectors/riak"
@@ -15,7 +16,7 @@ import (
 
 // All returns the collectors in order of name.
 func All() []collectors.Spec {
-	list := append(host.Specs(), rabbitmq.Spec, riak.Spec, scrape.Spec, collectors.Self, statsd.Spec)
+	list := append(host.Specs(), exec.Spec, rabbitmq.Spec, riak.Spec, scrape.Spec, collectors.Self, statsd.Spec)
 	slices.SortFunc(list, func(a, b collectors.Spec) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
