@@ -21,8 +21,8 @@ type Settings struct {
 
 	CommonMode float64                               `yaml:"common_mode"` // share of a zone's or service's nodes that makes one rule common; 0.3 to 1
 	CauseDelay time.Duration                         `yaml:"cause_delay"` // a cause may show this much later than what it explains; 0 to 1h
-	HiddenFor  time.Duration                         `yaml:"hidden_for"`  // what an explained alarm may be hidden before it is told; 1m to 24h
-	ForgetLost time.Duration                         `yaml:"forget_lost"` // an alarm out of contact leaves the board after; 10m to 720h
+	HiddenFor  time.Duration                         `yaml:"hidden_for"`  // how long an explained alarm may be hidden before its incident gets a note; 1m to 24h
+	ForgetLost time.Duration                         `yaml:"forget_lost"` // an alarm with lost contact leaves the board after; 10m to 720h
 	MaxAlarms  int                                   `yaml:"max_alarms"`  // kept at once; user-impact symptoms are never refused for it
 	RouteBy    func(labels map[string]string) string `yaml:"-"`           // name of the route of an alarm; nil: all "default"
 	LowRoute   string                                `yaml:"-"`           // name of the route of what wakes nobody; empty: that of the others

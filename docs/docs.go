@@ -23,6 +23,11 @@ import (
 //go:embed *.md img/*.svg
 var files embed.FS
 
+// Schema is the JSON Schema of the configuration, draft 2020-12.
+//
+//go:embed schema.json
+var Schema []byte
+
 // Page is one page of the documentation.
 type Page struct {
 	Name  string // as in /docs/NAME

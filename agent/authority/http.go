@@ -49,16 +49,26 @@ type Joined struct {
 	Token string // that agents log in with
 }
 
+// Check errs where an address of a router and a token have not the form that they must have. It asks nobody.
+func Check(base, token string) error {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return errors.New("want the router as https://host:port")
+	}
+	_, _, err = splitJoin(token)
+	return err
+}
+
 // Join asks the router at base to take this node in, and puts its certificate into n. It refuses a router whose chain does not
 // hold the authority that the token names, before anything of the token is sent.
 func Join(ctx context.Context, base, token, name string, n Node) (Joined, error) {
-	secret, want, err := splitJoin(token)
-	if err != nil {
+	if err := Check(base, token); err != nil {
 		return Joined{}, err
 	}
+	secret, want, _ := splitJoin(token) // it was checked
 	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return Joined{}, errors.New("want the router as https://host:port")
+	if err != nil {
+		return Joined{}, err
 	}
 	csr, err := n.request(name)
 	if err != nil {

@@ -79,7 +79,7 @@ var arrows = map[string][]string{
 	"dashboards/views":  {"docs", "agent/capacity", "agent/health", "agent/query", "agent/words", "alerting", "dashboards", "dashboards/charts"},
 	"dashboards/export": {"agent/metric"},
 
-	"cmd/binnacle":     {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "cmd/binnacle/*", "cmd/navcloud/*"},
+	"cmd/binnacle":     {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "docs", "cmd/binnacle/*", "cmd/navcloud/*"},
 	"cmd/binnacle/*":   {"agent", "agent/*", "collectors", "collectors/*", "alerting", "alerting/*", "dashboards", "dashboards/*", "cmd/binnacle/*", "cmd/navcloud/*"},
 	"cmd/navcloud":     {"cmd/navcloud/api"},
 	"cmd/navcloud/api": {}, // a service as others write it, which speaks StatsD

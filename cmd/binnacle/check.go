@@ -13,15 +13,20 @@ import (
 	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 	"github.com/navcloud/binnacle/alerting/rules"
+	"github.com/navcloud/binnacle/docs"
 )
 
 func newCheck() *cobra.Command {
 	var o overrides
-	var live, send bool
+	var live, send, schema bool
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check configuration and rules, and show what every setting is", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
+			if schema {
+				_, err := out.Write(docs.Schema)
+				return err
+			}
 			cfg, err := o.load()
 			if err != nil {
 				fmt.Fprintln(out, secret.Redact(err.Error()))
@@ -61,6 +66,7 @@ func newCheck() *cobra.Command {
 	}
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&live, "live", false, "read the service at PagerDuty and say what there would defeat us; changes nothing")
+	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of the configuration, for editors, and check nothing")
 	cmd.Flags().BoolVar(&send, "send", false, "--live, and send one test event at low urgency and resolve it")
 	return cmd
 }

@@ -20,6 +20,14 @@ type Node struct {
 
 // Run makes this machine a node of the fleet of a router.
 func (n Node) Run(ctx context.Context, w World) error {
+	place, err := n.absolute()
+	if err != nil {
+		return err
+	}
+	n.Place = place
+	if err := authority.Check(n.URL, n.Token); err != nil {
+		return fmt.Errorf("%w; nothing was changed", err)
+	}
 	j := &job{World: w, Place: n.Place}
 	if err := j.prepare(); err != nil {
 		return err

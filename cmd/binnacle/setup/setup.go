@@ -74,6 +74,13 @@ type Place struct {
 	Data   string // the data folder
 }
 
+// absolute is the same place from every folder.
+func (p Place) absolute() (Place, error) {
+	config, err1 := filepath.Abs(p.Config)
+	data, err2 := filepath.Abs(p.Data)
+	return Place{config, data}, errors.Join(err1, err2)
+}
+
 func (p Place) dir() string            { return filepath.Dir(p.Config) }
 func (p Place) fragment() string       { return filepath.Join(p.dir(), "conf.d", "setup.yaml") }
 func (p Place) web() string            { return filepath.Join(p.dir(), "web.yaml") }

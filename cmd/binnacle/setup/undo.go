@@ -18,6 +18,11 @@ type Undo struct {
 
 // Run takes it back. What is not there is no error.
 func (u Undo) Run(w World) error {
+	place, err := u.absolute()
+	if err != nil {
+		return err
+	}
+	u.Place = place
 	j := &job{World: w, Place: u.Place}
 	if err := j.rights(); err != nil {
 		return err
