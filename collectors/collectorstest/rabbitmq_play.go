@@ -65,7 +65,8 @@ var rabbitmqAnswers = sync.OnceValue(func() map[string]answer {
 // node 2 listens, and its machine refuses.
 const Down = "node-down"
 
-func rabbitmqSituations() []string {
+// RabbitMQSituations are the names of all that can be played.
+func RabbitMQSituations() []string {
 	all := []string{Down}
 	for name := range rabbitmqAnswers() {
 		sit, _, _ := strings.Cut(name, "/")
@@ -124,7 +125,7 @@ var (
 
 // play begins a situation at now.
 func (n *rabbitmqNode) play(sit string, now time.Time) {
-	if !slices.Contains(rabbitmqSituations(), sit) {
+	if !slices.Contains(RabbitMQSituations(), sit) {
 		panic("collectorstest: no situation " + sit)
 	}
 	again := slices.Contains(rabbitmqRestarted[sit], n.name)

@@ -215,27 +215,6 @@ func TestRabbitmqCountsRestartsThatNobodySaw(t *testing.T) {
 	})
 }
 
-func TestRabbitmqReset(t *testing.T) {
-	const uptime, logins = "rabbitmq_erlang_uptime_seconds", "rabbitmq_auth_attempts_total"
-	var r resetWatch
-	for i, look := range []struct {
-		plugin  map[string]float64
-		app, vm bool
-	}{
-		{plugin: map[string]float64{uptime: 100, logins: 87}},
-		{plugin: map[string]float64{uptime: 102}}, // the application starts
-		{plugin: nil},
-		{plugin: map[string]float64{uptime: 108, logins: 2}, app: true},
-		{plugin: map[string]float64{uptime: 110, logins: 4}},
-		{plugin: map[string]float64{uptime: 1, logins: 1}, vm: true},
-		{plugin: map[string]float64{uptime: 3, logins: 0}, app: true},
-	} {
-		if app, vm := r.see(look.plugin); app != look.app || vm != look.vm {
-			t.Errorf("look %d: restarts of the application %t and the machine %t, want %t and %t", i, app, vm, look.app, look.vm)
-		}
-	}
-}
-
 func TestRabbitmqHealthyStaysQuiet(t *testing.T) {
 	playRabbitmq(t, func(t *testing.T, w *watch) {
 		for range 10 {
