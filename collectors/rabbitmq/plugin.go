@@ -56,7 +56,7 @@ func (r *collector) askMetrics(ctx context.Context) (func(), error) {
 			}
 			p.queue = bytes
 		}
-		app, vm := s.reset.see(plugin)
+		app, vm := s.reset.see(plugin, now)
 		if app {
 			s.appRestarts++
 		}

@@ -7,10 +7,10 @@ import "time"
 type resetWatch struct {
 	uptime   float64 // of the virtual machine at the last check, seconds
 	counters map[string]float64
-	began    float64 // uptime at the first fall of the restart that is under way
-	fell     float64 // uptime at its last fall
-	open     bool    // a restart is under way: what falls belongs to it
-	missing  bool    // a counter was not there at the last check
+	began    time.Time // the first fall of the restart that is under way
+	fell     time.Time // its last fall
+	open     bool      // a restart is under way: what falls belongs to it
+	missing  bool      // a counter was not there at the last check
 }
 
 // resetCounters begin again with the application and with nothing else. Our own requests move the last one, so
@@ -25,9 +25,9 @@ var resetCounters = []string{
 // pauses twice in so short a time: it takes 5 s to come back (3.10.8, measured November 2026).
 const settle = 5 * time.Second
 
-// see compares with the checks before. While the application starts, the plugin answers without its counters; what they
+// see compares with the checks before at now. While the application starts, the plugin answers without its counters; what they
 // were before still counts, and the restart is under way until all are back.
-func (r *resetWatch) see(plugin map[string]float64) (app, vm bool) {
+func (r *resetWatch) see(plugin map[string]float64, now time.Time) (app, vm bool) {
 	uptime, ok := plugin["rabbitmq_erlang_uptime_seconds"]
 	if !ok {
 		return false, false
@@ -36,14 +36,14 @@ func (r *resetWatch) see(plugin map[string]float64) (app, vm bool) {
 	if vm || r.counters == nil {
 		*r = resetWatch{counters: map[string]float64{}}
 	}
-	settled := uptime-r.fell > settle.Seconds() && !r.missing || uptime-r.began > boot.Seconds()
+	settled := now.Sub(r.fell) > settle && !r.missing || now.Sub(r.began) > boot
 	r.open = r.open && !settled
 	if r.take(plugin) {
 		app = !r.open
 		if app {
-			r.open, r.began = true, uptime
+			r.open, r.began = true, now
 		}
-		r.fell = uptime
+		r.fell = now
 	}
 	r.uptime = uptime
 	return app, vm

@@ -197,8 +197,22 @@ func (c *Cluster) ctl(n int, args ...string) error {
 
 // Starts is how often RabbitMQ has started on node n, by its own log: with its virtual machine, and again after each pause.
 func (c *Cluster) Starts(n int) (int, error) {
-	text, err := os.ReadFile(filepath.Join(c.dir, fmt.Sprintf("n%d", n), "log", fmt.Sprintf("rabbit@n%d.log", n)))
+	text, err := os.ReadFile(c.logFile(n))
 	return bytes.Count(text, []byte("Starting RabbitMQ ")), err
+}
+
+// Log is the last lines of what node n wrote, for a test that fails.
+func (c *Cluster) Log(n, lines int) string {
+	text, err := os.ReadFile(c.logFile(n))
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+func (c *Cluster) logFile(n int) string {
+	return filepath.Join(c.dir, fmt.Sprintf("n%d", n), "log", fmt.Sprintf("rabbit@n%d.log", n))
 }
 
 // Ended says whether the virtual machine of node n has ended.
