@@ -47,7 +47,7 @@ var arrows = map[string][]string{
 	"agent/store":     {"agent/damage", "agent/metric", "agent/query", "agent/series"},
 	"agent/sinks":     {"agent/damage", "agent/login", "agent/metric", "agent/secret", "agent/series"},
 
-	"collectors":              {"agent/damage", "agent/metric"}, // what a collector is
+	"collectors":              {"agent/damage", "agent/login", "agent/metric"}, // what a collector is
 	"collectors/host":         {"agent/metric", "collectors"},
 	"collectors/check":        {"collectors"}, // runs the parts of a collector
 	"collectors/riak":         {"agent/metric", "collectors", "collectors/check", "collectors/host"},

@@ -28,6 +28,8 @@ type Check struct {
 	Rest   func(took time.Duration, err error) time.Duration
 	Prompt bool // whoever waits for the Set's first answers waits for this one
 
+	busy chan struct{} // holds one while a run is under way: Once and Run may meet, and answers must not come out of order
+
 	done   bool // the last run was not skipped
 	err    error
 	took   time.Duration
@@ -71,7 +73,11 @@ type Set struct {
 
 // NewSet returns a set of checks, guarded by mu.
 func NewSet(mu sync.Locker, now func() time.Time, log *slog.Logger, checks ...*Check) *Set {
-	return &Set{mu: mu, now: now, log: log, checks: slices.DeleteFunc(checks, func(c *Check) bool { return c == nil }), first: make(chan struct{})}
+	s := &Set{mu: mu, now: now, log: log, checks: slices.DeleteFunc(checks, func(c *Check) bool { return c == nil }), first: make(chan struct{})}
+	for _, c := range s.checks {
+		c.busy = make(chan struct{}, 1)
+	}
+	return s
 }
 
 // All returns the checks in their order.
@@ -132,8 +138,14 @@ func (s *Set) loop(ctx context.Context, c *Check, ranFirst func()) {
 // skipRetry is how soon a check that had nothing to ask is tried again: what it waits for may have come.
 const skipRetry = 5 * time.Second
 
-// run runs a check once and returns how long to rest.
+// run runs a check once, after the run that is under way, and returns how long to rest.
 func (s *Set) run(ctx context.Context, c *Check) time.Duration {
+	select {
+	case c.busy <- struct{}{}:
+		defer func() { <-c.busy }()
+	case <-ctx.Done():
+		return 0
+	}
 	begin := s.now()
 	s.mu.Lock()
 	if c.Skip != nil && c.Skip() {

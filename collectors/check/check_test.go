@@ -83,3 +83,31 @@ func TestACheckThatHangsHoldsUpNoOther(t *testing.T) {
 		}
 	})
 }
+
+// TestOneRunAtATime holds that Once beside Run asks after it: the older of two answers must not come last.
+func TestOneRunAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, kept, under := 0, 0, 0
+		c := &Check{Name: "slow", Every: time.Hour, Deadline: time.Minute, Do: func(context.Context) (func(), error) {
+			if under++; under > 1 {
+				t.Error("two runs of one check at once")
+			}
+			asked++
+			mine := asked
+			time.Sleep(time.Duration(3-mine) * time.Second) // the first answer comes late
+			under--
+			return func() { kept = mine }, nil
+		}}
+		s := NewSet(&sync.Mutex{}, time.Now, slog.New(slog.DiscardHandler), c)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { s.Run(ctx) })
+		synctest.Wait()
+		s.Once(ctx)
+		cancel()
+		wg.Wait()
+		if asked != 2 || kept != 2 {
+			t.Errorf("asked %d times, kept answer %d; want 2 and 2", asked, kept)
+		}
+	})
+}

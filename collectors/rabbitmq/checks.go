@@ -38,9 +38,10 @@ const (
 	answerDenied  // 401 or 403
 	answerBroken  // reset, 5xx, or not what was asked for
 	answerMissing // 404: no such thing there
+	answerTLS     // the handshake failed: whoever answers is not trusted, or speaks no TLS
 )
 
-var answerWords = [...]string{"unasked", "ok", "connect", "timeout", "auth", "http", "missing"}
+var answerWords = [...]string{"unasked", "ok", "connect", "timeout", "auth", "http", "missing", "tls"}
 
 func (a answer) String() string { return answerWords[a] }
 

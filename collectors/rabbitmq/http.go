@@ -132,6 +132,8 @@ func dialAnswer(ctx context.Context, err error) answer {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return answerRefused
+	case collectors.IsTLS(err):
+		return answerTLS
 	case ctx.Err() != nil, errors.As(err, &n) && n.Timeout():
 		return answerSilent
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EINVAL):

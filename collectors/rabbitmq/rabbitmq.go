@@ -31,6 +31,7 @@ type Options struct {
 	MetricsURL string        `yaml:"metrics_url"` // of its prometheus plugin
 	User       string        `yaml:"user"`        // with the tag monitoring and the right to read, no more
 	Password   secret.Secret `yaml:"password"`
+	CAFile     string        `yaml:"ca_file"` // PEM, trusted besides the system's authorities where these are https
 
 	Name    string   `yaml:"name"`    // Erlang name of the local node; learnt when empty
 	Cluster string   `yaml:"cluster"` // the label cluster; learnt when empty
@@ -162,6 +163,10 @@ func newCollector(env collectors.Env) (collectors.Collector, error) {
 	}
 	if env.Dial == nil {
 		env.Dial = (&net.Dialer{}).DialContext
+	}
+	var err error
+	if env.HTTP, err = collectors.Trusting(env.HTTP, opt.CAFile); err != nil {
+		return nil, fmt.Errorf("rabbitmq: %w", err)
 	}
 	opt.URL, opt.MetricsURL = strings.TrimSuffix(opt.URL, "/"), strings.TrimSuffix(opt.MetricsURL, "/")
 	r := &collector{opt: opt, env: env, wake: make(chan struct{}, 1)}

@@ -43,11 +43,12 @@ const (
 	evAccessRefused  = "access_refused"
 	evNoPlugin       = "prometheus_plugin_missing"
 	evNoManagement   = "management_plugin_missing"
+	evNotTrusted     = "certificate_not_trusted"
 )
 
 var evidenceWords = []string{
 	evProcessGone, evProcessStopped, evPortsRefused, evDistOpen, evSilent, evClusterSilent, evPeerSilent, evPeerRefused,
-	evQueueGrows, evLoginFailed, evAccessRefused, evNoPlugin, evNoManagement,
+	evQueueGrows, evLoginFailed, evAccessRefused, evNoPlugin, evNoManagement, evNotTrusted,
 }
 
 const (
@@ -82,6 +83,9 @@ func judge(f stateFacts) (nodeState, []string) {
 		return stateFrozen, []string{evProcessStopped}
 	}
 	if !f.plugin.spoke() && !f.alarms.spoke() {
+		if f.plugin == answerTLS || f.alarms == answerTLS {
+			return stateBlind, []string{evNotTrusted}
+		}
 		return judgeMute(f)
 	}
 	var ev []string
@@ -108,6 +112,8 @@ func judge(f stateFacts) (nodeState, []string) {
 		return stateBlind, append(ev, evAccessRefused)
 	case f.alarms == answerDenied, f.plugin == answerDenied:
 		return stateBlind, append(ev, evLoginFailed)
+	case f.alarms == answerTLS, f.plugin == answerTLS:
+		return stateBlind, append(ev, evNotTrusted)
 	case f.alarms == answerRefused:
 		return stateBlind, append(ev, evNoManagement)
 	case f.plugin == answerRefused || f.plugin == answerMissing:
