@@ -29,15 +29,16 @@ type sender struct {
 	ends    map[string]said // by fingerprint: ends that advance say that an alarm fires
 }
 
-// said is an end as it was last said.
-type said struct{ end, at time.Time }
+// said is the first and the latest end that were said of an alarm, and when one was last said.
+type said struct{ first, end, at time.Time }
 
 // Bounds of what is remembered, and of what is corrected.
 const (
 	maxSenders   = 5000
 	maxEnds      = 20_000
 	maxOffsets   = 16
-	leastOffset  = time.Minute // nothing is corrected below
+	leastOffset  = time.Minute      // nothing is corrected below
+	leastAdvance = 50 * time.Second // between ends of one alarm that fires: senders repeat each minute at least by default
 	forgetSender = time.Hour
 	forgetEnd    = 10 * time.Minute // an end that was not said for so long says nothing any more
 )
@@ -105,21 +106,29 @@ func (s *senders) clock(by string) time.Duration {
 }
 
 // passed says whether an alarm's end, as its sender says it, has passed. An end that advances from post to post is that of
-// an alarm that fires, whatever our clock says: then the sender's clock is behind ours.
+// an alarm that fires, whatever our clock says: then the sender's clock is behind ours. Two of a pair that share a name say two
+// ends of what is over, by turns and for 15 minutes: those are close, and the later one does not advance.
 func (s *senders) passed(by, fingerprint string, end, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := s.get(by, now)
 	was, known := k.ends[fingerprint]
-	advances := known && end.After(was.end) && now.Sub(end) >= leastOffset
+	advances := known && end.After(was.end) && end.Sub(was.first) >= leastAdvance && now.Sub(end) >= leastOffset
 	if advances { // it fires, so its sender's clock shows less than its end
 		k.note(now.Sub(end))
 	}
-	if !known && len(k.ends) >= maxEnds {
-		k.forget(now)
+	if !known {
+		was = said{first: end, end: end}
+		if len(k.ends) >= maxEnds {
+			k.forget(now)
+		}
 	}
 	if known || len(k.ends) < maxEnds {
-		k.ends[fingerprint] = said{end, now}
+		if end.After(was.end) {
+			was.end = end
+		}
+		was.at = now
+		k.ends[fingerprint] = was
 	}
 	if end.After(now) {
 		return false

@@ -106,6 +106,45 @@ func TestAResolvedAlarmThatIsRepeatedStaysResolved(t *testing.T) {
 	})
 }
 
+// Two servers of a pair whose generators have one host end an alarm seconds apart, and each repeats its own end.
+func TestAPairThatEndsAnAlarmTwiceHasEndedIt(t *testing.T) {
+	for name, fired := range map[string]bool{"after it fired": true, "after a restart of the router": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBoard()
+				h := serve(b)
+				post := func(end time.Time) {
+					call(t, h, "POST", "/api/v2/alerts", fmt.Sprintf(`[{"labels":{"alertname":"A"},"generatorURL":"http://prometheus.example.net/g","endsAt":%q}]`, end.Format(time.RFC3339Nano)))
+				}
+				if fired {
+					for range 3 {
+						post(time.Now().Add(4 * time.Minute))
+						time.Sleep(10 * time.Second)
+						post(time.Now().Add(4 * time.Minute))
+						time.Sleep(50 * time.Second)
+					}
+				}
+				first, second := time.Now(), time.Now().Add(10*time.Second)
+				for n := range 15 {
+					if n > 0 || fired {
+						post(first)
+					}
+					time.Sleep(10 * time.Second)
+					post(second)
+					if b.count() != 0 {
+						t.Fatalf("round %d: it fires", n)
+					}
+					time.Sleep(50 * time.Second)
+				}
+				post(time.Now().Add(4 * time.Minute))
+				if b.count() != 1 {
+					t.Error("it does not fire again")
+				}
+			})
+		})
+	}
+}
+
 func TestWhoSends(t *testing.T) {
 	for text, tc := range map[string]struct{ generator, login, addr, want string }{
 		"the generator's host":      {"http://prom-1:9090/graph", "node", "10.0.0.1:555", "prom-1:9090"},
