@@ -23,6 +23,7 @@ type incident struct {
 	spent     bool            // what it called for was over, something lesser held it open, and an outage began since
 	steady    time.Time       // start of the phase of which it was said that what came and went has come to stay
 	ack       string          // acknowledgement that the pager must be told of
+	hidden    time.Time       // last note of what has been hidden for long
 	known     map[string]bool // alarms that a person knew of who closed it
 	headed    string          // ID of the alarm that heads what was last sent
 	before    string          // the one before it, until a new title was accepted

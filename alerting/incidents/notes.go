@@ -97,9 +97,14 @@ func (d *Desk) remark() {
 	d.sum()
 }
 
-// hidden counts by rule what has been hidden in x for long and was not noted; from now on it was.
+// hidden counts by rule what has been hidden in x for long and was not noted; from now on it was. What becomes due soon after a
+// note waits for the next one: alarms of a storm come one after the other, and so would their notes.
 func (d *Desk) hidden(x *item) map[string]int {
 	count := map[string]int{}
+	if next := x.incident.hidden.Add(d.set.HiddenFor); !x.incident.hidden.IsZero() && !d.come(next) {
+		d.wake.add(next)
+		return count
+	}
 	for _, v := range x.Members {
 		h := d.hiding[v.ID]
 		if h == nil || h.noted || v.Group() || !v.Firing() {
@@ -111,6 +116,7 @@ func (d *Desk) hidden(x *item) map[string]int {
 		}
 		h.noted = true
 		count[v.Rule()]++
+		x.incident.hidden = d.now
 	}
 	return count
 }
