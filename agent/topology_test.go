@@ -33,8 +33,8 @@ func TestTheGraphKnowsWhatNavCloudUses(t *testing.T) {
 		t.Fatalf("graph: changed %v, %v", changed, err)
 	}
 	reach := g.Reach("cluster:events")
-	if reach["service:navcloud"] != topology.Hurt || reach["host:m"] != topology.Side {
-		t.Errorf("without its broker the service is %q, and the broker's machine %q; want it hurt, and the machine beside it", reach["service:navcloud"], reach["host:m"])
+	if reach.Edge("service:navcloud") != topology.Hurt || reach.Edge("host:m") != topology.Side {
+		t.Errorf("without its broker the service is %q, and the broker's machine %q; want it hurt, and the machine beside it", reach.Edge("service:navcloud"), reach.Edge("host:m"))
 	}
 	if steps, ok := g.DependsOn("cluster:events", "az:z"); !ok {
 		t.Errorf("the broker does not stand in its zone (%d steps)", steps)

@@ -62,10 +62,10 @@ func TestAServiceNeedsTheClustersThatItsNodesUse(t *testing.T) {
 	if f, _ := g.Get("fleet:navcloud"); !slices.Equal(f.Parents, []string{"node:a", "node:b", "node:r"}) || f.Spare != 1 {
 		t.Errorf("its nodes are %v, of which %d are spare; want three and one", f.Parents, f.Spare)
 	}
-	if e := g.Reach("cluster:rabbit")["service:navcloud"]; e != topology.Hurt {
+	if e := g.Reach("cluster:rabbit").Edge("service:navcloud"); e != topology.Hurt {
 		t.Errorf("without the broker the service is hurt as by %q; want %q", e, topology.Hurt)
 	}
-	if e := g.Reach("node:a")["service:navcloud"]; e != topology.Needs {
+	if e := g.Reach("node:a").Edge("service:navcloud"); e != topology.Needs {
 		t.Errorf("without one of its nodes it is hurt as by %q; want %q", e, topology.Needs)
 	}
 }

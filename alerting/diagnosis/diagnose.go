@@ -68,17 +68,19 @@ func (w *wake) add(t time.Time) {
 // Walks. They are used by one goroutine at a time.
 type Walks struct {
 	Graph *topology.Graph
-	reach map[string]map[string]topology.Edge
-	under map[string]map[string]bool
+	reach map[string]topology.Reach
+	at    map[string][]*topology.Class // classes of causes, by what they name
+	named map[*topology.Class]bool     // those in at
+	asked int                          // questions to the law, for tests that count
 }
 
 // NewWalks makes the Walks of a graph; nil is a graph without entities.
 func NewWalks(g *topology.Graph) *Walks {
-	return &Walks{Graph: g, reach: map[string]map[string]topology.Edge{}, under: map[string]map[string]bool{}}
+	return &Walks{Graph: g, reach: map[string]topology.Reach{}, at: map[string][]*topology.Class{}, named: map[*topology.Class]bool{}}
 }
 
 // reached is what the failure of an entity can explain.
-func (w *Walks) reached(id string) map[string]topology.Edge {
+func (w *Walks) reached(id string) topology.Reach {
 	r, ok := w.reach[id]
 	if !ok {
 		r = w.Graph.Reach(id)
@@ -87,14 +89,23 @@ func (w *Walks) reached(id string) map[string]topology.Edge {
 	return r
 }
 
-// needs is all that an entity needs, itself among it.
-func (w *Walks) needs(id string) map[string]bool {
-	n, ok := w.under[id]
-	if !ok {
-		n = w.Graph.Under(id)
-		w.under[id] = n
+// name makes a class findable by what it names.
+func (w *Walks) name(c *topology.Class) {
+	if c == nil || w.named[c] {
+		return
 	}
-	return n
+	w.named[c] = true
+	for id := range c.Edges {
+		w.at[id] = append(w.at[id], c)
+	}
+}
+
+// stands says that an entity needs another one, directly or not, or is it.
+func (w *Walks) stands(id, on string) bool {
+	if id == on {
+		return id != "" // two without a subject have nothing in common
+	}
+	return w.reached(on).Needed(id)
 }
 
 // edge is the edge from an entity to the subject of a fact; of a subject that the graph does not know, to what it stands on.
@@ -103,10 +114,10 @@ func (w *Walks) edge(id string, f *alerting.Fact) topology.Edge {
 		return topology.None // what has no subject reaches nothing, not even its like
 	}
 	reach := w.reached(id)
-	e := reach[f.Entity.ID]
+	e := reach.Edge(f.Entity.ID)
 	if !f.Known {
 		for _, p := range f.Entity.Parents {
-			e = max(e, reach[p])
+			e = max(e, reach.Edge(p))
 		}
 	}
 	return e

@@ -15,17 +15,17 @@ type explainer struct {
 	in     Input
 	s      *standing
 	all    []*alerting.Verdict            // in the order of causes
-	causes []*alerting.Verdict            // those that explain beyond their own machine
+	causes causes                         // those that explain beyond their own machine
 	local  map[string][]*alerting.Verdict // the others, by machine
-	near   map[string][]*alerting.Verdict // causes that have any edge to a subject
+	down   map[string]*downs              // what is lost of each whole that was asked about
 }
 
 func newExplainer(in Input, s *standing, all []*alerting.Verdict) *explainer {
-	e := &explainer{in: in, s: s, all: all, local: map[string][]*alerting.Verdict{}, near: map[string][]*alerting.Verdict{}}
+	e := &explainer{in: in, s: s, all: all, local: map[string][]*alerting.Verdict{}, down: map[string]*downs{}}
 	n, _ := slices.BinarySearchFunc(all, rankEdge, func(v *alerting.Verdict, k rank) int { return cmp.Compare(rank(v.Rank), k) })
-	e.causes = all[:n]
+	e.causes = newCauses(in.Walks, all[:n], all)
 	for _, v := range all {
-		if rank(v.Rank) >= rankMachine {
+		if rank(v.Rank) >= rankMachine && rank(v.Rank) < rankEffect {
 			m := s.graph.Machine(v.Entity.ID)
 			e.local[m] = append(e.local[m], v)
 		}
@@ -82,60 +82,31 @@ type answer struct {
 
 // cause finds the best explanation of an alarm, says how it explains it, and when time alone changes that.
 func (e *explainer) cause(a *alerting.Verdict) (by *alerting.Verdict, why string, until time.Time) {
-	var beside answer // the best that only stands beside or in front of it
-	var wake wake
-	for _, c := range e.bearing(a) {
-		if c.Order >= a.Order {
-			break
-		}
-		found := e.allows(c, a)
-		wake.add(found.until)
-		switch {
-		case found.no != "":
-		case found.edge >= topology.Member:
-			return c, found.edge.String() + ": " + c.Entity.ID, wake.at
-		case by == nil || found.edge > beside.edge:
-			by, beside = c, found
-		}
-	}
-	if by != nil {
-		return by, beside.edge.String() + ": " + by.Entity.ID, wake.at
+	s := search{e: e, a: a, need: least(&alerting.Verdict{}, a), needSymptom: least(symptomatic, a)}
+	e.causes.bearing(&s)
+	switch {
+	case s.firm != nil:
+		return s.firm, s.by.String() + ": " + s.firm.Entity.ID, s.wake.at
+	case s.beside != nil:
+		return s.beside, s.by.String() + ": " + s.beside.Entity.ID, s.wake.at
 	}
 	by, until = e.onMachine(a)
-	wake.add(until)
+	s.wake.add(until)
 	if by != nil {
 		why = "on the same machine"
 	}
-	return by, why, wake.at
-}
-
-// bearing are the causes that have any edge to the subject of a, in their order. Alarms come many to a subject, so that the
-// answer is kept.
-func (e *explainer) bearing(a *alerting.Verdict) []*alerting.Verdict {
-	if !a.Known {
-		return e.causes
-	}
-	key := a.Entity.ID + "\x00" + a.Labels[alerting.LabelDep]
-	out, ok := e.near[key]
-	if !ok {
-		for _, c := range e.causes {
-			if c.Group() || e.edge(c, a) > topology.None {
-				out = append(out, c)
-			}
-		}
-		e.near[key] = out
-	}
-	return out
+	return by, why, s.wake.at
 }
 
 // onMachine finds what explains a from the same machine.
 func (e *explainer) onMachine(a *alerting.Verdict) (*alerting.Verdict, time.Time) {
 	var wake wake
+	asked := 0
 	if rank(a.Rank) < rankMachine || a.Alone < alerting.P3 || !a.Effect && a.Kind != "down" {
 		return nil, wake.at
 	}
 	for _, c := range e.local[e.s.graph.Machine(a.Entity.ID)] {
-		if c.Order >= a.Order || rank(c.Rank) >= rankEffect {
+		if asked++; c.Order >= a.Order || asked > mostAsked {
 			break
 		}
 		no, until := e.timely(c, a)
@@ -188,19 +159,9 @@ func (e *explainer) elsewhere(c, a *alerting.Verdict) bool {
 	if !ok || whole.Kind != topology.KindCluster && whole.Kind != topology.KindService {
 		return false
 	}
-	reach := e.in.Walks.reached(c.Entity.ID)
-	within, beyond := 0, 0
-	for _, id := range whole.Parents {
-		machine := e.s.graph.Machine(id)
-		switch {
-		case !e.s.lost[id] && !e.s.lost[machine]:
-		case max(reach[id], reach[machine]) == topology.Hurt:
-			within++
-		default:
-			beyond++
-		}
-	}
-	return beyond > whole.Spare && within <= whole.Spare
+	of := e.lost(whole)
+	within := of.within(e.in.Walks.reached(c.Entity.ID))
+	return of.n-within > whole.Spare && within <= whole.Spare
 }
 
 // Refused says why a does not have b for its explanation, although the graph ties them or it ranks as a cause; ok is false where
@@ -209,7 +170,7 @@ func (r *Result) Refused(a, b *alerting.Verdict) (out alerting.Refusal, ok bool)
 	out = alerting.Refusal{Alarm: a.Fingerprint(), By: b.Fingerprint()}
 	e := r.explain
 	switch {
-	case a == b || a.By == b || slices.Contains(b.Parts, a):
+	case a == b || a.By == b || slices.Contains(e.causes.groups[a], b):
 		return out, false
 	case e.edge(b, a) == topology.None:
 		return out, false
@@ -262,13 +223,14 @@ func (e *explainer) timely(c, a *alerting.Verdict) (no string, until time.Time) 
 
 // edge is how a is bound to c.
 func (e *explainer) edge(c, a *alerting.Verdict) topology.Edge {
+	e.in.Walks.asked++
 	if c.Symptom {
-		if c.Entity.ID != "" && e.in.Walks.needs(c.Entity.ID)[a.Entity.ID] { // two without a subject have nothing in common
+		if e.in.Walks.stands(c.Entity.ID, a.Entity.ID) {
 			return topology.Side
 		}
 		return topology.None
 	}
-	if slices.Contains(c.Parts, a) {
+	if slices.Contains(e.causes.groups[a], c) {
 		return topology.Hurt
 	}
 	edge := e.in.Walks.edge(c.Entity.ID, a.Fact)

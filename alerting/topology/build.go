@@ -18,6 +18,7 @@ func New(entities []Entity) (*Graph, error) {
 	g := &Graph{
 		entities: map[string]Entity{}, children: map[string][]string{}, zones: map[string][]string{},
 		fleets: map[string][]string{}, hosts: map[string][]string{}, domains: map[string]string{},
+		wholes: map[string][]string{}, bears: map[string][]string{}, called: map[[2]string]string{}, classes: map[string]*Class{},
 	}
 	var errs []error
 	for i, e := range entities {
@@ -99,8 +100,14 @@ func (g *Graph) circles() []error {
 func (g *Graph) index() {
 	for _, id := range g.ids {
 		e := g.entities[id]
+		if key := [2]string{e.Kind, e.name()}; g.called[key] == "" {
+			g.called[key] = id
+		}
 		for _, p := range e.Parents {
 			g.children[p] = append(g.children[p], id)
+			if e.whole() {
+				g.partOf(p, id)
+			}
 		}
 		if e.Host != "" {
 			g.hosts[e.Host] = append(g.hosts[e.Host], id)
@@ -129,4 +136,13 @@ func (g *Graph) domain(host string) {
 		host = ""
 	}
 	g.domains[short] = host
+}
+
+// partOf notes that an entity is a part of a whole, and that its machine bears it.
+func (g *Graph) partOf(part, whole string) {
+	g.wholes[part] = append(g.wholes[part], whole)
+	m := g.Machine(part)
+	if n := len(g.bears[m]); m != part && (n == 0 || g.bears[m][n-1] != whole) {
+		g.bears[m] = append(g.bears[m], whole)
+	}
 }

@@ -65,19 +65,10 @@ func (g *Graph) On(host, service string) (Entity, bool) {
 
 // Called finds a zone, a cluster or a service by its name.
 func (g *Graph) Called(kind, name string) (Entity, bool) {
-	if name == "" {
+	if g == nil || name == "" {
 		return Entity{}, false
 	}
-	id := g.find(kind, func(e Entity) bool {
-		switch kind {
-		case KindAZ:
-			return e.AZ == name
-		case KindCluster:
-			return e.Cluster == name
-		}
-		return e.Service == name
-	})
-	return g.Get(id)
+	return g.Get(g.called[[2]string{kind, name}])
 }
 
 // machineOf finds a machine by its name: as it is, else where one of the two names has a domain and the other none.
@@ -103,18 +94,6 @@ func (g *Graph) machineOf(host string) string {
 		}
 	}
 	return node
-}
-
-func (g *Graph) find(kind string, ok func(Entity) bool) string {
-	if g == nil {
-		return ""
-	}
-	for _, id := range g.ids {
-		if e := g.entities[id]; e.Kind == kind && ok(e) {
-			return id
-		}
-	}
-	return ""
 }
 
 // bare takes the port off an instance.

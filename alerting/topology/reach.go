@@ -1,6 +1,9 @@
 package topology
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Edge says how an entity is bound to another one that fails, the firmest last.
 type Edge uint8
@@ -19,59 +22,117 @@ func (e Edge) String() string {
 	return [...]string{"none", "side by side", "in front of it", "part of it", "needs it", "cannot do without it"}[e]
 }
 
-// Reach returns what the failure of the entity with this ID can explain, the entity itself among it. It
-// costs a walk over all that needs it; callers keep the answer.
-func (g *Graph) Reach(id string) map[string]Edge {
-	reach := map[string]Edge{}
-	if _, ok := g.Get(id); !ok {
-		return reach
-	}
-	raise := func(id string, e Edge) bool {
-		if reach[id] >= e {
-			return false
-		}
-		reach[id] = e
-		return true
-	}
-	for _, h := range g.hurt(id) {
-		raise(h, Hurt)
-	}
-	g.needing(id, raise)
-	start := g.entities[id]
-	touched := make([]string, 0, len(reach))
-	for _, x := range g.ids {
-		if reach[x] > None {
-			touched = append(touched, x)
-		}
-	}
-	for _, x := range touched {
-		e := g.entities[x]
-		if !e.whole() {
-			continue
-		}
-		g.parted(e, reach[x], x == id && start.whole(), raise)
-	}
-	return reach
+// Reach is what the failure of one entity can explain, the entity itself among it. Equal parts of one whole break and burden
+// the same, so that they share all but themselves: what a fleet costs grows with its size, and not with its square.
+type Reach struct {
+	graph *Graph
+	Chain []string // the entity, and what breaks with it because that alone stands on it
+	Class *Class
 }
 
-// parted raises the parts of a whole. What they stand on bears their load, but does not break with it.
-func (g *Graph) parted(e Entity, how Edge, itself bool, raise func(string, Edge) bool) {
-	for _, p := range e.Parents {
-		part := g.entities[p]
-		edge := Side
-		switch {
-		case how == Hurt && part.Kind == KindNode && (itself || part.Service == e.Service):
-			edge = Member
-		case how == Hurt && part.Kind == KindELB:
-			edge = Front
+// Class is what all entities of one kind reach that the same others need.
+type Class struct {
+	Edges map[string]Edge // Hurt or Needs; parts of wholes are not named, see Reach.Edge
+}
+
+// Reach returns what the failure of the entity with this ID can explain.
+func (g *Graph) Reach(id string) Reach {
+	r := Reach{graph: g}
+	e, ok := g.Get(id)
+	if !ok {
+		return r
+	}
+	r.Chain = []string{id}
+	for {
+		below := g.children[id]
+		if len(below) != 1 || !g.exhausted(below[0], e.Kind, 1) {
+			break
 		}
-		raise(p, edge)
-		if part.Kind == KindNode {
-			if m := g.Machine(p); m != p {
-				raise(m, min(edge, Side))
-			}
+		id = below[0]
+		e = g.entities[id]
+		r.Chain = append(r.Chain, id)
+	}
+	r.Class = g.class(e)
+	return r
+}
+
+// class is that of the equals of e. It costs a walk over all that needs them, once.
+func (g *Graph) class(e Entity) *Class {
+	key := e.Kind + "\x00" + strings.Join(g.children[e.ID], "\x00")
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.classes[key]
+	if c == nil {
+		c = &Class{Edges: map[string]Edge{}}
+		g.needing(e.ID, c.Edges)
+		for _, h := range g.hurt(e.ID)[1:] {
+			c.Edges[h] = Hurt
+		}
+		g.classes[key] = c
+	}
+	return c
+}
+
+// Edge is how the entity with this ID is bound to the one that fails.
+func (r Reach) Edge(id string) Edge {
+	if r.Class == nil {
+		return None
+	}
+	if slices.Contains(r.Chain, id) {
+		return Hurt
+	}
+	e := r.Class.Edges[id]
+	part := r.graph.entities[id]
+	for _, w := range r.graph.wholes[id] {
+		if how := r.direct(w); how > None {
+			e = max(e, r.graph.Parted(w, part, how, w == r.Chain[0]))
 		}
 	}
+	for _, w := range r.graph.bears[id] {
+		if r.direct(w) > None {
+			e = max(e, Side)
+		}
+	}
+	return e
+}
+
+// Needed says that another entity needs the one that fails, directly or not.
+func (r Reach) Needed(by string) bool { return r.Class != nil && r.direct(by) > None }
+
+// direct is Edge without what being a part of a whole adds.
+func (r Reach) direct(id string) Edge {
+	if slices.Contains(r.Chain, id) {
+		return Hurt
+	}
+	return r.Class.Edges[id]
+}
+
+// Parted is the edge to a part of a whole that is reached. What the parts stand on bears their load, but does not break with it.
+// itself says that the whole is what fails.
+func (g *Graph) Parted(whole string, part Entity, how Edge, itself bool) Edge {
+	switch {
+	case how == Hurt && part.Kind == KindNode && (itself || part.Service == g.entities[whole].Service):
+		return Member
+	case how == Hurt && part.Kind == KindELB:
+		return Front
+	}
+	return Side
+}
+
+// Wholes are the clusters and services that an entity is a part of. The caller must not change them.
+func (g *Graph) Wholes(id string) []string {
+	if g == nil {
+		return nil
+	}
+	return g.wholes[id]
+}
+
+// Bears are the clusters and services whose nodes stand on this machine. The caller must not change them.
+func (g *Graph) Bears(id string) []string {
+	if g == nil {
+		return nil
+	}
+	return g.bears[id]
 }
 
 // hurt walks from a failure to all that it breaks, counting losses against what is spare.
@@ -110,14 +171,13 @@ func (g *Graph) exhausted(id, kind string, n int) bool {
 	return n >= total
 }
 
-func (g *Graph) needing(id string, raise func(string, Edge) bool) {
+// needing adds all that needs the entity, directly or not.
+func (g *Graph) needing(id string, edges map[string]Edge) {
 	queue := []string{id}
-	seen := map[string]bool{id: true}
 	for i := 0; i < len(queue); i++ {
 		for _, c := range g.children[queue[i]] {
-			if !seen[c] {
-				seen[c] = true
-				raise(c, Needs)
+			if edges[c] == None {
+				edges[c] = Needs
 				queue = append(queue, c)
 			}
 		}

@@ -4,6 +4,8 @@
 // no entity's kind out of its name. A Graph is immutable and may be used by many goroutines.
 package topology
 
+import "sync"
+
 // Entity is one vertex. Parents are what it needs in order to work, so that an alarm on a parent
 // explains alarms on its children.
 type Entity struct {
@@ -34,15 +36,32 @@ const (
 // whole says that an entity is made of its parents of kind node, so that what is said of it is said of them.
 func (e Entity) whole() bool { return e.Kind == KindCluster || e.Kind == KindService }
 
+// name is what labels call a zone or a cluster; all else goes by its service.
+func (e Entity) name() string {
+	switch e.Kind {
+	case KindAZ:
+		return e.AZ
+	case KindCluster:
+		return e.Cluster
+	}
+	return e.Service
+}
+
 // Graph is a set of entities and what each needs.
 type Graph struct {
 	entities map[string]Entity
-	ids      []string            // in order
-	children map[string][]string // in order
-	zones    map[string][]string // hosts by zone; nodes where they stand on no host
-	fleets   map[string][]string // nodes, and hosts, by service
-	hosts    map[string][]string // entities by the name of their host
-	domains  map[string]string   // the full name of a host by its first label, where only one begins so
+	ids      []string             // in order
+	children map[string][]string  // in order
+	zones    map[string][]string  // hosts by zone; nodes where they stand on no host
+	fleets   map[string][]string  // nodes, and hosts, by service
+	hosts    map[string][]string  // entities by the name of their host
+	domains  map[string]string    // the full name of a host by its first label, where only one begins so
+	wholes   map[string][]string  // by part, the clusters and services that it is a part of
+	bears    map[string][]string  // by machine, those whose nodes stand on it
+	called   map[[2]string]string // the first ID by kind and name
+
+	mu      sync.Mutex
+	classes map[string]*Class // those asked about
 }
 
 // Get returns the entity with this ID.
@@ -137,7 +156,8 @@ func (g *Graph) parts(id string) []string {
 
 // AZ returns the entity of a zone, the zero Entity where there is none.
 func (g *Graph) AZ(az string) Entity {
-	return g.entities[g.find(KindAZ, func(e Entity) bool { return e.AZ == az })]
+	e, _ := g.Called(KindAZ, az)
+	return e
 }
 
 // Under returns all that id needs, directly or not, itself among it.

@@ -60,8 +60,8 @@ func TestReach(t *testing.T) {
 		{"zone-a", "store", Needs},
 		{"f-a", "store", None},
 	} {
-		if got := g.Reach(tc.from)[tc.to]; got != tc.want {
-			t.Errorf("Reach(%s)[%s] = %v; want %v", tc.from, tc.to, got, tc.want)
+		if got := g.Reach(tc.from).Edge(tc.to); got != tc.want {
+			t.Errorf("Reach(%s).Edge(%s) = %v; want %v", tc.from, tc.to, got, tc.want)
 		}
 	}
 }

@@ -1,0 +1,237 @@
+package diagnosis
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/topology"
+)
+
+// mostAsked bounds the equal causes that one alarm is compared with in vain: where the first so many of one class do not explain
+// it, for time or silence, the rest is not asked. It keeps the cost of n causes and n alarms below n².
+const mostAsked = 256
+
+// causes finds those that have an edge to a subject, without looking at the others. Equal parts of a whole are one list.
+type causes struct {
+	walks    *Walks
+	chain    map[string][]*alerting.Verdict          // by what breaks with them
+	class    map[*topology.Class][]*alerting.Verdict // by what needs them
+	service  map[string][]*alerting.Verdict          // by what a rule may blame
+	groups   map[*alerting.Verdict][]*alerting.Verdict
+	symptoms map[string][]*alerting.Verdict // by subject: what users notice explains what its subject needs
+	above    map[*topology.Class][]*alerting.Verdict
+}
+
+func newCauses(w *Walks, list, all []*alerting.Verdict) causes {
+	c := causes{
+		walks: w, chain: map[string][]*alerting.Verdict{}, class: map[*topology.Class][]*alerting.Verdict{}, service: map[string][]*alerting.Verdict{},
+		groups: map[*alerting.Verdict][]*alerting.Verdict{}, symptoms: map[string][]*alerting.Verdict{}, above: map[*topology.Class][]*alerting.Verdict{},
+	}
+	for _, v := range all {
+		for _, p := range v.Parts {
+			c.groups[p] = append(c.groups[p], v)
+		}
+	}
+	for _, v := range list {
+		if v.Symptom {
+			c.symptoms[v.Entity.ID] = append(c.symptoms[v.Entity.ID], v)
+			continue
+		}
+		if s := v.Service(); s != "" {
+			c.service[s] = append(c.service[s], v)
+		}
+		if s := v.Entity.Service; s != "" && s != v.Service() {
+			c.service[s] = append(c.service[s], v)
+		}
+		if v.Entity.ID == "" {
+			continue
+		}
+		r := w.reached(v.Entity.ID)
+		for _, id := range r.Chain {
+			c.chain[id] = append(c.chain[id], v)
+		}
+		if r.Class != nil {
+			w.name(r.Class)
+			c.class[r.Class] = append(c.class[r.Class], v)
+		}
+	}
+	return c
+}
+
+// search is the search for what explains an alarm.
+type search struct {
+	e           *explainer
+	a           *alerting.Verdict
+	need        topology.Edge // that it takes at least
+	needSymptom topology.Edge // for a cause that users notice
+	wake        wake
+
+	firm   *alerting.Verdict // the best that breaks it
+	beside *alerting.Verdict // the best that only stands beside or in front of it
+	by     topology.Edge
+}
+
+// symptomatic stands for a cause that users notice, of which the law asks no more.
+var symptomatic = &alerting.Verdict{Symptom: true}
+
+// ask looks through causes, the best first, that have at most this edge to the alarm by what they have in common.
+func (s *search) ask(list []*alerting.Verdict, most topology.Edge) {
+	if most < s.need {
+		return
+	}
+	s.each(list, most)
+}
+
+func (s *search) each(list []*alerting.Verdict, most topology.Edge) {
+	for n, c := range list {
+		if n == mostAsked || c.Order >= s.a.Order || s.firm != nil && c.Order >= s.firm.Order {
+			return
+		}
+		found := s.e.allows(c, s.a)
+		s.wake.add(found.until)
+		switch {
+		case found.no != "":
+		case found.edge >= topology.Member:
+			s.firm, s.by = c, found.edge
+			return
+		case s.firm != nil:
+		case s.beside == nil || found.edge > s.by || found.edge == s.by && c.Order < s.beside.Order:
+			s.beside, s.by = c, found.edge
+			if found.edge == most {
+				return
+			}
+		}
+	}
+}
+
+// bearing asks all causes that have an edge to the subject of an alarm.
+func (c *causes) bearing(s *search) {
+	a := s.a
+	c.place(s, a.Entity.ID)
+	if !a.Known {
+		for _, p := range a.Entity.Parents {
+			c.place(s, p)
+		}
+	}
+	if dep := a.Labels[alerting.LabelDep]; dep != "" {
+		s.ask(c.service[dep], topology.Needs)
+	}
+	s.ask(c.groups[a], topology.Hurt)
+	if len(c.symptoms) > 0 && s.needSymptom <= topology.Side && a.Entity.ID != "" {
+		c.noticed(s)
+	}
+}
+
+// place asks those that have an edge to an entity of the graph.
+func (c *causes) place(s *search, id string) {
+	s.ask(c.chain[id], topology.Hurt)
+	for _, k := range c.walks.at[id] {
+		s.ask(c.class[k], k.Edges[id])
+	}
+	g := c.walks.Graph
+	part, _ := g.Get(id)
+	for _, w := range g.Wholes(id) {
+		s.ask(c.chain[w], g.Parted(w, part, topology.Hurt, true))
+		for _, k := range c.walks.at[w] {
+			s.ask(c.class[k], g.Parted(w, part, k.Edges[w], false))
+		}
+	}
+	for _, w := range g.Bears(id) {
+		s.ask(c.chain[w], topology.Side)
+		for _, k := range c.walks.at[w] {
+			s.ask(c.class[k], topology.Side)
+		}
+	}
+}
+
+// noticed asks what users notice of all that needs the subject of the alarm.
+func (c *causes) noticed(s *search) {
+	r := c.walks.reached(s.a.Entity.ID)
+	if r.Class == nil {
+		s.each(c.symptoms[s.a.Entity.ID], topology.Side)
+		return
+	}
+	for _, id := range r.Chain {
+		s.each(c.symptoms[id], topology.Side)
+	}
+	list, ok := c.above[r.Class]
+	if !ok {
+		list = c.gather(r.Class)
+		c.above[r.Class] = list
+	}
+	s.each(list, topology.Side)
+}
+
+// gather finds what users notice of all that a class names, in order.
+func (c *causes) gather(k *topology.Class) (out []*alerting.Verdict) {
+	if len(k.Edges) < len(c.symptoms) {
+		for id := range k.Edges {
+			out = append(out, c.symptoms[id]...)
+		}
+	} else {
+		for id, list := range c.symptoms {
+			if k.Edges[id] > topology.None {
+				out = append(out, list...)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *alerting.Verdict) int { return cmp.Compare(a.Order, b.Order) })
+	return out
+}
+
+// downs are the parts of a whole that are lost, they or their machines.
+type downs struct {
+	graph *topology.Graph
+	parts map[string]string // to their machines
+	n     int
+	hit   map[*topology.Class]int // how many of them a class breaks
+}
+
+func (e *explainer) lost(whole topology.Entity) *downs {
+	d := e.down[whole.ID]
+	if d != nil {
+		return d
+	}
+	d = &downs{graph: e.s.graph, parts: map[string]string{}, hit: map[*topology.Class]int{}}
+	for _, id := range whole.Parents {
+		if m := e.s.graph.Machine(id); e.s.lost[id] || e.s.lost[m] {
+			d.parts[id] = m
+		}
+	}
+	d.n = len(d.parts)
+	e.down[whole.ID] = d
+	return d
+}
+
+// within is how many of them break with a cause.
+func (d *downs) within(r topology.Reach) int {
+	if r.Class == nil {
+		return 0
+	}
+	n, ok := d.hit[r.Class]
+	if !ok {
+		for id, m := range d.parts {
+			if broken(r.Class, id, m) {
+				n++
+			}
+		}
+		d.hit[r.Class] = n
+	}
+	for _, id := range r.Chain {
+		m, lost := d.parts[id]
+		if lost && !broken(r.Class, id, m) {
+			n++
+		}
+		for _, on := range d.graph.Children(id) {
+			if m, lost := d.parts[on]; lost && m == id && !slices.Contains(r.Chain, on) && !broken(r.Class, on, m) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func broken(k *topology.Class, id, machine string) bool {
+	return max(k.Edges[id], k.Edges[machine]) == topology.Hurt
+}

@@ -1,0 +1,98 @@
+package router
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/topology"
+)
+
+// bigFleet is a front of so many nodes, each on a host of its own, in three zones; a third of them can be spared.
+func bigFleet(t testing.TB, nodes int) *topology.Graph {
+	t.Helper()
+	var es []topology.Entity
+	var front []string
+	for z := range 3 {
+		es = append(es, topology.Entity{ID: fmt.Sprint("zone-", z), Kind: topology.KindAZ, AZ: fmt.Sprint("zone-", z)})
+	}
+	for i := range nodes {
+		z, h := fmt.Sprint("zone-", i%3), fmt.Sprintf("n%05d", i)
+		es = append(es, topology.Entity{ID: "host:" + h, Kind: topology.KindHost, Service: "front", AZ: z, Host: h, Parents: []string{z}},
+			topology.Entity{ID: h, Kind: topology.KindNode, Service: "front", AZ: z, Host: h, Parents: []string{"host:" + h}})
+		front = append(front, h)
+	}
+	g, err := topology.New(append(es, topology.Entity{ID: "users", Kind: topology.KindService, Service: "front", Parents: front, Spare: nodes / 3}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// unlike makes the alarms of a storm, each from its number.
+var unlike = map[string]func(nodes, i int) alerting.Alarm{
+	"warnings of nodes": func(nodes, i int) alerting.Alarm {
+		return tell(fmt.Sprintf("Rule%d warning saturation node n%05d", i/nodes, i%nodes))
+	},
+	"causes on nodes": func(nodes, i int) alerting.Alarm {
+		return tell(fmt.Sprintf("Full%d critical saturation node n%05d", i/nodes, i%nodes))
+	},
+	"nodes down": func(nodes, i int) alerting.Alarm {
+		return tell(fmt.Sprintf("Down%d critical down host host:n%05d", i/nodes, i%nodes))
+	},
+	"of others, 50 rules": func(_, i int) alerting.Alarm {
+		return alerting.Alarm{
+			Labels:      map[string]string{alerting.LabelRule: fmt.Sprintf("Foreign%d", i%50), "severity": "critical", "job": fmt.Sprintf("job%d", i%20), "instance": fmt.Sprintf("x%d:9100", i)},
+			Annotations: map[string]string{alerting.AnnotationSummary: "x"},
+		}
+	},
+	"of others, each a rule": func(_, i int) alerting.Alarm {
+		return alerting.Alarm{
+			Labels:      map[string]string{alerting.LabelRule: fmt.Sprintf("Foreign%d", i), "severity": "critical", "instance": fmt.Sprintf("x%d:9100", i)},
+			Annotations: map[string]string{alerting.AnnotationSummary: fmt.Sprint("foreign ", i)},
+		}
+	},
+	"unknown subjects": func(_, i int) alerting.Alarm {
+		return tell(fmt.Sprintf("Odd%d critical saturation thing thing-%d", i%97, i))
+	},
+}
+
+// BenchmarkScale is a step over n alarms, one of them new, five seconds after the last one, and a view of what it found.
+func BenchmarkScale(b *testing.B) {
+	for _, kind := range []string{"warnings of nodes", "causes on nodes", "nodes down", "of others, 50 rules", "of others, each a rule", "unknown subjects"} {
+		for _, n := range []int{1000, 2500, 10_000} {
+			for _, view := range []bool{false, true} {
+				b.Run(fmt.Sprintf("%s/n=%d/view=%v", kind, n, view), func(b *testing.B) {
+					nodes := n
+					r := New(alerting.DefaultSettings())
+					now := start
+					r.Step(now, []alerting.Input{alerting.Topology{Graph: bigFleet(b, nodes+100)}})
+					var in []alerting.Input
+					for i := range n {
+						in = append(in, alerting.Firing{Alarm: unlike[kind](nodes, i)})
+					}
+					out, _ := r.Step(now, in)
+					step := func(i int) {
+						now = now.Add(5 * time.Second)
+						in = in[:0]
+						for _, a := range out {
+							in = append(in, alerting.Result{ActionID: a.ID, Outcome: alerting.Accepted})
+						}
+						out, _ = r.Step(now, append(in, alerting.Firing{Alarm: unlike[kind](nodes+100, n+i%100)}))
+					}
+					for i := range 3 {
+						step(i)
+					}
+					for b.Loop() {
+						if view {
+							r.View()
+						} else {
+							step(0)
+						}
+					}
+				})
+			}
+		}
+	}
+}
