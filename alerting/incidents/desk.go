@@ -20,12 +20,16 @@ type Desk struct {
 	listen    time.Time // when an earlier life was learnt of; zero: there was none
 	serial    uint64    // of actions
 
-	now     time.Time
-	in      Input
-	items   []*item          // of the last step, the worst first
-	byAlarm map[string]*item // by the ID of an alarm
-	changes []*alerting.Verdict
-	wake    wake
+	now      time.Time
+	in       Input
+	items    []*item                      // of the last step, the worst first
+	byAlarm  map[string]*item             // by the ID of an alarm
+	verdict  map[string]*alerting.Verdict // by the ID of an alarm
+	changes  []*alerting.Verdict          // of the last hour, the first few
+	queues   map[string][]*item           // by route: the first few that wait for their turn
+	holders  map[string][]*item           // by route: the worst that others may wait behind
+	followed map[string][]*incident       // those that an incident goes on with, by its key
+	wake     wake
 }
 
 // Input is what diagnosis found, and what the router remembers that matters here.
@@ -47,7 +51,19 @@ type item struct {
 	until    time.Time
 	behind   *item
 	ready    time.Time // its waits are over
+	way      string    // its route
+	board    bool      // nobody is to be told of it away from the board
+	repeats  answer    // whether a sender still repeats something serious in it
 }
+
+// answer is one that is kept: costly questions are asked once a step.
+type answer uint8
+
+const (
+	unasked answer = iota
+	yes
+	no
+)
 
 // New makes a Desk. The settings must be valid.
 func New(s alerting.Settings) *Desk {
@@ -66,20 +82,23 @@ func (w *wake) add(t time.Time) {
 // Advance takes what diagnosis found and decides what to do now. next is when time alone changes something.
 func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
 	d.in, d.now, d.wake = in, in.Now, wake{now: in.Now}
-	d.changes = d.changes[:0]
-	d.items, d.byAlarm = make([]*item, 0, len(in.Problems)), make(map[string]*item, len(in.Alarms))
-	for _, p := range in.Problems {
-		x := &item{Problem: p}
+	d.changes = nil // a View may have the last ones
+	d.items, d.byAlarm, d.verdict = make([]*item, 0, len(in.Problems)), make(map[string]*item, len(in.Alarms)), make(map[string]*alerting.Verdict, len(in.Alarms))
+	slab := make([]item, len(in.Problems))
+	for n, p := range in.Problems {
+		x := &slab[n]
+		x.Problem = p
 		d.items = append(d.items, x)
 		for _, v := range p.Members {
 			d.byAlarm[v.ID] = x
 		}
 	}
 	for _, v := range in.Alarms {
+		d.verdict[v.ID] = v
 		if d.byAlarm[v.ID] == nil && v.Of != nil { // it ended, and others go on with its problem
 			d.byAlarm[v.ID] = d.byAlarm[v.Of.Root.ID]
 		}
-		if v.Kind == "change" {
+		if v.Kind == "change" && len(d.changes) <= maxChanged && d.now.Sub(v.Began()) <= time.Hour {
 			d.changes = append(d.changes, v)
 		}
 	}

@@ -52,9 +52,12 @@ func (d *Desk) match() {
 	slices.SortFunc(d.incidents, func(a, b *incident) int {
 		return cmp.Or(cmp.Compare(a.rec.Page.Priority, b.rec.Page.Priority), a.rec.OpenedAt.Compare(b.rec.OpenedAt), cmp.Compare(a.rec.Key, b.rec.Key))
 	})
-	followed := d.followed()
+	d.followed = map[string][]*incident{}
 	for _, i := range d.incidents {
-		if !i.resolving && followed[i.rec.Key] == nil {
+		d.follow(i)
+	}
+	for _, i := range d.incidents {
+		if !i.resolving && len(d.followed[i.rec.Key]) == 0 {
 			d.bind(i)
 		}
 	}
@@ -68,7 +71,7 @@ func (d *Desk) match() {
 		}
 	}
 	d.incidents = slices.DeleteFunc(d.incidents, func(i *incident) bool {
-		over, at := d.finished(i, followed[i.rec.Key])
+		over, at := d.finished(i)
 		d.wake.add(at)
 		return over
 	})
@@ -79,15 +82,11 @@ func (d *Desk) match() {
 	}
 }
 
-// followed are the incidents that go on with others, by the key of the other.
-func (d *Desk) followed() map[string]*incident {
-	out := map[string]*incident{}
-	for _, i := range d.incidents {
-		if i.rec.Follows != "" {
-			out[i.rec.Follows] = i
-		}
+// follow notes that an incident goes on with another one.
+func (d *Desk) follow(i *incident) {
+	if key := i.rec.Follows; key != "" {
+		d.followed[key] = append(d.followed[key], i)
 	}
-	return out
 }
 
 // bind gives an incident to the problem of its head; where that sleeps and another one of the incident's is awake, to that.
@@ -196,7 +195,7 @@ func (d *Desk) seen(i *incident) (what event, by alerting.Silence) {
 			}
 			what = unsent
 		case what == calmed:
-			if q := quietBy(x, id); q != "" {
+			if q := d.quietBy(x, id); q != "" {
 				what, by = silenced, d.in.Silences[q]
 			}
 		}
@@ -205,18 +204,22 @@ func (d *Desk) seen(i *incident) (what event, by alerting.Silence) {
 }
 
 // quietBy is the silence that covers the alarm with this ID in x, while it fires; empty: none does.
-func quietBy(x *item, id string) string {
-	for _, v := range x.Members {
-		if v.ID == id && v.Firing() && v.Quiet {
-			return v.Silence
-		}
+func (d *Desk) quietBy(x *item, id string) string {
+	if v := d.verdict[id]; v != nil && v.Of == x.Problem && v.Firing() && v.Quiet {
+		return v.Silence
 	}
 	return ""
 }
 
 // repeated says that a sender still repeats something serious in x.
 func (d *Desk) repeated(x *item) bool {
-	return slices.ContainsFunc(x.Members, func(v *alerting.Verdict) bool { return v.Serious && !v.Lost })
+	if x.repeats == unasked {
+		x.repeats = no
+		if slices.ContainsFunc(x.Members, func(v *alerting.Verdict) bool { return v.Serious && !v.Lost }) {
+			x.repeats = yes
+		}
+	}
+	return x.repeats == yes
 }
 
 // maxCore bounds the alarms that make an incident.
@@ -298,13 +301,13 @@ func (d *Desk) reopens(x *item) (yes bool, at time.Time) {
 const closedFor = 30 * time.Minute
 
 // finished says whether an incident can be forgotten, and when time alone will make it so.
-func (d *Desk) finished(i, follower *incident) (yes bool, at time.Time) {
+func (d *Desk) finished(i *incident) (yes bool, at time.Time) {
 	switch {
 	case i.state == "":
 		return true, at
 	case i.state != alerting.Resolved:
 		return false, at
-	case follower != nil && follower.shown():
+	case slices.ContainsFunc(d.followed[i.rec.Key], (*incident).shown):
 		return true, at
 	case i.quiet.IsZero():
 		return false, at
@@ -343,9 +346,7 @@ func (d *Desk) replaced(i *incident) bool {
 	if i.rec.SilencedBy == "" || !i.shown() {
 		return false
 	}
-	return slices.ContainsFunc(d.incidents, func(o *incident) bool {
-		return o.rec.Follows == i.rec.Key && o.rec.Base == i.rec.Base && o.shown()
-	})
+	return slices.ContainsFunc(d.followed[i.rec.Key], func(o *incident) bool { return o.rec.Base == i.rec.Base && o.shown() })
 }
 
 // generation is the next one of a key, and how often what it names has come back lately.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -87,11 +86,14 @@ func (x *item) guidance() string {
 	return foreignGuidance(x.Head)
 }
 
+// maxChanged bounds the changes on one page.
+const maxChanged = 5
+
 // changed are deploys and changes of the last hour.
 func (d *Desk) changed(x *item) []string {
 	var out []string
 	for _, a := range d.changes {
-		if a != x.Head && d.now.Sub(a.Began()) <= time.Hour && len(out) < 5 {
+		if a != x.Head && len(out) < maxChanged {
 			out = append(out, a.Summary())
 		}
 	}
@@ -127,11 +129,14 @@ func (x *item) explained(head *alerting.Verdict) []alerting.Alarm {
 	return out
 }
 
+// maxBehind bounds what a page says of others that wait.
+const maxBehind = 3
+
 // behind names what waits for its turn.
 func (d *Desk) behind(x *item) []string {
 	var out []string
-	for _, o := range d.items {
-		if o != x && o.Awake && !o.told && !d.boardOnly(o) && d.route(o) == d.route(x) && len(out) < 3 {
+	for _, o := range d.queues[d.route(x)] {
+		if o != x && len(out) < maxBehind {
 			out = append(out, o.Priority.String()+" "+clip(o.Head.Summary(), maxSentence))
 		}
 	}

@@ -50,6 +50,9 @@ func (d *Desk) claim(now time.Time, x *item, in alerting.Acked) {
 
 // claimed returns who acknowledged a problem before its page: the problem may have found another root since.
 func (d *Desk) claimed(x *item) (claim, bool) {
+	if len(d.claims) == 0 {
+		return claim{}, false
+	}
 	for _, v := range x.Members {
 		if c, ok := d.claims[v.ID]; ok {
 			return c, true

@@ -9,11 +9,15 @@ import (
 // Restore tells of an earlier life. Keys that are known already are left alone. It says whether anything was learnt, and
 // which alarms stood behind incidents that may be open: they fire until somebody says otherwise.
 func (d *Desk) Restore(recs []alerting.Record) (learnt bool, behind []alerting.Alarm) {
+	known := map[string]bool{}
+	for _, i := range d.incidents {
+		known[i.rec.Key] = true
+	}
 	for _, rec := range recs {
-		if d.known(rec.Key) {
+		if known[rec.Key] {
 			continue
 		}
-		learnt = true
+		learnt, known[rec.Key] = true, rec.Open || rec.Pending != "" || rec.ClosedBy != ""
 		if !rec.Open && rec.Pending == "" {
 			if rec.ClosedBy != "" {
 				d.revive(rec)
@@ -24,15 +28,6 @@ func (d *Desk) Restore(recs []alerting.Record) (learnt bool, behind []alerting.A
 		behind = append(behind, d.revive(rec)...)
 	}
 	return learnt, behind
-}
-
-func (d *Desk) known(key string) bool {
-	for _, i := range d.incidents {
-		if i.rec.Key == key {
-			return true
-		}
-	}
-	return false
 }
 
 // revive makes the incident of a record, and returns the alarms behind it.

@@ -86,6 +86,7 @@ func (d *Desk) open(name string, w want) *incident {
 		i.core = append(i.core, m.Head.ID)
 	}
 	d.incidents = append(d.incidents, i)
+	d.follow(i)
 	return i
 }
 

@@ -98,7 +98,7 @@ func (d *Desk) extent() (firing, open int) {
 		}
 	}
 	for _, x := range d.items {
-		if x.Awake && !d.boardOnly(x) {
+		if x.Awake && !x.board {
 			open++
 		}
 	}

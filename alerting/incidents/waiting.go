@@ -8,8 +8,18 @@ import (
 
 // schedule finds for each problem where it stands and until when.
 func (d *Desk) schedule() {
+	d.queues, d.holders = map[string][]*item{}, map[string][]*item{}
 	for _, x := range d.items {
-		x.ready = d.ready(x)
+		x.ready, x.way, x.board = d.ready(x), d.route(x), d.boardOnly(x)
+		if !x.Awake || x.board {
+			continue
+		}
+		if q := d.queues[x.way]; !x.told && len(q) <= maxBehind {
+			d.queues[x.way] = append(q, x)
+		}
+		if h := d.holders[x.way]; x.Priority <= alerting.P2 && len(h) < maxHolders && (!x.told || x.incident.rec.AckedBy == "") {
+			d.holders[x.way] = append(h, x)
+		}
 	}
 	for _, x := range d.items {
 		x.state, x.until, x.behind = d.stand(x)
@@ -26,7 +36,7 @@ func (d *Desk) stand(x *item) (alerting.State, time.Time, *item) {
 		return alerting.Quiet, d.in.Silences[x.Root.Silence].EndsAt, nil
 	case !x.Awake:
 		return alerting.Recovering, x.Root.Ended.Add(d.set.Resolve.AfterCause), nil
-	case d.boardOnly(x):
+	case x.board:
 		return alerting.Board, time.Time{}, nil
 	case x.ready.After(d.now):
 		return alerting.Waiting, x.ready, nil
@@ -170,32 +180,29 @@ func (d *Desk) listening(x *item, ready time.Time) time.Time {
 // freePages of a storm go out without pace.
 const freePages = 2
 
+// maxHolders bounds those of one route that another one may wait behind: the worst.
+const maxHolders = 64
+
 // heldUntil says how long a problem that is ready stays behind another one.
 func (d *Desk) heldUntil(x *item) (until time.Time, behind *item) {
 	if x.Priority == alerting.P1 || x.Always || x.Harm > 0 && x.Harm < d.set.Hold.HarmIn {
 		return time.Time{}, nil
 	}
-	for _, o := range d.items {
-		if !d.holds(o, x) {
-			continue
+	for _, o := range d.holders[x.way] {
+		if o.Priority >= x.Priority { // and so are all after it
+			break
 		}
 		if t := x.ready.Add(d.holdFor(o, x)); t.After(until) {
 			until, behind = t, o
+		}
+		if x.Priority >= alerting.P3 { // it waits as long behind each
+			break
 		}
 	}
 	if !x.Root.Firing() && x.incident == nil { // as a rule, what follows from a cause that is over ends soon after it
 		until = later(until, x.Root.Ended.Add(d.set.Resolve.AfterCause))
 	}
 	return later(until, d.storm.holds(x, d.set)), behind
-}
-
-// holds says that x has to wait behind o.
-func (d *Desk) holds(o, x *item) bool {
-	switch {
-	case o == x || !o.Awake || d.boardOnly(o) || d.route(o) != d.route(x) || o.Priority >= x.Priority || o.Priority > alerting.P2:
-		return false
-	}
-	return !o.told || o.incident.rec.AckedBy == ""
 }
 
 // holdFor is how long x waits behind o at most.
