@@ -24,7 +24,8 @@ const (
 	Quiet      State = "silenced"     // a person silenced it, until Until
 )
 
-// View is what the router thinks now, for the board, why and status. It shares nothing with the router.
+// View is what the router thinks now, for the board, why and status. What it shares with the router nobody changes,
+// and whoever has one does not change it either.
 type View struct {
 	At       time.Time
 	Storm    bool

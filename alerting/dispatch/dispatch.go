@@ -22,7 +22,8 @@ import (
 type Router interface {
 	Step(now time.Time, in []alerting.Input) (out []alerting.Action, next time.Time)
 	Restore([]alerting.Record)
-	View() alerting.View
+	// Snapshot is called as Step is; what it returns makes the View, once, at any time.
+	Snapshot() func() alerting.View
 }
 
 // Pager carries an action out and says what became of it. It has deadlines of its own.
@@ -78,10 +79,12 @@ type Dispatcher struct {
 	inputs chan []alerting.Input
 	answer chan answer
 
-	mu       sync.Mutex // guards the router
+	mu    sync.Mutex // guards the router
+	stale bool       // a step was made since the last view
+
+	viewing  sync.Mutex // guards what follows; it is taken before mu
 	viewed   alerting.View
 	fault    string        // that examine found last
-	stale    bool          // a step was made since
 	viewAt   time.Time     // when it was made
 	viewCost time.Duration // what it took
 
@@ -149,16 +152,17 @@ func (d *Dispatcher) Acknowledge(ctx context.Context, a alerting.Acked) error {
 	}
 }
 
-// viewShare bounds the share of time that views may take from the router, which waits meanwhile.
+// viewShare bounds the share of time that making views may take.
 const viewShare = 10
 
-// View returns what the router thinks now; where a view is costly, what it thought a moment ago.
+// View returns what the router thinks now; where a view is costly, what it thought a moment ago. It is made once for all who ask, and
+// while it is made the router goes on.
 func (d *Dispatcher) View() alerting.View {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.stale && time.Since(d.viewAt) >= viewShare*d.viewCost {
-		begin := time.Now()
-		d.viewed, d.stale = d.opts.Router.View(), false
+	d.viewing.Lock()
+	defer d.viewing.Unlock()
+	begin := time.Now()
+	if view := d.snapshot(begin.Sub(d.viewAt) >= viewShare*d.viewCost); view != nil {
+		d.viewed = view()
 		d.examine()
 		d.viewAt = time.Now()
 		d.viewCost = d.viewAt.Sub(begin)
@@ -166,7 +170,18 @@ func (d *Dispatcher) View() alerting.View {
 	return d.viewed
 }
 
-// examine looks, in shadow mode, for what must never be; d.mu is held. It is logged when it comes and when it changes.
+// snapshot waits for the router, and is nil where nothing new is to be seen, or not yet.
+func (d *Dispatcher) snapshot(due bool) func() alerting.View {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.stale || !due {
+		return nil
+	}
+	d.stale = false
+	return d.opts.Router.Snapshot()
+}
+
+// examine looks, in shadow mode, for what must never be; d.viewing is held. It is logged when it comes and when it changes.
 func (d *Dispatcher) examine() {
 	if d.cfg.Mode != Shadow {
 		return

@@ -51,14 +51,14 @@ func (s *single) Restore(recs []alerting.Record) {
 	}
 }
 
-func (s *single) View() alerting.View {
+func (s *single) Snapshot() func() alerting.View {
 	v := alerting.View{Silences: s.silences, Firing: len(s.alarms)}
 	for _, fp := range s.order {
 		if a, ok := s.alarms[fp]; ok {
 			v.Problems = append(v.Problems, alerting.ProblemView{ID: "p-" + a.Rule(), Key: "key:" + a.Rule(), Root: a, State: alerting.Paged})
 		}
 	}
-	return v
+	return func() alerting.View { return v }
 }
 
 func (s *single) Step(now time.Time, in []alerting.Input) (out []alerting.Action, next time.Time) {

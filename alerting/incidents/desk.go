@@ -20,13 +20,12 @@ type Desk struct {
 	listen    time.Time // when an earlier life was learnt of; zero: there was none
 	serial    uint64    // of actions
 
+	moment
 	now      time.Time
 	in       Input
 	items    []*item                      // of the last step, the worst first
 	byAlarm  map[string]*item             // by the ID of an alarm
 	verdict  map[string]*alerting.Verdict // by the ID of an alarm
-	changes  []*alerting.Verdict          // of the last hour, the first few
-	queues   map[string][]*item           // by route: the first few that wait for their turn
 	holders  map[string][]*item           // by route: the worst that others may wait behind
 	followed map[string][]*incident       // those that an incident goes on with, by its key
 	wake     wake
@@ -56,6 +55,12 @@ type item struct {
 	repeats  answer    // whether a sender still repeats something serious in it
 }
 
+// moment is what pages say of the whole, as of one step. It is not changed afterwards.
+type moment struct {
+	changes []*alerting.Verdict // of the last hour, the first few
+	queues  map[string][]*item  // by route: the first few that wait for their turn
+}
+
 // answer is one that is kept: costly questions are asked once a step.
 type answer uint8
 
@@ -82,7 +87,7 @@ func (w *wake) add(t time.Time) {
 // Advance takes what diagnosis found and decides what to do now. next is when time alone changes something.
 func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
 	d.in, d.now, d.wake = in, in.Now, wake{now: in.Now}
-	d.changes = nil // a View may have the last ones
+	d.moment = moment{queues: map[string][]*item{}}
 	d.items, d.byAlarm, d.verdict = make([]*item, 0, len(in.Problems)), make(map[string]*item, len(in.Alarms)), make(map[string]*alerting.Verdict, len(in.Alarms))
 	slab := make([]item, len(in.Problems))
 	for n, p := range in.Problems {

@@ -11,7 +11,7 @@ import (
 )
 
 // page is what a person would read of a problem now. more are further problems of the same digest.
-func (d *Desk) page(x *item, more []*item) alerting.Page {
+func (m moment) page(x *item, more []*item) alerting.Page {
 	head := x.Head
 	told := head
 	if len(head.Parts) > 0 {
@@ -21,16 +21,16 @@ func (d *Desk) page(x *item, more []*item) alerting.Page {
 	out := alerting.Page{
 		Priority: x.Priority, Sentence: x.sentence(symptom), Rule: head.Rule(), Entity: cmp.Or(head.Entity.ID, head.Labels["instance"]),
 		Service: head.Service(), Impact: x.impact(symptom), Broken: x.broken(), Since: x.Since, Guidance: x.guidance(),
-		Changed: d.changed(x), Explained: x.explained(told), Behind: d.behind(x), Reason: x.Reason, Runbook: told.Annotations[alerting.AnnotationRunbook],
+		Changed: m.changed(x), Explained: x.explained(told), Behind: m.behind(x), Reason: x.Reason, Runbook: told.Annotations[alerting.AnnotationRunbook],
 	}
 	if told.Generator != "" {
 		out.Links = map[string]string{"Graph": told.Generator}
 	}
 	if len(more) > 0 {
 		out.Sentence = clip(fmt.Sprintf("%d things for today; %s", len(more)+1, head.Summary()), maxSentence)
-		for _, m := range more {
-			out.Explained = append(out.Explained, d.page(m, nil).Explained...)
-			out.Behind = append(out.Behind, m.Head.Summary())
+		for _, o := range more {
+			out.Explained = append(out.Explained, m.page(o, nil).Explained...)
+			out.Behind = append(out.Behind, o.Head.Summary())
 		}
 	}
 	return out
@@ -90,9 +90,9 @@ func (x *item) guidance() string {
 const maxChanged = 5
 
 // changed are deploys and changes of the last hour.
-func (d *Desk) changed(x *item) []string {
+func (m moment) changed(x *item) []string {
 	var out []string
-	for _, a := range d.changes {
+	for _, a := range m.changes {
 		if a != x.Head && len(out) < maxChanged {
 			out = append(out, a.Summary())
 		}
@@ -133,9 +133,9 @@ func (x *item) explained(head *alerting.Verdict) []alerting.Alarm {
 const maxBehind = 3
 
 // behind names what waits for its turn.
-func (d *Desk) behind(x *item) []string {
+func (m moment) behind(x *item) []string {
 	var out []string
-	for _, o := range d.queues[d.route(x)] {
+	for _, o := range m.queues[x.way] {
 		if o != x && len(out) < maxBehind {
 			out = append(out, o.Priority.String()+" "+clip(o.Head.Summary(), maxSentence))
 		}

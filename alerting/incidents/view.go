@@ -7,22 +7,33 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// View returns how the problems stand since the last Advance. It shares nothing with the desk.
-func (d *Desk) View() []alerting.ProblemView {
-	var out []alerting.ProblemView
-	for _, x := range d.items {
-		out = append(out, d.view(x))
+// Snapshot keeps how the problems stand since the last Advance. What it returns makes the views of them, at any time and beside the
+// desk's further work: it has copies of what the desk changes, and what it shares nobody changes.
+func (d *Desk) Snapshot() func() []alerting.ProblemView {
+	items, m := d.items, d.moment
+	long := map[string]bool{} // what is hidden for longer than the limit, by ID
+	for id, h := range d.hiding {
+		if d.now.Sub(h.since) > d.set.HiddenFor {
+			long[id] = true
+		}
 	}
-	return out
+	var out []alerting.ProblemView
+	for _, x := range items {
+		out = append(out, d.stands(x))
+	}
+	return func() []alerting.ProblemView {
+		for n, x := range items {
+			m.complete(&out[n], x, long)
+		}
+		return out
+	}
 }
 
-func (d *Desk) view(x *item) alerting.ProblemView {
+// stands is what the desk may change later.
+func (d *Desk) stands(x *item) alerting.ProblemView {
 	pv := alerting.ProblemView{
 		ID: x.ID, Route: d.route(x), State: x.state, Until: x.until, Priority: x.Priority, Reason: x.Reason,
-		Page: d.page(x, nil), Root: x.Root.Clone(), Read: readOf(x.Root), Since: x.Since, Note: noteOf(x), Awake: x.Awake,
-	}
-	for n, a := range pv.Page.Explained {
-		pv.Page.Explained[n] = a.Clone()
+		Since: x.Since, Note: noteOf(x), Awake: x.Awake, SilencedBy: d.silencer(x),
 	}
 	if x.behind != nil {
 		pv.Behind = x.behind.ID
@@ -32,18 +43,21 @@ func (d *Desk) view(x *item) alerting.ProblemView {
 	} else if c, ok := d.claimed(x); ok {
 		pv.AckedBy = c.by
 	}
-	pv.SilencedBy = d.silencer(x)
+	return pv
+}
+
+// complete adds what stays as it is.
+func (m moment) complete(pv *alerting.ProblemView, x *item, long map[string]bool) {
+	pv.Page, pv.Root, pv.Read = m.page(x, nil), x.Root.Alarm, readOf(x.Root)
 	for _, v := range x.Members {
 		if v == x.Root || v.Group() || !v.Firing() {
 			continue
 		}
-		h := d.hiding[v.ID]
 		pv.Explained = append(pv.Explained, alerting.ExplainedAlarm{
-			Alarm: v.Clone(), Read: readOf(v), Why: v.Why, Since: v.Began(), Lost: v.Lost || v.Unheard, Priority: v.Alone, Silenced: v.Quiet,
-			Over15: h != nil && d.now.Sub(h.since) > d.set.HiddenFor,
+			Alarm: v.Alarm, Read: readOf(v), Why: v.Why, Since: v.Began(), Lost: v.Lost || v.Unheard, Priority: v.Alone, Silenced: v.Quiet,
+			Over15: long[v.ID],
 		})
 	}
-	return pv
 }
 
 // silencer is who silenced a problem: what its root is covered by, else what the incident was.

@@ -8,7 +8,7 @@ import (
 
 // schedule finds for each problem where it stands and until when.
 func (d *Desk) schedule() {
-	d.queues, d.holders = map[string][]*item{}, map[string][]*item{}
+	d.holders = map[string][]*item{}
 	for _, x := range d.items {
 		x.ready, x.way, x.board = d.ready(x), d.route(x), d.boardOnly(x)
 		if !x.Awake || x.board {
