@@ -1,0 +1,79 @@
+package aws
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Prices in us-east-1 of what this package asks, in dollars, without the free tiers, which others of the account may use up.
+// Source: CloudWatch and SQS pricing as three independent summaries give them, read 21 September 2026. Auto Scaling's calls
+// cost nothing.
+const (
+	priceAlarms = 0.01 / 1000
+	priceQueue  = 0.40 / 1_000_000
+)
+
+const hoursAMonth = 730
+
+// ErrBudget says that a question was not asked since the month's budget is spent.
+var ErrBudget = errors.New("aws.budget of this month is spent")
+
+// meter adds up what our own questions cost within a month of UTC.
+type meter struct {
+	now    func() time.Time
+	budget float64
+
+	mu    sync.Mutex
+	month time.Time
+	spent float64
+}
+
+// may prices n questions and says whether the budget bears them. Those that must (a queue's) are counted and always asked:
+// an alarm that waits unread costs more than its call.
+func (m *meter) may(price float64, n int, must bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now().UTC()
+	if month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC); !month.Equal(m.month) {
+		m.month, m.spent = month, 0
+	}
+	cost := price * float64(n)
+	if !must && m.spent+cost > m.budget {
+		return fmt.Errorf("%w: %.2f of %.2f dollars", ErrBudget, m.spent, m.budget)
+	}
+	m.spent += cost
+	return nil
+}
+
+// Spent is what our own questions cost in this month so far, in dollars at list prices, since this process began.
+func (a *Account) Spent() float64 {
+	a.spent.mu.Lock()
+	defer a.spent.mu.Unlock()
+	return a.spent.spent
+}
+
+// Item is what one kind of question costs in a month.
+type Item struct {
+	What    string
+	Calls   float64
+	Dollars float64
+}
+
+// Estimate is what the intake of alarms and the reading of groups ask in a month of 730 hours: a queue that is polled with
+// nothing in it, alarms reconciled page by page, and groups.
+func Estimate(queue, groups bool, alarms int) []Item {
+	var out []Item
+	add := func(what string, calls, price float64) { out = append(out, Item{what, calls, calls * price}) }
+	if queue {
+		polls := hoursAMonth * time.Hour.Seconds() / PollWait.Seconds()
+		add("sqs:ReceiveMessage", polls, priceQueue)
+		pages := float64((max(alarms, 1) + alarmsAPage - 1) / alarmsAPage)
+		add("cloudwatch:DescribeAlarms", hoursAMonth*time.Hour.Seconds()/ReconcileEvery.Seconds()*pages, priceAlarms)
+	}
+	if groups {
+		add("autoscaling:DescribeAutoScalingGroups", hoursAMonth*time.Hour.Seconds()/GroupsEvery.Seconds(), 0)
+	}
+	return out
+}
