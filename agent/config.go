@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/aws"
 	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/login"
 	"github.com/navcloud/binnacle/agent/planner"
@@ -42,6 +43,7 @@ type Config struct {
 	Rules   RulesConfig  `yaml:"rules"`
 	Route   RouteConfig  `yaml:"route"`
 	Intake  IntakeConfig `yaml:"intake"` // what others send to a router, and how it is read
+	AWS     aws.Config   `yaml:"aws"`    // who we are there, and what our own questions may cost
 
 	// Notes say what of the configuration was not read, a sentence each.
 	Notes []string `yaml:"-"`
@@ -128,6 +130,7 @@ func Default() Config {
 		Rules:    RulesConfig{Interval: 15 * time.Second, Packs: []string{"all"}, CutOff: defaultCutOff()},
 		Route:    defaultRoute(),
 		Capacity: planner.Default(),
+		AWS:      aws.Default(),
 		Intake:   defaultIntake(),
 	}
 }
@@ -266,6 +269,9 @@ func (c Config) Validate() error {
 	}
 	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
 		bad("log.format: %q is none of text, json", c.Log.Format)
+	}
+	if c.Intake.AWS.Queue != "" && c.Route.Off {
+		bad("intake.aws.queue: only a router reads it, and route is off")
 	}
 	if !c.Rules.Off && c.Store.Off {
 		if len(c.Rules.Files) > 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/aws"
 	"github.com/navcloud/binnacle/alerting/intake"
 	"github.com/navcloud/binnacle/alerting/ledger"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
@@ -19,7 +20,11 @@ func CheckLive(ctx context.Context, cfg Config, send bool) ([]pagerduty.Finding,
 		return append(routers, liveCutOff(ctx, cfg)...), err
 	}
 	if cfg.Route.Off || !cfg.Route.PagerDuty.Configured() {
-		return nil, errors.New("route.pagerduty: no routing key is set: pages are shown and logged, and wake nobody")
+		const nobody = "route.pagerduty: no routing key is set: pages are shown and logged, and wake nobody"
+		if found := liveAWS(ctx, cfg); len(found) > 0 {
+			return append(found, pagerduty.Finding{Level: pagerduty.Defeats, Text: nobody}), nil
+		}
+		return nil, errors.New(nobody)
 	}
 	o := pagerduty.Options{ClientURL: cfg.boardURL()}
 	client, err := pagerduty.New(cfg.Route.PagerDuty, o)
@@ -31,7 +36,7 @@ func CheckLive(ctx context.Context, cfg Config, send bool) ([]pagerduty.Finding,
 		return nil, err
 	}
 	found := append(client.Live(ctx), liveLedger(ctx, cfg)...)
-	found = append(append(found, routers...), liveCutOff(ctx, cfg)...)
+	found = append(append(append(found, routers...), liveCutOff(ctx, cfg)...), liveAWS(ctx, cfg)...)
 	found = append(found, pagerduty.ProveEach(ctx, client, "", cfg.nodeName())...)
 	if second != nil {
 		found = append(found, pagerduty.ProveEach(ctx, second, "second", cfg.nodeName())...)
@@ -85,6 +90,33 @@ func liveCutOff(ctx context.Context, cfg Config) []pagerduty.Finding {
 		return []pagerduty.Finding{{Level: pagerduty.Defeats, Route: "cut_off", Text: err.Error()}}
 	}
 	return pagerduty.ProveEach(ctx, pager, "cut_off", cfg.nodeName())
+}
+
+// liveAWS asks AWS once with each right that a router needs.
+func liveAWS(ctx context.Context, cfg Config) (found []pagerduty.Finding) {
+	queue := cfg.Intake.AWS.Queue
+	if queue == "" || cfg.Route.Off {
+		return nil
+	}
+	add := func(well string, level pagerduty.Level, err error) {
+		f := pagerduty.Finding{Level: pagerduty.Fine, Text: well}
+		if err != nil {
+			f = pagerduty.Finding{Level: level, Text: "aws: " + err.Error()}
+		}
+		found = append(found, f)
+	}
+	account, err := aws.Open(ctx, cfg.AWS, aws.Options{Region: aws.RegionOf(queue)})
+	if err != nil {
+		add("", pagerduty.Defeats, err)
+		return found
+	}
+	n, err := account.Depth(ctx, queue)
+	add(fmt.Sprintf("the queue of AWS's notices can be read; %d messages wait", n), pagerduty.Defeats, err)
+	alarms, err := account.Alarms(ctx)
+	add(fmt.Sprintf("CloudWatch says how its %d alarms are", len(alarms)), pagerduty.Advice, err)
+	groups, err := account.Groups(ctx)
+	add(fmt.Sprintf("Auto Scaling says how its %d groups are", len(groups)), pagerduty.Advice, err)
+	return found
 }
 
 // liveLedger opens a shared ledger as a router would.

@@ -180,6 +180,7 @@ func Describe(cfg Config) (string, error) {
 		{"rules", cfg.Rules.Off, cfg.Rules},
 		{"route", cfg.Route.Off, cfg.Route},
 		{"intake", false, cfg.Intake},
+		{"aws", false, cfg.AWS},
 	}
 	var out strings.Builder
 	for _, s := range sections {

@@ -17,7 +17,7 @@ func reloadable(old, cfg Config) error {
 		{"log.format", old.Log.Format, cfg.Log.Format},
 		{"store", old.Store, cfg.Store},
 		{"capacity", old.Capacity, cfg.Capacity},
-		{"intake", old.Intake, cfg.Intake},
+		{"aws", old.AWS, cfg.AWS},
 		{"route", restartOnly(old.Route), restartOnly(cfg.Route)},
 		{"intake", old.Intake, cfg.Intake},
 		{"rules.routers", len(old.Rules.Routers) > 0, len(cfg.Rules.Routers) > 0}, // where alarms go to at all

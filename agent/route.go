@@ -64,6 +64,7 @@ type routeRole struct {
 	webhook  *pagerduty.Webhook   // nil likewise
 	returns  *pagerduty.Returns   // nil unless nodes page by themselves that no router hears
 	poll     *crew                // of the pager's acknowledgements
+	cloud    cloud                // what AWS is asked
 }
 
 func newRouteRole(a *Agent) (*routeRole, error) {
@@ -115,6 +116,9 @@ func (r *routeRole) start(ctx context.Context) error {
 	r.crew.work("settle", r.a.settle)
 	if r.returns != nil {
 		r.crew.work("returns", r.returns.Run)
+	}
+	if r.a.config().Intake.AWS.Queue != "" {
+		r.crew.work("aws", r.openAWS)
 	}
 	r.startPoll()
 	return nil
@@ -168,6 +172,9 @@ func (r *routeRole) status(s *health.Status) {
 	}
 	for _, n := range r.intake.Nodes() {
 		s.Route.Nodes = append(s.Route.Nodes, health.NodeHeard(n))
+	}
+	if c, ok := r.intake.Cloud(); ok {
+		s.Route.AWS = r.cloud.status(c)
 	}
 	for _, c := range d.Channels {
 		s.Route.Channels = append(s.Route.Channels, health.Channel(c))

@@ -106,6 +106,7 @@ func (s Status) pagingFaults(bad note) {
 			bad("ledger", ExitCritical, "the ledger is in memory, in %s: a reboot may send a page twice: %s", r.StandsIn, r.StandsInFor)
 		}
 	}
+	s.awsFaults(bad)
 	away := s.away()
 	for _, r := range away {
 		level := ExitWarning // others answer

@@ -171,4 +171,26 @@ type Route struct {
 	Standby     bool          `json:"standby"`                 // another router of the fleet sends
 	Channels    []Channel     `json:"channels,omitempty"`      // that pages take
 	Nodes       []NodeHeard   `json:"nodes,omitempty"`         // that post their alarms here
+	AWS         *AWS          `json:"aws,omitempty"`           // nil where nothing of it is taken in
+}
+
+// AWS is what came from there, and what our own questions cost.
+type AWS struct {
+	Queue      string    `json:"queue,omitempty"`
+	Leads      bool      `json:"leads"` // this router asks; another one does, or none may
+	Received   uint64    `json:"received"`
+	Poison     uint64    `json:"poison,omitempty"`    // messages given up: they could not be read
+	Reconciled time.Time `json:"reconciled,omitzero"` // when CloudWatch last said how its alarms are
+	Fault      string    `json:"fault,omitempty"`     // why it could not
+	Forms      []AWSForm `json:"forms,omitempty"`
+	Spent      float64   `json:"spent"` // dollars in this month since the start, at list prices
+}
+
+// AWSForm is one kind of word that came.
+type AWSForm struct {
+	Name   string    `json:"name"`
+	Result string    `json:"result"` // taken, unknown, unreadable
+	Count  uint64    `json:"count"`
+	Last   time.Time `json:"last"`
+	Detail string    `json:"detail,omitempty"`
 }

@@ -144,6 +144,7 @@ func (s Status) writeJudge(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  channel %s %s\n", c.Name, state)
 	}
+	s.Route.AWS.write(w, s.At)
 	if s.Route.Standby {
 		fmt.Fprintln(w, "  another router of the fleet sends; this one is ready to")
 	}

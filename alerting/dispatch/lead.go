@@ -21,6 +21,9 @@ func (b *book) sends() bool {
 	return !b.standby
 }
 
+// Sends says whether this router is the one of its fleet that sends; one alone is.
+func (d *Dispatcher) Sends() bool { return d.book.sends() }
+
 // hold keeps or seeks the lease of a shared ledger until ctx ends.
 func (b *book) hold(ctx context.Context) {
 	if !b.shared {

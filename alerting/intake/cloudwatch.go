@@ -2,21 +2,39 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// cloudTime is how CloudWatch writes times: not RFC 3339.
-const cloudTime = "2006-01-02T15:04:05.000-0700"
+// cloudTimes are the forms in which CloudWatch and what stands in for it write times; the first is what AWS sends.
+// Source: notifications and events as received, read November 2026.
+var cloudTimes = []string{"2006-01-02T15:04:05.999999999-0700", time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999-07:00"}
 
-// cloudAlarm is an alarm's change of state, by SNS or by EventBridge.
+func cloudTime(text string) (time.Time, bool) {
+	for _, form := range cloudTimes {
+		if t, err := time.Parse(form, text); err == nil && t.Year() > 2000 {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// The states of an alarm.
+const (
+	stateAlarm = "ALARM"
+	stateOK    = "OK"
+	stateBlind = "INSUFFICIENT_DATA"
+)
+
+// cloudAlarm is an alarm's state, or that of one contributor to it: by SNS, by EventBridge, or as AWS was asked.
 // Source: CloudWatch user guide, "Alarm events and EventBridge", and notifications as received; read
 // November 2026. Fields that are not used here are left alone.
 type cloudAlarm struct {
@@ -26,116 +44,192 @@ type cloudAlarm struct {
 	State, Old  string
 	Reason      string
 	Changed     time.Time
-	Dimensions  map[string]string
+	Guessed     bool      // Changed is when it came, since its own time cannot be read
+	Told        time.Time // when AWS said so, which tells two words on one change apart
+	Metrics     []cloudMetric
 	Tags        map[string]string
 	Children    []string // ARNs, of a composite
+	Contributor string   // of an alarm over many series: which of them
+	Attributes  map[string]string
+	Muted       cloudMute
+}
+
+// cloudMetric is what it watches, or a part of that.
+type cloudMetric struct {
+	Namespace, Name string
+	Dimensions      map[string]string
+}
+
+// cloudMute is who keeps its actions back, and until when; the zero time: nobody knows.
+type cloudMute struct {
+	By    string
+	Until time.Time
+}
+
+// key tells alarms apart whose state is kept.
+func (c cloudAlarm) key() string {
+	if c.Contributor == "" {
+		return c.ARN
+	}
+	return c.ARN + "\x00" + c.Contributor
 }
 
 var errNotAnAlarm = errors.New("not a CloudWatch alarm")
 
-// parseCloudWatch reads the message of an SNS notification, or an event of EventBridge.
-func parseCloudWatch(data []byte) (cloudAlarm, error) {
-	var probe struct {
-		AlarmArn   string
-		DetailType string `json:"detail-type"`
-	}
-	if err := json.Unmarshal(data, &probe); err != nil {
-		return cloudAlarm{}, fmt.Errorf("%w: %w", errNotAnAlarm, err)
-	}
-	switch {
-	case probe.DetailType == "CloudWatch Alarm State Change":
-		return parseEventBridge(data)
-	case probe.AlarmArn != "":
-		return parseSNS(data)
-	}
-	return cloudAlarm{}, errNotAnAlarm
-}
-
 type dimension struct{ Name, Value string }
 
-func parseSNS(data []byte) (cloudAlarm, error) {
+// parseSNS reads the message of a notification. came is when it did.
+func parseSNS(data []byte, came time.Time) (cloudAlarm, error) {
+	type metric struct {
+		Namespace, MetricName string
+		Dimensions            []dimension
+	}
 	var m struct {
 		AlarmName, AlarmArn, AlarmDescription, NewStateValue, OldStateValue, NewStateReason, StateChangeTime string
 		Trigger                                                                                              struct {
-			Dimensions []dimension
-			Metrics    []struct {
-				MetricStat struct {
-					Metric struct{ Dimensions []dimension }
-				}
+			metric
+			Metrics []struct {
+				MetricStat struct{ Metric metric }
 			}
 		}
-		TriggeringChildren []struct{ Arn string }
-		AlarmTags          json.RawMessage
+		TriggeringChildren     []struct{ Arn string }
+		AlarmTags              json.RawMessage
+		AlarmContributorID     string `json:"AlarmContributorId"`
+		AlarmContributorAttrs  any    `json:"AlarmContributorAttributes"`
+		ActionsSuppressedBy    string
+		ActionsSuppressedUntil string
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
 		return cloudAlarm{}, fmt.Errorf("%w: %w", errNotAnAlarm, err)
 	}
 	c := cloudAlarm{
 		Name: m.AlarmName, ARN: m.AlarmArn, Description: m.AlarmDescription, State: m.NewStateValue, Old: m.OldStateValue,
-		Reason: m.NewStateReason, Dimensions: map[string]string{}, Tags: tags(m.AlarmTags),
+		Reason: m.NewStateReason, Tags: tags(m.AlarmTags), Contributor: m.AlarmContributorID, Attributes: attributesOf(m.AlarmContributorAttrs),
 	}
-	for _, d := range m.Trigger.Dimensions {
-		c.Dimensions[d.Name] = d.Value
-	}
+	list := []metric{m.Trigger.metric}
 	for _, x := range m.Trigger.Metrics {
-		for _, d := range x.MetricStat.Metric.Dimensions {
-			c.Dimensions[d.Name] = d.Value
+		list = append(list, x.MetricStat.Metric)
+	}
+	for _, x := range list {
+		dims := map[string]string{}
+		for _, d := range x.Dimensions {
+			dims[d.Name] = d.Value
 		}
+		c.addMetric(cloudMetric{x.Namespace, x.MetricName, dims})
 	}
 	for _, x := range m.TriggeringChildren {
 		c.Children = append(c.Children, x.Arn)
 	}
-	return c.checked(m.StateChangeTime)
+	if m.ActionsSuppressedBy != "" {
+		c.Muted.By = m.ActionsSuppressedBy
+		c.Muted.Until, _ = cloudTime(m.ActionsSuppressedUntil)
+	}
+	return c.checked(m.StateChangeTime, came)
 }
 
-func parseEventBridge(data []byte) (cloudAlarm, error) {
-	type state struct{ Value, Reason, Timestamp string }
-	var m struct {
-		Resources []string
-		Detail    struct {
-			AlarmName            string
-			State, PreviousState state
-			Configuration        struct {
-				Description string
-				Metrics     []struct {
-					MetricStat struct {
-						Metric struct{ Dimensions map[string]string }
-					}
+// bridged is the detail of an event about an alarm.
+type bridged struct {
+	AlarmName            string
+	State, PreviousState struct {
+		Value, Reason, ReasonData, Timestamp string
+		ActionsSuppressedBy                  string
+	}
+	AlarmContributor struct {
+		ID         string
+		Attributes map[string]any
+	}
+	Configuration struct {
+		Description                      string
+		ActionsSuppressor                string
+		ActionsSuppressorWaitPeriod      int
+		ActionsSuppressorExtensionPeriod int
+		ActionsEnabled                   *bool
+		Metrics                          []struct {
+			MetricStat struct {
+				Metric struct {
+					Namespace, Name string
+					Dimensions      map[string]string
 				}
 			}
-			AlarmTags json.RawMessage
 		}
 	}
-	if err := json.Unmarshal(data, &m); err != nil {
-		return cloudAlarm{}, fmt.Errorf("%w: %w", errNotAnAlarm, err)
-	}
-	d := m.Detail
-	c := cloudAlarm{
-		Name: d.AlarmName, Description: d.Configuration.Description, State: d.State.Value, Old: d.PreviousState.Value,
-		Reason: d.State.Reason, Dimensions: map[string]string{}, Tags: tags(d.AlarmTags),
-	}
-	if len(m.Resources) > 0 {
-		c.ARN = m.Resources[0]
-	}
-	for _, x := range d.Configuration.Metrics {
-		for k, v := range x.MetricStat.Metric.Dimensions {
-			c.Dimensions[k] = v
-		}
-	}
-	return c.checked(d.State.Timestamp)
+	MuteDetail struct{ MutedByArn, MuteWindowEnd string }
+	AlarmTags  json.RawMessage
+	Operation  string
 }
 
-// checked refuses what cannot be placed in time or told apart.
-func (c cloudAlarm) checked(changed string) (cloudAlarm, error) {
-	var err error
-	if c.Changed, err = time.Parse(cloudTime, changed); err != nil {
-		return c, fmt.Errorf("%w: time of the change: %w", errNotAnAlarm, err)
+// parseBridged reads an event's detail about the alarm with this ARN.
+func parseBridged(arn string, detail []byte, came time.Time) (cloudAlarm, error) {
+	var d bridged
+	if err := json.Unmarshal(detail, &d); err != nil {
+		return cloudAlarm{}, fmt.Errorf("%w: %w", errNotAnAlarm, err)
 	}
+	c := cloudAlarm{
+		Name: d.AlarmName, ARN: arn, Description: d.Configuration.Description, State: d.State.Value, Old: d.PreviousState.Value, Reason: d.State.Reason,
+		Tags: tags(d.AlarmTags), Contributor: d.AlarmContributor.ID, Attributes: attributesOf(map[string]any(d.AlarmContributor.Attributes)),
+	}
+	for _, x := range d.Configuration.Metrics {
+		m := x.MetricStat.Metric
+		c.addMetric(cloudMetric{m.Namespace, m.Name, m.Dimensions})
+	}
+	var reason struct{ TriggeringAlarms []struct{ Arn string } }
+	if json.Unmarshal([]byte(d.State.ReasonData), &reason) == nil {
+		for _, x := range reason.TriggeringAlarms {
+			c.Children = append(c.Children, x.Arn)
+		}
+	}
+	c, err := c.checked(d.State.Timestamp, came)
+	if err != nil {
+		return c, err
+	}
+	c.Muted = d.muted(c.Changed)
+	return c, nil
+}
+
+// muted is who keeps the alarm's actions back.
+func (d bridged) muted(at time.Time) cloudMute {
+	if d.MuteDetail.MutedByArn != "" {
+		until, _ := cloudTime(d.MuteDetail.MuteWindowEnd)
+		_, name, _ := strings.Cut(d.MuteDetail.MutedByArn, "alarm-mute-rule:")
+		return cloudMute{"the mute rule " + cmp.Or(name, d.MuteDetail.MutedByArn), until}
+	}
+	c := d.Configuration
+	switch by := d.State.ActionsSuppressedBy; by {
+	case "":
+	case "WaitPeriod":
+		return cloudMute{"the wait for " + cmp.Or(c.ActionsSuppressor, "its suppressor"), at.Add(time.Duration(c.ActionsSuppressorWaitPeriod) * time.Second)}
+	case "ExtensionPeriod":
+		return cloudMute{"what follows " + cmp.Or(c.ActionsSuppressor, "its suppressor"), at.Add(time.Duration(c.ActionsSuppressorExtensionPeriod) * time.Second)}
+	default:
+		return cloudMute{cmp.Or(c.ActionsSuppressor, by), time.Time{}}
+	}
+	if c.ActionsEnabled != nil && !*c.ActionsEnabled {
+		return cloudMute{By: actionsOff}
+	}
+	return cloudMute{}
+}
+
+const actionsOff = "its actions are switched off"
+
+func (c *cloudAlarm) addMetric(m cloudMetric) {
+	if m.Name != "" || m.Namespace != "" || len(m.Dimensions) > 0 {
+		c.Metrics = append(c.Metrics, m)
+	}
+}
+
+// checked refuses what cannot be told apart or has no state that is known. What cannot be placed in time came now: an alarm is
+// not lost for the form of its date.
+func (c cloudAlarm) checked(changed string, came time.Time) (cloudAlarm, error) {
 	if c.Name == "" || !strings.HasPrefix(c.ARN, "arn:") {
 		return c, fmt.Errorf("%w: it lacks a name or an ARN", errNotAnAlarm)
 	}
-	if !slices.Contains([]string{"ALARM", "OK", "INSUFFICIENT_DATA"}, c.State) {
+	if !slices.Contains([]string{stateAlarm, stateOK, stateBlind}, c.State) {
 		return c, fmt.Errorf("%w: state %q", errNotAnAlarm, c.State)
+	}
+	at, ok := cloudTime(changed)
+	c.Changed, c.Guessed, c.Told = at, !ok, came
+	if !ok {
+		c.Changed = came
 	}
 	return c, nil
 }
@@ -157,95 +251,118 @@ func tags(raw json.RawMessage) map[string]string {
 	return out
 }
 
-// alarm places it: tags of the alarm may carry our labels, its dimensions tell the instance.
+// attributesOf are the values of an object that are texts or can be written as such.
+func attributesOf(v any) map[string]string {
+	m, _ := v.(map[string]any)
+	out := map[string]string{}
+	for k, v := range m {
+		switch v := v.(type) {
+		case nil, map[string]any, []any:
+		case string:
+			out[k] = v
+		default:
+			out[k] = fmt.Sprint(v)
+		}
+	}
+	return out
+}
+
+// dimensions are those on which all metrics that name them agree, and what is said of the others.
+func (c cloudAlarm) dimensions() (agreed map[string]string, differ []string) {
+	agreed = map[string]string{}
+	values := map[string][]string{}
+	for _, m := range c.Metrics {
+		for k, v := range m.Dimensions {
+			if !slices.Contains(values[k], v) {
+				values[k] = append(values[k], v)
+			}
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		if vs := values[k]; len(vs) == 1 {
+			agreed[k] = vs[0]
+		} else {
+			differ = append(differ, k+"="+strings.Join(vs[:min(len(vs), 20)], ", "))
+		}
+	}
+	return agreed, differ
+}
+
+// scaling says that the alarm is a spring of Application Auto Scaling or an Auto Scaling policy, which drives the number of
+// instances and asks nobody: its low one is in ALARM whenever a fleet idles.
+// Source: Auto Scaling user guide, "Target tracking scaling policies" (names and descriptions of the alarms), read November 2026.
+func (c cloudAlarm) scaling() bool {
+	return strings.HasPrefix(c.Name, "TargetTracking-") && (strings.Contains(c.Name, "-AlarmHigh-") || strings.Contains(c.Name, "-AlarmLow-")) ||
+		strings.HasPrefix(c.Description, "DO NOT EDIT OR DELETE. For TargetTrackingScaling")
+}
+
+// metric is the one that heads it: the first with a name.
+func (c cloudAlarm) metric() cloudMetric {
+	for _, m := range c.Metrics {
+		if m.Name != "" {
+			return m
+		}
+	}
+	return cloudMetric{}
+}
+
+// maxPlaces bounds the labels that dimensions and attributes become.
+const maxPlaces = 20
+
+// places are the labels that tell what the alarm is about, by the names that AWS gives them, which alerting/reading knows. What
+// has a meaning of ours is not a dimension's to say, but for where something is.
+func (c cloudAlarm) places() (labels map[string]string, differ []string) {
+	dims, differ := c.dimensions()
+	labels = map[string]string{}
+	for _, from := range []map[string]string{dims, c.Attributes} {
+		for _, k := range slices.Sorted(maps.Keys(from)) {
+			name := cutName(k)
+			if slices.Contains(ours, name) && !slices.Contains([]string{"instance", "host", "node", alerting.LabelService, alerting.LabelCluster}, name) {
+				name = "dimension_" + name
+			}
+			if v := from[k]; v != "" && name != "" && len(labels) < maxPlaces {
+				labels[name] = cutLabel(v)
+			}
+		}
+	}
+	for name, from := range map[string]string{"instance": "InstanceId", "elb": "LoadBalancerName", "az": "AvailabilityZone"} {
+		if v := labels[from]; v != "" {
+			labels[name] = v
+		}
+	}
+	if m := c.metric(); strings.HasPrefix(m.Namespace, "AWS/") {
+		labels["namespace"], labels["metric"] = cutLabel(m.Namespace), cutLabel(m.Name)
+	}
+	return labels, differ
+}
+
+// alarm makes ours of it. Its tags may carry our labels.
 func (c cloudAlarm) alarm() alerting.Alarm {
-	a := alerting.Alarm{
-		Labels: map[string]string{
-			alerting.LabelRule: cutLabel(c.Name), alerting.LabelSource: "cloudwatch", alerting.LabelSeverity: "critical", "alarm_arn": cutLabel(c.ARN),
-		},
-		Annotations: map[string]string{alerting.AnnotationSummary: c.Name, "reason": c.Reason},
-		StartsAt:    c.Changed,
+	labels, differ := c.places()
+	labels[alerting.LabelRule], labels[alerting.LabelSource], labels["alarm_arn"] = cutLabel(c.Name), "cloudwatch", cutLabel(c.ARN)
+	labels[alerting.LabelSeverity] = "critical"
+	if c.Contributor != "" {
+		labels["alarm_contributor"] = cutLabel(c.Contributor)
 	}
-	if c.Description != "" {
-		a.Annotations[alerting.AnnotationSummary] = c.Description
-	}
-	if id := c.Dimensions["InstanceId"]; id != "" {
-		a.Labels["instance"] = cutLabel(id)
-	}
-	if name := c.Dimensions["LoadBalancerName"]; name != "" {
-		a.Labels["elb"] = cutLabel(name)
+	if c.scaling() {
+		labels[alerting.LabelSeverity], labels[alerting.LabelPage] = "info", "never"
 	}
 	for _, name := range ours {
 		if v := c.Tags[name]; v != "" && name != alerting.LabelRule && name != alerting.LabelSource {
-			a.Labels[name] = cutLabel(v)
+			labels[name] = cutLabel(v)
 		}
 	}
-	if !slices.Contains([]string{"critical", "warning", "info"}, a.Labels[alerting.LabelSeverity]) {
-		a.Labels[alerting.LabelSeverity] = "critical"
+	notes := map[string]string{
+		alerting.AnnotationSummary: cmp.Or(c.Description, c.Name), "reason": c.Reason, alerting.AnnotationRunbook: c.Tags["runbook_url"],
+		alerting.AnnotationGuidance: c.Tags["guidance"], "children": strings.Join(c.Children[:min(len(c.Children), 20)], " "), "dimensions": strings.Join(differ, "; "),
 	}
-	for name, v := range map[string]string{alerting.AnnotationRunbook: c.Tags["runbook_url"], alerting.AnnotationGuidance: c.Tags["guidance"]} {
-		if v != "" {
-			a.Annotations[name] = v
+	for k, v := range notes {
+		if len(v) > maxAnnotation {
+			v = v[:maxAnnotation]
+		}
+		if notes[k] = strings.ToValidUTF8(v, "\ufffd"); v == "" {
+			delete(notes, k)
 		}
 	}
-	if len(c.Children) > 0 {
-		a.Annotations["children"] = strings.Join(c.Children[:min(len(c.Children), 20)], " ")
-	}
-	return a
-}
-
-// maxCloud bounds the alarms whose state is remembered.
-const maxCloud = 20_000
-
-// cloudWatch brings changes of state into order: they come at least once, and late.
-type cloudWatch struct {
-	mu    sync.Mutex
-	known map[string]cloudState // by ARN
-}
-
-type cloudState struct {
-	changed time.Time
-	firing  alerting.Alarm // the zero Alarm: it is not
-}
-
-func (w *cloudWatch) forget(arn string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.known, arn)
-}
-
-// input returns nil for what says nothing new. INSUFFICIENT_DATA is neither good nor bad news: what fired
-// is out of contact from then on, what did not never pages for it.
-func (w *cloudWatch) input(c cloudAlarm) alerting.Input {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	old, ok := w.known[c.ARN]
-	if ok && !c.Changed.After(old.changed) {
-		return nil
-	}
-	if w.known == nil || len(w.known) >= maxCloud {
-		w.known = map[string]cloudState{}
-	}
-	next := cloudState{changed: c.Changed}
-	var in alerting.Input
-	switch c.State {
-	case "ALARM":
-		next.firing = c.alarm()
-		in = alerting.Firing{Alarm: next.firing}
-	case "OK":
-		fp := c.alarm().Fingerprint()
-		if old.firing.Labels != nil {
-			fp = old.firing.Fingerprint() // its tags may have changed since
-		}
-		in = alerting.Ended{Fingerprint: fp}
-	default:
-		next.firing = old.firing
-		if old.firing.Labels != nil {
-			lost := old.firing
-			lost.EndsAt = c.Changed
-			in = alerting.Firing{Alarm: lost}
-		}
-	}
-	w.known[c.ARN] = next
-	return in
+	return alerting.Alarm{Labels: labels, Annotations: notes, StartsAt: c.Changed}
 }

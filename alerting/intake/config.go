@@ -9,8 +9,17 @@ import (
 // Config is the section intake: what is taken in from others beside Alertmanager's API, which is always there.
 type Config struct {
 	Heartbeats map[string]HeartbeatConfig `yaml:"heartbeats"` // by name: who must be heard
-	SNS        SNSConfig                  `yaml:"sns"`        // topics of CloudWatch's alarms
+	AWS        AWSConfig                  `yaml:"aws"`        // CloudWatch's alarms, Auto Scaling's and AWS Health's events
+	SNS        SNSConfig                  `yaml:"sns"`        // as aws.sns, which came later
 }
+
+// topics are those that may post to us, wherever they are written.
+func (c Config) topics() SNSConfig {
+	return SNSConfig{Topics: append(slices.Clone(c.SNS.Topics), c.AWS.SNS.Topics...), RequireV2: c.SNS.RequireV2 || c.AWS.SNS.RequireV2}
+}
+
+// cloudWatch says whether anything of AWS is taken in.
+func (c Config) cloudWatch() bool { return c.AWS.Queue != "" || len(c.topics().Topics) > 0 }
 
 // Validate says what is out of bounds.
 func (c Config) Validate() error {

@@ -152,6 +152,9 @@ func (i *Intake) Run(ctx context.Context) error {
 	var beats sync.WaitGroup
 	defer beats.Wait()
 	beats.Go(func() { i.beat(ctx) })
+	if in := i.cloud.state.repeat(); len(in) > 0 && i.opts.Put(ctx, in...) != nil {
+		return nil // ctx ended
+	}
 	ticker := time.NewTicker(marksTick)
 	defer ticker.Stop()
 	for {

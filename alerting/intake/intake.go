@@ -36,6 +36,8 @@ type Options struct {
 	Who func(*http.Request) alerting.Person
 	// Deployed is told of each deploy mark, for charts and change events; may be nil.
 	Deployed func(ctx context.Context, d Deploy)
+	// Lives is told what becomes of instances at AWS; may be nil.
+	Lives func(Life)
 	// Config is the section of the configuration; Folder is where heartbeats are remembered, empty: nowhere.
 	Config Config
 	Folder string
@@ -57,9 +59,11 @@ type Intake struct {
 	senders senders
 	nodes   nodes
 	pings   *pings
+	cloud   *cloud
 
 	mu    sync.Mutex
 	marks []due
+	queue *CloudQueue // of AWS; nil: none is read
 }
 
 // New makes an Intake.
@@ -80,6 +84,9 @@ func New(o Options) *Intake {
 	var err error
 	if i.pings, err = openPings(o.Config.Heartbeats, o.Replicas, o.Folder, i.started); err != nil {
 		o.Log.Error("heartbeats go on without what was remembered", "err", err)
+	}
+	if i.cloud, err = openCloud(o); err != nil {
+		o.Log.Error("AWS is taken in without what was remembered", "err", err)
 	}
 	return i
 }
@@ -123,8 +130,8 @@ func (i *Intake) Register(mux *http.ServeMux) {
 	} {
 		mux.HandleFunc(pattern, h)
 	}
-	if sns := i.opts.Config.SNS; len(sns.Topics) > 0 {
-		mux.Handle("POST "+PathSNS, NewSNS(sns, i.opts.Put, nil, i.opts.Log))
+	if topics := i.opts.Config.topics(); len(topics.Topics) > 0 {
+		mux.Handle("POST "+PathSNS, newTopics(topics, i.cloud, nil, i.opts.Log))
 	}
 }
 

@@ -21,8 +21,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/navcloud/binnacle/alerting"
 )
 
 // SNSConfig says which topics may speak to us over HTTPS.
@@ -59,20 +57,19 @@ var snsHost = regexp.MustCompile(`^sns\.[a-zA-Z0-9-]{3,}\.amazonaws\.com(\.cn)?$
 // SNS receives CloudWatch's alarms from SNS topics, each notification signed by a certificate of Amazon's.
 type SNS struct {
 	cfg   SNSConfig
-	put   func(ctx context.Context, in ...alerting.Input) error
 	http  *http.Client
 	log   *slog.Logger
 	now   func() time.Time
-	cloud cloudWatch
+	cloud *cloud
 
 	mu    sync.Mutex
 	certs map[string]*x509.Certificate
 }
 
-// NewSNS makes the handler. rt fetches certificates and confirms subscriptions; nil means the network.
-func NewSNS(cfg SNSConfig, put func(ctx context.Context, in ...alerting.Input) error, rt http.RoundTripper, log *slog.Logger) *SNS {
+// newTopics makes the handler. rt fetches certificates and confirms subscriptions; nil means the network.
+func newTopics(cfg SNSConfig, c *cloud, rt http.RoundTripper, log *slog.Logger) *SNS {
 	return &SNS{
-		cfg: cfg, put: put, log: log, now: time.Now, certs: map[string]*x509.Certificate{},
+		cfg: cfg, cloud: c, log: log, now: time.Now, certs: map[string]*x509.Certificate{},
 		http: &http.Client{Transport: rt, Timeout: snsTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 }
@@ -114,23 +111,18 @@ func (s *SNS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// notify takes an alarm; the other messages of a topic, those of Auto Scaling for one, are not for us.
+// notify takes what the topic tells. A form that is not known is counted and shown; SNS would gain nothing by coming again.
 func (s *SNS) notify(ctx context.Context, e envelope) error {
-	c, err := parseCloudWatch([]byte(e.Message))
-	if err != nil {
-		s.log.Debug("SNS message is no alarm", "id", e.MessageID, "err", err)
-		return nil
-	}
-	in := s.cloud.input(c)
-	if in == nil {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, putDeadline)
 	defer cancel()
-	if err := s.put(ctx, in); err != nil {
-		s.cloud.forget(c.ARN) // the repetition has to count
-		return err
+	came, ok := cloudTime(e.Timestamp)
+	if !ok {
+		came = s.now()
 	}
+	if err := s.cloud.hears(ctx, []byte(e.Message), came); err != nil && !errors.Is(err, errUnknownForm) && !errors.Is(err, errUnreadable) {
+		return err // which is the router's
+	}
+	s.cloud.keep()
 	return nil
 }
 

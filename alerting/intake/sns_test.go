@@ -50,7 +50,7 @@ func newSNS(t *testing.T, b *board, at string) (*SNS, *amazon) {
 		t.Fatal(err)
 	}
 	a := &amazon{t: t}
-	s := NewSNS(SNSConfig{Topics: []string{ourTopic}}, b.put, a, slog.New(slog.DiscardHandler))
+	s := newTopics(SNSConfig{Topics: []string{ourTopic}}, &cloud{put: b.put, log: slog.New(slog.DiscardHandler), forms: map[string]*CloudForm{}}, a, slog.New(slog.DiscardHandler))
 	s.now = func() time.Time { return now }
 	return s, a
 }
@@ -154,11 +154,11 @@ func TestSNSConfirmsOurTopicsOnly(t *testing.T) {
 func TestSNSRepeatsCountAfterAFullRouter(t *testing.T) {
 	b := newBoard()
 	s, _ := newSNS(t, b, "2026-11-21T00:16:00Z")
-	s.put = func(context.Context, ...alerting.Input) error { return errors.New("full") }
+	s.cloud.put = func(context.Context, ...alerting.Input) error { return errors.New("full") }
 	if code := postSNS(t, s, "alarm.metric.alarm.json"); code != http.StatusServiceUnavailable {
 		t.Errorf("%d; want 503", code)
 	}
-	s.put = b.put
+	s.cloud.put = b.put
 	postSNS(t, s, "alarm.metric.alarm.json")
 	if len(b.alarms) != 1 {
 		t.Errorf("%d alarms; want 1", len(b.alarms))
@@ -169,17 +169,18 @@ func TestEventBridgeReadsTheSame(t *testing.T) {
 	for name, want := range map[string]struct{ instance, severity, children string }{
 		"alarm-state-change.metric.json":               {"i-0a1b2c3d4e5f60001", "critical", ""},
 		"alarm-state-change.composite-suppressed.json": {"", "critical", ""},
-		"alarm-state-change.with-tags.json":            {"i-0a1b2c3d4e5f60001", "critical", ""},
+		"alarm-state-change.with-tags.json":            {"i-0a1b2c3d4e5f60001", "page", ""},
 	} {
 		data, err := os.ReadFile(filepath.Join("testdata/eventbridge", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := parseCloudWatch(data)
+		w, err := parseWord(data, time.Now())
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+		c := w.alarm
 		a := c.alarm()
 		if a.Labels["instance"] != want.instance || a.Labels["severity"] != want.severity || c.State != "ALARM" || a.StartsAt.IsZero() {
 			t.Errorf("%s: %+v; want %+v in state ALARM", name, a, want)
@@ -190,20 +191,24 @@ func TestEventBridgeReadsTheSame(t *testing.T) {
 func TestInsufficientDataIsOutOfContactNotOver(t *testing.T) {
 	var w cloudWatch
 	c := cloudAlarm{Name: "n", ARN: "arn:x", State: "ALARM", Changed: time.Unix(100, 0)}
-	first := w.input(c).(alerting.Firing)
+	one := func(c cloudAlarm) alerting.Input {
+		in, _ := w.input(c, c.Changed)
+		return in[0]
+	}
+	first := one(c).(alerting.Firing)
 	c.State, c.Changed = "INSUFFICIENT_DATA", time.Unix(200, 0)
-	lost, ok := w.input(c).(alerting.Firing)
+	lost, ok := one(c).(alerting.Firing)
 	if !ok || lost.Alarm.Fingerprint() != first.Alarm.Fingerprint() || !lost.Alarm.EndsAt.Equal(c.Changed) {
 		t.Errorf("input %+v; want the alarm, out of contact since 200", lost)
 	}
 	c.State, c.Changed, c.Tags = "OK", time.Unix(300, 0), map[string]string{"service": "new"}
-	if got, want := w.input(c), (alerting.Ended{Fingerprint: first.Alarm.Fingerprint()}); got != want {
+	if got, want := one(c), (alerting.Ended{Fingerprint: first.Alarm.Fingerprint()}); got != want {
 		t.Errorf("input %+v; want %+v", got, want)
 	}
 }
 
 func FuzzCloudWatch(f *testing.F) {
-	for _, glob := range []string{"testdata/sns/*.json", "testdata/eventbridge/*.json"} {
+	for _, glob := range []string{"testdata/sns/*.json", "testdata/eventbridge/*.json", "testdata/aws/*.json"} {
 		names, _ := filepath.Glob(glob)
 		for _, n := range names {
 			data, _ := os.ReadFile(n)
@@ -211,11 +216,14 @@ func FuzzCloudWatch(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := parseCloudWatch(data)
-		if err != nil {
+		w, err := parseWord(data, time.Unix(1e9, 0))
+		if len(w.form) > 2*maxForm+10 {
+			t.Errorf("a form of %d bytes", len(w.form))
+		}
+		if err != nil || !w.isOne {
 			return
 		}
-		if a := c.alarm(); a.Rule() == "" || a.StartsAt.IsZero() || len(a.Labels["alarm_arn"]) > maxLabelValue {
+		if a := w.alarm.alarm(); len(a.Labels) > maxLabels || a.Rule() == "" || a.StartsAt.IsZero() || len(a.Labels["alarm_arn"]) > maxLabelValue {
 			t.Errorf("alarm %+v; want a rule, a start and short labels", a)
 		}
 	})

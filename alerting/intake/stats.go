@@ -18,6 +18,9 @@ var (
 	cutTotal = &metric.Desc{
 		Name: "binnacle_intake_cut_total", Kind: metric.Counter, Help: "Alarms of which labels or annotations were cut",
 	}
+	cloudTotal = &metric.Desc{
+		Name: "binnacle_intake_aws_total", Kind: metric.Counter, Help: "Words of AWS that came, by form and result: taken, unknown, unreadable",
+	}
 	clockBehind = &metric.Desc{
 		Name: "binnacle_sender_clock_behind_seconds", Kind: metric.Gauge, Unit: metric.Seconds,
 		Help: "How far the clock of a sender of alarms is behind ours, at least; its alarms are taken all the same",
@@ -32,7 +35,7 @@ var (
 
 // Metrics are all that the two Collects yield.
 func Metrics() []*metric.Desc {
-	return []*metric.Desc{alarmsTotal, rejectedTotal, cutTotal, clockBehind, unsentTotal, unreachableSeconds}
+	return []*metric.Desc{alarmsTotal, rejectedTotal, cutTotal, cloudTotal, clockBehind, unsentTotal, unreachableSeconds}
 }
 
 // Collect appends what there is to say about what came in; it is a collectors.Collector.
@@ -46,6 +49,9 @@ func (i *Intake) Collect(_ context.Context, b *metric.Batch) error {
 		if s.Behind > 0 {
 			b.Add(clockBehind, s.Behind.Seconds(), "sender", cutLabel(s.Name))
 		}
+	}
+	for _, f := range i.cloud.list() {
+		b.Add(cloudTotal, float64(f.Count), "form", cutLabel(f.Name), "result", f.Result)
 	}
 	return nil
 }

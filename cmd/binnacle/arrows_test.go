@@ -23,6 +23,7 @@ const module = "github.com/navcloud/binnacle/"
 var arrows = map[string][]string{
 	"agent/metric":     {}, // the vocabulary
 	"agent/damage":     {}, // what a store found broken
+	"agent/aws":        {}, // what AWS says
 	"agent/atomicfile": {}, // small files, written whole
 	"agent/authority":  {"agent/atomicfile"},
 	"agent/secret":     {},
@@ -34,7 +35,7 @@ var arrows = map[string][]string{
 	"agent/health":     {"agent/query", "agent/words"}, // one status, for all who show it
 
 	"agent": {
-		"agent/authority", "agent/damage", "agent/door", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "collectors",
+		"agent/authority", "agent/aws", "agent/damage", "agent/door", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"collectors/catalogue", "collectors/exec",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/people", "alerting/reading", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
@@ -67,7 +68,7 @@ var arrows = map[string][]string{
 	"alerting/simulate":         {"agent/words", "alerting", "alerting/router", "alerting/topology"},
 	"alerting/rules":            {"alerting", "alerting/simulate", "alerting/topology", "agent/words"},
 	"alerting/people":           {"alerting", "agent/query", "agent/words"},
-	"alerting/intake":           {"alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
+	"alerting/intake":           {"agent/aws", "alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
@@ -98,7 +99,7 @@ var arrows = map[string][]string{
 var edges = map[string][]string{
 	"github.com/prometheus/prometheus/":   {"agent/store/*", "agent/rollup/*", "collectors/exec/formats*", "collectors/scrape/*", "alerting/reading/mapping*", "alerting/rules/*", "agent/sinks/remotewrite*", "agent/sinks/sinkstest/remotewrite*"},
 	"github.com/shirou/gopsutil/":         {"collectors/host/*"},
-	"github.com/aws/":                     {"agent/sinks/cloudwatch*", "agent/sinks/sinkstest/cloudwatch*", "agent/inventory/*", "alerting/intake/*"},
+	"github.com/aws/":                     {"agent/sinks/cloudwatch*", "agent/sinks/sinkstest/cloudwatch*", "agent/inventory/*", "agent/aws/*", "alerting/intake/*"},
 	"github.com/PagerDuty/go-pagerduty":   {"alerting/pagers/pagerduty/*"},
 	"github.com/synadia-io/":              {"alerting/ledger/*"},
 	"github.com/nats-io/":                 {"alerting/ledger/*"},

@@ -1,0 +1,179 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// cloud takes what AWS tells, by whichever way, and remembers it: on disk too, where a folder is given.
+type cloud struct {
+	state cloudWatch
+	put   func(ctx context.Context, in ...alerting.Input) error
+	lives func(Life)
+	log   *slog.Logger
+	file  string
+
+	mu     sync.Mutex
+	forms  map[string]*CloudForm
+	failed bool // the last write did
+}
+
+// CloudForm is one kind of word that came from AWS, and how often.
+type CloudForm struct {
+	Name   string    `json:"name"`
+	Result string    `json:"result"` // taken, unknown, unreadable
+	Count  uint64    `json:"count"`
+	Last   time.Time `json:"last"`
+	Detail string    `json:"detail,omitempty"` // why it was not taken, the last time
+}
+
+// The results.
+const (
+	resultTaken      = "taken"
+	resultUnknown    = "unknown"
+	resultUnreadable = "unreadable"
+)
+
+const (
+	cloudFile     = "cloudwatch.json"
+	maxCloudFile  = 64 << 20
+	maxForms      = 60
+	formOthers    = "others"
+	maxWordDetail = 300
+)
+
+// openCloud reads what is remembered in folder. A file that cannot be read is set aside, and the error says so; the rest works
+// all the same.
+func openCloud(o Options) (*cloud, error) {
+	c := &cloud{put: o.Put, lives: o.Lives, log: o.Log, forms: map[string]*CloudForm{}}
+	if o.Folder == "" || !o.Config.cloudWatch() {
+		return c, nil
+	}
+	c.file = filepath.Join(o.Folder, cloudFile)
+	f, err := os.Open(c.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return c, fmt.Errorf("alarms of CloudWatch: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxCloudFile))
+	if err == nil {
+		err = json.Unmarshal(data, &c.state.known)
+	}
+	if err != nil {
+		c.state.known = nil
+		return c, fmt.Errorf("alarms of CloudWatch: %w; set aside as %s.damaged: %w", err, cloudFile, os.Rename(c.file, c.file+".damaged"))
+	}
+	return c, nil
+}
+
+// hears takes one word. Its error is that of a form that is not known or cannot be read, or the router's, which has no room.
+func (c *cloud) hears(ctx context.Context, data []byte, came time.Time) error {
+	w, err := parseWord(data, came)
+	if err != nil {
+		c.count(w.form, err)
+		return err
+	}
+	in, back := c.state.hear(w, time.Now())
+	if len(in) > 0 {
+		if err := c.put(ctx, in...); err != nil {
+			back() // the repetition has to count
+			return err
+		}
+	}
+	if w.life.What != 0 && c.lives != nil {
+		c.lives(w.life)
+	}
+	c.count(w.form, nil)
+	return nil
+}
+
+// count notes a word, and logs the first of a form that was not taken.
+func (c *cloud) count(form string, err error) {
+	result, detail := resultTaken, ""
+	switch {
+	case errors.Is(err, errUnknownForm):
+		result = resultUnknown
+	case err != nil:
+		result, detail = resultUnreadable, err.Error()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := result + "\x00" + form
+	if _, ok := c.forms[key]; !ok && len(c.forms) >= maxForms {
+		key, form = result+"\x00"+formOthers, formOthers
+	}
+	f := c.forms[key]
+	if f == nil {
+		f = &CloudForm{Name: form, Result: result}
+		c.forms[key] = f
+		if err != nil {
+			c.log.Warn("a word of AWS was not taken; further ones of its form are counted", "form", form, "result", result, "err", err)
+		}
+	}
+	f.Count++
+	f.Last, f.Detail = time.Now(), detail[:min(len(detail), maxWordDetail)]
+}
+
+// list is what came, by result and name.
+func (c *cloud) list() (out []CloudForm) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(c.forms)) {
+		out = append(out, *c.forms[key])
+	}
+	return out
+}
+
+// keep writes what is remembered, where it changed. Where that fails the alarms are taken all the same, and DescribeAlarms tells
+// them again after a start.
+func (c *cloud) keep() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.write()
+	if (err != nil) != c.failed {
+		c.failed = err != nil
+		c.log.Warn("what is remembered of CloudWatch's alarms on disk", "failing", c.failed, "err", err)
+	}
+}
+
+func (c *cloud) write() error {
+	if c.file == "" {
+		return nil
+	}
+	c.state.mu.Lock()
+	dirty := c.state.dirty
+	c.state.dirty = false
+	data, err := json.Marshal(c.state.known)
+	c.state.mu.Unlock()
+	if !dirty {
+		return nil
+	}
+	if err == nil {
+		err = os.WriteFile(c.file+".new", data, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(c.file+".new", c.file)
+	}
+	if err != nil {
+		c.state.mu.Lock()
+		c.state.dirty = true
+		c.state.mu.Unlock()
+	}
+	return err
+}

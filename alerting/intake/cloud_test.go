@@ -1,0 +1,466 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/reading"
+)
+
+// cloudOf is an intake of AWS with a board behind it, remembering in folder.
+func cloudOf(t *testing.T, b *board, folder string) *cloud {
+	t.Helper()
+	c, err := openCloud(Options{Put: b.put, Folder: folder, Config: Config{AWS: AWSConfig{Queue: "https://sqs.eu-west-1.amazonaws.com/1/q"}}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func awsCase(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata/aws", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func (c *cloud) tell(t *testing.T, text string) {
+	t.Helper()
+	if err := c.hears(t.Context(), []byte(text), time.Now()); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+}
+
+// One alarm over several series: what one of them says is not another's, over a restart too.
+func TestContributorsAreToldApart(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		b, folder := newBoard(), t.TempDir()
+		c := cloudOf(t, b, folder)
+		for _, name := range []string{"contributor-1-a-alarm.sns-message.json", "contributor-2-b-alarm.sns-message.json", "contributor-3-a-ok.sns-message.json"} {
+			c.tell(t, string(awsCase(t, name)))
+			if c.keep(); restart {
+				c = cloudOf(t, b, folder)
+			}
+		}
+		if b.count() != 1 {
+			t.Fatalf("restart %v: %d alarms; want that of b alone", restart, b.count())
+		}
+		for _, a := range b.alarms {
+			if a.Labels["Team"] != "b" || a.Labels["alarm_contributor"] != "2868f7dcc58a8caf" {
+				t.Errorf("labels %v; want b's", a.Labels)
+			}
+		}
+		// EventBridge tells the same change once more.
+		before := len(b.got)
+		c.tell(t, string(awsCase(t, "contributor-b-alarm.eventbridge.json")))
+		if len(b.got) != before {
+			t.Errorf("the same change by another way: %+v", b.got[before:])
+		}
+	}
+}
+
+func event(kind, arn, detail string) string {
+	return fmt.Sprintf(`{"version":"0","id":"x","detail-type":%q,"source":"aws.cloudwatch","time":"2026-11-29T10:00:05Z","resources":[%q],"detail":%s}`, kind, arn, detail)
+}
+
+const oneARN = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x"
+
+func stateOf(state, at, more string) string {
+	return event("CloudWatch Alarm State Change", oneARN, fmt.Sprintf(`{"alarmName":"x","state":{"value":%q,"reason":"r","timestamp":%q}%s}`, state, at, more))
+}
+
+// The alarm as a whole does not ring beside its contributors, whichever came first, and rings where no contributor is told.
+func TestTheWholeStepsBackBehindItsContributors(t *testing.T) {
+	part := event("CloudWatch Alarm Contributor State Change", oneARN,
+		`{"alarmName":"x","alarmContributor":{"id":"c1","attributes":{"Team":"a","n":3}},"state":{"value":"ALARM","timestamp":"2026-11-29T10:00:00.200+0000"}}`)
+	whole := stateOf("ALARM", "2026-11-29T10:00:00.123+0000", "")
+	for name, words := range map[string][]string{"whole first": {whole, part}, "part first": {part, whole}, "whole alone": {whole}} {
+		b := newBoard()
+		c := cloudOf(t, b, "")
+		for _, w := range words {
+			c.tell(t, w)
+		}
+		if b.count() != 1 {
+			t.Errorf("%s: %d alarms; want 1", name, b.count())
+		}
+		c.tell(t, stateOf("OK", "2026-11-29T10:09:00.000+0000", ""))
+		if b.count() != 0 {
+			t.Errorf("%s: %d alarms after the whole is OK; want 0", name, b.count())
+		}
+	}
+}
+
+func TestMutedIsShownAndSilenced(t *testing.T) {
+	far := time.Now().Add(2 * time.Hour).UTC().Format("2006-01-02T15:04:05.000+0000")
+	at := time.Now().Add(-time.Minute).UTC().Format("2006-01-02T15:04:05.000+0000")
+	for name, more := range map[string]string{
+		"mute rule":  `,"muteDetail":{"mutedByArn":"arn:aws:cloudwatch:us-east-1:1:alarm-mute-rule:nightly","muteWindowEnd":"` + far + `"}`,
+		"suppressor": `,"configuration":{"actionsSuppressor":"deploy"}`,
+	} {
+		b := newBoard()
+		c := cloudOf(t, b, "")
+		text := stateOf("ALARM", at, more)
+		if name == "suppressor" {
+			text = strings.Replace(text, `"reason":"r"`, `"reason":"r","actionsSuppressedBy":"Alarm"`, 1)
+		}
+		c.tell(t, text)
+		if len(b.got) != 2 || b.count() != 1 {
+			t.Fatalf("%s: %+v; want a silence and then the alarm", name, b.got)
+		}
+		s, ok := b.got[0].(alerting.Silenced)
+		fp := b.got[1].(alerting.Firing).Alarm.Fingerprint()
+		if !ok || !s.Silence.Covers(nil, fp) || !s.Silence.Active(time.Now()) || s.Silence.CreatedBy != "CloudWatch" {
+			t.Errorf("%s: silence %+v; want one of %s by CloudWatch", name, s.Silence, fp)
+		}
+		// The window ends, and AWS carries the actions out late: the same change, told again.
+		c.tell(t, fmt.Sprintf(`{"Type":"Notification","TopicArn":%q,"Timestamp":%q,"Message":%q}`, ourTopic, time.Now().Add(time.Minute).UTC().Format(time.RFC3339),
+			`{"AlarmName":"x","AlarmArn":"`+oneARN+`","NewStateValue":"ALARM","StateChangeTime":"`+at+`","ActionExecutedAfterMuteWindow":true,"Trigger":{}}`))
+		if got := b.silences[s.Silence.ID]; got.EndsAt.After(time.Now()) {
+			t.Errorf("%s: the silence ends %v; want it over", name, got.EndsAt)
+		}
+	}
+	// Muted in the past, and a wait that is over, are not muted.
+	for _, name := range []string{"muted.eventbridge.json", "composite-suppressed.eventbridge.json"} {
+		b := newBoard()
+		cloudOf(t, b, "").tell(t, string(awsCase(t, name)))
+		if b.count() != 1 || len(b.silences) != 0 {
+			t.Errorf("%s: %+v; want the alarm, whose mute was over long ago", name, b.got)
+		}
+	}
+}
+
+// What the cases ask: each form is taken, and its subject read.
+func TestFormsAndSubjects(t *testing.T) {
+	message := func(name, trigger, more string) string {
+		return fmt.Sprintf(`{"AlarmName":%q,"AlarmArn":"arn:aws:cloudwatch:eu-west-1:1:alarm:y","NewStateValue":"ALARM","StateChangeTime":"2026-11-29T10:00:00.123+0000","Trigger":%s%s}`, name, trigger, more)
+	}
+	dims := func(namespace string, kv ...string) string {
+		var list []string
+		for n := 0; n < len(kv); n += 2 {
+			list = append(list, fmt.Sprintf(`{"name":%q,"value":%q}`, kv[n], kv[n+1]))
+		}
+		return fmt.Sprintf(`{"Namespace":%q,"MetricName":"M","Dimensions":[%s]}`, namespace, strings.Join(list, ","))
+	}
+	for name, tc := range map[string]struct{ text, subject string }{
+		"unicode":     {message("Störung läuft 🔥 \"x\"", dims("AWS/EC2", "InstanceId", "i-0abc"), ""), "node:i-0abc"},
+		"ALB":         {message("5xx", dims("AWS/ApplicationELB", "LoadBalancer", "app/navcloud/50dc6c495c0c9188", "TargetGroup", "targetgroup/api/1"), ""), "route:app/navcloud/50dc6c495c0c9188"},
+		"NLB":         {message("nlb", dims("AWS/NetworkELB", "LoadBalancer", "net/edge/1"), ""), "route:net/edge/1"},
+		"ELB":         {message("elb", dims("AWS/ELB", "LoadBalancerName", "edge"), ""), "route:edge"},
+		"RDS":         {message("db", dims("AWS/RDS", "DBInstanceIdentifier", "prod-1"), ""), "database:prod-1"},
+		"DynamoDB":    {message("t", dims("AWS/DynamoDB", "TableName", "streams"), ""), "database:streams"},
+		"SQS":         {message("q", dims("AWS/SQS", "QueueName", "high"), ""), "queue:high"},
+		"group":       {message("asg", dims("AWS/AutoScaling", "AutoScalingGroupName", "api"), ""), "workload:api"},
+		"Lambda":      {message("l", dims("AWS/Lambda", "FunctionName", "resize"), ""), "route:resize"},
+		"EBS":         {message("v", dims("AWS/EBS", "VolumeId", "vol-1"), ""), "device:vol-1"},
+		"capitals":    {string(awsCase(t, "kumo-alarm-0.sns-message.json")), "node:i-0abc"},
+		"anomaly":     {message("ad", `{"ThresholdMetricId":"ad1","Metrics":[{"Id":"m1","MetricStat":{"Metric":{"Namespace":"AWS/EC2","MetricName":"M","Dimensions":[{"name":"InstanceId","value":"i-9"}]}}},{"Id":"ad1","Expression":"B(m1)"}]}`, ""), "node:i-9"},
+		"tags":        {message("tg", `{}`, `,"AlarmTags":[{"Key":"severity","Value":"warning"},{"Key":"service","Value":"navcloud"}]`), "service:navcloud"},
+		"no millis":   {strings.Replace(message("nm", `{}`, ""), ".123", "", 1), ""},
+		"Z":           {strings.Replace(message("z", `{}`, ""), "+0000", "Z", 1), ""},
+		"another day": {strings.Replace(message("n", `{}`, ""), "2026-11-29T10:00:00.123+0000", "yesterday", 1), ""},
+		"no trigger":  {`{"AlarmName":"c","AlarmArn":"arn:aws:cloudwatch:eu-west-1:1:alarm:y","NewStateValue":"ALARM","StateChangeTime":"2026-11-29T10:00:00.123+0000","AlarmRule":"ALARM(x)"}`, ""},
+	} {
+		b := newBoard()
+		c := cloudOf(t, b, "")
+		c.tell(t, tc.text)
+		if b.count() != 1 {
+			t.Errorf("%s: %d alarms; want 1", name, b.count())
+			continue
+		}
+		a := b.got[0].(alerting.Firing).Alarm
+		r := reading.New(reading.Settings{UnknownSeverity: alerting.P2}).Read(a)
+		if got := r.Subject.Kind + ":" + r.Subject.Name; tc.subject != "" && got != tc.subject {
+			t.Errorf("%s: it is about %q; want %q (labels %v)", name, got, tc.subject, a.Labels)
+		}
+		if a.StartsAt.IsZero() || a.StartsAt.After(time.Now()) {
+			t.Errorf("%s: it starts at %v", name, a.StartsAt)
+		}
+	}
+}
+
+// An alarm over two instances is about neither alone.
+func TestDimensionsThatDifferAreNotGuessed(t *testing.T) {
+	c := cloudAlarm{Name: "m", ARN: oneARN, State: stateAlarm, Metrics: []cloudMetric{
+		{"AWS/EC2", "CPUUtilization", map[string]string{"InstanceId": "i-1", "Stack": "prod"}}, {"AWS/EC2", "CPUUtilization", map[string]string{"InstanceId": "i-2", "Stack": "prod"}},
+	}}
+	a := c.alarm()
+	if a.Labels["instance"] != "" || a.Labels["InstanceId"] != "" || a.Labels["Stack"] != "prod" || a.Annotations["dimensions"] != "InstanceId=i-1, i-2" {
+		t.Errorf("labels %v, dimensions %q; want no instance and both named", a.Labels, a.Annotations["dimensions"])
+	}
+}
+
+// What drives a fleet's size is in ALARM all night, and asks nobody.
+func TestAlarmsOfTargetTrackingPageNobody(t *testing.T) {
+	a := cloudAlarm{Name: "TargetTracking-api-AlarmLow-0c3e1d1a", ARN: oneARN, State: stateAlarm}.alarm()
+	if a.Labels[alerting.LabelSeverity] != "info" || !a.Never() {
+		t.Errorf("labels %v; want info, and no page", a.Labels)
+	}
+}
+
+// Over a restart: the end finds its start though the tags have changed, a replay starts nothing, what fired fires on.
+func TestCloudWatchOverARestart(t *testing.T) {
+	b, folder := newBoard(), t.TempDir()
+	c := cloudOf(t, b, folder)
+	tagged := func(state, at, service string) string {
+		return stateOf(state, at, `,"alarmTags":{"service":"`+service+`"}`)
+	}
+	c.tell(t, tagged("ALARM", "2026-11-29T10:00:00.000+0000", "a"))
+	c.tell(t, tagged("ALARM", "2026-11-29T10:01:00.000+0000", "b")) // another reason, another tag: one alarm
+	c.keep()
+	if b.count() != 1 {
+		t.Fatalf("%d alarms; want 1", b.count())
+	}
+	c = cloudOf(t, b, folder)
+	if in := c.state.repeat(); len(in) != 1 || !in[0].(alerting.Firing).Alarm.StartsAt.Equal(time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC)) {
+		t.Errorf("after a start %+v; want the alarm that fired, since 10:00", in)
+	}
+	n := len(b.got)
+	c.tell(t, tagged("INSUFFICIENT_DATA", "2026-11-29T10:02:00.000+0000", "b"))
+	if lost, ok := b.got[n].(alerting.Firing); !ok || lost.Alarm.EndsAt.IsZero() {
+		t.Errorf("without data %+v; want it out of contact", b.got[n:])
+	}
+	c.tell(t, tagged("OK", "2026-11-29T10:03:00.000+0000", "c"))
+	if b.count() != 0 {
+		t.Errorf("%d alarms after OK; want 0", b.count())
+	}
+	c.keep()
+	c = cloudOf(t, b, folder)
+	n = len(b.got)
+	c.tell(t, tagged("ALARM", "2026-11-29T10:00:00.000+0000", "a"))
+	if len(b.got) != n {
+		t.Errorf("a replay of an old change: %+v", b.got[n:])
+	}
+	if err := os.WriteFile(filepath.Join(folder, cloudFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := openCloud(Options{Put: b.put, Folder: folder, Config: Config{AWS: AWSConfig{Queue: "q"}}}); err == nil || c == nil {
+		t.Errorf("a damaged file: %v, %v; want a word, and an intake that works", c, err)
+	}
+}
+
+// A file that is lost loses no alarm: the incident knows it.
+func TestOpenIncidentsAreRecalled(t *testing.T) {
+	b := newBoard()
+	c := cloudOf(t, b, "")
+	c.tell(t, stateOf("ALARM", "2026-11-29T10:00:00.000+0000", `,"alarmTags":{"service":"a"}`))
+	a := b.got[0].(alerting.Firing).Alarm
+	other := cloudOf(t, b, "")
+	other.state.recall([]alerting.Record{{Page: alerting.Page{Explained: []alerting.Alarm{a, {Labels: map[string]string{"alertname": "y"}}}}}})
+	other.tell(t, stateOf("OK", "2026-11-29T10:03:00.000+0000", ""))
+	if b.count() != 0 {
+		t.Errorf("%d alarms; want the one ended whose start another router took", b.count())
+	}
+}
+
+func TestDeletedAlarmsEnd(t *testing.T) {
+	b := newBoard()
+	c := cloudOf(t, b, "")
+	c.tell(t, stateOf("ALARM", "2026-11-29T10:00:00.000+0000", ""))
+	c.tell(t, event("CloudWatch Alarm Configuration Change", oneARN, `{"alarmName":"x","operation":"update"}`))
+	if b.count() != 1 {
+		t.Fatal("an update ended it")
+	}
+	c.tell(t, event("CloudWatch Alarm Configuration Change", oneARN, `{"alarmName":"x","operation":"delete"}`))
+	if b.count() != 0 {
+		t.Error("it fires though it was deleted")
+	}
+}
+
+// Nothing is answered and forgotten: what is not known is counted by its form and shown.
+func TestUnknownFormsAreCounted(t *testing.T) {
+	b := newBoard()
+	c := cloudOf(t, b, "")
+	for text, want := range map[string]error{
+		event("CloudWatch Dashboard Change", "arn:x", `{}`):                                                       errUnknownForm,
+		event("CloudWatch Alarm Configuration Change", oneARN, `{"operation":"paint"}`):                           errUnknownForm,
+		event("EC2 Instance State-change Notification", "arn:x", `{"instance-id":"i-1","state":"bored"}`):         errUnknownForm,
+		stateOf("EVALUATION_ERROR", "2026-11-29T10:00:00.000+0000", ""):                                           errUnreadable,
+		event("CloudWatch Alarm State Change", "", `{"alarmName":"x","state":{"value":"ALARM"}}`):                 errUnreadable,
+		event("CloudWatch Alarm Contributor State Change", oneARN, `{"alarmName":"x","state":{"value":"ALARM"}}`): errUnreadable,
+		event("CloudWatch Alarm State Change", oneARN, `"x"`):                                                     errUnreadable,
+		`{"Type":"Notification","TopicArn":"arn:t","Message":"good morning"}`:                                     errUnknownForm,
+		`{"Type":"UnsubscribeConfirmation","TopicArn":"arn:t"}`:                                                   errUnknownForm,
+		`{"Service":"Amazon S3","Event":"s3:TestEvent"}`:                                                          errUnknownForm,
+		`{"Records":[]}`: errUnknownForm,
+		`good morning`:   errUnreadable,
+		`[]`:             errUnreadable,
+	} {
+		if err := c.hears(t.Context(), []byte(text), time.Now()); !errors.Is(err, want) {
+			t.Errorf("%s: %v; want %v", text, err, want)
+		}
+	}
+	total := uint64(0)
+	for _, f := range c.list() {
+		if total += f.Count; f.Result == resultTaken {
+			t.Errorf("taken: %+v", f)
+		}
+	}
+	if total != 13 || len(b.got) != 0 {
+		t.Errorf("%d counted, inputs %+v; want all 13 and none", total, b.got)
+	}
+	for n := range 3 * maxForms {
+		_ = c.hears(t.Context(), []byte(event(fmt.Sprintf("Kind %d %s", n, strings.Repeat("x", 500)), "", `{}`)), time.Now())
+	}
+	if list := c.list(); len(list) > maxForms+3 || !slices.ContainsFunc(list, func(f CloudForm) bool { return f.Name == formOthers }) {
+		t.Errorf("%d forms are remembered; want a bound, and the others together", len(list))
+	}
+}
+
+func TestLivesOfInstances(t *testing.T) {
+	var lives []Life
+	b := newBoard()
+	c := cloudOf(t, b, "")
+	c.lives = func(l Life) { lives = append(lives, l) }
+	for name, want := range map[string]Fate{
+		"autoscaling.terminate-lifecycle-action.json": Leaving, "autoscaling.terminate-successful.json": Ended,
+		"ec2-spot-interruption-warning.json": Leaving, "ec2-state-change.terminated.json": Stopped,
+	} {
+		data, err := os.ReadFile(filepath.Join("testdata/eventbridge", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lives = nil
+		c.tell(t, string(data))
+		if len(lives) != 1 || lives[0].What != want || !strings.HasPrefix(lives[0].Instance, "i-") || lives[0].At.IsZero() {
+			t.Errorf("%s: %+v; want fate %d of an instance", name, lives, want)
+		}
+	}
+	if len(b.got) != 0 {
+		t.Errorf("inputs %+v; want none: nobody is paged for what Auto Scaling does", b.got)
+	}
+	data, _ := os.ReadFile("testdata/sns/autoscaling.instance-terminate.json")
+	lives = nil
+	c.tell(t, string(data))
+	if len(lives) != 1 || lives[0].What != Ended || lives[0].Instance != "i-0a1b2c3d4e5f60099" {
+		t.Errorf("by SNS %+v; want its end", lives)
+	}
+}
+
+func TestAGroupThatCannotLaunchIsAnAlarm(t *testing.T) {
+	launch := func(what, at string) string {
+		return fmt.Sprintf(`{"detail-type":"EC2 Instance Launch %s","source":"aws.autoscaling","time":%q,"resources":[],"detail":{"AutoScalingGroupName":"api","StatusMessage":"no capacity","EC2InstanceId":""}}`, what, at)
+	}
+	b := newBoard()
+	c := cloudOf(t, b, "")
+	c.tell(t, launch("Successful", "2026-11-29T10:05:00Z"))
+	c.tell(t, launch("Unsuccessful", "2026-11-29T10:00:00Z")) // late
+	if b.count() != 0 {
+		t.Fatal("a failure before a launch that went well is an alarm")
+	}
+	c.tell(t, launch("Unsuccessful", "2026-11-29T10:06:00Z"))
+	c.tell(t, launch("Unsuccessful", "2026-11-29T10:07:00Z"))
+	if b.count() != 1 {
+		t.Fatalf("%d alarms; want 1", b.count())
+	}
+	a := b.got[0].(alerting.Firing).Alarm
+	if a.Rule() != RuleCannotLaunch || a.Labels[alerting.LabelPriority] != "P2" || a.Annotations["description"] != "no capacity" {
+		t.Errorf("alarm %+v", a)
+	}
+	c.tell(t, launch("Successful", "2026-11-29T10:09:00Z"))
+	if b.count() != 0 {
+		t.Error("it fires after a launch")
+	}
+}
+
+func TestAWSHealth(t *testing.T) {
+	h := func(status, at string) string {
+		return fmt.Sprintf(`{"detail-type":"AWS Health Event","source":"aws.health","time":%q,"resources":[],"detail":{"eventArn":"arn:aws:health:e","service":"EC2","eventTypeCode":"AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED","eventTypeCategory":"scheduledChange","statusCode":%q,"startTime":"Sat, 05 Dec 2026 15:00:00 GMT","eventDescription":[{"language":"en_US","latestDescription":"It is retired."}],"affectedEntities":[{"entityValue":"i-0abc"}]}}`, at, status)
+	}
+	b := newBoard()
+	c := cloudOf(t, b, "")
+	c.tell(t, h("upcoming", "2026-11-29T10:00:00Z"))
+	if b.count() != 1 {
+		t.Fatalf("%d alarms; want 1", b.count())
+	}
+	a := b.got[0].(alerting.Firing).Alarm
+	if a.Labels[alerting.LabelPriority] != "P4" || a.Labels["instance"] != "i-0abc" || a.StartsAt.After(time.Now()) {
+		t.Errorf("alarm %+v; want a ticket about the instance, since now", a)
+	}
+	c.tell(t, h("closed", "2026-11-30T10:00:00Z"))
+	if b.count() != 0 {
+		t.Error("it fires after it was closed")
+	}
+}
+
+// The forms that queues deliver, as recorded: envelopes, raw messages, late and double ones.
+func TestMessagesOfAQueue(t *testing.T) {
+	for name, want := range map[string]int{
+		"receive-message.eventbridge.json": 0, "receive-message.sns-wrapped.json": 0, "receive-message.raw-delivery.json": 0,
+		"receive-message.out-of-order-and-duplicate.json": 0, "receive-message.poison.json": 1, "receive-message.empty.json": 0,
+		// These carry an alarm without an ARN: the envelope is read, what is in it is not.
+		"recorded.fauxqs-2.4.1.receive-message.sns-wrapped.json": 1, "recorded.moto-5.2.4.dev.receive-message.sns-wrapped.json": 1,
+	} {
+		data, err := os.ReadFile(filepath.Join("testdata/sqs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc struct{ Messages []struct{ Body string } }
+		if err := json.Unmarshal(data, &doc); err != nil {
+			t.Fatal(err)
+		}
+		b, bad := newBoard(), 0
+		c := cloudOf(t, b, "")
+		for _, m := range doc.Messages {
+			if err := c.hears(context.Background(), []byte(m.Body), time.Now()); err != nil && !errors.Is(err, errUnknownForm) {
+				bad++
+			}
+		}
+		if (bad > 0) != (want > 0) {
+			t.Errorf("%s: %d cannot be read: %+v", name, bad, c.list())
+		}
+		t.Logf("%s: %d messages, %d inputs, %d fire", name, len(doc.Messages), len(b.got), b.count())
+	}
+}
+
+// Whatever the template of packaging asks EventBridge for is a form that is taken.
+func TestTheTemplateAsksForWhatIsTaken(t *testing.T) {
+	data, err := os.ReadFile("../../packaging/aws/binnacle.template.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Resources map[string]struct {
+			Type       string
+			Properties struct {
+				EventPattern struct {
+					Kinds []string `json:"detail-type"`
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string]bool{}
+	for _, r := range doc.Resources {
+		for _, kind := range r.Properties.EventPattern.Kinds {
+			asked[kind] = true
+			if _, err := parseWord([]byte(event(kind, oneARN, `{"eventArn":"arn:h","alarmName":"x","operation":"update","alarmContributor":{"id":"c"},"state":{"value":"OK","timestamp":"2026-11-29T10:00:00Z"}}`)), time.Now()); err != nil &&
+				kind != "EC2 Instance State-change Notification" { // whose state is no object
+				t.Errorf("%s: %v; want a form that is taken", kind, err)
+			}
+		}
+	}
+	for kind, fate := range bridgeForms {
+		if fate != 0 && !asked[kind] {
+			t.Errorf("the template does not ask for %s", kind)
+		}
+	}
+	for _, kind := range []string{"CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change", "CloudWatch Alarm Configuration Change", "AWS Health Event", "EC2 Instance State-change Notification"} {
+		if !asked[kind] {
+			t.Errorf("the template does not ask for %s", kind)
+		}
+	}
+}
