@@ -20,6 +20,8 @@ type collectRole struct {
 	crew *crew
 	base atomic.Pointer[metric.Labels] // of this node, on each series
 
+	expected *expected
+
 	sources sources
 
 	mu   sync.Mutex
@@ -31,6 +33,8 @@ type jobAtWork struct {
 	plan plan
 	node string // the name that it was opened under
 	crew *crew
+
+	forgotten atomic.Bool // what it watches is expected no more: another one takes its place
 
 	mu  sync.Mutex
 	job *job // nil while it cannot open
@@ -53,6 +57,7 @@ func (r *collectRole) start(ctx context.Context) error {
 		return err
 	}
 	r.crew = r.a.roster.crew(ctx)
+	r.expected = openExpected(r.a.folder.dir(), time.Now, r.a.log, r.a.damaged)
 	r.setBase(cfg)
 	var jobs []*jobAtWork
 	for _, p := range plans {
@@ -99,6 +104,7 @@ func (r *collectRole) open(cfg Config, p plan) (*job, error) {
 	e.Damaged = r.a.damaged
 	lines := newRejects(r.a.log.With("collector", p.spec.Name))
 	e.Rejected = lines.count
+	e.Expected = p.configured() || r.expected.has(p.spec.Name)
 	e.Deliver = func(source string, b *metric.Batch, within time.Duration) {
 		r.deliverFrom(p.spec.Name, source, b, within)
 	}
@@ -106,7 +112,10 @@ func (r *collectRole) open(cfg Config, p plan) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{plan: p, collector: c, now: e.Now, log: r.a.log, errs: map[string]float64{}, parts: parts{}, rejects: lines}
+	j := &job{plan: p, collector: c, now: e.Now, log: r.a.log, errs: map[string]float64{}, parts: parts{}, rejects: lines, seen: e.Expected}
+	if p.spec.Service {
+		j.noteSeen = r.expected.note
+	}
 	j.state = health.Collector{Name: p.spec.Name, Interval: p.interval}
 	j.deliver = func(b *metric.Batch) { r.deliver(p.spec.Name, b) }
 	return j, nil
@@ -146,7 +155,7 @@ func (w *jobAtWork) work(name string) { w.crew.work(name, w.get().run) }
 
 // same says whether the job goes on as it is under the plan p and the name node.
 func (w *jobAtWork) same(p plan, node string) bool {
-	return w.node == node && w.plan.interval == p.interval && w.plan.deadline == p.deadline && reflect.DeepEqual(w.plan.options, p.options)
+	return !w.forgotten.Load() && w.node == node && w.plan.interval == p.interval && w.plan.deadline == p.deadline && reflect.DeepEqual(w.plan.options, p.options)
 }
 
 func (r *collectRole) stop() error {

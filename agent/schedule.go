@@ -31,13 +31,14 @@ type job struct {
 	now       func() time.Time
 	log       *slog.Logger
 	deliver   func(*metric.Batch)
+	noteSeen  func(service string) // keeps that it saw what it looks for; nil: that is not kept
 
 	mu      sync.Mutex
 	state   health.Collector
 	errs    map[string]float64 // by reason
 	busy    bool               // a collection is under way
 	pause   time.Duration      // after a panic, doubled each time
-	seen    bool               // it saw what it looks for at least once
+	seen    bool               // it saw what it looks for at least once, or should
 	overrun float64            // collections left out since the one before had not ended
 
 	parts      parts // of what it looks at, those that it could not see
@@ -161,6 +162,9 @@ func (j *job) finished(b *metric.Batch, err error) time.Duration {
 func (j *job) succeeded(at time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.noteSeen != nil {
+		j.noteSeen(j.spec.Name)
+	}
 	j.seen = true
 	if !j.state.Up && j.state.Error != "" {
 		j.log.Info("collector recovered", "collector", j.spec.Name, "down", at.Sub(j.state.LastUp).Round(time.Second))

@@ -202,6 +202,7 @@ func (a *Agent) handler() http.Handler {
 			mux.Handle("POST /api/v1/pagerduty", r.webhook)
 		}
 	}
+	mux.HandleFunc("POST "+PathForget, a.forget)
 	a.authority(cfg).Register(mux)
 	if !cfg.Web.Off {
 		mux.Handle("/", a.pages())

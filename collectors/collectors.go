@@ -105,6 +105,10 @@ type Env struct {
 	// gathered outside of Collect has nowhere to go.
 	Deliver func(source string, b *metric.Batch, within time.Duration)
 
+	// Expected says that the configuration says how to reach what is looked for, or that it was seen on this machine before: that
+	// it is not there is an outage.
+	Expected bool
+
 	Damaged  func(damage.Report)       // is called with what of State was damaged; may be nil
 	Rejected func(reason, line string) // counts a line that could not be read; nil: it is only left out
 }
@@ -124,6 +128,8 @@ type Spec struct {
 	Deadline time.Duration // of one collection, by default; 0 means the agent's default
 	Metrics  []*metric.Desc
 	New      func(Env) (Collector, error)
+	// Service says that it looks for a service, whose absence is an outage once it was seen or configured.
+	Service bool
 }
 
 // ErrAbsent says that what a collector looks for is not on this machine: not a fault, as long as it

@@ -67,6 +67,7 @@ var routes = map[string]route{
 	// What people do.
 	"POST /api/v1/ack":            {role: Act, body: jsonBody, max: small},
 	"POST /api/v1/silence":        {role: Act, body: jsonBody, max: small},
+	"POST /api/v1/forget":         {role: Act, body: jsonBody, max: small},
 	"POST /api/v2/silences":       {role: Act, body: jsonBody, max: small},
 	"DELETE /api/v2/silence/{id}": {role: Act, body: plain, max: small},
 	"POST /problems/":             {role: Act, body: plain, max: small},

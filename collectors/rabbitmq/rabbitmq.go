@@ -127,7 +127,7 @@ var defaultOptions = Options{
 // Spec is the collector for the catalogue.
 var Spec = collectors.Spec{
 	Name: "rabbitmq", Options: defaultOptions, Interval: 2 * time.Second, Deadline: 8 * time.Second,
-	Metrics: metrics(), New: newCollector,
+	Metrics: metrics(), New: newCollector, Service: true,
 }
 
 // collector watches the local node of a cluster. While Run runs, each check has a goroutine of its own
@@ -219,7 +219,7 @@ func (r *collector) find(ctx context.Context) error {
 	if found {
 		return nil
 	}
-	if !r.answersLikeRabbitmq(ctx) {
+	if !r.env.Expected && !r.answersLikeRabbitmq(ctx) {
 		return fmt.Errorf("rabbitmq at %s and %s: %w", r.opt.MetricsURL, r.opt.URL, collectors.ErrAbsent)
 	}
 	r.mu.Lock()

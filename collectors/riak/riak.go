@@ -100,7 +100,7 @@ const interval = 15 * time.Second
 // Spec is the collector for the catalogue.
 var Spec = collectors.Spec{
 	Name: "riak", Options: defaults, Interval: interval, Deadline: 9 * time.Second,
-	Metrics: metrics(), New: newCollector,
+	Metrics: metrics(), New: newCollector, Service: true,
 }
 
 // collector watches the local node of a cluster. It pings at each collection and asks for /stats when StatsEvery has
@@ -162,7 +162,7 @@ func newCollector(env collectors.Env) (collectors.Collector, error) {
 func (r *collector) Collect(ctx context.Context, b *metric.Batch) error {
 	ping := r.ping(ctx)
 	if !r.found {
-		if !ping.isRiak() {
+		if !ping.isRiak() && !r.env.Expected {
 			return fmt.Errorf("riak at %s: %w", r.opt.URL, collectors.ErrAbsent)
 		}
 		r.found = true
