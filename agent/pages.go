@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/door"
@@ -25,9 +24,6 @@ func actor(r *http.Request) string { return door.Who(r).Name("someone at the boa
 func (a *Agent) pages() *dashboards.Pages {
 	cfg, open, route := a.config(), a.store.get(), a.route.dispatch
 	frame := dashboards.Options{Node: cfg.nodeName(), Version: a.hooks.Version, Log: a.log.With("part", "pages")}
-	if u, err := url.Parse(cfg.Web.ExternalURL); err == nil && u.Host != "" {
-		frame.Hosts, frame.Origin = []string{u.Hostname()}, u.Scheme+"://"+u.Host
-	}
 	duty := oncall.Options{Status: a.Status, Node: frame.Node, Who: actor, MayAct: door.MayAct}
 	if route != nil {
 		duty.View, duty.History, duty.People = route.View, a.pageHistory, a.desk(route)

@@ -123,6 +123,16 @@ func (v View) WhyNot(a, b string) string {
 	return fmt.Sprintf("%s is not explained by %s: nothing ties %s to %s.", aa.Rule(), ab.Rule(), subject(ab), subject(aa))
 }
 
+// NotBy says of each alarm that is tied to the root of p, or makes a better cause, why it does not explain it: at most most.
+func (v View) NotBy(p ProblemView, most int) (out []string) {
+	for _, r := range p.Refused {
+		if _, by := v.find(r.By); len(out) < most && by.Labels != nil {
+			out = append(out, fmt.Sprintf("%s on %s: %s", by.Rule(), subject(by), r.Reason))
+		}
+	}
+	return out
+}
+
 func subject(a Alarm) string { return cmp.Or(a.Labels[LabelEntity], a.Labels["instance"], a.Rule()) }
 
 // find returns the alarm that is meant and its problem; nil: none is.

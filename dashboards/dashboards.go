@@ -10,27 +10,14 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 )
 
 // Options are what the frame needs to know.
 type Options struct {
-	// Hosts are the names under which people reach the pages. When there are any, what people do is accepted under
-	// these, under localhost and under bare addresses alone: a foreign name that was made to point here (DNS
-	// rebinding) passes for the same site in a browser.
-	Hosts []string
-
-	// Origin is scheme and host under which people reach the pages where a proxy stands between and passes another
-	// name on: what is sent from there is not another site's. Empty: none.
-	Origin string
-
 	Node    string
 	Version string
 	Now     func() time.Time // time.Now when nil
@@ -63,7 +50,6 @@ type Stream struct {
 type Pages struct {
 	opts   Options
 	mux    *http.ServeMux
-	cross  *http.CrossOriginProtection
 	render *template.Template
 	assets map[string]asset
 	live   time.Duration // between looks of a live page
@@ -87,12 +73,7 @@ func New(o Options, sets ...Set) *Pages {
 	if o.Live <= 0 {
 		o.Live = LookEvery
 	}
-	p := &Pages{opts: o, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection(), assets: loadAssets(), live: o.Live}
-	if o.Origin != "" {
-		if err := p.cross.AddTrustedOrigin(o.Origin); err != nil {
-			o.Log.Error("the pages' own address is no origin: what people do behind a proxy is refused", "origin", o.Origin, "err", err)
-		}
-	}
+	p := &Pages{opts: o, mux: http.NewServeMux(), assets: loadAssets(), live: o.Live}
 	p.render = p.templates(sets)
 	for _, s := range sets {
 		p.add(s)
@@ -120,7 +101,8 @@ func (p *Pages) add(s Set) {
 	}
 }
 
-// ServeHTTP serves every page, their assets, live updates and what people do at them.
+// ServeHTTP serves every page, their assets, live updates and what people do at them. Who may do what, under which name and
+// from which site, was decided before (agent/door).
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	// Everything comes from here and nothing stands inline, so that text which an alarm brings in can never run.
@@ -128,24 +110,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	if err := p.cross.Check(r); err != nil || r.Method == http.MethodPost && !p.knows(r.Host) {
-		p.serve(w, r, Message(http.StatusForbidden, "Not from here", "This was sent by a page of another site and was not carried out. Open the board and do it there."))
-		return
-	}
 	p.mux.ServeHTTP(w, r)
-}
-
-// knows says whether a person may act under this name.
-func (p *Pages) knows(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	if len(p.opts.Hosts) == 0 || name == "localhost" || slices.Contains(p.opts.Hosts, name) {
-		return true
-	}
-	_, err := netip.ParseAddr(strings.Trim(name, "[]"))
-	return err == nil
 }
 
 // Page is what a page is made of, before it is text.

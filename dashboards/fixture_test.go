@@ -50,6 +50,7 @@ func incident() alerting.View {
 	p2 := problem("00000000000000b2", alerting.P2, alerting.Held, "RiakDiskFull", "node:riak-07", "Riak disk on riak-07 is 96 % full, full in 40 minutes")
 	p2.Until, p2.Behind, p2.Reason = noon.Add(95*time.Second), p1.ID, "a person must act within the hour: harm in 40m"
 	p2.Page.Impact = "No user is known to be hurt."
+	p2.Refused = []alerting.Refusal{{Alarm: p2.Root.Fingerprint(), By: p1.Root.Fingerprint(), Reason: "nothing ties its subject to it"}}
 	p4 := problem("00000000000000c4", alerting.P4, alerting.Board, "HostCPUSaturated", "node:navcloud-4", `Node "navcloud-4" <b>is</b> at 97 % CPU`)
 	p4.Note, p4.Reason = "flapping", "one node of many"
 	quiet := problem("00000000000000d3", alerting.P3, alerting.Quiet, "HostUnitFailed", "node:web-1", "Unit backup.service failed on web-1")

@@ -97,6 +97,7 @@ func TestPages(t *testing.T) {
 		"family":          {"/browse/navcloud_streams_open?last=1h0m0s", options(calm, three, goodStatus()), 200},
 		"styleguide":      {"/styleguide", options(calm, three, goodStatus()), 200},
 		"problem":         {"/problems/00000000000000a1", options(incident(), three, goodStatus()), 200},
+		"problem-held":    {"/problems/00000000000000b2", options(incident(), three, goodStatus()), 200},
 		"problem-over":    {"/problems/fleet:HostDiskFull:node:x:1", options(calm, three, goodStatus()), 200},
 		"problem-missing": {"/problems/no-such", options(incident(), three, goodStatus()), 404},
 		"timeline":        {"/timeline", options(incident(), three, goodStatus()), 200},

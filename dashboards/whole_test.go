@@ -27,8 +27,6 @@ type whole struct {
 	History  func(ctx context.Context, q oncall.EventQuery) ([]oncall.Event, error)
 	People   oncall.People
 	MayAct   func(*http.Request) bool
-	Hosts    []string
-	Origin   string
 	Expr     func(rule string, labels map[string]string) (string, time.Duration, bool)
 	Node     string
 	Version  string
@@ -50,7 +48,7 @@ func newWhole(o whole) *dashboards.Pages {
 		Query: o.Query, Range: o.Range, Runbook: o.Runbook, Runbooks: o.Runbooks, Status: o.Status, Capacity: o.Capacity, View: o.View,
 		Deploys: desk.Deploys, Node: o.Node, Version: o.Version, Now: o.Now,
 	})
-	return dashboards.New(dashboards.Options{Hosts: o.Hosts, Origin: o.Origin, Node: o.Node, Version: o.Version, Now: o.Now, Live: o.Live}, desk.Set(), figures.Set())
+	return dashboards.New(dashboards.Options{Node: o.Node, Version: o.Version, Now: o.Now, Live: o.Live}, desk.Set(), figures.Set())
 }
 
 // newLive looks at live pages that often.

@@ -198,7 +198,7 @@ func (p *Pages) problem(r *http.Request) dashboards.Page {
 			back = 7 * 24 * time.Hour
 			pg.Live = ""
 		}
-		st := story{row: *found, Evidence: p.evidence(r.Context(), found.Root, back), Related: p.related(r.Context(), found.Root), Before: p.before(r.Context(), found.ProblemView)}
+		st := story{row: *found, Evidence: p.evidence(r.Context(), found.Root, back), Related: p.related(r.Context(), found.Root), Before: p.before(r.Context(), found.ProblemView), NotBy: v.NotBy(found.ProblemView, mostNotBy)}
 		pg.Sections = []dashboards.Section{{ID: "problems", Label: "The problem", Hush: true, Parts: []dashboards.Part{{ID: "p-" + found.ID, Template: "story", Data: st}}}}
 	}
 	pg.Sections = append(pg.Sections, dashboards.Section{ID: "history", Hush: true, Parts: []dashboards.Part{{ID: "deeds", Template: "deeds", Data: list}}})
@@ -211,7 +211,11 @@ type story struct {
 	Evidence *evidence
 	Related  []related
 	Before   []deed
+	NotBy    []string // what it could be thought to follow from, and does not
 }
+
+// mostNotBy bounds the causes that a problem's page says were refused: the best come first.
+const mostNotBy = 4
 
 // Affected says whether users notice it.
 func (s story) Affected() bool { return s.Priority == alerting.P1 }
