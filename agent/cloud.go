@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/navcloud/binnacle/agent/aws"
 	"github.com/navcloud/binnacle/agent/health"
@@ -12,6 +13,7 @@ import (
 // cloud is what a router asks AWS, while it leads.
 type cloud struct {
 	account atomic.Pointer[aws.Account] // nil until it is open
+	fleet   aws.Fleet
 }
 
 // regionOf is the region to ask where neither the section nor the environment names one: that of the queue, else the instance's own.
@@ -35,6 +37,7 @@ func (r *routeRole) openAWS(ctx context.Context) error {
 	q := r.intake.CloudQueue(account, r.leadsAWS, r.dispatch.Open)
 	r.crew.work("intake.aws", q.Run)
 	r.crew.work("aws.alarms", q.Reconcile)
+	r.crew.work("aws.groups", r.watchGroups)
 	return nil
 }
 
@@ -46,6 +49,9 @@ func (c *cloud) status(s intake.CloudStats) *health.AWS {
 	out := &health.AWS{Queue: s.Queue, Leads: s.Leads, Received: s.Received, Poison: s.Poison, Reconciled: s.Reconciled, Fault: s.Fault}
 	for _, f := range s.Forms {
 		out.Forms = append(out.Forms, health.AWSForm(f))
+	}
+	for _, s := range c.fleet.Sizes(time.Now()) {
+		out.Groups = append(out.Groups, health.AWSGroup{Name: s.Name, Size: s.String(), Short: s.Short})
 	}
 	if a := c.account.Load(); a != nil {
 		out.Spent = a.Spent()

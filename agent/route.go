@@ -98,7 +98,7 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 	}
 	r.intake = intake.New(intake.Options{
 		Put: put, Who: door.Who, Desk: a.desk(r.dispatch), View: r.dispatch.View, Version: a.hooks.Version,
-		Deployed: r.deployed, Config: cfg.Intake.Config, Replicas: cfg.Intake.replicas(), Folder: cfg.Data, Log: a.log.With("part", "intake"),
+		Deployed: r.deployed, Lives: r.lives, Config: cfg.Intake.Config, Replicas: cfg.Intake.replicas(), Folder: cfg.Data, Log: a.log.With("part", "intake"),
 	})
 	return r, nil
 }

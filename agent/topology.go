@@ -17,7 +17,7 @@ const topologyEvery = 30 * time.Second
 // What the graph is made of: what agents say of themselves within the last ten minutes, so that a node that just died
 // keeps its place; the clusters that collectors found; and the services that NavCloud's nodes say they use.
 var inventoryQueries = []string{
-	`max by (node, az, group, service, cluster) (max_over_time(binnacle_node_info[10m]))`,
+	`max by (node, az, group, service, cluster, instance_id) (max_over_time(binnacle_node_info[10m]))`,
 	`max by (node, az, group, service, cluster) (label_replace(max_over_time(rabbitmq_cluster_nodes_expected[10m]), "service", "rabbitmq", "", "")
 		or label_replace(max_over_time(riak_up{cluster!=""}[10m]), "service", "riak", "", "")
 		or label_replace(max_over_time(navcloud_streams_open[10m]), "service", "navcloud", "", ""))`,
@@ -63,19 +63,19 @@ func (a *Agent) graph(ctx context.Context, last *time.Time) (*topology.Graph, bo
 		}
 		return g, err == nil, err
 	}
-	main := a.store.get().main
-	if main == nil {
-		return nil, false, nil
-	}
 	var rows []inventory.Row
+	main := a.store.get().main
 	for _, q := range inventoryQueries {
+		if main == nil {
+			break
+		}
 		series, err := main.Instant(ctx, q, time.Now())
 		if err != nil {
 			return nil, false, err
 		}
 		rows = append(rows, rowsOf(series)...)
 	}
-	g, err := inventory.Graph(rows)
+	g, err := inventory.Graph(rows, a.route.cloud.members(rows, time.Now())...)
 	return g, err == nil && g.Len() > 0, err
 }
 
@@ -83,7 +83,7 @@ func rowsOf(series []store.Series) (rows []inventory.Row) {
 	for _, s := range series {
 		rows = append(rows, inventory.Row{
 			Node: s.Labels.Get("node"), AZ: s.Labels.Get("az"), Group: s.Labels.Get("group"),
-			Service: s.Labels.Get("service"), Cluster: s.Labels.Get("cluster"), Dep: s.Labels.Get("dep"),
+			Service: s.Labels.Get("service"), Cluster: s.Labels.Get("cluster"), Dep: s.Labels.Get("dep"), Instance: s.Labels.Get("instance_id"),
 		})
 	}
 	return rows

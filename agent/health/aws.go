@@ -31,6 +31,13 @@ func (a *AWS) write(w io.Writer, at time.Time) {
 		fmt.Fprintf(w, "; our questions cost $%.2f this month", a.Spent)
 	}
 	fmt.Fprintln(w)
+	for _, g := range a.Groups {
+		short := ""
+		if !g.Short.IsZero() {
+			short = ", SHORT for " + ago(at, g.Short)
+		}
+		fmt.Fprintf(w, "    group %s %s%s\n", g.Name, g.Size, short)
+	}
 	for _, f := range a.Forms {
 		if f.Result != "taken" {
 			fmt.Fprintf(w, "    NOT TAKEN (%s): %s, %d times, last %s ago %s\n", f.Result, f.Name, f.Count, ago(at, f.Last), f.Detail)

@@ -176,14 +176,22 @@ type Route struct {
 
 // AWS is what came from there, and what our own questions cost.
 type AWS struct {
-	Queue      string    `json:"queue,omitempty"`
-	Leads      bool      `json:"leads"` // this router asks; another one does, or none may
-	Received   uint64    `json:"received"`
-	Poison     uint64    `json:"poison,omitempty"`    // messages given up: they could not be read
-	Reconciled time.Time `json:"reconciled,omitzero"` // when CloudWatch last said how its alarms are
-	Fault      string    `json:"fault,omitempty"`     // why it could not
-	Forms      []AWSForm `json:"forms,omitempty"`
-	Spent      float64   `json:"spent"` // dollars in this month since the start, at list prices
+	Queue      string     `json:"queue,omitempty"`
+	Leads      bool       `json:"leads"` // this router asks; another one does, or none may
+	Received   uint64     `json:"received"`
+	Poison     uint64     `json:"poison,omitempty"`    // messages given up: they could not be read
+	Reconciled time.Time  `json:"reconciled,omitzero"` // when CloudWatch last said how its alarms are
+	Fault      string     `json:"fault,omitempty"`     // why it could not
+	Forms      []AWSForm  `json:"forms,omitempty"`
+	Groups     []AWSGroup `json:"groups,omitempty"`
+	Spent      float64    `json:"spent"` // dollars in this month since the start, at list prices
+}
+
+// AWSGroup is how an Auto Scaling group stands.
+type AWSGroup struct {
+	Name  string    `json:"name"`
+	Size  string    `json:"size"`           // "wants 3, has 2, 1 starting"
+	Short time.Time `json:"short,omitzero"` // since when it has fewer than it wants, for too long
 }
 
 // AWSForm is one kind of word that came.

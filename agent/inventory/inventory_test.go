@@ -69,3 +69,31 @@ func TestAServiceNeedsTheClustersThatItsNodesUse(t *testing.T) {
 		t.Errorf("without one of its nodes it is hurt as by %q; want %q", e, topology.Needs)
 	}
 }
+
+// Instance, node and address are one machine, and Auto Scaling's word is laid over it.
+func TestInstancesAreTheMachinesOfNodes(t *testing.T) {
+	g, err := Graph([]Row{
+		{Node: "ip-10-0-7-10", AZ: "1b", Group: "api", Instance: "i-0ab"},
+		{Node: "ip-10-0-7-10", AZ: "1b", Group: "api", Service: "navcloud"},
+		{Node: "ip-10-0-7-11", AZ: "1b", Group: "api", Instance: "i-0cd"},
+	}, Member{Instance: "i-0ab", Group: "api", Excused: "its group api ended it", Size: "wants 3, has 2"}, Member{Instance: "i-0ef", Group: "api"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, labels := range []map[string]string{
+		{"instance": "i-0ab"}, {"instance": "10.0.7.10:9100"}, {"instance": "ip-10-0-7-10"}, {"host": "ip-10-0-7-10.eu-west-1.compute.internal"},
+	} {
+		if e, ok := g.Place(labels); !ok || e.ID != "host:ip-10-0-7-10" || e.Excused == "" {
+			t.Errorf("%v is on %+v, %v; want the host of the node, excused", labels, e, ok)
+		}
+	}
+	if e, _ := g.Get("node:ip-10-0-7-10"); e.Excused == "" || e.Size != "wants 3, has 2" {
+		t.Errorf("node %+v; want it excused with its machine", e)
+	}
+	if e, _ := g.Get("host:ip-10-0-7-11"); e.Excused != "" {
+		t.Errorf("host %+v; want nothing to excuse it", e)
+	}
+	if e, ok := g.Place(map[string]string{"instance": "i-0ef"}); !ok || e.Group != "api" || len(g.Zone("1b")) != 2 {
+		t.Errorf("an instance without an agent is %+v, %v, and the zone has %v; want its group, and two machines", e, ok, g.Zone("1b"))
+	}
+}

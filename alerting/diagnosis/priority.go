@@ -82,6 +82,7 @@ type weighed struct {
 	harmful    bool          // its rule says so
 	redundant  bool          // something stands in for it
 	spare      string        // what
+	excused    string        // why nobody needs to wake for it
 	unreplaced bool          // see standing
 	due        time.Time     // when unreplaced becomes true
 	ephemeral  time.Duration // how long a replacement takes
@@ -94,6 +95,7 @@ func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
 	w.Verdict, w.impact, w.critical = v, impactOf(v.Fact), v.Severity == "critical"
 	w.harm, w.harmful = harmIn(v.Fact)
 	w.spare, w.redundant = s.spare(v.Fact)
+	w.excused = s.excused(v)
 	w.unreplaced, w.due = s.unreplaced(in, v.Fact)
 	w.steady, w.stays = steady(in.Now, v.Fact)
 	if w.impact == "users" && v.Reading != nil && v.Reading.Layer.Value == "probe" && v.Labels[alerting.LabelImpact] == "" && w.passes() {
@@ -150,6 +152,9 @@ func (w *weighed) passes() bool {
 
 // priority is that of an alarm that stands alone: the author's last word, then the table; what comes and goes by itself calls once.
 func (w *weighed) priority() (alerting.Priority, string) {
+	if w.excused != "" && !w.Symptom && !w.Always() && w.impact != "data" && w.impact != "quorum" {
+		return alerting.P5, w.excused
+	}
 	if r := w.Reading; r != nil && r.Priority > 0 {
 		return r.Priority, "the rule says " + r.Priority.String()
 	}

@@ -70,9 +70,42 @@ func (s *standing) spare(f *alerting.Fact) (string, bool) {
 		// The whole is worse off than it can bear, and an alarm of its own says that.
 		return fmt.Sprintf("one of %d in %s", r.Of, r.Whole), true
 	case !part && e.Group != "":
-		return "its group " + e.Group + " replaces it", true
+		why := "its group " + e.Group + " replaces it"
+		if e.Size != "" {
+			why += " (" + e.Size + ")"
+		}
+		return why, true
 	}
 	return "", false
+}
+
+// excused says why nobody needs to wake for an alarm: its machine was ended, or is started, by the group that it is in. A group
+// alarm is excused with all of its parts.
+func (s *standing) excused(v *alerting.Verdict) string {
+	if v.Group() {
+		why := ""
+		for _, p := range v.Parts {
+			if why = s.excuse(p.Entity); why == "" {
+				return ""
+			}
+		}
+		return why
+	}
+	return s.excuse(v.Entity)
+}
+
+func (s *standing) excuse(of topology.Entity) string {
+	for _, id := range append([]string{of.ID, s.graph.Machine(of.ID)}, of.Parents...) {
+		e, ok := s.graph.Get(id)
+		if !ok || e.Excused == "" || e.Kind != topology.KindHost && e.Kind != topology.KindNode {
+			continue
+		}
+		if e.Size != "" {
+			return e.Excused + "; it " + e.Size
+		}
+		return e.Excused
+	}
+	return ""
 }
 
 // unreplaced says that a node is down for longer than its return or its replacement takes, and that it was the one that

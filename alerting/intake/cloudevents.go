@@ -289,6 +289,8 @@ func cannotLaunch(l Life) alerting.Alarm {
 	}
 }
 
+func launchKey(group string) string { return "launch\x00" + group }
+
 // hear makes inputs of a word, and how to take back what was noted of it.
 func (w *cloudWatch) hear(x word, now time.Time) ([]alerting.Input, undo) {
 	switch {
@@ -299,7 +301,7 @@ func (w *cloudWatch) hear(x word, now time.Time) ([]alerting.Input, undo) {
 	case x.health.EventARN != "":
 		return w.own("health\x00"+x.health.EventARN, x.health.alarm(x.at), !slices.Contains([]string{"closed"}, x.health.Status), x.at, now)
 	case x.life.What == LaunchFailed && x.life.Group != "", x.life.What == Launched && x.life.Group != "":
-		return w.own("launch\x00"+x.life.Group, cannotLaunch(x.life), x.life.What == LaunchFailed, x.life.At, now)
+		return w.own(launchKey(x.life.Group), cannotLaunch(x.life), x.life.What == LaunchFailed, x.life.At, now)
 	}
 	return nil, func() {}
 }

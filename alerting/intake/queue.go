@@ -97,6 +97,23 @@ func (i *Intake) Cloud() (s CloudStats, ok bool) {
 	return s, true
 }
 
+// GroupIsWhole says that a group has all instances that it wants: that a launch failed is over, though none followed.
+func (i *Intake) GroupIsWhole(ctx context.Context, group string, at time.Time) error {
+	i.cloud.state.mu.Lock()
+	failing := i.cloud.state.known[launchKey(group)].Firing != nil
+	i.cloud.state.mu.Unlock()
+	if !failing {
+		return nil
+	}
+	in, back := i.cloud.state.own(launchKey(group), alerting.Alarm{}, false, at, at)
+	if err := i.cloud.put(ctx, in...); err != nil {
+		back()
+		return err
+	}
+	i.cloud.keep()
+	return nil
+}
+
 // Run reads until ctx ends. Its error is AWS's, and what was read before is not lost: it is repeated, or asked for.
 func (q *CloudQueue) Run(ctx context.Context) error {
 	for {

@@ -112,6 +112,11 @@ func (g *Graph) index() {
 		if e.Host != "" {
 			g.hosts[e.Host] = append(g.hosts[e.Host], id)
 			g.domain(e.Host)
+			for _, a := range e.Aliases {
+				if a != e.Host {
+					g.hosts[a] = append(g.hosts[a], id)
+				}
+			}
 		}
 		if e.Kind != KindHost && e.Kind != KindNode {
 			continue

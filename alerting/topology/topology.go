@@ -20,6 +20,12 @@ type Entity struct {
 	// Spare says how many of the parents of one kind may be lost before this entity is hurt. The loss of
 	// all parents of one kind always hurts.
 	Spare int `json:"spare,omitempty" yaml:"spare"`
+	// Aliases are other names that labels call a machine by: its instance's ID, its addresses.
+	Aliases []string `json:"aliases,omitempty" yaml:"aliases"`
+	// Excused says why nothing about a machine wakes anybody: its group ended it, or starts it. Empty: nothing does.
+	Excused string `json:"excused,omitempty" yaml:"excused"`
+	// Size says how its group stands: "wants 3, has 2, 1 starting". Empty: nobody knows.
+	Size string `json:"size,omitempty" yaml:"size"`
 }
 
 // The kinds that the graph itself treats in a way of their own. All others are alike.
