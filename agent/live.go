@@ -9,22 +9,48 @@ import (
 	"github.com/navcloud/binnacle/agent/aws"
 	"github.com/navcloud/binnacle/alerting/intake"
 	"github.com/navcloud/binnacle/alerting/ledger"
+	"github.com/navcloud/binnacle/alerting/pagers"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
-// CheckLive asks PagerDuty what would defeat us there, whether each router, each channel and a shared ledger take what they are sent; with send it also sends
-// one test event each way that pages take, and resolves it. Without a routing key there is nothing to ask.
+// CheckLive asks the pagers what would defeat us there, whether each router, each channel and a shared ledger take what they are sent; with send it also sends
+// one test event each way that pages take, and resolves it. Without a pager there is nothing to ask.
 func CheckLive(ctx context.Context, cfg Config, send bool) ([]pagerduty.Finding, error) {
 	routers, err := liveRouters(ctx, cfg)
-	if err != nil || len(routers) > 0 && (cfg.Route.Off || !cfg.Route.PagerDuty.Configured()) {
+	if err != nil || len(routers) > 0 && (cfg.Route.Off || !cfg.Route.configured()) {
 		return append(routers, liveCutOff(ctx, cfg)...), err
 	}
-	if cfg.Route.Off || !cfg.Route.PagerDuty.Configured() {
-		const nobody = "route.pagerduty: no routing key is set: pages are shown and logged, and wake nobody"
+	if cfg.Route.Off || !cfg.Route.configured() {
+		const nobody = "route: neither route.pagerduty.routing_key nor route.pagers is set: pages are shown and logged, and wake nobody"
 		if found := liveAWS(ctx, cfg); len(found) > 0 {
 			return append(found, pagerduty.Finding{Level: pagerduty.Defeats, Text: nobody}), nil
 		}
 		return nil, errors.New(nobody)
+	}
+	now := time.Now()
+	found, err := livePagerDuty(ctx, cfg, send, now)
+	if err != nil {
+		return nil, err
+	}
+	ways, err := liveWays(ctx, cfg, send, now)
+	if err != nil {
+		return nil, err
+	}
+	found = append(append(append(found, ways...), routers...), liveCutOff(ctx, cfg)...)
+	if c := cfg.Rules.CutOff.PagerDuty; send && c.Configured() {
+		pager, err := pagerduty.New(c, pagerduty.Options{ClientURL: cfg.boardURL()})
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, pagerduty.SendTestBy(ctx, pager, "cut_off", now))
+	}
+	return append(append(found, liveLedger(ctx, cfg)...), liveAWS(ctx, cfg)...), nil
+}
+
+// livePagerDuty asks what route.pagerduty leads to.
+func livePagerDuty(ctx context.Context, cfg Config, send bool, now time.Time) ([]pagerduty.Finding, error) {
+	if !cfg.Route.PagerDuty.Configured() {
+		return nil, nil
 	}
 	o := pagerduty.Options{ClientURL: cfg.boardURL()}
 	client, err := pagerduty.New(cfg.Route.PagerDuty, o)
@@ -35,26 +61,42 @@ func CheckLive(ctx context.Context, cfg Config, send bool) ([]pagerduty.Finding,
 	if err != nil {
 		return nil, err
 	}
-	found := append(client.Live(ctx), liveLedger(ctx, cfg)...)
-	found = append(append(append(found, routers...), liveCutOff(ctx, cfg)...), liveAWS(ctx, cfg)...)
-	found = append(found, pagerduty.ProveEach(ctx, client, "", cfg.nodeName())...)
+	found := append(client.Live(ctx), pagerduty.ProveEach(ctx, client, "", cfg.nodeName())...)
 	if second != nil {
 		found = append(found, pagerduty.ProveEach(ctx, second, "second", cfg.nodeName())...)
 	}
-	if !send {
-		return found, nil
+	if send {
+		found = append(found, client.SendTest(ctx, now)...)
 	}
-	now := time.Now()
-	found = append(found, client.SendTest(ctx, now)...)
-	if second != nil {
+	if send && second != nil {
 		found = append(found, pagerduty.SendTestBy(ctx, second, "second", now))
 	}
-	if c := cfg.Rules.CutOff.PagerDuty; c.Configured() {
-		pager, err := pagerduty.New(c, o)
-		if err != nil {
-			return nil, err
+	return found, nil
+}
+
+// liveWays tries each of route.pagers: by what wakes nobody, and with send by a message that is resolved at once.
+func liveWays(ctx context.Context, cfg Config, send bool, now time.Time) (found []pagerduty.Finding, err error) {
+	out, err := pagers.New(cfg.Route.Ways, pagers.Options{BoardURL: cfg.boardURL()})
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close(nil)
+	for _, name := range out.Names() {
+		p := out.Pager(name)
+		if client, ok := p.(*pagerduty.Client); ok {
+			for _, f := range client.Live(ctx) {
+				f.Route = name
+				found = append(found, f)
+			}
 		}
-		found = append(found, pagerduty.SendTestBy(ctx, pager, "cut_off", now))
+		tried := pagerduty.ProveEach(ctx, p, name, cfg.nodeName())
+		if send {
+			tried = append(tried, pagerduty.SendTestBy(ctx, p, name, now))
+		}
+		if len(tried) == 0 {
+			tried = []pagerduty.Finding{{Level: pagerduty.Advice, Route: name, Text: "it cannot be tried without a message that may wake somebody: check --send sends one of low priority, and resolves it"}}
+		}
+		found = append(found, tried...)
 	}
 	return found, nil
 }

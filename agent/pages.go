@@ -27,6 +27,10 @@ func (a *Agent) pages() *dashboards.Pages {
 	duty := oncall.Options{Status: a.Status, Node: frame.Node, Who: actor, MayAct: door.MayAct}
 	if route != nil {
 		duty.View, duty.History, duty.People = route.View, a.pageHistory, a.desk(route)
+		duty.AckLink = func(key string, q url.Values) error {
+			cfg := a.config() // whose pagers a reload may have changed
+			return cfg.Route.ackLinks(cfg.boardURL()).check(key, q)
+		}
 	}
 	if open.main != nil {
 		duty.Query, duty.Range, duty.Expr, duty.Threshold = asks(open.main), asksRange(open.main), a.expr, threshold

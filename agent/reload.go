@@ -38,7 +38,7 @@ func reloadable(old, cfg Config) error {
 func restartOnly(c RouteConfig) any {
 	p := c.PagerDuty
 	return []any{
-		c.Off, c.Delivery, c.Order, c.Ledger, p.Configured(), p.Second.RoutingKey.IsZero() && p.Second.Webhook.IsZero(),
+		c.Off, c.Delivery, c.Order, c.Ledger, c.configured(), c.hasSecond(),
 		p.Low.Webhook.IsZero(), p.Low.P4,
 	}
 }

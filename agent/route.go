@@ -2,8 +2,10 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/damage"
@@ -15,6 +17,7 @@ import (
 	"github.com/navcloud/binnacle/alerting/dispatch"
 	"github.com/navcloud/binnacle/alerting/intake"
 	"github.com/navcloud/binnacle/alerting/ledger"
+	"github.com/navcloud/binnacle/alerting/pagers"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 	"github.com/navcloud/binnacle/alerting/router"
 )
@@ -24,6 +27,7 @@ type RouteConfig struct {
 	Off       bool             `yaml:"-"`
 	Delivery  dispatch.Config  `yaml:",inline"`
 	PagerDuty pagerduty.Config `yaml:"pagerduty"`
+	Ways      pagers.Config    `yaml:",inline"` // pagers, default, routes, windows, templates
 	// Topology is a file that rules over what agents tell: {"entities": {"node:a": {"kind": "node", "parents": [...]}}}.
 	Topology string            `yaml:"topology"`
 	Order    alerting.Settings `yaml:"order"` // waits, holds and limits
@@ -41,7 +45,9 @@ func defaultRoute() RouteConfig {
 }
 
 // Validate says what is out of bounds in what has no field of its own.
-func (c RouteConfig) Validate() error { return c.Delivery.Validate() }
+func (c RouteConfig) Validate() error {
+	return errors.Join(c.Delivery.Validate(), c.Ways.ValidateWith(c.PagerDuty.Configured()))
+}
 
 // Settings are those of the router: waits and limits, and which route an alarm takes. Whoever decides as production does has
 // them from here.
@@ -50,6 +56,11 @@ func (c RouteConfig) Settings() alerting.Settings {
 	set.RouteBy = c.PagerDuty.RouteOf
 	if low := c.PagerDuty.Low; c.PagerDuty.Configured() && !low.Webhook.IsZero() {
 		set.LowRoute, set.TellP4 = pagerduty.LowRoute, low.P4
+	}
+	if len(c.Ways.Pagers)+len(c.Ways.Routes) > 0 {
+		if to, err := c.Ways.RouteOf(); err == nil { // what is wrong with it was said when it was read
+			set.RouteTo = to
+		}
 	}
 	return set
 }
@@ -73,7 +84,7 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 	if cfg.Route.Off {
 		return r, nil
 	}
-	p, err := cfg.Route.pagers(cfg.boardURL(), a.log, a.hooks.Pages)
+	p, err := cfg.Route.exits(cfg.boardURL(), a.log, a.hooks.Pages, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -125,51 +136,75 @@ func (r *routeRole) start(ctx context.Context) error {
 }
 
 func (r *routeRole) startPoll() {
-	client := r.out.get().client
-	if client == nil {
-		return
+	e := r.out.get()
+	if e.client != nil {
+		r.poll.work("pager", func(ctx context.Context) error { return e.client.Poll(ctx, r.openAt(e), r.dispatch.Put) })
 	}
-	r.poll.work("pager", func(ctx context.Context) error { return client.Poll(ctx, r.dispatch.Open, r.dispatch.Put) })
+	if e.out != nil {
+		r.poll.work("pagers", func(ctx context.Context) error { return e.out.Poll(ctx, r.dispatch.Open, r.dispatch.Put) })
+	}
+}
+
+// openAt are the open incidents that route.pagerduty has.
+func (r *routeRole) openAt(e *exits) func() []alerting.Record {
+	if e.out == nil {
+		return r.dispatch.Open
+	}
+	return func() []alerting.Record {
+		return slices.DeleteFunc(r.dispatch.Open(), func(rec alerting.Record) bool { return !e.out.Has(rec.Route, pagers.PagerDuty) })
+	}
 }
 
 func (r *routeRole) stop() error {
 	r.poll.stop()
 	r.crew.stop()
+	if r.out != nil {
+		r.out.get().close(nil)
+	}
 	return nil
 }
 
 // change makes new clients of the pager, whose keys and tokens may have changed.
 func (r *routeRole) change(cfg Config) (*change, error) {
 	old := r.a.config()
-	if r.dispatch == nil || reflect.DeepEqual(old.Route.PagerDuty, cfg.Route.PagerDuty) && old.boardURL() == cfg.boardURL() {
+	if r.dispatch == nil {
 		return nil, nil
 	}
-	p, err := cfg.Route.pagers(cfg.boardURL(), r.a.log, r.a.hooks.Pages)
+	var what []string
+	if !reflect.DeepEqual(old.Route.PagerDuty, cfg.Route.PagerDuty) || old.boardURL() != cfg.boardURL() {
+		what = append(what, "route.pagerduty")
+	}
+	if !old.Route.Ways.Equal(cfg.Route.Ways) {
+		what = append(what, "route.pagers")
+	}
+	if len(what) == 0 {
+		return nil, nil
+	}
+	p, err := cfg.Route.exits(cfg.boardURL(), r.a.log, r.a.hooks.Pages, r.out.get())
 	if err != nil {
 		return nil, err
 	}
 	return &change{
-		what: []string{"route.pagerduty"},
+		what: what,
 		commit: func() {
 			r.poll.stop()
+			old := r.out.get()
 			r.out.set(p)
+			old.close(p)
 			r.poll = r.a.roster.crew(context.Background())
 			r.startPoll()
 		},
-		cancel: func() {}, // nothing of it is open
+		cancel: func() { p.close(r.out.get()) },
 	}, nil
 }
 
 func (r *routeRole) status(s *health.Status) {
-	if r.dispatch == nil || r.a.routers.client() != nil && r.out.get().client == nil {
+	if r.dispatch == nil || r.a.routers.client() != nil && r.out.get().log != nil {
 		return
 	}
 	d := r.dispatch.Status()
 	s.Route = &health.Route{Mode: string(d.Mode), Durable: d.Durable, StandsIn: d.StandsIn, StandsInFor: d.StandsInFor, Since: d.Since, Undelivered: d.Undelivered, Open: d.Open, Standby: d.Standby}
-	s.Pager = "pages are shown and logged: no routing key is set"
-	if r.out.get().client != nil {
-		s.Pager = "PagerDuty"
-	}
+	s.Pager = r.out.get().words()
 	for _, n := range r.intake.Nodes() {
 		s.Route.Nodes = append(s.Route.Nodes, health.NodeHeard(n))
 	}
@@ -220,7 +255,7 @@ func (r *routeRole) deployed(ctx context.Context, d intake.Deploy) {
 // newDispatcher puts the router into its loop, its ledger in the data folder. told hears of what is damaged in that.
 func newDispatcher(cfg Config, told func(damage.Report), out *wayOut, log *slog.Logger, sent func(alerting.Action, alerting.Result)) (*dispatch.Dispatcher, error) {
 	set := cfg.RouterSettings()
-	set.RouteBy = out.routeOf // which a reload changes
+	set.RouteBy, set.RouteTo = out.routeOf, out.routeTo // which a reload changes
 	return dispatch.New(cfg.Route.Delivery, dispatch.Options{
 		Router: router.New(set), Runbooks: cfg.runbooks(), Pager: out.first(), Second: out.second(), Node: cfg.nodeName(), Log: log.With("part", "dispatch"), Sent: sent,
 		Ledger: func() (ledger.Ledger, error) {

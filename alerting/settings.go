@@ -25,9 +25,11 @@ type Settings struct {
 	ForgetLost time.Duration                         `yaml:"forget_lost"` // an alarm with lost contact leaves the board after; 10m to 720h
 	MaxAlarms  int                                   `yaml:"max_alarms"`  // kept at once; user-impact symptoms are never refused for it
 	RouteBy    func(labels map[string]string) string `yaml:"-"`           // name of the route of an alarm; nil: all "default"
-	LowRoute   string                                `yaml:"-"`           // name of the route of what wakes nobody; empty: that of the others
-	Read       func(Alarm) Reading                   `yaml:"-"`           // reads alarms whose rules know nothing of ordering; nil: with the defaults of package reading
-	TellP4     bool                                  `yaml:"-"`           // P4 is told like P3, and not on the board alone
+	// RouteTo goes before RouteBy and LowRoute: the name of the route of an alarm of a priority at a time; empty: theirs holds. nil: theirs alone.
+	RouteTo  func(labels map[string]string, p Priority, at time.Time) string `yaml:"-"`
+	LowRoute string                                                          `yaml:"-"` // name of the route of what wakes nobody; empty: that of the others
+	Read     func(Alarm) Reading                                             `yaml:"-"` // reads alarms whose rules know nothing of ordering; nil: with the defaults of package reading
+	TellP4   bool                                                            `yaml:"-"` // P4 is told like P3, and not on the board alone
 }
 
 // Waits are before the first trigger, which fixes the title.

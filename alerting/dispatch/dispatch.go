@@ -75,6 +75,7 @@ type Dispatcher struct {
 
 	refusals refusals
 	proofs   proofs
+	steps    steps
 
 	inputs chan []alerting.Input
 	answer chan answer
@@ -236,6 +237,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	d.book.put(nil, ledger.Event{At: time.Now(), Kind: ledger.Started, By: d.opts.Node, Detail: string(d.cfg.Mode)})
 	d.workers.Go(func() { d.watch.heartbeat(ctx) })
 	d.workers.Go(func() { d.prove(ctx) })
+	d.workers.Go(func() { d.recallSteps(ctx) })
 	d.workers.Go(func() { d.book.hold(ctx) })
 	d.workers.Go(func() { d.book.follow(ctx) })
 	if d.book.shared {

@@ -17,6 +17,22 @@ type Escalator interface {
 	Escalate(ctx context.Context, key string, level int) alerting.Result
 }
 
+// Caller is what a Pager also is whose routes say who else is paged while nobody acknowledges an incident.
+type Caller interface {
+	Steps(route string) []Step
+	Step(ctx context.Context, rec alerting.Record, to string) alerting.Result
+	// Called notes, after a restart, that a pager was called for an incident, so that it hears of the end.
+	Called(key, to string)
+	// EscalateRecord is an Escalator's Escalate, for a pager that has routes.
+	EscalateRecord(ctx context.Context, rec alerting.Record, level int) alerting.Result
+}
+
+// Step is one more pager that is called After an incident was opened and nobody acknowledged it.
+type Step struct {
+	After time.Duration
+	To    string
+}
+
 // Escalate gets another person for an incident that was paged: who is next at the pager, and the second channel.
 // Who had taken it has it no more. The error says what a person can do, when nobody else was told.
 func (d *Dispatcher) Escalate(ctx context.Context, key, by string) error {
@@ -30,7 +46,7 @@ func (d *Dispatcher) Escalate(ctx context.Context, key, by string) error {
 	told, faults := d.callNext(ctx, rec, by)
 	if len(told) == 0 {
 		if len(faults) == 0 {
-			faults = []string{"there is no one to call: set route.pagerduty.token, or route.pagerduty.second"}
+			faults = []string{"there is no one to call: set route.pagerduty.token, route.pagerduty.second, or escalate in route.routes"}
 		}
 		return errors.New(strings.Join(faults, "; "))
 	}
@@ -53,11 +69,13 @@ func (d *Dispatcher) callNext(ctx context.Context, rec alerting.Record, by strin
 		}
 		faults = append(faults, strings.TrimSpace(who+": "+r.Outcome.String()+" "+r.Detail))
 	}
-	if p, ok := d.opts.Pager.(Escalator); ok {
-		level := 2
-		if before, err := d.History(ctx, ledger.Query{Key: rec.Key, Kinds: []ledger.Kind{ledger.Escalated}, Since: rec.OpenedAt}); err == nil {
-			level += len(before)
-		}
+	level := 2
+	if before, err := d.History(ctx, ledger.Query{Key: rec.Key, Kinds: []ledger.Kind{ledger.Escalated}, Since: rec.OpenedAt}); err == nil {
+		level += len(before)
+	}
+	if p, ok := d.opts.Pager.(Caller); ok {
+		note(fmt.Sprintf("step %d of the route", level-1), p.EscalateRecord(ctx, rec, level))
+	} else if p, ok := d.opts.Pager.(Escalator); ok {
 		note(fmt.Sprintf("level %d at the pager", level), p.Escalate(ctx, rec.Key, level))
 	}
 	if d.opts.Second != nil {

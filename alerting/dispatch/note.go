@@ -165,6 +165,7 @@ func (d *Dispatcher) look(ctx context.Context) []alerting.Input {
 	now := time.Now()
 	d.stats.prune(now)
 	d.watch.second(ctx, now, d.book)
+	d.stepOn(ctx, now)
 	where, _ := d.book.standsIn()
 	return d.watch.self(now, durable, since, where)
 }

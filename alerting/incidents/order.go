@@ -17,6 +17,9 @@ func (d *Desk) route(x *item) string {
 	if x.incident != nil && !x.incident.digest && !d.mustWake(x) {
 		return x.incident.rec.Route
 	}
+	if name := d.routeTo(x); name != "" {
+		return name
+	}
 	if x.Priority >= alerting.P3 && d.set.LowRoute != "" {
 		return d.set.LowRoute
 	}
@@ -26,9 +29,25 @@ func (d *Desk) route(x *item) string {
 	return cmp.Or(d.set.RouteBy(x.Head.Labels), DefaultRoute)
 }
 
-// mustWake says that what was told, or tried, on the route that wakes nobody must wake somebody now.
+// routeTo is the route that the configuration has for x by its labels, its priority and the time; empty: none.
+func (d *Desk) routeTo(x *item) string {
+	if d.set.RouteTo == nil {
+		return ""
+	}
+	return d.set.RouteTo(x.Head.Labels, x.Priority, d.now)
+}
+
+// mustWake says that what was told, or tried, on a route that wakes nobody must wake somebody now.
 func (d *Desk) mustWake(x *item) bool {
-	return !x.told && x.Priority <= alerting.P2 && d.set.LowRoute != "" && x.incident.rec.Route == d.set.LowRoute
+	if x.told || x.Priority > alerting.P2 {
+		return false
+	}
+	rec := x.incident.rec
+	if d.set.LowRoute != "" && rec.Route == d.set.LowRoute {
+		return true
+	}
+	to := d.routeTo(x)
+	return to != "" && to != rec.Route && rec.Page.Priority >= alerting.P3
 }
 
 // want is one thing that could be sent now. The least class goes first; within one the worst problem does.

@@ -37,7 +37,7 @@ var arrows = map[string][]string{
 	"agent": {
 		"agent/authority", "agent/aws", "agent/damage", "agent/door", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "collectors",
 		"collectors/catalogue", "collectors/exec",
-		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers/pagerduty", "alerting/people", "alerting/reading", "alerting/router", "alerting/rules",
+		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers", "alerting/pagers/pagerduty", "alerting/people", "alerting/reading", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
 	},
 	"agent/door":      {"alerting", "agent/atomicfile"}, // the Person
@@ -70,7 +70,9 @@ var arrows = map[string][]string{
 	"alerting/people":           {"alerting", "agent/query", "agent/words"},
 	"alerting/intake":           {"agent/aws", "alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
+	"alerting/pagers":           {"alerting", "alerting/pagers/pagerduty", "alerting/pagers/receivers"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
+	"alerting/pagers/receivers": {"alerting", "alerting/pagers/pagerduty", "agent/secret"},
 	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
 	"dashboards":        {"agent/words", "dashboards/charts"}, // the frame: pages come to it as values
@@ -104,7 +106,7 @@ var edges = map[string][]string{
 	"github.com/synadia-io/":              {"alerting/ledger/*"},
 	"github.com/nats-io/":                 {"alerting/ledger/*"},
 	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
-	"github.com/prometheus/alertmanager/": {"alerting/silence*", "alerting/people/*", "alerting/intake/*"},
+	"github.com/prometheus/alertmanager/": {"alerting/silence*", "alerting/people/*", "alerting/intake/*", "alerting/pagers/config*", "alerting/pagers/routes*", "alerting/pagers/receivers/*"},
 	"github.com/spf13/cobra":              {"cmd/binnacle/*"},
 	"github.com/yuin/goldmark":            {"dashboards/*", "docs/*"},
 	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*", "collectors/rabbitmq/amqp*"},

@@ -66,11 +66,11 @@ func nobody(*http.Request) string { return "someone at the board" }
 func (p *Pages) acts() map[string]dashboards.Act {
 	out := map[string]dashboards.Act{
 		"/problems/{id}/take": nil, "/problems/{id}/silence": nil, "/problems/{id}/escalate": nil,
-		"/problems/bulk": nil, "/silences/{id}/end": nil, "/silences/{id}/renew": nil,
+		"/problems/{id}/ack": nil, "/problems/bulk": nil, "/silences/{id}/end": nil, "/silences/{id}/renew": nil,
 	}
 	if p.opts.People != nil {
 		out["/problems/{id}/take"], out["/problems/{id}/silence"], out["/problems/{id}/escalate"] = p.take, p.silence, p.escalate
-		out["/problems/bulk"] = p.bulk
+		out["/problems/bulk"], out["/problems/{id}/ack"] = p.bulk, p.ack
 		out["/silences/{id}/end"], out["/silences/{id}/renew"] = p.endSilence, p.renewSilence
 	}
 	return out

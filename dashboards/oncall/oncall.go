@@ -8,6 +8,7 @@ import (
 	"context"
 	"embed"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/health"
@@ -49,6 +50,9 @@ type Options struct {
 	// not is stopped in front of the pages.
 	MayAct func(*http.Request) bool
 
+	// AckLink says why a link of a message, to where a person acknowledges the incident of a key, does not work; nil: none is sent.
+	AckLink func(key string, q url.Values) error
+
 	Node string
 	Now  func() time.Time // time.Now when nil
 }
@@ -78,7 +82,7 @@ var templates embed.FS
 func (p *Pages) Set() dashboards.Set {
 	return dashboards.Set{
 		Templates: templates, Acts: p.acts(),
-		Pages: map[string]func(*http.Request) dashboards.Page{"/board": p.board, "/problems/{id}": p.problem, "/timeline": p.timeline, "/handover": p.handover},
+		Pages: map[string]func(*http.Request) dashboards.Page{"/board": p.board, "/problems/{id}": p.problem, "/problems/{id}/ack": p.askAck, "/timeline": p.timeline, "/handover": p.handover},
 		Live:  map[string]func(*http.Request) dashboards.Page{"board": p.board, "problem": p.problem, "timeline": p.timeline},
 	}
 }

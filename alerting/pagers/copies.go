@@ -1,0 +1,140 @@
+package pagers
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+const (
+	copyFor   = time.Hour // what was not accepted by then is dropped, and said
+	copyFirst = 5 * time.Second
+	copyMost  = 2 * time.Minute
+	maxCopies = 500
+	maxTold   = 5000
+)
+
+// copies is what one pager is sent besides the first of a route: in order, each until it is accepted. What the first pager of
+// the route accepts is delivered, whatever becomes of a copy.
+type copies struct {
+	name   string
+	pager  Sender
+	log    *slog.Logger
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	queue   []waiting
+	running bool
+	seen    map[string]bool // actions that are in the queue or were accepted: the router repeats what the first did not accept
+	calls   map[string]bool // incidents that this pager was called for by an escalation or as second
+}
+
+type waiting struct {
+	action alerting.Action
+	since  time.Time
+}
+
+func newCopies(name string, p Sender, log *slog.Logger) *copies {
+	c := &copies{name: name, pager: p, log: log.With("pager", name), seen: map[string]bool{}, calls: map[string]bool{}}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+func (c *copies) close() { c.cancel() }
+
+// ident tells one action from another, however often it is repeated.
+func ident(a alerting.Action) string {
+	return a.Kind.String() + " " + a.Key + " " + a.Page.Sentence + a.Text
+}
+
+// put queues an action once.
+func (c *copies) put(a alerting.Action) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id := ident(a)
+	if c.seen[id] || c.ctx.Err() != nil {
+		return
+	}
+	if len(c.queue) >= maxCopies {
+		c.log.Warn("copy dropped: too many wait", "action", a.Kind.String(), "key", a.Key)
+		return
+	}
+	if len(c.seen) >= maxTold {
+		clear(c.seen)
+	}
+	c.seen[id] = true
+	if a.Kind == alerting.Resolve { // the next incident of this key may say the same
+		for _, k := range []alerting.ActionKind{alerting.Trigger, alerting.Retitle} {
+			b := a
+			b.Kind = k
+			delete(c.seen, ident(b))
+		}
+	}
+	c.queue = append(c.queue, waiting{a, time.Now()})
+	if !c.running {
+		c.running = true
+		go c.run()
+	}
+}
+
+// told notes that the pager was called for an incident.
+func (c *copies) told(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.calls) >= maxTold {
+		clear(c.calls)
+	}
+	c.calls[key] = true
+}
+
+func (c *copies) has(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls[key]
+}
+
+// resolve has an incident resolved that the pager was called for.
+func (c *copies) resolve(a alerting.Action) {
+	if !c.has(a.Key) {
+		return
+	}
+	c.put(a)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.calls, a.Key)
+}
+
+func (c *copies) run() {
+	wait := copyFirst
+	for {
+		c.mu.Lock()
+		if len(c.queue) == 0 || c.ctx.Err() != nil {
+			c.running = false
+			c.mu.Unlock()
+			return
+		}
+		w := c.queue[0]
+		c.mu.Unlock()
+		r := c.pager.Send(c.ctx, w.action)
+		old := time.Since(w.since) > copyFor
+		if r.Outcome != alerting.Accepted && r.Outcome != alerting.Refused && !old {
+			select {
+			case <-time.After(max(wait, r.After)):
+			case <-c.ctx.Done():
+			}
+			wait = min(2*wait, copyMost)
+			continue
+		}
+		if r.Outcome != alerting.Accepted {
+			c.log.Warn("copy not accepted", "action", w.action.Kind.String(), "key", w.action.Key, "outcome", r.Outcome.String(), "detail", r.Detail)
+		}
+		wait = copyFirst
+		c.mu.Lock()
+		c.queue = c.queue[1:]
+		c.mu.Unlock()
+	}
+}
