@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/door"

@@ -55,9 +55,6 @@ type Config struct {
 	load *amconfig.Receiver
 }
 
-// IsZero says whether nothing is set.
-func (c Config) IsZero() bool { return c.load == nil }
-
 // Kind is its key.
 func (c Config) Kind() string { return c.kind }
 

@@ -48,7 +48,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	mode := s.mode
 	if mode == "" || mode == "lost" || mode == "stall" { // it has it, whatever it answers
-		s.got, s.paths = append(s.got, string(body)), append(s.paths, r.Method+" "+r.URL.Path)
+		s.got, s.paths = append(s.got, string(body)+r.URL.RawQuery), append(s.paths, r.Method+" "+r.URL.Path)
 	}
 	answer, status := s.answer, s.status
 	s.mu.Unlock()
