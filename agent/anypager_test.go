@@ -35,7 +35,9 @@ func TestAPageGoesToAChatAndItsLinkAcknowledges(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("no message in a minute")
 	}
-	var m struct{ Attachments []struct{ Title, Text string } }
+	var m struct {
+		Attachments []struct{ Title, Text string }
+	}
 	if err := json.Unmarshal([]byte(got), &m); err != nil || len(m.Attachments) != 1 || !strings.Contains(m.Attachments[0].Title, "Trips fail") {
 		t.Fatalf("%v: %s", err, got)
 	}
