@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -57,7 +58,7 @@ func (c *cover) why(ctx context.Context, s *parser.VectorSelector) (FindingKind,
 	name := s.Name
 	var matchers []*labels.Matcher
 	for _, m := range s.LabelMatchers {
-		if m.Name == labels.MetricName {
+		if m.Name == model.MetricNameLabel {
 			if name == "" {
 				name = m.Value
 			}
@@ -74,7 +75,7 @@ func (c *cover) why(ctx context.Context, s *parser.VectorSelector) (FindingKind,
 		}
 		return NoSeries, what + " is gone for more than " + words.Duration(spans[len(spans)-1])
 	}
-	named, err := labels.NewMatcher(labels.MatchEqual, labels.MetricName, name)
+	named, err := labels.NewMatcher(labels.MatchEqual, model.MetricNameLabel, name)
 	if name == "" || err != nil || len(matchers) == 0 || !c.ever(ctx, []*labels.Matcher{named}) {
 		text := what + " was never stored"
 		if near := c.nearest(ctx, name); near != "" {
@@ -129,7 +130,7 @@ func (c *cover) nearest(ctx context.Context, name string) string {
 		return ""
 	}
 	if c.names == nil {
-		c.names = c.values(ctx, labels.MetricName, c.Oldest)
+		c.names = c.values(ctx, model.MetricNameLabel, c.Oldest)
 	}
 	best, least := "", min(3, len(name)/4)+1
 	for _, n := range c.names {
@@ -279,7 +280,7 @@ func (c *cover) always(ctx context.Context) map[string]bool {
 
 // learnHosts finds the nodes that send figures.
 func (c *cover) learnHosts(ctx context.Context) error {
-	named, err := labels.NewMatcher(labels.MatchEqual, labels.MetricName, "binnacle_node_info")
+	named, err := labels.NewMatcher(labels.MatchEqual, model.MetricNameLabel, "binnacle_node_info")
 	if err != nil {
 		return err
 	}
