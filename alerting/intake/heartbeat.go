@@ -129,7 +129,8 @@ type Beat struct {
 	Started time.Time         `json:"started,omitzero"`  // of a run that has not finished
 	Failed  time.Time         `json:"failed,omitzero"`   // since when its last word is a failure
 	Detail  string            `json:"detail,omitempty"`  // of the failure
-	Labels  map[string]string `json:"labels,omitempty"`  // of the alarm that always fires
+	Labels  map[string]string `json:"labels,omitempty"`  // of the alarm that always fires, or of the one about a check
+	Fresh   time.Duration     `json:"fresh,omitempty"`   // of a check that was OK last: a result is due so long after Last
 	Senders map[string]bool   `json:"senders,omitempty"` // who sent it
 	Raised  map[string]bool   `json:"raised,omitempty"`  // rules of the alarms that were raised
 }
@@ -154,6 +155,10 @@ func NewHeartbeats(by map[string]HeartbeatConfig, known []Beat, now time.Time) *
 		}
 	}
 	for _, b := range known {
+		if b.Fresh > 0 {
+			h.beats[b.Name] = &b
+			continue
+		}
 		if c, ok := h.by[ruleOf(b)]; ok && c.Alarm == (b.Labels != nil) {
 			h.beats[b.Name] = &b
 		}
@@ -230,26 +235,6 @@ func (h *Heartbeats) Fires(a alerting.Alarm, identity, sender string, now time.T
 
 const maxSendersNamed = 8
 
-// Senders listens to senders alone, as a replay does: what a recording says of a job's pings is not known.
-type Senders struct {
-	*Heartbeats
-	replicas []string
-}
-
-// NewSenders listens from now on to the senders of alarms that always fire: those of by, and Watchdogs.
-func NewSenders(by map[string]HeartbeatConfig, replicas []string, now time.Time) Senders {
-	alarms := maps.Clone(by)
-	maps.DeleteFunc(alarms, func(_ string, c HeartbeatConfig) bool { return !c.Alarm })
-	return Senders{NewHeartbeats(alarms, nil, now), replicas}
-}
-
-// Saw notes an alarm that fires. One without an end is a whole alarm of a recording, which is not repeated: nobody stops sending it.
-func (s Senders) Saw(now time.Time, in alerting.Input) {
-	if f, ok := in.(alerting.Firing); ok && !f.Alarm.EndsAt.IsZero() {
-		s.Fires(f.Alarm, SenderIdentity(f.Alarm, s.replicas), f.Sender, now)
-	}
-}
-
 // Due returns the alarms that begin or end now, and when to ask again.
 func (h *Heartbeats) Due(now time.Time) (in []alerting.Input, next time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(h.beats)) {
@@ -293,6 +278,9 @@ func (b *Beat) set(in []alerting.Input, s state, fires bool) []alerting.Input {
 
 // states are the alarms that one heartbeat can raise.
 func (h *Heartbeats) states(c HeartbeatConfig, b *Beat) []state {
+	if b.Fresh > 0 {
+		return []state{h.stale(b)}
+	}
 	if c.Alarm {
 		every := cmp.Or(c.Every, watchdogEvery)
 		heard := b.Last

@@ -22,7 +22,7 @@ type CheckResult struct {
 	Exit    int               `json:"exit"`    // 0 OK, 1 warning, 2 critical, 3 unknown
 	Output  string            `json:"output"`
 	Labels  map[string]string `json:"labels"`  // more of them: service, cluster, kind
-	Fresh   string            `json:"fresh"`   // when the next result is due at the latest; 15m
+	Fresh   string            `json:"fresh"`   // when the next result is due at the latest; 15m. Where it is given, an OK that nothing follows is an alarm
 	At      time.Time         `json:"at"`      // now when absent
 	Runbook string            `json:"runbook"` // URL
 }
@@ -31,6 +31,8 @@ const (
 	hostCheck    = "HostCheck"
 	defaultFresh = 15 * time.Minute
 )
+
+const unknownExit = 3
 
 var severities = map[int]string{1: "warning", 2: "critical", 3: "warning"}
 
@@ -43,13 +45,9 @@ func (r CheckResult) Inputs(now time.Time) ([]alerting.Input, error) {
 	if r.Exit < 0 || r.Exit > 3 {
 		return nil, fmt.Errorf("exit: %d is outside 0 to 3", r.Exit)
 	}
-	fresh := defaultFresh
-	if r.Fresh != "" {
-		d, err := words.ParseDuration(r.Fresh)
-		if err != nil || d < time.Second || d > 7*24*time.Hour {
-			return nil, fmt.Errorf("fresh: want a duration of 1s to 168h, have %q", r.Fresh)
-		}
-		fresh = d
+	fresh, err := r.fresh()
+	if err != nil {
+		return nil, err
 	}
 	if r.At.IsZero() || r.At.After(now) {
 		r.At = now
@@ -67,6 +65,18 @@ func (r CheckResult) Inputs(now time.Time) ([]alerting.Input, error) {
 	return in, nil
 }
 
+// fresh is how long after a result the next one is due at the latest.
+func (r CheckResult) fresh() (time.Duration, error) {
+	if r.Fresh == "" {
+		return defaultFresh, nil
+	}
+	d, err := words.ParseDuration(r.Fresh)
+	if err != nil || d < time.Second || d > 7*24*time.Hour {
+		return 0, fmt.Errorf("fresh: want a duration of 1s to 168h, have %q", r.Fresh)
+	}
+	return d, nil
+}
+
 func (r CheckResult) alarm(code int) alerting.Alarm {
 	rule := r.Service
 	if rule == "" {
@@ -80,7 +90,7 @@ func (r CheckResult) alarm(code int) alerting.Alarm {
 	}
 	a.Labels[alerting.LabelRule], a.Labels["instance"] = cutLabel(rule), cutLabel(r.Host)
 	a.Labels[alerting.LabelSeverity], a.Labels[alerting.LabelSource] = severities[code], "nagios"
-	if code == 3 {
+	if code == unknownExit {
 		a.Labels["state"] = "unknown"
 	}
 	if r.Service == "" && a.Labels[alerting.LabelKind] == "" {
@@ -116,6 +126,9 @@ func (i *Intake) result(c CheckResult, now time.Time) ([]alerting.Input, error) 
 	in, err := c.Inputs(now)
 	if err != nil {
 		return nil, err
+	}
+	if d, err := c.fresh(); err == nil {
+		i.pings.result(c, d, now)
 	}
 	told := map[string]bool{}
 	for _, x := range in {

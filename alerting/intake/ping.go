@@ -156,6 +156,14 @@ func (p *pings) fires(a alerting.Alarm, sender string, now time.Time) {
 	p.beats.Fires(a, SenderIdentity(a, p.replicas), sender, now)
 }
 
+// result notes the result of a check.
+func (p *pings) result(c CheckResult, fresh time.Duration, now time.Time) {
+	p.mu.Lock()
+	p.beats.Result(c, fresh, now)
+	p.mu.Unlock()
+	p.soon()
+}
+
 // due returns what begins or ends now, and keeps what is remembered.
 func (p *pings) due(now time.Time) ([]alerting.Input, time.Time, error) {
 	p.mu.Lock()

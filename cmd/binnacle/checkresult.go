@@ -39,7 +39,7 @@ func newCheckResult() *cobra.Command {
 		Short: "Send the result of a Nagios plugin, or run one and send its result; exits 0 when it was sent, whatever the result",
 		Example: "  binnacle check-result web-1 disk 2 'DISK CRITICAL - / 97 %|/=97%;80;90'\n" +
 			"  binnacle check-result web-1 disk -- /usr/lib/nagios/plugins/check_disk -w 20% -c 10% /",
-		Args: func(cmd *cobra.Command, args []string) error { return o.take(cmd.ArgsLenAtDash(), args) },
+		Args: func(cmd *cobra.Command, args []string) error { return o.take(cmd, args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if command := args[2:]; cmd.ArgsLenAtDash() == 2 {
 				o.result.Exit, o.result.Output = runPlugin(cmd.Context(), o.timeout, command)
@@ -57,7 +57,7 @@ func newCheckResult() *cobra.Command {
 	}
 	o.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.fresh, "fresh", "15m", "when the next result is due at the latest; without it the alarm has lost contact")
+	f.StringVar(&o.fresh, "fresh", "15m", "when the next result is due at the latest: without it the alarm has lost contact; an OK that nothing follows is an alarm where this is given")
 	f.StringToStringVar(&o.labels, "label", nil, "more labels, like service=api,cluster=a; the same with every result of this check, or the old alarm stays")
 	f.StringVar(&o.result.Runbook, "runbook", "", "URL of the runbook")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "what COMMAND may take")
@@ -66,8 +66,9 @@ func newCheckResult() *cobra.Command {
 
 var states = [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
 
-// take reads the arguments; dash is how many stand before --, -1 without one.
-func (o *checkOptions) take(dash int, args []string) error {
+// take reads the arguments.
+func (o *checkOptions) take(cmd *cobra.Command, args []string) error {
+	dash := cmd.ArgsLenAtDash() // how many stand before --, -1 without one
 	switch {
 	case dash >= 0 && dash != 2:
 		return fmt.Errorf("want HOST SERVICE before --, have %d arguments", dash)
@@ -84,7 +85,10 @@ func (o *checkOptions) take(dash int, args []string) error {
 	if err != nil {
 		return err
 	}
-	o.result.Host, o.result.Service, o.result.Fresh, o.result.Labels = args[0], args[1], fresh.String(), o.labels
+	o.result.Host, o.result.Service, o.result.Labels = args[0], args[1], o.labels
+	if cmd.Flags().Changed("fresh") { // whoever sends a single result promises no other
+		o.result.Fresh = fresh.String()
+	}
 	if args[1] == "-" { // the check of the host itself
 		o.result.Service = ""
 	}
