@@ -14,37 +14,6 @@ import (
 // mostGuesses bounds the groups that one alarm is compared with by a guess: the first that came up in its time.
 const mostGuesses = 256
 
-// index makes the groups findable by what their members name.
-func (t *together) index() {
-	for _, id := range sortedGroups(t.groups) {
-		g := t.groups[id]
-		for _, m := range g.members {
-			t.find(m, g)
-		}
-		if !g.first.IsZero() && len(g.members) > 0 {
-			t.waking = append(t.waking, g)
-		}
-	}
-	slices.SortStableFunc(t.waking, func(a, b *group) int { return a.first.Compare(b.first) })
-}
-
-func sortedGroups(groups map[string]*group) []string {
-	ids := make([]string, 0, len(groups))
-	for id := range groups {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-// find adds a member to the index.
-func (t *together) find(m *Alone, g *group) {
-	for _, name := range m.Reading.Names {
-		t.owners[name] = append(t.owners[name], member{m, g})
-	}
-	t.rules[m.Reading.Place] = append(t.rules[m.Reading.Place], member{m, g})
-}
-
 // join finds the group of an alarm that has none.
 func (t *together) join(a *Alone) {
 	var best alerting.Joined
@@ -71,7 +40,7 @@ func (t *together) join(a *Alone) {
 	to.fresh = true
 	t.find(a, to)
 	if !woke && !to.first.IsZero() {
-		t.waking = append(t.waking, to)
+		t.wakes(to)
 	}
 }
 
@@ -82,34 +51,67 @@ func (t *together) relations(a *Alone) map[*group]alerting.Joined {
 		return out
 	}
 	for _, name := range a.Reading.Names {
-		for _, m := range t.owners[name] {
-			if _, have := out[m.of]; have || !t.open(a, m.of) || m.Alone == a || !m.Fact.Firing() && t.now.Sub(m.Fact.Ended) > t.after {
+		t.named(a, name, out)
+	}
+	t.ruled(a, out)
+	if !a.own() && !(a.chore() && a.wakes()) {
+		t.disturbed(a, out)
+	}
+	return out
+}
+
+// named adds the groups with which an alarm shares a name.
+func (t *together) named(a *Alone, name string, out map[*group]alerting.Joined) {
+	for _, b := range t.owners[name].list() {
+		if _, have := out[b.of]; have || !t.open(a, b.of) {
+			continue
+		}
+		for _, m := range b.members[:min(len(b.members), mostGuesses)] {
+			if m == a || !m.Fact.Firing() && t.now.Sub(m.Fact.Ended) > t.after {
 				continue
 			}
-			if why, ok := edge(a, m.Alone, m.of, name); ok {
-				out[m.of] = alerting.Joined{Trust: alerting.Certain, Why: why, Leads: a.wakes() && !a.comesAndGoes()}
+			if why, ok := edge(a, m, b.of, name); ok {
+				out[b.of] = alerting.Joined{Trust: alerting.Certain, Why: why, Leads: a.wakes() && !a.comesAndGoes()}
+				break
 			}
 		}
 	}
-	for _, m := range t.rules[a.Reading.Place] {
-		if _, have := out[m.of]; !have && m.Alone != a && !placed(a.Fact, m.Fact) && t.open(a, m.of) && m.Fact.Firing() && !m.comesAndGoes() && inTime(a, m.of) && !graver(a, m.of) {
-			out[m.of] = alerting.Joined{Trust: alerting.Certain, Why: "one rule, one place", Leads: m.Joined.Leads && !a.comesAndGoes()}
-			if a.Priority == alerting.P1 && differ(a.Reading, m.Reading, "service") { // users of another service: a cause of both is a guess
-				out[m.of] = alerting.Joined{Trust: alerting.Guessed, Why: "one rule, one place, another service"}
-			}
+}
+
+// ruled adds the groups in which the rule of an alarm fires in the same place.
+func (t *together) ruled(a *Alone, out map[*group]alerting.Joined) {
+	for _, b := range t.rules[a.Reading.Place].list() {
+		if _, have := out[b.of]; have || !t.open(a, b.of) || !inTime(a, b.of) || graver(a, b.of) {
+			continue
+		}
+		n := slices.IndexFunc(b.members[:min(len(b.members), mostGuesses)], func(m *Alone) bool {
+			return m != a && !placed(a.Fact, m.Fact) && m.Fact.Firing() && !m.comesAndGoes()
+		})
+		if n < 0 {
+			continue
+		}
+		m := b.members[n]
+		out[b.of] = alerting.Joined{Trust: alerting.Certain, Why: "one rule, one place", Leads: m.Joined.Leads && !a.comesAndGoes()}
+		if a.Priority == alerting.P1 && differ(a.Reading, m.Reading, "service") { // users of another service: a cause of both is a guess
+			out[b.of] = alerting.Joined{Trust: alerting.Guessed, Why: "one rule, one place, another service"}
 		}
 	}
-	if a.own() || a.chore() && a.wakes() {
-		return out
-	}
+}
+
+// disturbed adds the groups that came up in the time of an alarm and may be one disturbance with it.
+func (t *together) disturbed(a *Alone, out map[*group]alerting.Joined) {
+	began := a.Fact.Began()
+	from := began.Add(-joinWithin - a.Reading.Wait)
+	n, _ := slices.BinarySearchFunc(t.waking, from, func(g *group, at time.Time) int { return g.first.Compare(at) })
 	seen := 0
-	for _, g := range t.waking {
+	for _, g := range t.waking[n:] {
+		if g.first.After(began.Add(joinWithin)) || seen == mostGuesses {
+			break
+		}
 		if _, have := out[g]; have || !inTime(a, g) || !t.open(a, g) {
 			continue
 		}
-		if seen++; seen > mostGuesses {
-			break
-		}
+		seen++
 		j, ok := t.declared(a, g)
 		if !ok && !placed(a.Fact, g.root().Fact) {
 			j, ok = t.guess(a, g)
@@ -118,7 +120,6 @@ func (t *together) relations(a *Alone) map[*group]alerting.Joined {
 			out[g] = j
 		}
 	}
-	return out
 }
 
 // open says that an alarm may join a group: it was not released from it, and the group is not what was released from another.
@@ -129,81 +130,6 @@ func (t *together) open(a *Alone, g *group) bool {
 	return g.members[0].Joined.Left == "" || g.members[0].Fact.Rule() == a.Fact.Rule()
 }
 
-// absorb lets groups that nobody was paged for follow one that is no less grave and began within minutes of them.
-func (t *together) absorb() {
-	var fresh []*group
-	for _, g := range t.waking {
-		if g.fresh {
-			fresh = append(fresh, g)
-		}
-	}
-	for _, id := range sortedGroups(t.groups) {
-		low := t.groups[id]
-		if !low.free() || !low.fresh && len(fresh) == 0 || !low.recent(t.now) {
-			continue
-		}
-		t.follow(low)
-	}
-}
-
-// alive says that something in a group fires that does not always come and go: what is over tells of no disturbance.
-func (g *group) alive() bool {
-	return slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Fact.Firing() && !m.comesAndGoes() })
-}
-
-// recent says that a group came up lately enough to be a part of what comes up now.
-func (g *group) recent(now time.Time) bool {
-	return g.fresh || slices.ContainsFunc(g.members, func(m *Alone) bool { return now.Sub(m.Joined.At) <= 2*joinWithin })
-}
-
-// free says that a group may follow another one: nobody was paged for it, and no member stands apart for a reason.
-func (g *group) free() bool {
-	if len(g.members) == 0 || g.told != 0 && g.told <= alerting.P2 {
-		return false
-	}
-	return !slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Priority == alerting.P5 || m.Joined.Left != "" || m.Fact.Silence != "" })
-}
-
-// follow lets the members of one group join another one, all or none.
-func (t *together) follow(low *group) {
-	shared := t.relations(low.members[0])
-	js := []map[*group]alerting.Joined{shared}
-	for _, m := range low.members[1:] {
-		more := t.relations(m)
-		js = append(js, more)
-		for g := range shared {
-			if _, ok := more[g]; !ok {
-				delete(shared, g)
-			}
-		}
-		if len(shared) == 0 {
-			return
-		}
-	}
-	var to *group
-	for g := range shared {
-		before := !low.first.IsZero() && g.told == 0 && g.best() == low.best() && betterRank(g.root(), low.root()) > 0
-		told := low.told != 0 && slices.ContainsFunc(js, func(by map[*group]alerting.Joined) bool { return by[g].Trust != alerting.Certain })
-		if g == low || g.first.IsZero() || g.best() > low.best() || before || told {
-			continue
-		}
-		if to == nil || cmp.Or(cmp.Compare(g.best(), to.best()), g.first.Compare(to.first), cmp.Compare(g.id, to.id)) < 0 {
-			to = g
-		}
-	}
-	if to == nil {
-		return
-	}
-	for i, m := range low.members {
-		j := js[i][to]
-		j.With, j.At, j.First, j.Leads = to.id, t.now, to.first, j.Leads && m.wakes()
-		m.Joined = j
-		to.add(m)
-		t.find(m, to)
-	}
-	low.members, low.cause, to.fresh = nil, nil, true
-}
-
 // edge is a label edge between two alarms: both name shared, a thing that is no wider than a host or a workload. A host that is down
 // explains all on it at any time, anything else what began within minutes of it, or is of its rule, or would wake nobody.
 func edge(a, m *Alone, g *group, shared string) (string, bool) {
@@ -211,11 +137,10 @@ func edge(a, m *Alone, g *group, shared string) (string, bool) {
 		return "one alarm under several labels", !graver(a, g)
 	}
 	why := "both name " + shared
-	down := m.Reading.Kind.Value == "down" && m.Reading.Layer.Value == "node" && m.Reading.Kind.Trust >= alerting.Catalogue && strings.HasPrefix(shared, "node:")
 	switch {
 	case graver(a, g):
 		return "", false
-	case down:
+	case m.down() && strings.HasPrefix(shared, "node:"):
 		return why + ", which is down", true
 	case near(a.Fact.Began(), m.Fact.Began()) || a.onset(m.Fact.Began()):
 		return why, !a.own() || a.Reading.Subject.ID() == m.Reading.Subject.ID() || a.Reading.Rule == m.Reading.Rule
@@ -223,6 +148,12 @@ func edge(a, m *Alone, g *group, shared string) (string, bool) {
 		return why + " by one rule", true
 	}
 	return why, !a.wakes() && a.Reading.Follows && m.Reading.Rank <= a.Reading.Rank
+}
+
+// down says that a host is down, as far as more than a word of a text says.
+func (a *Alone) down() bool {
+	r := a.Reading
+	return r.Kind.Value == "down" && r.Layer.Value == "node" && r.Kind.Trust >= alerting.Catalogue
 }
 
 // differ says that both name an owner of a kind, and not the same.
@@ -276,29 +207,39 @@ func (a *Alone) felt() bool {
 // the same place, and one of the two can follow from the other.
 func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 	root := g.root()
-	if !g.alive() || a.wakes() && a.Priority < g.best() || !compatible(a.Reading, root.Reading) || root.chore() || a.chore() && a.wakes() {
+	switch {
+	case !g.alive() || root.chore() || a.chore() && a.wakes():
+		return alerting.Joined{}, false
+	case a.wakes() && a.Priority < g.best() || !compatible(a.Reading, root.Reading) || !follows(a, root):
 		return alerting.Joined{}, false
 	}
 	x, y := root.Reading, a.Reading
-	switch {
-	case x.Rank <= y.Rank:
-	case x.Users() && y.Users():
-	case y.Rank < x.Rank && !root.own():
-	default:
-		return alerting.Joined{}, false
-	}
 	j := alerting.Joined{Trust: alerting.Guessed, Why: fmt.Sprintf("began within %s of %s, from which it can follow", spoken(joinWithin), x.Rule), Leads: a.felt()}
 	if y.Rank < x.Rank {
 		j.Why = fmt.Sprintf("began within %s of %s, which can follow from it", spoken(joinWithin), x.Rule)
 	}
-	apart := slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Joined.Leads && differ(m.Reading, y, "site") })
+	apart := g.tally().elsewhere(y.Owner("site"))
 	if apart || a.comesAndGoes() {
 		j.Leads = false
 	}
-	if !apart && x.Scope != "" && x.Scope == y.Scope && (x.Rank != y.Rank || x.Users() && y.Users() || x.Effect() && y.Effect()) && x.Kind.Trust >= alerting.Catalogue && y.Kind.Trust >= alerting.Catalogue {
+	if !apart && oneScope(x, y) {
 		j.Trust, j.Why, j.Leads = alerting.Catalogue, j.Why+", in "+x.Scope, j.Leads || y.Rank < x.Rank && !a.comesAndGoes()
 	}
 	return j, true
+}
+
+// follows says that by what they read one of the two can follow from the other.
+func follows(a, root *Alone) bool {
+	x, y := root.Reading, a.Reading
+	return x.Rank <= y.Rank || x.Users() && y.Users() || !root.own()
+}
+
+// oneScope says that the catalogue knows both, as parts of one disturbance, and that their labels name one place.
+func oneScope(x, y *alerting.Reading) bool {
+	if x.Scope == "" || x.Scope != y.Scope || x.Kind.Trust < alerting.Catalogue || y.Kind.Trust < alerting.Catalogue {
+		return false
+	}
+	return x.Rank != y.Rank || x.Users() && y.Users() || x.Effect() && y.Effect()
 }
 
 // placed says that the graph has a place for the subjects of both: it knows what ties them, and a guess would know no better.

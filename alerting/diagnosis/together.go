@@ -32,65 +32,68 @@ type Alone struct {
 
 func (a *Alone) wakes() bool { return a.Priority <= alerting.P2 && a.Fact.Silence == "" }
 
-// group are alarms that are told together.
-type group struct {
-	id      string
-	first   time.Time
-	told    alerting.Priority
-	members []*Alone
-	cause   *Alone        // see root; nil: to be found
-	linger  time.Duration // see together.linger; 0: to be found
-	fresh   bool          // something joined it in this step
-}
-
 // Together finds which alarms of others are told together, in which group each is from now on. Four things bring two
 // together: a label edge (both name one pod, host, address or database), an edge of the graph, one rule in one place, or a guess:
 // both may be parts of one disturbance, because they began within minutes of each other in one place and by what they read one can
 // follow from the other. Of two that the graph has a place for only edges are believed. It sets Joined of each. after is how long the end of a cause explains; list must be in a fixed order.
 func Together(now time.Time, after time.Duration, w *Walks, list []*Alone, passed []alerting.Passed) (next time.Time) {
-	t := &together{now: now, after: after, walks: w, groups: map[string]*group{}, owners: map[string][]member{}, rules: map[string][]member{}, lately: map[string][]alerting.Passed{}}
-	for _, p := range passed {
-		t.lately[p.Rule] = append(t.lately[p.Rule], p)
-	}
-	for _, a := range list {
-		a.came = slices.ContainsFunc(t.lately[a.Reading.Rule], func(p alerting.Passed) bool {
-			return p.ID == a.Fact.ID && p.Ended.Before(a.Fact.First) && p.Ended.Sub(p.Began) <= 2*rollMost
-		})
-		if a.Joined.With != "" {
-			t.group(a.Joined.With).add(a)
-		}
-	}
+	t := &together{now: now, after: after, walks: w, groups: map[string]*group{}, owners: map[string]*roster{}, rules: map[string]*roster{}, lately: map[ofRule][]alerting.Passed{}}
+	t.gather(list, passed)
 	t.restart(list)
 	ids := slices.Sorted(maps.Keys(t.groups))
 	for _, id := range ids {
 		t.release(t.groups[id])
 	}
-	var fresh []*Alone
-	for _, a := range list {
-		if a.Joined.With == "" {
-			fresh = append(fresh, a)
-		}
-	}
-	if len(fresh) > 0 {
-		t.index()
-		slices.SortStableFunc(fresh, older)
-	}
-	for _, wakes := range []bool{true, false} {
-		for _, a := range fresh {
-			if a.wakes() == wakes { // those that wake first: they are what the others follow
-				t.join(a)
-			}
-		}
-	}
-	if len(fresh) > 0 {
-		t.absorb()
-	}
+	t.place(list)
 	for _, a := range list {
 		a.Joined.Rolled = t.rolled(a)
 		a.Joined.Told = t.group(a.Joined.With).told
 		t.due(a)
 	}
 	return t.wake.at
+}
+
+// gather puts those that have a group into it.
+func (t *together) gather(list []*Alone, passed []alerting.Passed) {
+	came := map[string]alerting.Passed{} // the last, by ID
+	for _, p := range passed {
+		k := ofRule{p.Rule, p.Scope}
+		t.lately[k] = append(t.lately[k], p)
+		came[p.ID] = p
+	}
+	for _, a := range list {
+		if p, ok := came[a.Fact.ID]; ok {
+			a.came = slices.ContainsFunc(t.lately[ofRule{p.Rule, p.Scope}], func(p alerting.Passed) bool {
+				return p.ID == a.Fact.ID && p.Ended.Before(a.Fact.First) && p.Ended.Sub(p.Began) <= 2*rollMost
+			})
+		}
+		if a.Joined.With != "" {
+			t.group(a.Joined.With).add(a)
+		}
+	}
+}
+
+// place finds groups for those that have none. Those that wake go first: they are what the others follow.
+func (t *together) place(list []*Alone) {
+	var fresh []*Alone
+	for _, a := range list {
+		if a.Joined.With == "" {
+			fresh = append(fresh, a)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	t.index()
+	slices.SortStableFunc(fresh, older)
+	for _, wakes := range []bool{true, false} {
+		for _, a := range fresh {
+			if a.wakes() == wakes {
+				t.join(a)
+			}
+		}
+	}
+	t.absorb()
 }
 
 // due notes when time alone changes what an alarm is told with.
@@ -107,15 +110,28 @@ func (t *together) due(a *Alone) {
 
 // restart takes alarms that began anew out of groups of which nothing else fires: they tell of something new.
 func (t *together) restart(list []*Alone) {
+	anew := map[*group]map[*Alone]bool{}
 	for _, a := range list {
-		g := t.groups[a.Joined.With]
-		if g == nil || !a.Fact.Firing() || !a.Fact.First.After(a.Joined.At) || slices.ContainsFunc(g.members, func(m *Alone) bool { return m != a && m.Fact.Firing() && !m.Fact.First.After(m.Joined.At) }) {
+		if g := t.groups[a.Joined.With]; g != nil && a.anew() {
+			if anew[g] == nil {
+				anew[g] = map[*Alone]bool{}
+			}
+			anew[g][a] = true
+		}
+	}
+	for g, gone := range anew {
+		if slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Fact.Firing() && !m.anew() }) {
 			continue
 		}
-		g.members, g.cause, g.linger = slices.DeleteFunc(g.members, func(m *Alone) bool { return m == a }), nil, 0
-		a.Joined = alerting.Joined{}
+		g.keep(slices.DeleteFunc(g.members, func(m *Alone) bool { return gone[m] }))
+		for a := range gone {
+			a.Joined = alerting.Joined{}
+		}
 	}
 }
+
+// anew says that an alarm began again since it joined its group.
+func (a *Alone) anew() bool { return a.Fact.Firing() && a.Fact.First.After(a.Joined.At) }
 
 func older(a, b *Alone) int {
 	return cmp.Or(a.Fact.Began().Compare(b.Fact.Began()), cmp.Compare(a.Reading.Rank, b.Reading.Rank), cmp.Compare(a.Fact.ID, b.Fact.ID))
@@ -128,17 +144,14 @@ type together struct {
 	wake   wake
 	groups map[string]*group
 
-	owners map[string][]member // who is in a group, by what they name together
-	rules  map[string][]member // and by rule and place
-	waking []*group            // groups that wake, in the order in which they came up
-	lately map[string][]alerting.Passed
+	owners map[string]*roster // who is in a group, by what they name together
+	rules  map[string]*roster // and by rule and place
+	waking []*group           // groups that wake, in the order in which they came up
+	lately map[ofRule][]alerting.Passed
 }
 
-// member is an alarm in a group.
-type member struct {
-	*Alone
-	of *group
-}
+// ofRule are the alarms of one rule in one scope.
+type ofRule struct{ rule, scope string }
 
 func (t *together) group(id string) *group {
 	if t.groups[id] == nil {
@@ -147,96 +160,38 @@ func (t *together) group(id string) *group {
 	return t.groups[id]
 }
 
-func (g *group) add(a *Alone) {
-	g.members, g.cause, g.linger = append(g.members, a), nil, 0
-	if !a.Joined.First.IsZero() && (g.first.IsZero() || a.Joined.First.Before(g.first)) {
-		g.first = a.Joined.First
-	}
-	for _, p := range []alerting.Priority{a.Told, a.Joined.Told} {
-		if p != 0 && (g.told == 0 || p < g.told) {
-			g.told = p
-		}
-	}
-}
-
-// best is the priority that the group was told at, else what it would be told at.
-func (g *group) best() alerting.Priority {
-	if g.told != 0 {
-		return g.told
-	}
-	p := alerting.P5
-	for _, m := range g.members {
-		if m.Fact.Firing() && m.Fact.Silence == "" && m.Priority < p {
-			p = m.Priority
-		}
-	}
-	return p
-}
-
-// root is the member that makes the best cause, of those that lead and fire; of those that lead where none fires.
-func (g *group) root() *Alone {
-	if g.cause == nil {
-		g.cause = Root(g.members)
-	}
-	return g.cause
-}
-
-// Root is the best cause among alarms that are told together: of those that lead and fire the one of the best rank, then of the
-// rule that fires most, then the oldest.
-func Root(members []*Alone) *Alone {
-	many := map[string]int{}
-	for _, m := range members {
-		if m.Fact.Firing() {
-			many[m.Reading.Rule]++
-		}
-	}
-	score := func(m *Alone) int {
-		n := 0
-		for _, bad := range []bool{!m.Joined.Leads, !m.Fact.Firing(), !m.wakes()} {
-			n *= 2
-			if bad {
-				n++
-			}
-		}
-		return n
-	}
-	return slices.MinFunc(members, func(a, b *Alone) int {
-		return cmp.Or(cmp.Compare(score(a), score(b)), cmp.Compare(a.Reading.Rank, b.Reading.Rank), cmp.Compare(many[b.Reading.Rule], many[a.Reading.Rule]), older(a, b))
-	})
-}
-
-func betterRank(a, b *Alone) int {
-	return cmp.Or(cmp.Compare(a.Reading.Rank, b.Reading.Rank), older(a, b))
-}
-
 // release ends what time alone ends: what a guess folded stands apart when it still fires after guessHolds, and everything
 // does when all that the page names has ended. What is released at once is told at once, as one.
 func (t *together) release(g *group) {
-	over, due, linger := true, false, t.linger(g)
-	for _, m := range g.members {
-		if m.Joined.Leads && (m.Fact.Firing() || t.now.Sub(m.Fact.Ended) <= linger) {
-			over = false
-		}
-	}
-	for _, m := range g.members {
-		due = due || m.guessed() && m.Fact.Firing() && m.wakes() && t.now.Sub(m.Joined.At) >= guessHolds
-	}
-	if !over && !due {
+	linger := t.linger(g)
+	over := !slices.ContainsFunc(g.members, func(m *Alone) bool {
+		return m.Joined.Leads && (m.Fact.Firing() || t.now.Sub(m.Fact.Ended) <= linger)
+	})
+	if !over && !slices.ContainsFunc(g.members, func(m *Alone) bool {
+		return m.held() && t.now.Sub(m.Joined.At) >= guessHolds
+	}) {
 		return
 	}
 	var free []*Alone
 	kept := g.members[:0:0]
 	for _, m := range g.members {
-		if m.Fact.Firing() && !m.Joined.Leads && (over || m.guessed() && m.wakes()) {
+		if m.held() || over && m.Fact.Firing() && !m.Joined.Leads {
 			free = append(free, m)
 		} else {
 			kept = append(kept, m)
 		}
 	}
-	g.members, g.cause, g.linger = kept, nil, 0
-	if len(free) == 0 {
-		return
+	g.keep(kept)
+	if len(free) > 0 {
+		t.part(g, free, over)
 	}
+}
+
+// held says that a guess keeps an alarm from a page.
+func (a *Alone) held() bool { return a.guessed() && a.Fact.Firing() && a.wakes() }
+
+// part makes a group of what is released from another one.
+func (t *together) part(from *group, free []*Alone, over bool) {
 	slices.SortStableFunc(free, func(a, b *Alone) int { return cmp.Or(cmp.Compare(a.Priority, b.Priority), betterRank(a, b)) })
 	id := fmt.Sprintf("%s+%d", free[0].Fact.ID, t.now.Unix())
 	why := "still fires " + spoken(guessHolds) + " after it was thought to follow from something else"
@@ -246,7 +201,7 @@ func (t *together) release(g *group) {
 	left := t.group(id)
 	for _, m := range free {
 		m.Told = 0
-		m.Joined = alerting.Joined{With: id, First: m.Fact.Began(), At: t.now, Leads: true, Trust: alerting.Certain, Why: why, Left: g.id}
+		m.Joined = alerting.Joined{With: id, First: m.Fact.Began(), At: t.now, Leads: true, Trust: alerting.Certain, Why: why, Left: from.id}
 		left.add(m)
 	}
 }
@@ -281,8 +236,8 @@ func (t *together) rolled(a *Alone) time.Time {
 	}
 	var longest time.Duration
 	told := false
-	for _, m := range t.lately[a.Reading.Rule] {
-		if m.Scope != a.Reading.Scope || m.Ended.After(a.Fact.Began()) || m.ID == a.Fact.ID {
+	for _, m := range t.lately[ofRule{a.Reading.Rule, a.Reading.Scope}] {
+		if m.Ended.After(a.Fact.Began()) || m.ID == a.Fact.ID {
 			continue
 		}
 		longest = max(longest, m.Ended.Sub(m.Began))

@@ -81,14 +81,15 @@ func BenchmarkScale(b *testing.B) {
 						}
 						out, _ = r.Step(now, append(in, alerting.Firing{Alarm: unlike[kind](nodes+100, n+i%100)}))
 					}
-					for i := range 3 {
+					i := 0
+					for ; i < 3; i++ {
 						step(i)
 					}
-					for b.Loop() {
+					for ; b.Loop(); i++ {
 						if view {
 							r.View()
 						} else {
-							step(0)
+							step(i)
 						}
 					}
 				})

@@ -18,7 +18,7 @@ func New(entities []Entity) (*Graph, error) {
 	g := &Graph{
 		entities: map[string]Entity{}, children: map[string][]string{}, zones: map[string][]string{},
 		fleets: map[string][]string{}, hosts: map[string][]string{}, domains: map[string]string{},
-		wholes: map[string][]string{}, bears: map[string][]string{}, called: map[[2]string]string{}, classes: map[string]*Class{},
+		wholes: map[string][]string{}, bears: map[string][]string{}, called: map[[2]string]string{}, parents: map[[2]string]int{}, classes: map[string]*Class{},
 	}
 	var errs []error
 	for i, e := range entities {
@@ -105,6 +105,7 @@ func (g *Graph) index() {
 		}
 		for _, p := range e.Parents {
 			g.children[p] = append(g.children[p], id)
+			g.parents[[2]string{id, g.entities[p].Kind}]++
 			if e.whole() {
 				g.partOf(p, id)
 			}

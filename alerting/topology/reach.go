@@ -162,13 +162,7 @@ func (g *Graph) exhausted(id, kind string, n int) bool {
 	if n > e.Spare {
 		return true
 	}
-	total := 0
-	for _, p := range e.Parents {
-		if g.entities[p].Kind == kind {
-			total++
-		}
-	}
-	return n >= total
+	return n >= g.parents[[2]string{id, kind}]
 }
 
 // needing adds all that needs the entity, directly or not.

@@ -65,6 +65,7 @@ type Graph struct {
 	wholes   map[string][]string  // by part, the clusters and services that it is a part of
 	bears    map[string][]string  // by machine, those whose nodes stand on it
 	called   map[[2]string]string // the first ID by kind and name
+	parents  map[[2]string]int    // how many of a kind, by ID and kind
 
 	mu      sync.Mutex
 	classes map[string]*Class // those asked about

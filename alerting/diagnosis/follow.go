@@ -1,0 +1,155 @@
+package diagnosis
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+)
+
+// roster lists alarms by group, each group where it came up first.
+type roster struct {
+	buckets []bucket
+	at      map[*group]int
+}
+
+// bucket are the alarms of one group in a roster.
+type bucket struct {
+	of      *group
+	members []*Alone
+}
+
+func (r *roster) list() []bucket {
+	if r == nil {
+		return nil
+	}
+	return r.buckets
+}
+
+func (r *roster) add(m *Alone, g *group) {
+	n := len(r.buckets) - 1
+	if n < 0 || r.buckets[n].of != g {
+		at, ok := r.at[g]
+		if n = at; !ok {
+			n = len(r.buckets)
+			r.buckets = append(r.buckets, bucket{of: g})
+			r.note(g, n)
+		}
+	}
+	r.buckets[n].members = append(r.buckets[n].members, m)
+}
+
+func (r *roster) note(g *group, n int) {
+	if r.at == nil {
+		r.at = map[*group]int{}
+	}
+	r.at[g] = n
+}
+
+// index makes the groups findable by what their members name.
+func (t *together) index() {
+	for _, id := range sortedGroups(t.groups) {
+		g := t.groups[id]
+		for _, m := range g.members {
+			t.find(m, g)
+		}
+		if !g.first.IsZero() && len(g.members) > 0 {
+			t.waking = append(t.waking, g)
+		}
+	}
+	slices.SortStableFunc(t.waking, func(a, b *group) int { return a.first.Compare(b.first) })
+}
+
+// wakes adds a group that wakes from now on, in the order in which they came up.
+func (t *together) wakes(g *group) {
+	n, _ := slices.BinarySearchFunc(t.waking, g.first.Add(1), func(o *group, at time.Time) int { return o.first.Compare(at) })
+	t.waking = slices.Insert(t.waking, n, g)
+}
+
+func sortedGroups(groups map[string]*group) []string {
+	ids := make([]string, 0, len(groups))
+	for id := range groups {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// find adds a member to the index.
+func (t *together) find(m *Alone, g *group) {
+	for _, name := range m.Reading.Names {
+		enlist(t.owners, name, m, g)
+	}
+	enlist(t.rules, m.Reading.Place, m, g)
+}
+
+func enlist(by map[string]*roster, key string, m *Alone, g *group) {
+	r := by[key]
+	if r == nil {
+		r = &roster{}
+		by[key] = r
+	}
+	r.add(m, g)
+}
+
+// absorb lets groups that nobody was paged for follow one that is no less grave and began within minutes of them.
+func (t *together) absorb() {
+	came := slices.ContainsFunc(t.waking, func(g *group) bool { return g.fresh })
+	for _, id := range sortedGroups(t.groups) {
+		low := t.groups[id]
+		if !low.free() || !low.fresh && !came || !low.recent(t.now) {
+			continue
+		}
+		t.follow(low)
+	}
+}
+
+// follow lets the members of one group join another one, all or none.
+func (t *together) follow(low *group) {
+	shared := t.relations(low.members[0])
+	js := []map[*group]alerting.Joined{shared}
+	for _, m := range low.members[1:] {
+		more := t.relations(m)
+		js = append(js, more)
+		for g := range shared {
+			if _, ok := more[g]; !ok {
+				delete(shared, g)
+			}
+		}
+		if len(shared) == 0 {
+			return
+		}
+	}
+	to := low.leader(shared, js)
+	if to == nil {
+		return
+	}
+	for i, m := range low.members {
+		j := js[i][to]
+		j.With, j.At, j.First, j.Leads = to.id, t.now, to.first, j.Leads && m.wakes()
+		m.Joined = j
+		to.add(m)
+		t.find(m, to)
+	}
+	low.keep(nil)
+	to.fresh = true
+}
+
+// leader is the group that one may follow of those that each of its members is related to: one that wakes and is no less grave.
+func (g *group) leader(shared map[*group]alerting.Joined, js []map[*group]alerting.Joined) (to *group) {
+	for o := range shared {
+		switch {
+		case o == g || o.first.IsZero() || o.best() > g.best():
+			continue
+		case !g.first.IsZero() && o.told == 0 && o.best() == g.best() && betterRank(o.root(), g.root()) > 0:
+			continue // it is the other that follows
+		case g.told != 0 && slices.ContainsFunc(js, func(by map[*group]alerting.Joined) bool { return by[o].Trust != alerting.Certain }):
+			continue
+		}
+		if to == nil || cmp.Or(cmp.Compare(o.best(), to.best()), o.first.Compare(to.first), cmp.Compare(o.id, to.id)) < 0 {
+			to = o
+		}
+	}
+	return to
+}
