@@ -95,14 +95,18 @@ func (s *search) each(list []*alerting.Verdict, most topology.Edge) {
 		case found.edge >= topology.Member:
 			s.firm, s.by = c, found.edge
 			return
-		case s.firm != nil:
-		case s.beside == nil || found.edge > s.by || found.edge == s.by && c.Order < s.beside.Order:
+		case s.firm == nil && s.better(c, found.edge):
 			s.beside, s.by = c, found.edge
 			if found.edge == most {
 				return
 			}
 		}
 	}
+}
+
+// better says that a cause that only stands beside it explains the alarm better than the one found so far.
+func (s *search) better(c *alerting.Verdict, edge topology.Edge) bool {
+	return s.beside == nil || edge > s.by || edge == s.by && c.Order < s.beside.Order
 }
 
 // bearing asks all causes that have an edge to the subject of an alarm.

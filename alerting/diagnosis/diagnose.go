@@ -71,13 +71,17 @@ type Walks struct {
 	reach map[string]topology.Reach
 	at    map[string][]*topology.Class // classes of causes, by what they name
 	named map[*topology.Class]bool     // those in at
-	asked int                          // questions to the law, for tests that count
+	asked int                          // see Asked
 }
 
 // NewWalks makes the Walks of a graph; nil is a graph without entities.
 func NewWalks(g *topology.Graph) *Walks {
 	return &Walks{Graph: g, reach: map[string]topology.Reach{}, at: map[string][]*topology.Class{}, named: map[*topology.Class]bool{}}
 }
+
+// Asked is how many pairs of alarms, or of an alarm and a group, were compared since the Walks were made: what grows first where
+// something grows too fast.
+func (w *Walks) Asked() int { return w.asked }
 
 // reached is what the failure of an entity can explain.
 func (w *Walks) reached(id string) topology.Reach {
@@ -110,6 +114,7 @@ func (w *Walks) stands(id, on string) bool {
 
 // edge is the edge from an entity to the subject of a fact; of a subject that the graph does not know, to what it stands on.
 func (w *Walks) edge(id string, f *alerting.Fact) topology.Edge {
+	w.asked++
 	if id == "" {
 		return topology.None // what has no subject reaches nothing, not even its like
 	}

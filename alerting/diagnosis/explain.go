@@ -42,7 +42,7 @@ func (e *explainer) explain(roots folded) time.Time {
 		switch {
 		case a.Always():
 			continue
-		case !a.Known && (a.In != nil || a.Foreign() && len(a.Entity.Parents) == 0 || a.Group() && len(a.Parts) > 0 && a.Parts[0].Reading != nil):
+		case guessedAlone(a):
 		default:
 			var until time.Time
 			a.By, a.Why, until = e.cause(a)
@@ -57,7 +57,7 @@ func (e *explainer) explain(roots folded) time.Time {
 		switch {
 		case a.In != nil && !a.Known:
 			explained(a, a.In, "one of several similar alarms")
-		case a.Reading != nil, a.Group() && len(a.Parts) > 0 && a.Parts[0].Reading != nil:
+		case a.Reading != nil, a.Group() && ofOthers(a):
 			by, why := roots.of(a)
 			explained(a, by, why)
 		}
@@ -72,6 +72,17 @@ func explained(a, by *alerting.Verdict, why string) {
 		a.By, a.Why = by, why
 	}
 }
+
+// guessedAlone says that no declared edge ties an alarm to anything: it stands behind a group alarm, or it is of others, or a group
+// of such, and the graph knows nothing of it.
+func guessedAlone(a *alerting.Verdict) bool {
+	if a.Known {
+		return false
+	}
+	return a.In != nil || a.Foreign() && len(a.Entity.Parents) == 0 || a.Group() && ofOthers(a)
+}
+
+func ofOthers(a *alerting.Verdict) bool { return len(a.Parts) > 0 && a.Parts[0].Reading != nil }
 
 // answer is what the law says of a cause and an alarm.
 type answer struct {

@@ -30,13 +30,14 @@ type gatherer struct {
 	before  map[string]*alerting.Fact // group alarms of the step before
 	groups  map[string]*common
 	unknown map[stranger]*common // of groups, those on unknown subjects
+	zones   map[string][]*common // of groups, those of zones, by rule
 }
 
 // groupAlarms makes one alarm of many where they stand on at least the common-mode share of a zone's machines or of a
 // whole's nodes, or where more nodes are down than the whole can spare. It returns the group alarms in the order of
 // their names, with those that ended and may still explain.
 func groupAlarms(in Input, s *standing, verdicts []*alerting.Verdict) []*alerting.Verdict {
-	g := &gatherer{in: in, s: s, before: map[string]*alerting.Fact{}, groups: map[string]*common{}, unknown: map[stranger]*common{}}
+	g := &gatherer{in: in, s: s, before: map[string]*alerting.Fact{}, groups: map[string]*common{}, unknown: map[stranger]*common{}, zones: map[string][]*common{}}
 	for _, f := range in.Groups {
 		g.before[f.ID] = f
 	}
@@ -171,14 +172,16 @@ func whose(v *alerting.Verdict) string {
 func (g *gatherer) zone(az, rule string) *common {
 	return g.group("common/az/"+az+"/"+rule, func() *common {
 		of := len(g.s.graph.Zone(az))
-		return &common{target: g.s.graph.AZ(az), rule: rule, of: of, need: max(fewestOfZone, g.share(of))}
+		c := &common{target: g.s.graph.AZ(az), rule: rule, of: of, need: max(fewestOfZone, g.share(of))}
+		g.zones[rule] = append(g.zones[rule], c)
+		return c
 	})
 }
 
 func (g *gatherer) whole(id, rule string) *common {
 	return g.group("common/"+id+"/"+rule, func() *common {
 		e, _ := g.s.graph.Get(id)
-		r := g.s.graph.Standing(id, g.s.lost)
+		r := g.s.standing(id)
 		need := max(fewestOfAll, g.share(r.Of))
 		if rule == "down" && r.Lost > r.Spare && r.Lost > 1 {
 			need = fewestOfAll
@@ -224,8 +227,9 @@ func (g *gatherer) one(c *common) bool {
 // everywhere says that what is common in one zone is so in another one, too. Of a rule that does not tell its kind only
 // this says whether the zone can be at fault.
 func (g *gatherer) everywhere(c *common) bool {
-	for _, o := range g.groups {
-		if o != c && o.target.Kind == topology.KindAZ && o.rule == c.rule && len(o.all) >= o.need {
+	for _, o := range g.zones[c.rule] {
+		g.in.Walks.asked++
+		if o != c && len(o.all) >= o.need {
 			return true
 		}
 	}

@@ -63,10 +63,12 @@ func (t *together) relations(a *Alone) map[*group]alerting.Joined {
 // named adds the groups with which an alarm shares a name.
 func (t *together) named(a *Alone, name string, out map[*group]alerting.Joined) {
 	for _, b := range t.owners[name].list() {
+		t.walks.asked++
 		if _, have := out[b.of]; have || !t.open(a, b.of) {
 			continue
 		}
 		for _, m := range b.members[:min(len(b.members), mostGuesses)] {
+			t.walks.asked++
 			if m == a || !m.Fact.Firing() && t.now.Sub(m.Fact.Ended) > t.after {
 				continue
 			}
@@ -81,10 +83,12 @@ func (t *together) named(a *Alone, name string, out map[*group]alerting.Joined) 
 // ruled adds the groups in which the rule of an alarm fires in the same place.
 func (t *together) ruled(a *Alone, out map[*group]alerting.Joined) {
 	for _, b := range t.rules[a.Reading.Place].list() {
+		t.walks.asked++
 		if _, have := out[b.of]; have || !t.open(a, b.of) || !inTime(a, b.of) || graver(a, b.of) {
 			continue
 		}
 		n := slices.IndexFunc(b.members[:min(len(b.members), mostGuesses)], func(m *Alone) bool {
+			t.walks.asked++
 			return m != a && !placed(a.Fact, m.Fact) && m.Fact.Firing() && !m.comesAndGoes()
 		})
 		if n < 0 {
@@ -100,14 +104,15 @@ func (t *together) ruled(a *Alone, out map[*group]alerting.Joined) {
 
 // disturbed adds the groups that came up in the time of an alarm and may be one disturbance with it.
 func (t *together) disturbed(a *Alone, out map[*group]alerting.Joined) {
-	began := a.Fact.Began()
-	from := began.Add(-joinWithin - a.Reading.Wait)
+	at := a.Fact.Began()
+	from := at.Add(-joinWithin - a.Reading.Wait)
 	n, _ := slices.BinarySearchFunc(t.waking, from, func(g *group, at time.Time) int { return g.first.Compare(at) })
 	seen := 0
 	for _, g := range t.waking[n:] {
-		if g.first.After(began.Add(joinWithin)) || seen == mostGuesses {
+		if g.first.After(at.Add(joinWithin)) || seen == mostGuesses {
 			break
 		}
+		t.walks.asked++
 		if _, have := out[g]; have || !inTime(a, g) || !t.open(a, g) {
 			continue
 		}
@@ -210,14 +215,11 @@ func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 	switch {
 	case !g.alive() || root.chore() || a.chore() && a.wakes():
 		return alerting.Joined{}, false
-	case a.wakes() && a.Priority < g.best() || !compatible(a.Reading, root.Reading) || !follows(a, root):
+	case a.wakes() && a.Priority < g.best(), !compatible(a.Reading, root.Reading), !follows(a, root):
 		return alerting.Joined{}, false
 	}
 	x, y := root.Reading, a.Reading
-	j := alerting.Joined{Trust: alerting.Guessed, Why: fmt.Sprintf("began within %s of %s, from which it can follow", spoken(joinWithin), x.Rule), Leads: a.felt()}
-	if y.Rank < x.Rank {
-		j.Why = fmt.Sprintf("began within %s of %s, which can follow from it", spoken(joinWithin), x.Rule)
-	}
+	j := alerting.Joined{Trust: alerting.Guessed, Why: began(a, root), Leads: a.felt()}
 	apart := g.tally().elsewhere(y.Owner("site"))
 	if apart || a.comesAndGoes() {
 		j.Leads = false
@@ -226,6 +228,14 @@ func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 		j.Trust, j.Why, j.Leads = alerting.Catalogue, j.Why+", in "+x.Scope, j.Leads || y.Rank < x.Rank && !a.comesAndGoes()
 	}
 	return j, true
+}
+
+// began says how an alarm and the root of a group may hang together.
+func began(a, root *Alone) string {
+	if a.Reading.Rank < root.Reading.Rank {
+		return "began within " + spoken(joinWithin) + " of " + root.Reading.Rule + ", which can follow from it"
+	}
+	return "began within " + spoken(joinWithin) + " of " + root.Reading.Rule + ", from which it can follow"
 }
 
 // follows says that by what they read one of the two can follow from the other.

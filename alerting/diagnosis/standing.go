@@ -52,6 +52,16 @@ func (s *standing) redundancy(id string) (topology.Redundancy, bool) {
 	return s.graph.Redundancy(id, s.lost, s.wholes)
 }
 
+// standing is how a whole stands.
+func (s *standing) standing(id string) topology.Redundancy {
+	r, ok := s.wholes[id]
+	if !ok {
+		r = s.graph.Standing(id, s.lost)
+		s.wholes[id] = r
+	}
+	return r
+}
+
 // spare says whether something stands in for the machine or node of an alarm, and what.
 func (s *standing) spare(f *alerting.Fact) (string, bool) {
 	id := f.Entity.ID

@@ -20,6 +20,7 @@ type Desk struct {
 	listen    time.Time // when an earlier life was learnt of; zero: there was none
 	serial    uint64    // of actions
 
+	asked int // see Asked
 	moment
 	now      time.Time
 	in       Input
@@ -119,6 +120,9 @@ func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
 	}
 	return out, d.wake.at
 }
+
+// Asked is how many pairs of problems were compared since the desk was made.
+func (d *Desk) Asked() int { return d.asked }
 
 // come says that t is not ahead any more.
 func (d *Desk) come(t time.Time) bool { return !t.After(d.now) }

@@ -52,15 +52,7 @@ func (d *Desk) match() {
 	slices.SortFunc(d.incidents, func(a, b *incident) int {
 		return cmp.Or(cmp.Compare(a.rec.Page.Priority, b.rec.Page.Priority), a.rec.OpenedAt.Compare(b.rec.OpenedAt), cmp.Compare(a.rec.Key, b.rec.Key))
 	})
-	d.followed = map[string][]*incident{}
-	for _, i := range d.incidents {
-		d.follow(i)
-	}
-	for _, i := range d.incidents {
-		if !i.resolving && len(d.followed[i.rec.Key]) == 0 {
-			d.bind(i)
-		}
-	}
+	d.bindAll()
 	for _, i := range d.incidents {
 		d.observe(i)
 		d.ease(i)
@@ -78,6 +70,18 @@ func (d *Desk) match() {
 	for _, x := range d.items {
 		if i := x.incident; i != nil && x.told && !i.digest && x.Awake {
 			i.core = core(x.Problem)
+		}
+	}
+}
+
+func (d *Desk) bindAll() {
+	d.followed = map[string][]*incident{}
+	for _, i := range d.incidents {
+		d.follow(i)
+	}
+	for _, i := range d.incidents {
+		if !i.resolving && len(d.followed[i.rec.Key]) == 0 {
+			d.bind(i)
 		}
 	}
 }
@@ -144,42 +148,6 @@ func (d *Desk) observe(i *incident) {
 	i.ack = "silenced by " + cmp.Or(by.CreatedBy, "somebody") + " until " + by.EndsAt.UTC().Format("2 Jan 15:04 UTC")
 	i.note("Acknowledged: " + i.ack)
 	i.rec = i.rec.Acknowledge(alerting.Acked{By: by.CreatedBy, Pager: true}, d.now)
-}
-
-// ease notes since when nothing as grave as the page of an incident fires. Where that lasted as long as a resolve waits for, what
-// begins then is an outage of its own, whatever lesser thing held the incident open.
-func (d *Desk) ease(i *incident) {
-	if i.rec.Page.Priority > alerting.P2 || !i.shown() {
-		return
-	}
-	grave, own := false, false
-	for _, id := range i.core {
-		x := d.byAlarm[id]
-		if x == nil || x.incident != i {
-			continue
-		}
-		for _, v := range x.Members {
-			if v.Firing() && !v.Quiet && v.Alone <= i.rec.Page.Priority {
-				grave, own = true, own || outage(v)
-			}
-		}
-	}
-	switch {
-	case !grave:
-		if i.eased.IsZero() {
-			i.eased = d.now
-		}
-		i.due = later(i.eased.Add(d.set.Resolve.Quiet), i.keep)
-	case !i.eased.IsZero():
-		i.spent = i.spent || own && d.come(i.due)
-		i.eased = time.Time{}
-	}
-}
-
-// outage says that an alarm says by its own labels that something fails, and does so now. How alarms of others hang together
-// is guessed, so that what joins them later is no outage of its own.
-func outage(v *alerting.Verdict) bool {
-	return v.Serious && v.Reading == nil && !v.Lost && !v.Unheard
 }
 
 // seen says what the alarms of an incident do, and by which silence they are quiet.
@@ -249,7 +217,7 @@ func (d *Desk) outgrown(x *item) (yes bool, at time.Time) {
 	if !x.Awake || i.state == alerting.Sending {
 		return false, at
 	}
-	silent := i.rec.AckedBy != "" || i.state == alerting.Resolved || i.rec.Page.Priority >= alerting.P3
+	silent := i.silent()
 	switch {
 	case i.rec.SilencedBy != "": // and it is not any more
 		return true, at
@@ -263,6 +231,11 @@ func (d *Desk) outgrown(x *item) (yes bool, at time.Time) {
 		return d.reopens(x)
 	}
 	return false, at
+}
+
+// silent says that whatever is sent for an incident wakes nobody.
+func (i *incident) silent() bool {
+	return i.rec.AckedBy != "" || i.state == alerting.Resolved || i.rec.Page.Priority >= alerting.P3
 }
 
 // growsFor is how long after its page an incident grows by what belongs to the same outage: a cut is noticed node by node,

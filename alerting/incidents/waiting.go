@@ -189,6 +189,7 @@ func (d *Desk) heldUntil(x *item) (until time.Time, behind *item) {
 		return time.Time{}, nil
 	}
 	for _, o := range d.holders[x.way] {
+		d.asked++
 		if o.Priority >= x.Priority { // and so are all after it
 			break
 		}

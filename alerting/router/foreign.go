@@ -50,7 +50,7 @@ func (m *memory) stand(f *alerting.Fact, r *alerting.Reading) {
 			f.Known = false
 			f.Entity = topology.Entity{ID: r.Subject.ID(), Service: r.Owner("service"), Cluster: e.Cluster, AZ: e.AZ, Parents: []string{e.ID}}
 			return
-		case e.Kind == r.Subject.Kind || e.Kind == topology.KindHost || e.Kind == topology.KindNode || e.Kind == topology.KindAZ && r.Subject.Kind == "zone":
+		case isSubject(e, r.Subject.Kind):
 			f.Entity, f.Known = e, true
 			return
 		case len(f.Entity.Parents) == 0:
@@ -61,6 +61,11 @@ func (m *memory) stand(f *alerting.Fact, r *alerting.Reading) {
 	if narrow && r.Subject.Kind != "target" && r.Subject.Kind != "route" {
 		f.Known, f.Entity.Parents = false, nil // where its exporter runs says nothing
 	}
+}
+
+// isSubject says that what was found is itself what an alarm is about.
+func isSubject(e topology.Entity, kind string) bool {
+	return e.Kind == kind || e.Kind == topology.KindHost || e.Kind == topology.KindNode || e.Kind == topology.KindAZ && kind == "zone"
 }
 
 // apart are the subjects that stand on a machine and are not the machine.

@@ -2,6 +2,7 @@ package router
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -95,5 +96,58 @@ func BenchmarkScale(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// cost is what a storm of n alarms costs, counted: the pairs that are compared, and the bytes that are taken from the heap.
+type cost struct{ pairs, bytes int }
+
+func costOf(t *testing.T, n int, kind func(nodes, i int) alerting.Alarm) (intake, step, view cost) {
+	t.Helper()
+	r := New(alerting.DefaultSettings())
+	now := start
+	r.Step(now, []alerting.Input{alerting.Topology{Graph: bigFleet(t, n)}})
+	var before, after runtime.MemStats
+	count := func(do func()) cost {
+		asked := r.memory.walks.Asked() + r.desk.Asked()
+		runtime.ReadMemStats(&before)
+		do()
+		runtime.ReadMemStats(&after)
+		return cost{r.memory.walks.Asked() + r.desk.Asked() - asked, int(after.TotalAlloc - before.TotalAlloc)}
+	}
+	var in []alerting.Input
+	for i := range n {
+		in = append(in, alerting.Firing{Alarm: kind(n, i)})
+	}
+	var out []alerting.Action
+	intake = count(func() { out, _ = r.Step(now, in) })
+	for i := range 20 { // until its waits are over, and something was sent
+		now, in = now.Add(5*time.Second), in[:0]
+		for _, a := range out {
+			in = append(in, alerting.Result{ActionID: a.ID, Outcome: alerting.Accepted})
+		}
+		in = append(in, alerting.Firing{Alarm: kind(n, n+i)})
+		step = count(func() { out, _ = r.Step(now, in) })
+	}
+	view = count(func() { r.View() })
+	return intake, step, view
+}
+
+// TestNothingGrowsFasterThanTheStorm compares what n and 4 n alarms cost. It counts and measures no time.
+func TestNothingGrowsFasterThanTheStorm(t *testing.T) {
+	const n, most = 400, 5.5 // 4 log(4n) / log n is 4.9
+	for name, kind := range unlike {
+		t.Run(name, func(t *testing.T) {
+			one, oneStep, oneView := costOf(t, n, kind)
+			four, fourStep, fourView := costOf(t, 4*n, kind)
+			for what, c := range map[string][2]cost{"taking them in": {one, four}, "a step": {oneStep, fourStep}, "a view": {oneView, fourView}} {
+				if a, b := c[0].pairs+n, c[1].pairs+4*n; float64(b) > most*float64(a) {
+					t.Errorf("%s compares %d pairs of %d alarms and %d of %d; want at most %v times as many", what, c[0].pairs, n, c[1].pairs, 4*n, most)
+				}
+				if a, b := c[0].bytes+1<<16, c[1].bytes; float64(b) > most*float64(a) {
+					t.Errorf("%s takes %d bytes for %d alarms and %d for %d; want at most %v times as many", what, c[0].bytes, n, c[1].bytes, 4*n, most)
+				}
+			}
+		})
 	}
 }
