@@ -51,7 +51,7 @@ var arrows = map[string][]string{
 	"collectors":              {"agent/damage", "agent/login", "agent/metric"}, // what a collector is
 	"collectors/host":         {"agent/metric", "collectors"},
 	"collectors/check":        {"collectors"}, // runs the parts of a collector
-	"collectors/riak":         {"agent/metric", "collectors", "collectors/check", "collectors/host"},
+	"collectors/riak":         {"agent/damage", "agent/metric", "collectors", "collectors/check", "collectors/host"},
 	"collectors/rabbitmq":     {"agent/damage", "agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/exec":         {"agent/metric", "agent/secret", "collectors", "collectors/check"},
 	"collectors/scrape":       {"agent/metric", "agent/secret", "collectors"},

@@ -28,7 +28,7 @@ func gatherRiak(t *testing.T, scenes []scene, admin string) (all []taken) {
 			if admin != "" {
 				config += "admin: [sh, -c, 'cat ../riak/testdata/riak-admin/" + admin + "/$0.txt']\n"
 			}
-			cs[node] = watch(t, spec, config, collectors.Env{Node: node, HTTP: s})
+			cs[node] = watch(t, spec, config, collectors.Env{Node: node, HTTP: s, Dial: s.Dial})
 		}
 		for _, sc := range scenes {
 			s.Play(sc.situation)
@@ -139,6 +139,35 @@ func TestReplayRiak(t *testing.T) {
 		"the disk fills": {
 			scenes: []scene{begin, {situation: collectorstest.RiakDiskFilling, lasts: 5 * time.Minute}},
 			want:   map[string]time.Duration{"RiakDiskFull node:riak1": 30 * time.Second},
+		},
+		"the distribution of one node is cut, and heals": {
+			scenes: []scene{begin, {situation: collectorstest.RiakIsolated, lasts: 6 * time.Minute}, {situation: "healthy", lasts: 20 * time.Minute}},
+			want:   map[string]time.Duration{"RiakNodeIsolated node:riak3": 105 * time.Second},
+		},
+		"a node freezes, and goes on": {
+			scenes: []scene{begin, {situation: collectorstest.RiakFrozen, lasts: 4 * time.Minute}, {situation: "healthy", lasts: 20 * time.Minute}},
+			want:   map[string]time.Duration{"RiakNodeFrozen node:riak3": time.Minute},
+		},
+		"two of three are down": {
+			scenes: []scene{begin, {situation: collectorstest.RiakTwoDown, lasts: 4 * time.Minute}},
+			want: map[string]time.Duration{
+				"RiakQuorumAtRisk cluster:riak": 105 * time.Second, "RiakNodeDown node:riak2": 2 * time.Minute, "RiakNodeDown node:riak3": 2 * time.Minute,
+			},
+		},
+		"all are down": {
+			scenes: []scene{begin, {situation: collectorstest.RiakAllDown, lasts: 4 * time.Minute}},
+			want: map[string]time.Duration{
+				"RiakClusterDown cluster:riak": 2 * time.Minute,
+				"RiakNodeDown node:riak1":      2 * time.Minute, "RiakNodeDown node:riak2": 2 * time.Minute, "RiakNodeDown node:riak3": 2 * time.Minute,
+			},
+		},
+		"a protocol-buffer listener is gone": {
+			scenes: []scene{begin, {situation: collectorstest.RiakPBDown, lasts: 4 * time.Minute}},
+			want:   map[string]time.Duration{"RiakPBDown node:riak3": 2 * time.Minute},
+		},
+		"a node refuses requests": {
+			scenes: []scene{begin, {situation: collectorstest.RiakOverloaded, lasts: 4 * time.Minute}},
+			want:   map[string]time.Duration{"RiakOverload node:riak2": 2 * time.Minute},
 		},
 		"the disk is full": {
 			scenes: []scene{begin, {situation: collectorstest.RiakDiskFull, lasts: 2 * time.Minute}},

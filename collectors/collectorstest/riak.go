@@ -34,6 +34,25 @@ const (
 	RiakDiskFull    = "disk-full"    // 96 %
 )
 
+// Situations that are derived: no recording has them. Their figures are the healthy ones; who sees whom is edited.
+const (
+	RiakIsolated   = "isolated"   // the distribution of riak3 is cut: its listeners serve, it sees itself alone, the others two
+	RiakFrozen     = "frozen"     // riak3 takes connections and never answers; the others still count it
+	RiakAllDown    = "all-down"   // nobody listens anywhere
+	RiakPBDown     = "pb-down"    // the protocol-buffer listener of riak3 refuses
+	RiakTwoDown    = "two-down"   // riak2 and riak3 refuse, riak1 sees itself alone
+	RiakOverloaded = "overloaded" // riak2 refuses five requests a second
+	riakRefused    = 5            // a second
+)
+
+var riakDerived = []string{RiakIsolated, RiakFrozen, RiakAllDown, RiakPBDown, RiakTwoDown, RiakOverloaded}
+
+// riakSees is whom each node is connected to in a derived situation, where that is not all.
+var riakSees = map[string]map[string][]string{
+	RiakIsolated: {"riak1": {"riak2"}, "riak2": {"riak1"}, "riak3": {}},
+	RiakTwoDown:  {"riak1": {}},
+}
+
 // Riak is a cluster of three. Its methods may be used by many goroutines.
 type Riak struct {
 	now   func() time.Time
@@ -71,6 +90,9 @@ func NewRiakInProcess() *Riak {
 // RiakSituations are the names that Play takes.
 func RiakSituations() []string {
 	all := map[string]bool{RiakDiskFilling: true, RiakDiskFull: true, RiakSecurity: true}
+	for _, name := range riakDerived {
+		all[name] = true
+	}
 	for name := range riakAnswers() {
 		sit, _, _ := strings.Cut(name, "/")
 		all[sit] = true
@@ -122,14 +144,22 @@ func (s *Riak) URL(node string) string {
 // Config is the section collect.riak that watches node, as YAML without indentation. It asks as often as the
 // schedule of the demo does; a real Riak is asked every 10 s at most.
 func (s *Riak) Config(node string) string {
-	return "url: " + s.URL(node) + "\npb: ''\nstats_every: 1s\n"
+	pb := "''" // on loopback nobody plays it
+	if s.ports == nil {
+		pb = node + ":8087"
+	}
+	return "url: " + s.URL(node) + "\npb: " + pb + "\nstats_every: 1s\n"
 }
 
 // RoundTrip answers requests to the nodes by their names, in process.
 func (s *Riak) RoundTrip(r *http.Request) (*http.Response, error) {
 	a := s.answerTo(r.URL.Hostname(), r.URL.Path)
-	if a.refused {
+	switch {
+	case a.refused:
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	case a.hang:
+		<-r.Context().Done()
+		return nil, r.Context().Err()
 	}
 	return &http.Response{
 		Status: strconv.Itoa(a.status) + " " + http.StatusText(a.status), StatusCode: a.status,
@@ -215,8 +245,17 @@ func (s *Riak) overlay(stats map[string]any, now time.Time) {
 func (s *Riak) answerTo(node, path string) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.answerHeld(node, path)
+}
+
+// answerHeld is answerTo with the lock held.
+func (s *Riak) answerHeld(node, path string) answer {
 	a := riakRecordedAnswer(s.sit, node)
 	switch {
+	case s.sit == RiakAllDown, s.sit == RiakTwoDown && node != "riak1":
+		return answer{refused: true}
+	case s.sit == RiakFrozen && node == "riak3":
+		return answer{hang: true}
 	case a.refused || !slices.Contains(RiakNodes, node):
 		return answer{refused: true}
 	case path == "/ping" && s.sit == RiakSecurity:
@@ -238,6 +277,16 @@ func (s *Riak) answerTo(node, path string) answer {
 	}
 	if s.sit == "window" && node == "riak1" {
 		s.overlay(stats, now)
+	}
+	if sees, ok := riakSees[s.sit][node]; ok {
+		names := []string{}
+		for _, n := range sees {
+			names = append(names, n+"@127.0.0.1")
+		}
+		stats["connected_nodes"] = names
+	}
+	if s.sit == RiakOverloaded && node == "riak2" {
+		stats["node_get_fsm_rejected_total"] = int64(riakRefused * now.Sub(s.since).Seconds())
 	}
 	if used := s.diskUse(now); used > 0 && node == "riak1" {
 		stats["disk"] = []map[string]any{{"id": "/", "size": 8256952, "used": used}}

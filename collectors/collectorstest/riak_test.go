@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,6 +40,9 @@ func TestRiakPlaysEverySituationOnEveryNode(t *testing.T) {
 		for _, sit := range RiakSituations() {
 			s.Play(sit)
 			for _, n := range RiakNodes {
+				if a := s.answerTo(n, "/stats"); slices.Contains(riakDerived, sit) && (a.refused || a.hang) {
+					continue
+				}
 				code, v := riakStats(t, s, s.URL(n))
 				want := riakRecordedAnswer(sit, n)
 				name := n + "@127.0.0.1"

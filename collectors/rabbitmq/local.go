@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -29,47 +27,25 @@ type processSeen struct {
 func (r *collector) askProcess(context.Context) (func(), error) {
 	var p processSeen
 	if r.localHost() {
-		p = findBroker(r.env.Root.Path("proc"), r.env.Now())
+		p = findBroker(r.env.Root.Path("proc"))
 	}
 	return func() { r.seen.process = p }, nil
 }
 
-func findBroker(proc string, now time.Time) processSeen {
+func findBroker(proc string) processSeen {
 	if _, err := os.ReadDir(proc); err != nil {
 		return processSeen{}
 	}
 	pid := host.FindBeam(proc, func(args string) bool { return strings.Contains(args, "\x00-s\x00rabbit\x00") })
-	if p, ok := readBroker(proc, pid, now); ok {
+	if p, ok := readBroker(proc, pid); ok {
 		return p
 	}
 	return processSeen{known: !host.ProcessesHidden(proc)}
 }
 
-// readBroker reads the state and the age of a process. Source: proc_pid_stat(5), fields 3 and 22; 100 ticks a second on
-// every architecture that Go knows.
-func readBroker(proc, pid string, now time.Time) (processSeen, bool) {
-	if pid == "" {
-		return processSeen{}, false
-	}
-	stat, err := os.ReadFile(filepath.Join(proc, pid, "stat"))
-	if err != nil {
-		return processSeen{}, false
-	}
-	_, rest, ok := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 20 || fields[0] == "Z" {
-		return processSeen{}, false
-	}
-	p := processSeen{known: true, there: true, id: pid + "/" + fields[19], stopped: fields[0] == "T" || fields[0] == "t"}
-	ticks, err := strconv.ParseFloat(fields[19], 64)
-	up, uerr := os.ReadFile(filepath.Join(proc, "uptime"))
-	if err == nil && uerr == nil {
-		first, _, _ := strings.Cut(string(up), " ")
-		if s, err := strconv.ParseFloat(first, 64); err == nil {
-			p.age = time.Duration((s - ticks/100) * float64(time.Second))
-		}
-	}
-	return p, true
+func readBroker(proc, pid string) (processSeen, bool) {
+	p, ok := host.ReadProcess(proc, pid)
+	return processSeen{known: ok, there: ok, id: p.ID, stopped: p.Stopped, age: p.Age}, ok
 }
 
 // askUnit asks the service manager whether a node that is down was stopped in order.

@@ -159,7 +159,7 @@ func TestFindRabbitmqPassesOverOtherNamespaces(t *testing.T) {
 	}
 	write("12/comm", "beam.smp\n") // some other program in Erlang: Riak, say
 	write("12/cmdline", "beam.smp\x00-s\x00riak\x00")
-	got := findBroker(root, time.Time{})
+	got := findBroker(root)
 	if want := (processSeen{known: true, there: true, stopped: true, id: "11/40000", age: 100 * time.Second}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

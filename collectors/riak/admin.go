@@ -87,12 +87,23 @@ func (r *collector) askAdmin(ctx context.Context) (func(output), error) {
 	if err != nil {
 		return nil, fmt.Errorf("riak admin: %w", err)
 	}
-	return c.tell, nil
+	return func(o output) {
+		r.node.statuses = map[string]string{} // mu is held
+		for _, m := range c.members {
+			r.node.statuses[m.name] = m.status
+		}
+		c.tell(o)
+	}, nil
 }
+
+// memberStatuses are all that riak admin knows. What a member is not is told as 0, so that no old status lingers.
+var memberStatuses = []string{"valid", "joining", "leaving", "exiting", "down"}
 
 func (c clusterView) tell(o output) {
 	for _, m := range c.members {
-		o.add(descMemberStatus, 1, "member", m.name, "status", m.status)
+		for _, status := range memberStatuses {
+			o.b.Bool(descMemberStatus, m.status == status, "cluster", o.cluster, "member", m.name, "status", status)
+		}
 		if m.pending >= 0 {
 			o.add(descMemberPending, m.pending, "member", m.name)
 		}

@@ -1,6 +1,7 @@
 package riak
 
 import (
+	"context"
 	"encoding/json"
 	"hash/fnv"
 	"math"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/collectors/host"
 )
 
 // figures is the answer of /stats, field by field as it came: numbers, texts, lists, and texts where numbers
@@ -140,6 +143,7 @@ func (r *collector) ring(o output, s figures) {
 		o.b.Bool(descMemberConnected, ok, "cluster", o.cluster, "member", m)
 	}
 	o.add(descConnected, float64(n))
+	r.noteFigures(s, len(members), n, owners, self)
 	h := fnv.New32a()
 	for _, m := range members {
 		_, _ = h.Write([]byte(m + "=" + strconv.FormatFloat(owners[m], 'f', 0, 64) + "\n"))
@@ -187,6 +191,10 @@ func (r *collector) disk(o output, s figures) {
 	}
 	if best.Size == nil {
 		return
+	}
+	r.node.diskUsed = *best.Used / 100
+	if size, free, ok := host.DiskOf(context.Background(), r.env.Root, r.opt.DataDir); ok && r.near {
+		r.node.diskUsed = 1 - free/size
 	}
 	o.add(descDiskUsed, *best.Used/100, "mount", best.ID)
 	o.add(descDiskSize, *best.Size*1024, "mount", best.ID)

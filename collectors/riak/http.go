@@ -29,17 +29,19 @@ const (
 	reasonOverload    = "vnode_overload" // the vnode that was asked for a figure refuses work
 	reasonHTTP        = "http"           // another status
 	reasonParse       = "parse"          // no JSON object, or too long
+	reasonTLS         = "tls"            // whoever answers is not trusted, or speaks no TLS
 )
 
-var reasons = []string{reasonConnect, reasonTimeout, reasonCalcTimeout, reasonOverload, reasonHTTP, reasonParse}
+var reasons = []string{reasonConnect, reasonTimeout, reasonCalcTimeout, reasonOverload, reasonHTTP, reasonParse, reasonTLS}
 
 // response is what came of one request.
 type response struct {
-	stats  figures
-	status int
-	took   time.Duration
-	reason string // empty when err is nil
-	err    error
+	stats   figures
+	status  int
+	secured bool // it wants a login
+	took    time.Duration
+	reason  string // empty when err is nil
+	err     error
 }
 
 // unreachable says that nobody took the connection.
@@ -48,37 +50,43 @@ func (r response) unreachable() bool { return r.reason == reasonConnect }
 // isRiak says whether /ping was answered as Riak answers it.
 func (r response) isRiak() bool { return r.err == nil }
 
-// ping asks /ping, which visits no vnode. With security on it is answered 426, by a node that lives.
+// ping asks /ping, which visits no vnode. With security on it is answered 426, over TLS 401, by a node that lives.
+// Source: a recorded 426 (3.2.3, November 2026); riak_api's riak_api_web_security and riak_kv_wm_ping, read 30 November 2026.
 func (r *collector) ping(ctx context.Context) response {
 	ctx, cancel := context.WithTimeout(ctx, pingDeadline)
 	defer cancel()
-	return r.get(ctx, "/ping", func(status int, body io.Reader) (figures, string, error) {
-		if status == http.StatusUpgradeRequired {
+	return r.get(ctx, "/ping", func(resp *http.Response) (figures, string, error) {
+		text, err := io.ReadAll(io.LimitReader(resp.Body, maxDiagnosis))
+		switch status := resp.StatusCode; {
+		case wantsLogin(resp):
 			return nil, "", nil
-		}
-		text, err := io.ReadAll(io.LimitReader(body, maxDiagnosis))
-		if err != nil {
+		case err != nil:
 			return nil, reasonTimeout, err
-		}
-		if status != http.StatusOK || strings.TrimSpace(string(text)) != "OK" {
+		case status != http.StatusOK || strings.TrimSpace(string(text)) != "OK":
 			return nil, reasonHTTP, fmt.Errorf("status %d %.40q, want 200 OK", status, text)
 		}
 		return nil, "", nil
 	})
 }
 
+// wantsLogin says whether an answer is that of a Riak with security on.
+func wantsLogin(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusUpgradeRequired ||
+		resp.StatusCode == http.StatusUnauthorized && strings.Contains(resp.Header.Get("WWW-Authenticate"), `"Riak"`)
+}
+
 // stats asks for the figures.
 func (r *collector) stats(ctx context.Context) response {
 	ctx, cancel := context.WithTimeout(ctx, statsDeadline)
 	defer cancel()
-	return r.get(ctx, "/stats", func(status int, body io.Reader) (figures, string, error) {
-		if status != http.StatusOK {
-			page, _ := io.ReadAll(io.LimitReader(body, maxDiagnosis)) // what was cut off is judged by what there is
+	return r.get(ctx, "/stats", func(resp *http.Response) (figures, string, error) {
+		if status := resp.StatusCode; status != http.StatusOK {
+			page, _ := io.ReadAll(io.LimitReader(resp.Body, maxDiagnosis)) // what was cut off is judged by what there is
 			reason := diagnose(string(page))
 			return nil, reason, fmt.Errorf("status %d, %s", status, reason)
 		}
 		var s figures
-		err := json.NewDecoder(collectors.Bounded(body, maxBody)).Decode(&s)
+		err := json.NewDecoder(collectors.Bounded(resp.Body, maxBody)).Decode(&s)
 		switch {
 		case ctx.Err() != nil:
 			return nil, reasonTimeout, ctx.Err()
@@ -102,7 +110,7 @@ func diagnose(page string) string {
 	return reasonHTTP
 }
 
-func (r *collector) get(ctx context.Context, path string, read func(int, io.Reader) (figures, string, error)) response {
+func (r *collector) get(ctx context.Context, path string, read func(*http.Response) (figures, string, error)) response {
 	start := r.env.Now()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.opt.URL+path, nil)
 	if err != nil {
@@ -114,8 +122,8 @@ func (r *collector) get(ctx context.Context, path string, read func(int, io.Read
 		return response{reason: transportReason(ctx, err), err: fmt.Errorf("GET %s: %w", path, err), took: r.env.Now().Sub(start)}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	reply := response{status: resp.StatusCode}
-	if reply.stats, reply.reason, err = read(resp.StatusCode, resp.Body); err != nil {
+	reply := response{status: resp.StatusCode, secured: wantsLogin(resp)}
+	if reply.stats, reply.reason, err = read(resp); err != nil {
 		reply.err = fmt.Errorf("GET %s: %w", path, err)
 	}
 	reply.took = r.env.Now().Sub(start)
@@ -127,32 +135,12 @@ func transportReason(ctx context.Context, err error) string {
 	var n net.Error
 	var op *net.OpError
 	switch {
+	case collectors.IsTLS(err):
+		return reasonTLS
 	case ctx.Err() != nil, errors.As(err, &n) && n.Timeout():
 		return reasonTimeout
 	case errors.As(err, &op) && op.Op == "dial":
 		return reasonConnect
 	}
 	return reasonHTTP
-}
-
-// The protocol-buffer ping: a length of 1, then the code; the answer has the next code.
-// Source: Riak KV documentation, "PBC API", and a recorded exchange (3.2.3), November 2026.
-var pbRequest, pbAnswer = []byte{0, 0, 0, 1, 1}, [5]byte{0, 0, 0, 1, 2}
-
-// pbPing says whether the protocol-buffer listener answers.
-func (r *collector) pbPing(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, pingDeadline)
-	defer cancel()
-	conn, err := r.env.Dial(ctx, "tcp", r.opt.PB)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = conn.Close() }()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	if _, err := conn.Write(pbRequest); err != nil {
-		return false
-	}
-	var got [5]byte
-	_, err = io.ReadFull(conn, got[:])
-	return err == nil && got == pbAnswer
 }

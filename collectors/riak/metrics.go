@@ -7,7 +7,10 @@ var (
 	descUp            = gauge("riak_up", metric.Count, "1: /stats was answered with figures")
 	descPingUp        = gauge("riak_ping_up", metric.Count, "1: /ping was answered OK, or that it wants TLS")
 	descListening     = gauge("riak_listening", metric.Count, "0: nobody takes connections at the HTTP port")
-	descPBUp          = gauge("riak_pb_up", metric.Count, "1: the protocol-buffer listener answers a ping")
+	descPBUp          = gauge("riak_pb_up", metric.Count, "1: the protocol-buffer listener answers a ping, or that it wants TLS")
+	descState         = gauge("riak_state", metric.Count, "1 for the state that the node is in, 0 for the others")
+	descEvidence      = gauge("riak_evidence", metric.Count, "1 for what the state rests on")
+	descStateAge      = gauge("riak_state_age_seconds", metric.Seconds, "Since when the node is in its state")
 	descStatsTime     = gauge("riak_stats_duration_seconds", metric.Seconds, "How long /stats took, failures too")
 	descStatsFields   = gauge("riak_stats_fields", metric.Count, "Fields in /stats; fewer just after a start")
 	descStatsFailures = counter("riak_stats_failures_total", metric.Count, "Requests of /stats that gave no figures")
@@ -33,14 +36,14 @@ var (
 	descMemoryLimit = gauge("riak_process_memory_limit_bytes", metric.Bytes, "Memory that it may use: of its control group, else of the machine")
 	descFiles       = gauge("riak_process_open_fds", metric.Count, "Files that it has open")
 	descFileLimit   = gauge("riak_process_max_fds", metric.Count, "Files that it may have open")
-	descDataSize    = gauge("riak_data_size_bytes", metric.Bytes, "Size of the file system of its data, now")
+	descDataSize    = gauge("riak_data_size_bytes", metric.Bytes, "Size of the file system of its data, now, as df counts: used and available")
 	descDataFree    = gauge("riak_data_available_bytes", metric.Bytes, "Of it, free")
 	descExposed     = gauge("riak_stats_exposed", metric.Count, "1: the listener of /stats, which asks for no password, is open to other machines")
 	descRestarts    = counter("riak_restarts_total", metric.Count, "Restarts of the node since the agent's, as totals that fell tell")
 	descInOrder     = gauge("riak_stopped_in_order", metric.Count, "1: nobody listens because the service manager stopped the node")
 
 	descExtraOK       = gauge("riak_look_success", metric.Count, "1: the check that an option wants (admin, keydir, tls, log) went well")
-	descMemberStatus  = gauge("riak_member_status", metric.Count, "Always 1; valid, joining, leaving, exiting or down as the label status")
+	descMemberStatus  = gauge("riak_member_status", metric.Count, "1 for the status that the member has: valid, joining, leaving, exiting or down; 0 for the others")
 	descMemberPending = gauge("riak_member_pending_ratio", metric.Ratio, "Share of the ring that the member will own")
 	descRingReady     = gauge("riak_ring_ready", metric.Count, "1: all nodes agree on the ring")
 	descPendingOwners = gauge("riak_pending_ownership_partitions", metric.Count, "Partitions on their way to another owner")
@@ -225,7 +228,7 @@ func singles() []statsField {
 // metrics lists what the collector may yield.
 func metrics() []*metric.Desc {
 	out := []*metric.Desc{
-		descUp, descPingUp, descListening, descPBUp, descStatsTime, descStatsFields, descStatsFailures, descInfo,
+		descUp, descPingUp, descListening, descPBUp, descState, descEvidence, descStateAge, descStatsTime, descStatsFields, descStatsFailures, descInfo,
 		descMemberSelf, descMemberConnected, descMembers, descConnected, descOwned, descRingView, descFallback,
 		descDiskUsed, descDiskSize, descStart, descResident, descMemoryLimit, descFiles, descFileLimit, descDataSize, descDataFree,
 		descExposed, descInOrder, descRestarts, descExtraOK, descMemberStatus, descMemberPending, descRingReady, descPendingOwners,

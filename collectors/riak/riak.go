@@ -7,6 +7,7 @@ package riak
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -27,6 +28,7 @@ import (
 type Options struct {
 	URL        string        `yaml:"url"`         // of the local node's HTTP listener
 	PB         string        `yaml:"pb"`          // address of its protocol-buffer listener; empty: not asked
+	CAFile     string        `yaml:"ca_file"`     // PEM, trusted besides the system's authorities: by https, and by protocol buffers with security on
 	Cluster    string        `yaml:"cluster"`     // the label cluster: /stats has no name for it
 	DataDir    string        `yaml:"data_dir"`    // whose file system is watched in the node's own list of disks
 	StatsEvery time.Duration `yaml:"stats_every"` // between requests of /stats, at least: collections in between only ping
@@ -114,6 +116,10 @@ type collector struct {
 	set     *check.Set
 	log     *eventLog
 	seen    chan struct{} // closed when Riak was found
+	trust   *tls.Config   // of the protocol-buffer listener
+	near    bool          // the node is on this machine, so that /proc speaks of it
+	node    stateSeen
+	kept    keptMemory // as it is on disk
 
 	mu         sync.Mutex
 	away       bool      // nobody listens: known, and no blindness of ours
@@ -146,14 +152,27 @@ func newCollector(env collectors.Env) (collectors.Collector, error) {
 		env.Dial = (&net.Dialer{}).DialContext
 	}
 	opt.URL = strings.TrimSuffix(opt.URL, "/")
+	var err error
+	if env.HTTP, err = collectors.Trusting(env.HTTP, opt.CAFile); err != nil {
+		return nil, fmt.Errorf("riak: %w", err)
+	}
 	r := &collector{opt: opt, env: env, failures: map[string]float64{}, totals: map[string]float64{}, seen: make(chan struct{})}
 	r.log = &eventLog{root: env.Root, paths: opt.Logs, offset: map[string]int64{}, count: map[string]float64{}}
 	if u, err := url.Parse(opt.URL); err == nil {
+		ip := net.ParseIP(u.Hostname())
+		r.near = ip != nil && ip.IsLoopback() || u.Hostname() == "localhost"
 		if n, err := strconv.ParseUint(cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme]), 10, 16); err == nil {
 			r.port = uint16(n)
 		}
 	}
+	if opt.PB != "" {
+		if r.trust, err = pbTrust(opt.PB, opt.CAFile); err != nil {
+			return nil, fmt.Errorf("riak: %w", err)
+		}
+	}
+	r.node.refused = -1
 	r.setExtras(r.allExtras())
+	r.recall()
 	return r, nil
 }
 
@@ -174,7 +193,7 @@ func (r *collector) Collect(ctx context.Context, b *metric.Batch) error {
 	r.mu.Unlock()
 	due := r.asked.IsZero() || now.Sub(r.asked) >= r.opt.StatsEvery-statsEarly
 	var stats response
-	var pb bool
+	var pb pbSeen
 	var both sync.WaitGroup
 	if due {
 		r.mu.Lock()
@@ -191,15 +210,16 @@ func (r *collector) Collect(ctx context.Context, b *metric.Batch) error {
 	o.bool(descPingUp, ping.err == nil)
 	o.bool(descListening, !ping.unreachable())
 	if r.opt.PB != "" {
-		o.bool(descPBUp, pb)
+		o.bool(descPBUp, pb.answers())
 	}
 	defer r.tellExtras(ctx, o)
+	defer func() { r.tellState(o, r.facts(now, ping, pb)) }() // with what /stats says now
 	if ping.unreachable() {
 		stopped, err := host.StoppedInOrder(ctx, r.env.Root, r.opt.Unit)
 		o.bool(descInOrder, stopped && err == nil)
 	}
 	if !due {
-		if ping.unreachable() {
+		if ping.unreachable() || ping.reason == reasonTLS {
 			return collectors.Blind(ping.reason, ping.err)
 		}
 		return nil

@@ -138,7 +138,7 @@ func TestRiakProtocolBufferPing(t *testing.T) {
 				go func() {
 					var b [5]byte
 					_, _ = io.ReadFull(there, b[:])
-					if string(b[:]) == string(pbRequest) {
+					if string(b[:]) == "\x00\x00\x00\x01\x01" {
 						_, _ = there.Write([]byte(answer))
 					}
 					_ = there.Close()

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"time"
@@ -35,10 +34,6 @@ func (r *collector) askTLS(ctx context.Context) (func(output), error) {
 		}
 	}, errors.Join(errs...)
 }
-
-// The protocol-buffer listener speaks TLS after it was asked for: code 255, answered by the same.
-// Source: Riak KV documentation, "PBC API", RpbStartTls, read November 2026.
-var pbStartTLS = []byte{0, 0, 0, 1, 255}
 
 // notAfter returns when the first certificate of a listener's chain to end does so. Nothing is sent over the connection,
 // so whom it belongs to does not matter here: clients check that.
@@ -73,16 +68,11 @@ func (r *collector) notAfter(ctx context.Context, address string) (first time.Ti
 	return first, nil
 }
 
+// startTLS asks a protocol-buffer listener for TLS.
 func startTLS(c net.Conn) error {
-	var answer [5]byte
-	if _, err := c.Write(pbStartTLS); err != nil {
-		return err
+	code, text, err := pbExchange(c, pbStartTLS)
+	if err == nil && code != pbStartTLS {
+		err = fmt.Errorf("asked for TLS, it answers code %d %.80q", code, text)
 	}
-	if _, err := io.ReadFull(c, answer[:]); err != nil {
-		return err
-	}
-	if string(answer[:]) != string(pbStartTLS) {
-		return fmt.Errorf("asked for TLS, it answers % x", answer)
-	}
-	return nil
+	return err
 }
