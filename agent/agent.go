@@ -62,6 +62,7 @@ type Agent struct {
 	rules   *rulesRole
 	ship    *shipRole
 	collect *collectRole
+	facts   ownFacts // what routers are sent of what it collects
 
 	mu       sync.Mutex
 	cfg      Config
@@ -279,6 +280,9 @@ func (a *Agent) put(in []alerting.Input) {
 	in = a.censor.inputs(in)
 	client := a.routers.client()
 	switch {
+	case client != nil && a.route.facts != nil:
+		here, post := a.split(in)
+		err = errors.Join(a.route.dispatch.Put(ctx, here...), client.Put(ctx, post...))
 	case client != nil:
 		err = client.Put(ctx, in...)
 	case a.route.dispatch != nil:

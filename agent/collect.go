@@ -117,6 +117,9 @@ func (r *collectRole) open(cfg Config, p plan) (*job, error) {
 		j.noteSeen = r.expected.note
 	}
 	j.state = health.Collector{Name: p.spec.Name, Interval: p.interval}
+	if p.spec.Service || p.spec.Name == "self" {
+		r.a.facts.opens(p.spec.Name, p.interval)
+	}
 	j.deliver = func(b *metric.Batch) { r.deliver(p.spec.Name, b) }
 	return j, nil
 }
@@ -132,6 +135,7 @@ func (r *collectRole) resolve(from string, base metric.Labels, b *metric.Batch) 
 	ctx := context.Background()
 	u := r.a.store.series.Resolve(from, b.Time, base, b.Samples)
 	r.a.store.keep(ctx, u)
+	r.a.facts.told(&u)
 	r.a.ship.put(u)
 	if len(b.Events) > 0 {
 		r.a.ship.events(b.Events)

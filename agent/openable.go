@@ -34,7 +34,7 @@ func CheckOpen(_ context.Context, cfg Config) error {
 	faults = append(faults, checkCollect(cfg, log)...)
 	if !cfg.Rules.Off {
 		at("rules", rules.Check(rules.Options{Packs: cfg.Rules.Packs, Files: cfg.Rules.Files, ExternalURL: cfg.boardURL()}))
-		_, err := openRouters(cfg, log)
+		_, err := openRouters(cfg, log, &ownFacts{})
 		at("rules", err)
 	}
 	if !cfg.Route.Off {

@@ -73,6 +73,7 @@ type routeRole struct {
 	intake   *intake.Intake       // nil likewise
 	out      *wayOut              // nil likewise
 	webhook  *pagerduty.Webhook   // nil likewise
+	facts    *fleetFacts          // of other nodes; nil where no clusters are judged here
 	returns  *pagerduty.Returns   // nil unless nodes page by themselves that no router hears
 	poll     *crew                // of the pager's acknowledgements
 	cloud    cloud                // what AWS is asked
@@ -94,7 +95,7 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 	}
 	r.webhook = pagerduty.NewWebhook(func() []secret.Secret { return a.config().Route.PagerDuty.WebhookSecrets }, r.dispatch.Put, a.log.With("part", "webhook"))
 	put := func(ctx context.Context, in ...alerting.Input) error {
-		return r.dispatch.Put(ctx, a.censor.inputs(in)...)
+		return r.dispatch.Put(ctx, a.ownLinks(a.censor.inputs(in))...)
 	}
 	if cfg.Rules.CutOff.PagerDuty.Configured() {
 		back, err := cfg.cutOffPager(a.log)
@@ -104,11 +105,16 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 		r.returns = pagerduty.NewReturns(cfg.Rules.CutOff.Fleet, back, a.log.With("part", "cut off"))
 		put = func(ctx context.Context, in ...alerting.Input) error {
 			r.returns.See(in...) // which of them are back
-			return r.dispatch.Put(ctx, a.censor.inputs(in)...)
+			return r.dispatch.Put(ctx, a.ownLinks(a.censor.inputs(in))...)
 		}
 	}
+	var facts func(context.Context, intake.FactsPost) error // nil: this router judges no clusters
+	if cfg.judgesFleet() {
+		r.facts = newFleetFacts(cfg.nodeName(), a.store.keep, time.Now)
+		facts = r.facts.take
+	}
 	r.intake = intake.New(intake.Options{
-		Put: put, Who: door.Who, Desk: a.desk(r.dispatch), View: r.dispatch.View, Version: a.hooks.Version,
+		Put: put, Facts: facts, Who: door.Who, Desk: a.desk(r.dispatch), View: r.dispatch.View, Version: a.hooks.Version,
 		Deployed: r.deployed, Lives: r.lives, Config: cfg.Intake.Config, Replicas: cfg.Intake.replicas(), Folder: cfg.Data, Log: a.log.With("part", "intake"),
 	})
 	return r, nil
@@ -124,6 +130,9 @@ func (r *routeRole) start(ctx context.Context) error {
 	r.crew.vital("dispatch", r.dispatch.Run)
 	r.crew.work("intake", r.intake.Run)
 	r.crew.work("topology", r.a.feedTopology)
+	if r.facts != nil {
+		r.crew.work("facts", r.facts.run)
+	}
 	r.crew.work("settle", r.a.settle)
 	if r.returns != nil {
 		r.crew.work("returns", r.returns.Run)

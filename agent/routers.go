@@ -11,6 +11,7 @@ import (
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting/intake"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
+	"github.com/navcloud/binnacle/alerting/rules"
 )
 
 // routerBeat is how often a node makes sure that the routers hear it: a wrong password must be seen before the first alarm.
@@ -32,12 +33,12 @@ type toRouters struct {
 }
 
 func newRoutersRole(a *Agent) (*routersRole, error) {
-	now, err := openRouters(a.config(), a.log)
+	now, err := openRouters(a.config(), a.log, &a.facts)
 	return &routersRole{a: a, now: now}, err
 }
 
 // openRouters makes what tells the routers of this node's alarms and, with a pager for that, of their absence.
-func openRouters(cfg Config, log *slog.Logger) (*toRouters, error) {
+func openRouters(cfg Config, log *slog.Logger, facts *ownFacts) (*toRouters, error) {
 	r := &toRouters{}
 	if len(cfg.Rules.Routers) == 0 {
 		return r, nil
@@ -48,6 +49,7 @@ func openRouters(cfg Config, log *slog.Logger) (*toRouters, error) {
 	}
 	r.client = intake.NewClient(intake.ClientOptions{
 		Routers: cfg.Rules.Routers, Transport: tr, Header: cfg.Rules.Login.Header(), Beat: routerBeat, Node: cfg.nodeName(), Log: log.With("part", "client"),
+		Facts: func() []intake.Figure { return facts.all(time.Now()) }, OfFleet: rules.OfFleet,
 	})
 	c := cfg.Rules.CutOff
 	if !c.PagerDuty.Configured() {
@@ -111,7 +113,7 @@ func (r *routersRole) change(cfg Config) (*change, error) {
 	if same {
 		return nil, nil
 	}
-	next, err := openRouters(cfg, r.a.log)
+	next, err := openRouters(cfg, r.a.log, &r.a.facts)
 	if err != nil {
 		return nil, err
 	}

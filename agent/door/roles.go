@@ -60,6 +60,7 @@ var routes = map[string]route{
 	"POST /api/v1/write":           {role: Agent, body: remoteWrite, max: bulkBody, bulk: true},
 	"POST /api/v1/otlp/v1/metrics": {role: Agent, body: otlp, max: bulkBody, bulk: true},
 	"POST /api/v2/alerts":          {role: Agent, body: jsonBody, max: bulkBody},
+	"POST /api/v1/facts":           {role: Agent, body: jsonBody, max: bulkBody},
 	"POST /api/v1/check-result":    {role: Agent, body: jsonBody, max: small},
 	"POST /api/v1/deploys":         {role: Agent, body: jsonBody, max: small},
 	"POST /api/v1/heartbeat":       {role: Agent, body: jsonBody, max: small},

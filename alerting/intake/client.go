@@ -23,7 +23,11 @@ type ClientOptions struct {
 	Transport http.RoundTripper
 	Header    http.Header // on each request, to show who this is
 	Node      string      // this one's name, which routers list
-	Log       *slog.Logger
+	// Facts are what this node sees of its clusters now, and OfFleet says which alarms routers judge from them: those are not
+	// posted to a router that takes facts. Both nil: all alarms are judged here.
+	Facts   func() []Figure
+	OfFleet func(alerting.Alarm) bool
+	Log     *slog.Logger
 }
 
 // Bounds of a Client.
@@ -66,6 +70,7 @@ type router struct {
 	ok       time.Time // when a post last succeeded, at first when the client was made
 	proved   time.Time // when it last showed that it is a router
 	answered bool      // whether one did
+	judgedAt time.Time // when it last took facts: it judges clusters
 	fails    int
 	err      error // of the last post
 }
@@ -218,6 +223,9 @@ func (c *Client) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, r := range c.routers {
 		wg.Go(func() { c.feed(ctx, r) })
+		if c.opts.Facts != nil {
+			wg.Go(func() { c.tellFacts(ctx, r) })
+		}
 	}
 	ticker := time.NewTicker(keepEnded / 5)
 	defer ticker.Stop()
@@ -277,7 +285,7 @@ func (c *Client) feed(ctx context.Context, r *router) {
 // knows all.
 func (c *Client) post(ctx context.Context, r *router, known map[string]uint64, wait time.Duration) time.Duration {
 	for {
-		batch, news := c.news(known)
+		batch, news := c.news(known, r.judges())
 		if len(batch) == 0 {
 			return 0
 		}
@@ -341,15 +349,16 @@ func graver(a, b alerting.Alarm) bool {
 }
 
 // news are the alarms that differ from known, at most perPost. What fires ends four re-sends from now, as
-// Prometheus has it: a router that hears nothing until then is out of contact with us.
-func (c *Client) news(known map[string]uint64) (models.PostableAlerts, map[string]uint64) {
+// Prometheus has it: a router that hears nothing until then is out of contact with us. judged says that the router judges
+// clusters itself.
+func (c *Client) news(known map[string]uint64, judged bool) (models.PostableAlerts, map[string]uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, bytes := time.Now(), 0
 	var batch models.PostableAlerts
 	news := map[string]uint64{}
 	for fp, l := range c.table {
-		if known[fp] == l.changed {
+		if known[fp] == l.changed || judged && c.opts.OfFleet(l.alarm) {
 			continue
 		}
 		a := l.alarm

@@ -36,6 +36,8 @@ type Options struct {
 	Who func(*http.Request) alerting.Person
 	// Deployed is told of each deploy mark, for charts and change events; may be nil.
 	Deployed func(ctx context.Context, d Deploy)
+	// Facts takes what a node sees of its clusters; nil: this router judges none.
+	Facts func(ctx context.Context, p FactsPost) error
 	// Lives is told what becomes of instances at AWS; may be nil.
 	Lives func(Life)
 	// Config is the section of the configuration; Folder is where heartbeats are remembered, empty: nowhere.
@@ -122,6 +124,7 @@ func (i *Intake) Register(mux *http.ServeMux) {
 		"POST " + PathAck:             i.postAck,
 		"POST " + PathSilence:         i.postQuiet,
 		"POST " + PathCheckResult:     i.postCheck,
+		"POST " + PathFacts:           i.postFacts,
 		"POST " + PathDeploys:         i.postDeploy,
 		"GET " + PathPing:             i.servePing, // HEAD too
 		"POST " + PathPing:            i.servePing,
