@@ -52,6 +52,13 @@ func (a *Agent) settleIn(ctx context.Context, i inventory.Instance) error {
 	return nil
 }
 
+// instanceID is who this node is at EC2; empty: nobody, or it does not know yet.
+func (a *Agent) instanceID() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.instance.ID
+}
+
 // placed returns tags with those that the instance knows and the configuration does not say.
 func (a *Agent) placed(tags map[string]string) map[string]string {
 	a.mu.Lock()

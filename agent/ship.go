@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func (r *shipRole) plans(cfg Config) ([]sinkPlan, error) {
 func (r *shipRole) make(cfg Config, p sinkPlan) *destination {
 	return &destination{
 		plan: p, drain: func() time.Duration { return r.a.config().Drain }, crew: r.a.roster.crew(context.Background()), done: make(chan struct{}), room: maxHeld, begun: time.Now(),
-		env: sinks.Env{Node: cfg.nodeName(), Tags: cfg.Node.Tags, Data: r.a.folder.dir(), Log: r.a.log, Damaged: r.a.damaged},
+		env: sinks.Env{Node: cfg.nodeName(), Tags: cfg.Node.Tags, Instance: r.a.instanceID(), Data: r.a.folder.dir(), Log: r.a.log, Damaged: r.a.damaged},
 	}
 }
 
@@ -226,7 +227,7 @@ func (d *destination) name() string { return "ship." + d.plan.spec.Name }
 // same says whether o would be what d is.
 func (d *destination) same(o *destination) bool {
 	return reflect.DeepEqual(d.plan.options, o.plan.options) && reflect.DeepEqual(d.plan.common, o.plan.common) &&
-		d.env.Node == o.env.Node && maps.Equal(d.env.Tags, o.env.Tags) && d.env.Data == o.env.Data
+		d.env.Node == o.env.Node && (d.env.Instance == o.env.Instance || cmp.Or(d.plan.spec.Kind, d.plan.spec.Name) != "cloudwatch") && maps.Equal(d.env.Tags, o.env.Tags) && d.env.Data == o.env.Data
 }
 
 // open makes the sink. It asks nobody: what it needs is here, or is not.

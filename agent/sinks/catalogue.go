@@ -17,10 +17,12 @@ import (
 type Env struct {
 	Node string            // name of this node
 	Tags map[string]string // of this node: stack, group, az, ...
-	Data string            // directory of the spools; empty: none
-	HTTP http.RoundTripper // nil: the default
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	Log  *slog.Logger
+	// Instance is the ID of the EC2 instance that this node is; empty: it is none, or does not know yet.
+	Instance string
+	Data     string            // directory of the spools; empty: none
+	HTTP     http.RoundTripper // nil: the default
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	Log      *slog.Logger
 
 	Damaged func(damage.Report) // is called with what of a spool was damaged; may be nil
 }

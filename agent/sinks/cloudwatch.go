@@ -49,7 +49,8 @@ type CloudWatch struct {
 
 	// Dimensions are put on every series; the node's tags stack and group when nil.
 	Dimensions map[string]string `yaml:"dimensions"`
-	// InstanceDimension names the node in series of scope instance.
+	// InstanceDimension names the node in series of scope instance. As InstanceId, which AWS's own metrics and alarms have, its value
+	// is the ID of the EC2 instance where there is one.
 	InstanceDimension string `yaml:"instance_dimension"`
 
 	HighResolution []string `yaml:"high_resolution"` // globs of metrics kept by the second; flushes come each 10 s then
@@ -58,8 +59,11 @@ type CloudWatch struct {
 
 // DefaultCloudWatch returns the defaults. About 300 series a node at group scope cost what the README says.
 func DefaultCloudWatch() CloudWatch {
-	return CloudWatch{Namespace: "NavCloud", Scope: scopeGroup, InstanceDimension: "InstanceId", MaxSeries: 300}
+	return CloudWatch{Namespace: "NavCloud", Scope: scopeGroup, InstanceDimension: instanceID, MaxSeries: 300}
 }
+
+// instanceID is the dimension by which AWS's own metrics name an instance.
+const instanceID = "InstanceId"
 
 const (
 	scopeGroup    = "group"
@@ -190,8 +194,12 @@ func NewCloudWatch(o CloudWatch, env Env) (Sink, error) {
 			group = append(group, metric.Label{Name: k, Value: v})
 		}
 	}
+	node := env.Node
+	if o.InstanceDimension == instanceID && env.Instance != "" {
+		node = env.Instance
+	}
 	return &cloudwatch{
-		opts: o, node: env.Node, tags: env.Tags, group: metric.Normalize(group), delay: phase(env.Node), client: client, log: env.Log,
+		opts: o, node: node, tags: env.Tags, group: metric.Normalize(group), delay: phase(env.Node), client: client, log: env.Log,
 		series: map[seriesKey]*billed{}, kinds: map[string]metric.Kind{},
 	}, nil
 }
@@ -208,8 +216,14 @@ func (c *cloudwatch) shaper() shaper {
 
 // Check implements Checker: what CloudWatch would refuse, and what is over the cap of series.
 func (c *cloudwatch) Check(s metric.Sample) string {
-	if v := s.Value; s.Hist == nil && (math.IsNaN(v) || math.Abs(v) > maxMagnitude) {
-		return "not_finite"
+	values := []float64{s.Value}
+	if h := s.Hist; h != nil {
+		values = []float64{h.Count, h.Sum, h.Min, h.Max}
+	}
+	for _, v := range values {
+		if math.IsNaN(v) || math.Abs(v) > maxMagnitude {
+			return "not_finite"
+		}
 	}
 	now := time.Now()
 	if s.Time.After(now.Add(2 * time.Hour)) {

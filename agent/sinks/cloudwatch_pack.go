@@ -56,10 +56,12 @@ func (c *cloudwatch) datums(s metric.Sample) []datum {
 		// takes both at once, as its own agent sends them.
 		d.stats = h
 		d.values, d.counts = h.Values(maxDatumValues)
-	case h.Min == h.Max && h.Count == 1:
+	case h.Min == h.Max:
 		d.value = h.Min
 	default:
-		d.stats = h
+		// One sample a node and minute, however often it was looked at: Sum is then the fleet's total, SampleCount its nodes, and
+		// Average that of a node, while Minimum and Maximum stay exact.
+		d.stats = &metric.Histogram{Count: 1, Sum: h.Sum / h.Count, Min: h.Min, Max: h.Max}
 	}
 	base := c.shared(s.Labels).Merge(c.group)
 	switch c.opts.ScopeOf(s.Desc.Name) {

@@ -148,6 +148,7 @@ func TestCloudWatchChecksBeforeSending(t *testing.T) {
 	}{
 		"not a number":        {metric.Sample{Desc: d, Value: math.NaN()}, "not_finite"},
 		"infinite":            {metric.Sample{Desc: d, Value: math.Inf(-1)}, "not_finite"},
+		"a mean too large":    {metric.Sample{Desc: d, Hist: &metric.Histogram{Count: 1, Sum: 1e200, Min: 1e200, Max: 1e200}}, "not_finite"},
 		"too far ahead":       {metric.Sample{Desc: d, Time: time.Now().Add(3 * time.Hour)}, "future"},
 		"a name out of ASCII": {metric.Sample{Desc: &metric.Desc{Name: "küche"}}, "bad_name"},
 		"an empty value":      {metric.Sample{Desc: d, Labels: metric.Labels{{Name: "a", Value: " "}}}, "bad_dimension"},
@@ -203,8 +204,8 @@ func TestCloudWatchMinute(t *testing.T) {
 				t.Errorf("%s at %v; want the minute %v", d.Name, d.Time, start)
 			}
 		}
-		if s := got["g"].Stats; s == nil || *s != (sinkstest.Stats{Count: 6, Sum: 15, Min: 0, Max: 5}) {
-			t.Errorf("gauge %v; want 6 samples from 0 to 5", s)
+		if s := got["g"].Stats; s == nil || *s != (sinkstest.Stats{Count: 1, Sum: 2.5, Min: 0, Max: 5}) {
+			t.Errorf("gauge %v; want one sample, the mean, from 0 to 5", s)
 		}
 		if got["d"].Value != 60 || got["c"].Value != 35 {
 			t.Errorf("delta %v, counter %v; want 60 and 35", got["d"].Value, got["c"].Value)
@@ -213,4 +214,62 @@ func TestCloudWatchMinute(t *testing.T) {
 			t.Errorf("distribution %v; want 12 values from 1 to 6", s)
 		}
 	})
+}
+
+// Of a fleet's gauges Sum is the fleet's total, however often a node looked.
+func TestGaugesOfAGroupAddUp(t *testing.T) {
+	fake := sinkstest.NewCloudWatch()
+	g := &metric.Desc{Name: "streams_open"}
+	for n, values := range [][]float64{{10, 20, 30}, {100, 100, 100, 100, 100, 100}, {7}} {
+		e := env(fake)
+		e.Node = fmt.Sprintf("node-%d", n)
+		s, err := sinks.NewCloudWatch(cwOptions(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &metric.Histogram{Min: slices.Min(values), Max: slices.Max(values)}
+		for _, v := range values {
+			h.Count, h.Sum = h.Count+1, h.Sum+v
+		}
+		if err := s.Write(t.Context(), []metric.Sample{{Desc: g, Time: time.Now(), Hist: h}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var count, sum, least, most float64
+	for _, d := range fake.Datums() {
+		one := sinkstest.Stats{Count: 1, Sum: d.Value, Min: d.Value, Max: d.Value}
+		if d.Stats != nil {
+			one = *d.Stats
+		}
+		count, sum, most = count+one.Count, sum+one.Sum, max(most, one.Max)
+		if least == 0 || one.Min < least {
+			least = one.Min
+		}
+	}
+	if count != 3 || sum != 20+100+7 || least != 7 || most != 100 {
+		t.Errorf("SampleCount %v, Sum %v, Minimum %v, Maximum %v; want 3 nodes, 127, 7, 100", count, sum, least, most)
+	}
+}
+
+// AWS knows an instance by its ID, and so does the dimension of that name.
+func TestInstanceIDIsTheInstances(t *testing.T) {
+	for name, tc := range map[string]struct{ dimension, instance, want string }{
+		"on EC2": {"InstanceId", "i-0ab", "i-0ab"}, "elsewhere": {"InstanceId", "", "navcloud-01"}, "by another name": {"Host", "i-0ab", "navcloud-01"},
+	} {
+		fake := sinkstest.NewCloudWatch()
+		o := cwOptions()
+		o.Scope, o.InstanceDimension = "instance", tc.dimension
+		e := env(fake)
+		e.Instance = tc.instance
+		s, err := sinks.NewCloudWatch(o, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Write(t.Context(), []metric.Sample{{Desc: &metric.Desc{Name: "x"}, Value: 1, Time: time.Now()}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := fake.Datums()[0].Dimensions[tc.dimension]; got != tc.want {
+			t.Errorf("%s: %q; want %q", name, got, tc.want)
+		}
+	}
 }

@@ -36,6 +36,7 @@ type Bill struct {
 	Calls     float64    // of PutMetricData
 	CallsCost float64    // US dollars
 	Total     float64    // US dollars
+	Capped    int        // series of one node that max_series keeps back
 }
 
 // BillLine is one metric's part of the bill.
@@ -55,6 +56,14 @@ func Cost(o CloudWatch, nodes, groups int, published []Published) Bill {
 	datums := 0
 	for _, p := range published {
 		l := BillLine{Metric: p.Metric, Scope: o.ScopeOf(p.Metric)}
+		each := 1 // that a node is billed for, as its cap counts them
+		if l.Scope == scopeBoth {
+			each = 2
+		}
+		if room := (o.MaxSeries - datums) / each; p.Series > room {
+			b.Capped += (p.Series - room) * each
+			p.Series = room
+		}
 		if l.Scope != scopeInstance {
 			l.Series += p.Series * min(groups, nodes)
 			datums += p.Series
@@ -81,6 +90,23 @@ func Cost(o CloudWatch, nodes, groups int, published []Published) Bill {
 	b.CallsCost = max(b.Calls-freeCalls, 0) * priceOfCalls
 	b.Total = metrics + b.CallsCost
 	return b
+}
+
+// Prices of alarms, and how large a point is at the OTLP endpoint, before gzip: which of the two is paid is
+// not written down. Source: as above for alarms (standard resolution, ten free); our own exporter measured in November 2026 for points.
+const (
+	priceOfAlarm  = 0.10
+	freeAlarms    = 10
+	bytesOfAPoint = 179
+)
+
+// AlarmsCost is the price of n alarms of one metric each a month, at standard resolution.
+func AlarmsCost(n int) float64 { return float64(max(n-freeAlarms, 0)) * priceOfAlarm }
+
+// OTLPVolume is about how many GB a month a fleet sends to CloudWatch's OTLP endpoint, a point of each series a minute: every node
+// has series of its own there, and nothing is merged.
+func OTLPVolume(nodes, series int) float64 {
+	return float64(nodes) * float64(series) * minutesAMonth * bytesOfAPoint / 1e9
 }
 
 // metricsCost is the price of n custom metrics a month.

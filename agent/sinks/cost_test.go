@@ -49,7 +49,9 @@ func TestCost(t *testing.T) {
 }
 
 func TestCostKnowsTheTiers(t *testing.T) {
-	b := sinks.Cost(sinks.DefaultCloudWatch(), 1, 1, []sinks.Published{{Metric: "a", Series: 1_100_010}})
+	o := sinks.DefaultCloudWatch()
+	o.MaxSeries = 2_000_000 // more than Validate allows
+	b := sinks.Cost(o, 1, 1, []sinks.Published{{Metric: "a", Series: 1_100_010}})
 	if want := 3000.0 + 24_000 + 37_500 + 2000; math.Abs(b.Total-b.CallsCost-want) > 0.01 {
 		t.Errorf("1,100,010 series cost %.2f; want %.2f", b.Total-b.CallsCost, want)
 	}
@@ -63,4 +65,14 @@ func ExampleCost() {
 	// Output:
 	// 1140 series, 1314000 calls, $342.14 a month (list of November 2026)
 	// dearest: m000 (instance), $8.92
+}
+
+// What max_series keeps back costs nothing, and is said.
+func TestCostKnowsTheCap(t *testing.T) {
+	o := sinks.DefaultCloudWatch()
+	o.Both = []string{"b"}
+	b := sinks.Cost(o, 10, 1, []sinks.Published{{Metric: "a", Series: 100}, {Metric: "b", Series: 150}, {Metric: "c", Series: 7}})
+	if b.Series != 100+100+100*10 || b.Capped != 2*50+7 {
+		t.Errorf("%d series, %d kept back; want 1200 and 107", b.Series, b.Capped)
+	}
 }
