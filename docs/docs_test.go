@@ -53,21 +53,24 @@ func anchors(text []byte) (out []string) {
 
 // Each block of shell is run by a test, or says why not. The README's first block is what `make test` and TestDemo run.
 func TestShellBlocks(t *testing.T) {
-	tested, untested := 0, 0
+	tested, untested, done := 0, 0, len(run)
 	for _, p := range Pages() {
 		text, _ := Source(p.Name)
 		for _, l := range strings.Split(string(text), "\n") {
 			switch {
 			case strings.HasPrefix(l, "```sh untested:"):
 				untested++
+			case l == "```sh" && p.Name == "tasks": // TestTasks of cmd/binnacle runs all of them
+				tested++
+				done++
 			case l == "```sh":
 				tested++
 			}
 		}
 	}
 	t.Logf("%d blocks of shell are tested, %d are not and say why", tested, untested)
-	if tested > len(run) {
-		t.Errorf("%d blocks say that they are tested, %d are", tested, len(run))
+	if tested > done {
+		t.Errorf("%d blocks say that they are tested, %d are", tested, done)
 	}
 }
 
