@@ -55,7 +55,7 @@ const (
 var tripResults = []string{tripConfirmed, tripRefused, tripReturned, tripTimeout, tripUnconnected}
 
 var (
-	descTrips      = counterOf("rabbitmq_roundtrip_published_total", "Messages of the active probe by what became of them")
+	descTrips      = counterOf("rabbitmq_roundtrip_published_total", "Messages of the active probe by result")
 	descTripTime   = gaugeOf("rabbitmq_roundtrip_confirm_seconds", metric.Seconds, "How long the broker took to confirm the last one")
 	descTripsIn    = counterOf("rabbitmq_roundtrip_received_total", "Messages of the active probe that came, by the broker they were sent to")
 	descTripInTime = gaugeOf("rabbitmq_roundtrip_delivery_seconds", metric.Seconds, "How long the last one took from there, by the clocks of both machines")

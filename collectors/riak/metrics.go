@@ -52,7 +52,7 @@ var (
 	descActive        = gauge("riak_active_transfers", metric.Count, "Transfers under way")
 	descMoved         = gauge("riak_active_transfer_objects", metric.Count, "Objects that transfers under way have moved, of those that tell")
 	descKeys          = gauge("riak_bitcask_keys", metric.Count, "Keys in memory, over the partitions of this node")
-	descDeadBytes     = gauge("riak_bitcask_dead_bytes", metric.Bytes, "Of its files, what a merge would give back")
+	descDeadBytes     = gauge("riak_bitcask_dead_bytes", metric.Bytes, "Bytes of its files that a merge would free")
 	descDataBytes     = gauge("riak_bitcask_data_bytes", metric.Bytes, "Size of its files")
 	descTLSNotAfter   = gauge("riak_tls_not_after_timestamp_seconds", metric.Seconds, "When the first certificate of the listener to expire does so, since 1970")
 	descLogged        = counter("riak_log_events_total", metric.Count, "Lines of the log by what they tell")
