@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -152,6 +153,9 @@ func Describe(cfg Config) (string, error) {
 	collect, ship := map[string]any{}, map[string]any{}
 	for _, p := range plans {
 		collect[p.spec.Name] = merged(common{p.interval, p.deadline}, p.options)
+		if o := reflect.ValueOf(p.options); o.Kind() == reflect.Slice && o.Len() > 0 {
+			collect[p.spec.Name] = p.options // a list of servers has no place for more
+		}
 	}
 	for _, p := range ships {
 		of := merged(p.common, p.options)

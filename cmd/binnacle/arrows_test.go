@@ -55,9 +55,10 @@ var arrows = map[string][]string{
 	"collectors/rabbitmq":     {"agent/damage", "agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/exec":         {"agent/metric", "agent/secret", "collectors", "collectors/check"},
 	"collectors/scrape":       {"agent/metric", "agent/secret", "collectors"},
+	"collectors/services":     {"agent/metric", "agent/secret", "collectors"},
 	"collectors/statsd":       {"agent/metric", "collectors", "collectors/statsd/lines"},
-	"collectors/statsd/lines": {},                                                                                                                                                       // a hash table
-	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/exec", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/scrape", "collectors/statsd"}, // the list
+	"collectors/statsd/lines": {},                                                                                                                                                                              // a hash table
+	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/exec", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/scrape", "collectors/services", "collectors/statsd"}, // the list
 
 	"alerting":                  {"alerting/topology"},
 	"alerting/topology":         {},
@@ -107,6 +108,7 @@ var edges = map[string][]string{
 	"github.com/nats-io/":                 {"alerting/ledger/*"},
 	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
 	"github.com/prometheus/alertmanager/": {"alerting/silence*", "alerting/people/*", "alerting/intake/*", "alerting/pagers/config*", "alerting/pagers/routes*", "alerting/pagers/receivers/*"},
+	"github.com/go-sql-driver/mysql":      {"collectors/services/mysql*"},
 	"github.com/spf13/cobra":              {"cmd/binnacle/*"},
 	"github.com/yuin/goldmark":            {"dashboards/*", "docs/*"},
 	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*", "collectors/rabbitmq/amqp*"},

@@ -11,12 +11,13 @@ import (
 	"github.com/navcloud/binnacle/collectors/rabbitmq"
 	"github.com/navcloud/binnacle/collectors/riak"
 	"github.com/navcloud/binnacle/collectors/scrape"
+	"github.com/navcloud/binnacle/collectors/services"
 	"github.com/navcloud/binnacle/collectors/statsd"
 )
 
 // All returns the collectors in order of name.
 func All() []collectors.Spec {
-	list := append(host.Specs(), exec.Spec, rabbitmq.Spec, riak.Spec, scrape.Spec, collectors.Self, statsd.Spec)
+	list := append(append(host.Specs(), services.Specs()...), exec.Spec, rabbitmq.Spec, riak.Spec, scrape.Spec, collectors.Self, statsd.Spec)
 	slices.SortFunc(list, func(a, b collectors.Spec) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }

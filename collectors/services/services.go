@@ -1,0 +1,417 @@
+// Package services looks at the systems that stand beside an API: a file and a fixture for each. What a system is asked
+// and what its answers mean is in its file; who is asked, when that is not answered, and what state that is, is here.
+//
+// It judges nothing: rules do. Every system has NAME_up and NAME_state{state}, told apart by the cheapest evidence: does it
+// connect, does it answer, and with which words. A refused connection and one that times out are kept apart, since
+// that alone tells a process that is gone from a host or a zone that is.
+package services
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/secret"
+	"github.com/navcloud/binnacle/collectors"
+)
+
+// Servers are the section of a system: one server, or a list of them.
+type Servers []Server
+
+// Server is where a server answers, and who asks.
+type Server struct {
+	Name     string        `yaml:"name"` // the label server; host:port where there is none
+	URL      string        `yaml:"url"`
+	User     string        `yaml:"user"`
+	Password secret.Secret `yaml:"password"`
+	CAFile   string        `yaml:"ca_file"`  // of the server's certificate; the system's where there is none
+	Group    string        `yaml:"group"`    // the servers that replace each other have one, which is a label
+	Sentinel string        `yaml:"sentinel"` // redis: URL of a Sentinel beside it
+	scheme   string
+}
+
+// System is a kind of server: what every file of this package declares.
+type system struct {
+	name    string
+	schemes map[string]string // to the port that is meant without one
+	found   string            // URL that is tried where the configuration names no server; empty: none
+	missing string            // what to write into the configuration where that one wants credentials
+	descs   []*metric.Desc
+	look    func(ctx context.Context, t *target, b *batch) error
+}
+
+// States of a server. Absent refused and was never seen; down refuses and was seen; frozen connects and says nothing.
+const (
+	stateOK           = "ok"
+	stateAbsent       = "absent"
+	stateDown         = "down"
+	stateFrozen       = "frozen"
+	stateStarting     = "starting"
+	stateReadOnly     = "read_only"
+	stateNoQuorum     = "no_quorum"
+	stateUnauthorised = "unauthorised"
+	stateFull         = "full"
+	stateError        = "error"
+)
+
+// Deadlines of one server: what is on this machine answers sooner.
+const (
+	nearTimeout = 2 * time.Second
+	farTimeout  = 4 * time.Second
+)
+
+// tryFound is how often a server that nobody configured is looked for.
+const tryFound = 5 * time.Minute
+
+// Specs are the collectors of this package, one for each system.
+func Specs() []collectors.Spec { return []collectors.Spec{HAProxy, MySQL} }
+
+// spec makes the collector's Spec of a system.
+func (s system) spec() collectors.Spec {
+	own := s.own()
+	return collectors.Spec{
+		Name: s.name, Options: Servers(nil), Interval: 15 * time.Second, Deadline: 6 * time.Second,
+		Metrics: append([]*metric.Desc{own.up, own.state, own.unreached}, s.descs...),
+		New:     func(e collectors.Env) (collectors.Collector, error) { return s.open(e, own) },
+	}
+}
+
+// own are what every system has.
+type own struct{ up, state, unreached *metric.Desc }
+
+func (s system) own() own {
+	return own{
+		up:        &metric.Desc{Name: s.name + "_up", Help: "1 while a server answers; 0 while it does not, of one that was seen or is configured"},
+		state:     &metric.Desc{Name: s.name + "_state", Help: "1 for the state that a server is in: ok, absent, down, frozen, starting, read_only, no_quorum, unauthorised, full, error"},
+		unreached: &metric.Desc{Name: s.name + "_unreached", Help: "1 for how a server that is down or frozen cannot be reached: refused, timeout, unreachable, silent"},
+	}
+}
+
+// collector asks the servers of one system.
+type collector struct {
+	system
+	own     own
+	env     collectors.Env
+	targets []*target
+
+	mu       sync.Mutex
+	notes    []string
+	nextFind time.Time
+}
+
+// target is one server, and what is remembered of it between two looks.
+type target struct {
+	Server
+	label   string
+	network string // tcp or unix
+	address string
+	tls     *tls.Config
+	found   bool // nobody configured it
+	seen    bool
+	env     collectors.Env
+	memory  any // of the system's file
+}
+
+var serverName = regexp.MustCompile(`^[A-Za-z0-9_.:/@-]{1,128}$`)
+
+// Validate says what is out of bounds, but for what only a system knows.
+func (s Servers) Validate() error {
+	var errs []error
+	for i, srv := range s {
+		at := fmt.Sprintf("[%d]", i)
+		u, err := url.Parse(srv.URL)
+		switch {
+		case srv.URL == "":
+			errs = append(errs, fmt.Errorf("url: %s wants one", at))
+		case err != nil:
+			errs = append(errs, fmt.Errorf("url: %s: want a URL", at)) // the text may hold a password
+		case u.User != nil:
+			errs = append(errs, fmt.Errorf("url: %s: user and password belong into user and password", at))
+		}
+		if srv.Name != "" && !serverName.MatchString(srv.Name) {
+			errs = append(errs, fmt.Errorf("name: %s: want letters, digits and any of _.:/@-", at))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s system) open(e collectors.Env, o own) (collectors.Collector, error) {
+	c := &collector{system: s, own: o, env: e}
+	servers := e.Options.(Servers)
+	found := len(servers) == 0
+	if found && s.found != "" {
+		servers = Servers{{URL: s.found}}
+	}
+	seen := c.readSeen()
+	names := map[string]bool{}
+	for _, srv := range servers {
+		t, err := s.target(srv)
+		if err != nil {
+			return nil, err
+		}
+		if names[t.label] {
+			return nil, fmt.Errorf("two servers have the name %s", t.label)
+		}
+		names[t.label] = true
+		t.found, t.seen, t.env = found, slices.Contains(seen, t.label), e
+		c.targets = append(c.targets, t)
+	}
+	return c, nil
+}
+
+// target reads where a server is.
+func (s system) target(srv Server) (*target, error) {
+	u, err := url.Parse(srv.URL)
+	if err != nil {
+		return nil, errors.New("url: want a URL")
+	}
+	port, known := s.schemes[u.Scheme]
+	if !known {
+		var names []string
+		for name := range s.schemes {
+			names = append(names, name+"://")
+		}
+		slices.Sort(names)
+		return nil, fmt.Errorf("url: %s: want %s", secret.Redact(srv.URL), strings.Join(names, " or "))
+	}
+	t := &target{Server: srv, network: "tcp", label: srv.Name}
+	t.scheme = u.Scheme
+	if u.Scheme == "unix" {
+		if t.network, t.address = "unix", u.Path; !filepath.IsAbs(u.Path) {
+			return nil, fmt.Errorf("url: %s: want unix:///PATH", srv.URL)
+		}
+	} else {
+		t.address = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
+	}
+	t.label = cmp.Or(t.label, t.address)
+	if srv.CAFile != "" || u.Scheme == "https" || strings.HasSuffix(u.Scheme, "s") && u.Scheme != "https" {
+		t.tls = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+	}
+	if srv.CAFile != "" {
+		pem, err := os.ReadFile(srv.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		t.tls.RootCAs = x509.NewCertPool()
+		if !t.tls.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca_file: %s holds no certificate", srv.CAFile)
+		}
+	}
+	return t, nil
+}
+
+// dial connects to the server, in TLS where its URL says so.
+func (t *target) dial(ctx context.Context) (net.Conn, error) {
+	conn, err := t.env.Dial(ctx, t.network, t.address)
+	if err != nil {
+		return nil, err
+	}
+	if end, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(end); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
+	if t.tls != nil {
+		conn = tls.Client(conn, t.tls)
+	}
+	return conn, nil
+}
+
+// near says whether the server is on this machine.
+func (t *target) near() bool {
+	if t.network == "unix" {
+		return true
+	}
+	host, _, _ := net.SplitHostPort(t.address)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// statedError is an answer that says in which state a server is. A server of such a state answers, whatever else.
+type statedError struct {
+	state string
+	err   error
+}
+
+func (e *statedError) Error() string { return e.err.Error() }
+func (e *statedError) Unwrap() error { return e.err }
+
+// inState says that a server answered with a state.
+func inState(state, format string, args ...any) error {
+	return &statedError{state, fmt.Errorf(format, args...)}
+}
+
+// verdict is the state of a server by how a look at it ended, and how it could not be reached.
+func (t *target) verdict(err error) (state, how string) {
+	var s *statedError
+	var op *net.OpError
+	var timeout net.Error
+	dialing := errors.As(err, &op) && op.Op == "dial"
+	gone := stateDown
+	if !t.seen {
+		gone = stateAbsent
+	}
+	switch {
+	case err == nil:
+		return stateOK, ""
+	case errors.As(err, &s):
+		return s.state, ""
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
+		return gone, "refused"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return gone, "unreachable"
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return stateUnauthorised, ""
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout(),
+		errors.Is(err, syscall.EAGAIN):
+		if dialing && !t.near() {
+			return gone, "timeout" // a host or a network that is gone; on this machine the backlog is full
+		}
+		return stateFrozen, "silent"
+	}
+	return stateError, ""
+}
+
+// batch appends what a server says, with the labels that name it.
+type batch struct {
+	*metric.Batch
+	base []string
+}
+
+func (b *batch) add(d *metric.Desc, v float64, kv ...string) {
+	b.Add(d, v, append(slices.Clone(b.base), kv...)...)
+}
+
+func (b *batch) bool(d *metric.Desc, v bool, kv ...string) {
+	b.Bool(d, v, append(slices.Clone(b.base), kv...)...)
+}
+
+// Collect asks all servers side by side.
+func (c *collector) Collect(ctx context.Context, b *metric.Batch) error {
+	if len(c.targets) == 0 || c.waits(b.Time) {
+		return fmt.Errorf("%w: no %s in collect.%s", collectors.ErrAbsent, c.name, c.name)
+	}
+	parts := make([]metric.Batch, len(c.targets))
+	errs := make([]error, len(c.targets))
+	var all sync.WaitGroup
+	for i, t := range c.targets {
+		parts[i].Time = b.Time
+		all.Go(func() { errs[i] = c.one(ctx, t, &parts[i]) })
+	}
+	all.Wait()
+	for i := range parts {
+		b.Samples = append(b.Samples, parts[i].Samples...)
+	}
+	return errors.Join(errs...)
+}
+
+// waits says whether a server that nobody configured and that is not there is left alone for now.
+func (c *collector) waits(now time.Time) bool {
+	return c.targets[0].found && !c.targets[0].seen && now.Before(c.nextFind)
+}
+
+// one looks at one server. The error is for what cannot be seen; that a server is down is seen.
+func (c *collector) one(ctx context.Context, t *target, b *metric.Batch) error {
+	timeout := farTimeout
+	if t.near() {
+		timeout = nearTimeout
+	}
+	look, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	labels := []string{"server", t.label, "group", t.Group}
+	if t.found {
+		labels = append(labels, "found", "1")
+	}
+	out := &batch{b, labels}
+	err := c.look(look, t, out)
+	state, how := t.verdict(err)
+	reached := state != stateAbsent && state != stateDown && state != stateFrozen
+	if t.found && !t.seen && (!reached || state == stateUnauthorised || state == stateError) {
+		b.Samples = nil
+		c.nextFind = b.Time.Add(tryFound)
+		if state == stateUnauthorised && c.missing != "" {
+			c.note(fmt.Sprintf("%s is found at %s and not watched: %s", c.name, t.address, c.missing))
+		}
+		return fmt.Errorf("%w: %v", collectors.ErrAbsent, err)
+	}
+	if reached && !t.seen {
+		t.seen = true
+		c.keepSeen()
+	}
+	out.add(c.own.state, 1, "state", state)
+	if how != "" {
+		out.add(c.own.unreached, 1, "how", how)
+	}
+	switch {
+	case state == stateUnauthorised:
+		return collectors.Part(t.label, collectors.Blind("auth", err))
+	case state == stateError:
+		return collectors.Part(t.label, collectors.Blind("parse", err))
+	}
+	out.bool(c.own.up, reached)
+	return nil
+}
+
+func (c *collector) note(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Contains(c.notes, text) {
+		c.notes = append(c.notes, text)
+	}
+}
+
+// Notes name what was found and is not watched.
+func (c *collector) Notes() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.notes)
+}
+
+// seenFile keeps which servers were ever seen, so that one that is down when the agent starts is down, and not absent.
+func (c *collector) seenFile() string { return filepath.Join(c.env.State, "seen-"+c.name) }
+
+func (c *collector) readSeen() []string {
+	if c.env.State == "" {
+		return nil
+	}
+	body, err := os.ReadFile(c.seenFile())
+	if err != nil || len(body) > 1<<20 {
+		return nil // never seen, or not known
+	}
+	return strings.Split(strings.TrimSpace(string(body)), "\n")
+}
+
+func (c *collector) keepSeen() {
+	if c.env.State == "" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for _, t := range c.targets {
+		if t.seen {
+			names = append(names, t.label)
+		}
+	}
+	err := os.MkdirAll(c.env.State, 0o750)
+	if err == nil {
+		err = os.WriteFile(c.seenFile(), []byte(strings.Join(names, "\n")+"\n"), 0o640)
+	}
+	if err != nil {
+		c.env.Log.Warn("what was seen is forgotten with the next start", "err", err)
+	}
+}

@@ -1,0 +1,9 @@
+package services
+
+import (
+	"testing"
+
+	"github.com/navcloud/binnacle/collectors/collectorstest/fixture"
+)
+
+func TestFixtures(t *testing.T) { fixture.Play(t, Specs()...) }
