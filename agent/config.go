@@ -85,13 +85,14 @@ type StoreConfig struct {
 
 // RulesConfig is the role rules.
 type RulesConfig struct {
-	Off      bool          `yaml:"-"`
-	Interval time.Duration `yaml:"interval"` // of evaluation, where a group names none; 1s to 5m
-	Packs    []string      `yaml:"packs"`    // of the shipped ones: all, or names
-	Files    []string      `yaml:"files"`    // Prometheus rule files, globs allowed
-	Routers  []string      `yaml:"routers"`  // URLs of the nodes that route; empty: this one
-	Login    login.Options `yaml:"login"`    // at the routers
-	CutOff   CutOff        `yaml:"cut_off"`  // what a node does that reaches none of them
+	Off      bool              `yaml:"-"`
+	Interval time.Duration     `yaml:"interval"`        // of evaluation, where a group names none; 1s to 5m
+	Packs    []string          `yaml:"packs"`           // of the shipped ones: all, or names
+	Files    []string          `yaml:"files"`           // Prometheus rule files, globs allowed
+	External map[string]string `yaml:"external_labels"` // what $externalLabels holds in the texts of rules, beside node.tags
+	Routers  []string          `yaml:"routers"`         // URLs of the nodes that route; empty: this one
+	Login    login.Options     `yaml:"login"`           // at the routers
+	CutOff   CutOff            `yaml:"cut_off"`         // what a node does that reaches none of them
 }
 
 // CutOff is off until its pager has a routing key, which is not that of the routers, so that nodes take nothing of their

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"maps"
 	"path/filepath"
 	"sync"
 	"time"
@@ -51,6 +52,16 @@ func (r *rulesRole) start(ctx context.Context) error {
 	return nil
 }
 
+// external are the labels that $externalLabels holds: the node's tags, and those that are set.
+func (c Config) external() map[string]string {
+	out := maps.Clone(c.Node.Tags)
+	if out == nil {
+		out = map[string]string{}
+	}
+	maps.Copy(out, c.Rules.External)
+	return out
+}
+
 var errNoStore = errors.New("rules read the store, which is not open")
 
 // options are what a configuration makes of the role.
@@ -61,7 +72,7 @@ func (r *rulesRole) options(cfg Config) (rules.Options, error) {
 	}
 	return rules.Options{
 		Interval: cfg.Rules.Interval, Packs: cfg.Rules.Packs, Files: cfg.Rules.Files, Dir: filepath.Join(r.a.folder.dir(), "rules"),
-		ExternalURL: cfg.boardURL(), Queryable: s.Queryable(), Appendable: s.Appendable(), Engine: s.Engine(),
+		ExternalURL: cfg.boardURL(), External: cfg.external(), Queryable: s.Queryable(), Appendable: s.Appendable(), Engine: s.Engine(),
 		Notify: r.a.put, Log: r.a.log, Now: time.Now,
 	}, nil
 }

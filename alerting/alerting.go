@@ -30,7 +30,8 @@ const (
 	AnnotationGuidance = "guidance"
 	AnnotationHarmIn   = "harm_in" // a Go or Prometheus duration: time left to harm
 	AnnotationRunbook  = "runbook_url"
-	AnnotationNotSeen  = "not_seen_since" // the alarm is frozen: what it was judged from can't be seen, since when and why
+	AnnotationKeeps    = "keep_firing_for" // of the rule, a Go duration: a router that restarts holds the alarm for so long
+	AnnotationNotSeen  = "not_seen_since"  // the alarm is frozen: what it was judged from can't be seen, since when and why
 )
 
 // Priority is computed by the table, 1 (users are affected now) to 5 (a record). The zero Priority is none.

@@ -48,6 +48,7 @@ type Options struct {
 	Files       []string      // globs
 	Dir         string        // where the packs are laid out for the manager, emptied first
 	ExternalURL string
+	External    map[string]string // what $externalLabels holds in texts
 	Queryable   storage.Queryable
 	Appendable  storage.AppendableV2
 	Engine      promql.QueryEngine
@@ -96,9 +97,10 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 		RestoreNewRuleGroups: true,
 		Parser:               promParser,
 	})
-	if err := m.manager.Update(o.Interval, files, labels.EmptyLabels(), o.ExternalURL, nil); err != nil {
+	if err := m.manager.Update(o.Interval, files, labels.FromMap(o.External), o.ExternalURL, nil); err != nil {
 		return nil, fmt.Errorf("rules: %w", err)
 	}
+	m.teller.learn(m.manager.AlertingRules())
 	return m, nil
 }
 
@@ -124,7 +126,7 @@ func (m *Manager) Differs(o Options) bool {
 // digest tells two sets of rules apart.
 func digest(o Options) [sha256.Size]byte {
 	var all bytes.Buffer
-	fmt.Fprintf(&all, "%v %q %q\n", o.Interval, o.Packs, o.ExternalURL)
+	fmt.Fprintf(&all, "%v %q %q %q\n", o.Interval, o.Packs, o.ExternalURL, labels.FromMap(o.External).String())
 	files, _ := Expand(o.Files) // what cannot be read is told by who loads it
 	for _, f := range files {
 		text, _ := os.ReadFile(f)
@@ -144,7 +146,7 @@ func (m *Manager) Update(o Options) error {
 	if err != nil {
 		return fmt.Errorf("external URL: %w", err)
 	}
-	if err := m.manager.Update(o.Interval, files, labels.EmptyLabels(), o.ExternalURL, nil); err != nil {
+	if err := m.manager.Update(o.Interval, files, labels.FromMap(o.External), o.ExternalURL, nil); err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
 	m.mu.Lock()
@@ -156,6 +158,7 @@ func (m *Manager) Update(o Options) error {
 		active = append(active, r.ActiveAlerts()...)
 		exprs[r.Query().String()] = true
 	}
+	m.teller.learn(m.manager.AlertingRules())
 	m.teller.renew(external, active, exprs)
 	return nil
 }

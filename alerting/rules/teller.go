@@ -21,8 +21,26 @@ type teller struct {
 
 	mu       sync.Mutex
 	external *url.URL
-	known    map[string]bool  // fingerprints that were told as firing
-	held     map[string]*held // of them, those that their rules do not make any more
+	known    map[string]bool   // fingerprints that were told as firing
+	held     map[string]*held  // of them, those that their rules do not make any more
+	kept     map[string]string // keep_firing_for of the rules that have one, by name: the longest
+}
+
+// learn finds for how long rules keep firing. Prometheus' rule manager does not remember that across a restart, so that the alarm
+// says it to the router, which does.
+func (t *teller) learn(list []*promrules.AlertingRule) {
+	longest := map[string]time.Duration{}
+	for _, r := range list {
+		if d := r.KeepFiringFor(); d > longest[r.Name()] {
+			longest[r.Name()] = d
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept = map[string]string{}
+	for name, d := range longest {
+		t.kept[name] = d.String()
+	}
 }
 
 func newTeller(external *url.URL, tell func([]alerting.Input), e *eyes, now func() time.Time) *teller {
@@ -95,8 +113,15 @@ func (t *teller) renew(external *url.URL, active []*promrules.Alert, exprs map[s
 	}
 }
 
-// complete adds the built-in runbook where the rule names none.
+// complete adds for how long the rule keeps firing, and the built-in runbook where the rule names none.
 func (t *teller) complete(a *alerting.Alarm) {
+	if d := t.kept[a.Rule()]; d != "" {
+		a.Annotations = maps.Clone(a.Annotations)
+		if a.Annotations == nil {
+			a.Annotations = map[string]string{}
+		}
+		a.Annotations[alerting.AnnotationKeeps] = d
+	}
 	if a.Annotations[alerting.AnnotationRunbook] != "" {
 		return
 	}
