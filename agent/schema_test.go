@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -221,27 +222,34 @@ func (s *setting) shape() map[string]any {
 		item := s.free.schema()
 		return map[string]any{"anyOf": []any{map[string]any{"type": "array", "items": item}, item, map[string]any{"type": "null"}}}
 	case reflect.Map:
-		return map[string]any{"type": []string{"object", "null"}, "additionalProperties": s.free.schema()}
+		return s.section(s.free.schema())
 	case reflect.Struct:
-		return s.section()
+		return s.section(s.named())
 	}
 	return ref("integer")
 }
 
-func (s *setting) section() map[string]any {
-	props := map[string]any{}
+// named says what a section takes under a name that it does not know: nothing, or a destination of a known kind.
+func (s *setting) named() any {
+	if s.free == nil {
+		return false
+	}
 	var kinds []string
 	for _, c := range s.children {
-		props[c.name] = c.schema()
 		kinds = append(kinds, c.name)
 	}
-	out := map[string]any{"type": []string{"object", "null"}, "properties": props, "additionalProperties": false}
-	if s.free != nil {
-		out["additionalProperties"] = map[string]any{"anyOf": []any{
-			map[string]any{"type": "object", "required": []string{"kind"}, "properties": map[string]any{"kind": map[string]any{"enum": kinds}}},
-			map[string]any{"enum": []any{"off", false}},
-		}}
+	return map[string]any{"anyOf": []any{
+		map[string]any{"type": "object", "required": []string{"kind"}, "properties": map[string]any{"kind": map[string]any{"enum": kinds}}},
+		map[string]any{"enum": []any{"off", false}},
+	}}
+}
+
+func (s *setting) section(others any) map[string]any {
+	props := map[string]any{}
+	for _, c := range s.children {
+		props[c.name] = c.schema()
 	}
+	out := map[string]any{"type": []string{"object", "null"}, "properties": props, "additionalProperties": others}
 	if !s.off {
 		return out
 	}
@@ -299,12 +307,16 @@ func section(b *bytes.Buffer, s *setting) {
 	}
 	var plain []*setting
 	for _, c := range s.children {
-		if s.name == "collect" && len(c.children) == 2 {
+		if s.name == "collect" && len(c.children) == 2 && c.free == nil {
 			plain = append(plain, c)
 			continue
 		}
 		fmt.Fprintf(b, "\n### %s.%s\n", s.name, c.name)
-		table(b, c.children)
+		list := c.children
+		if c.typ.Kind() == reflect.Map {
+			list = append(slices.Clone(list), &setting{name: "NAME", typ: reflect.TypeFor[struct{}](), children: c.free.children})
+		}
+		table(b, list)
 	}
 	if len(plain) == 0 {
 		return
