@@ -24,7 +24,7 @@ func actor(r *http.Request) string { return door.Who(r).Name("someone at the boa
 // pages builds the pages over what this node has.
 func (a *Agent) pages() *dashboards.Pages {
 	cfg, open, route := a.config(), a.store.get(), a.route.dispatch
-	frame := dashboards.Options{Node: cfg.nodeName(), Version: a.hooks.Version, Log: a.log.With("part", "pages")}
+	frame := dashboards.Options{Node: cfg.nodeName(), Version: a.hooks.Version, Log: a.log.With("part", "pages"), MayAct: door.MayAct}
 	duty := oncall.Options{Status: a.Status, Node: frame.Node, Who: actor, MayAct: door.MayAct}
 	if route != nil {
 		duty.View, duty.History, duty.People = route.View, a.pageHistory, a.desk(route)

@@ -54,6 +54,7 @@ func (p *Pages) act(w http.ResponseWriter, r *http.Request, do Act) {
 		p.serve(w, r, Message(http.StatusConflict, "Not done", "It was not done: "+err.Error()+"."))
 		return
 	}
+	p.actedAt.Store(time.Now().UnixNano())
 	p.acted.ring()
 	to := url.URL{Path: "/board", RawQuery: q.Encode()}
 	http.Redirect(w, r, to.String(), http.StatusSeeOther)

@@ -23,6 +23,8 @@ type Options struct {
 	Now     func() time.Time // time.Now when nil
 	Log     *slog.Logger     // discarded when nil
 	Live    time.Duration    // between looks of a live page; LookEvery when zero
+	// MayAct says whether who asks may act, by which pages differ; nil: all may.
+	MayAct func(*http.Request) bool
 }
 
 // Set is pages that belong together, as the frame takes them.
@@ -54,8 +56,11 @@ type Pages struct {
 	assets map[string]asset
 	live   time.Duration // between looks of a live page
 
-	streaming atomic.Int64 // streams of updates that are open
+	streaming bounded      // streams of updates that are open
+	alone     bounded      // those that look for themselves
 	acted     bell         // rings for them
+	actedAt   atomic.Int64 // in nanoseconds since 1970
+	scenes    scenes
 }
 
 // LookEvery is how often a live page is looked at for changes. The age that a page shows turns amber after
@@ -74,6 +79,7 @@ func New(o Options, sets ...Set) *Pages {
 		o.Live = LookEvery
 	}
 	p := &Pages{opts: o, mux: http.NewServeMux(), assets: loadAssets(), live: o.Live}
+	p.streaming.most, p.alone.most = maxStreams, maxAlone
 	p.render = p.templates(sets)
 	for _, s := range sets {
 		p.add(s)

@@ -1,13 +1,13 @@
 package dashboards
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
-	"hash/fnv"
 	"html/template"
 	"net/http"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,8 +15,15 @@ import (
 // without a word frees its place.
 const maxLive = 15 * time.Minute
 
-// maxStreams bounds the streams of updates that are open at once: each looks at its page every two seconds.
-const maxStreams = 200
+// Bounds of what is open at once.
+const (
+	maxStreams = 2000 // streams of updates
+	maxScenes  = 200  // pages that are looked at, by address and rights: each costs the same however many look at it
+	maxAlone   = 200  // streams, where another one looks for itself
+)
+
+// maxLook bounds one look at a page.
+const maxLook = 10 * time.Second
 
 // afterAct is how long after an act the streams look once more: the router takes a moment.
 const afterAct = 250 * time.Millisecond
@@ -56,10 +63,7 @@ type news struct {
 }
 
 // told is what one browser knows.
-type told struct {
-	parts  map[string]uint64
-	orders map[string]string
-}
+type told struct{ last *shot }
 
 // counted is what a browser counts on by itself: ages, and the numbers of rows by their order. A part of which
 // nothing else changed is not sent.
@@ -67,35 +71,12 @@ var counted = regexp.MustCompile(`(<time [^>]*>|<span class="number">)[^<]*`)
 
 // diff says what of a page the browser does not know yet, and takes it for known.
 func (p *Pages) diff(pg Page, t *told) (news, error) {
-	n := news{Version: p.opts.Version, Title: pg.Title + " · binnacle", At: p.opts.Now().UnixMilli(), Order: map[string][]string{}, Parts: map[string]template.HTML{}}
-	parts := map[string]uint64{}
-	orders := map[string]string{}
-	for _, s := range pg.Sections {
-		ids := make([]string, 0, len(s.Parts))
-		for _, pt := range s.Parts {
-			h, err := p.html(pt)
-			if err != nil {
-				return n, err
-			}
-			f := fnv.New64a()
-			_, _ = f.Write(counted.ReplaceAll([]byte(h), []byte("$1")))
-			parts[pt.ID] = f.Sum64()
-			if old, ok := t.parts[pt.ID]; !ok || old != parts[pt.ID] {
-				n.Parts[pt.ID] = h
-			}
-			ids = append(ids, pt.ID)
-		}
-		orders[s.ID] = fmt.Sprint(ids)
-		if old, ok := t.orders[s.ID]; !ok || old != orders[s.ID] {
-			n.Order[s.ID] = ids
-		}
+	s, err := p.shoot(pg)
+	if err != nil {
+		return news{}, err
 	}
-	for id := range t.orders {
-		if _, ok := orders[id]; !ok {
-			n.Order[id] = []string{}
-		}
-	}
-	t.parts, t.orders = parts, orders
+	n := s.since(t.last)
+	t.last = s
 	return n, nil
 }
 
@@ -103,13 +84,26 @@ func (p *Pages) diff(pg Page, t *told) (news, error) {
 // the page shows how long it has heard nothing.
 func (p *Pages) serveLive(build func(*http.Request) Page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		sc, ok := p.scenes.enter(p.sceneOf(r))
+		if !ok {
+			tooMany(w)
+			return
+		}
+		defer p.scenes.leave(sc)
 		var t told
-		p.stream(w, r, p.live, "news", func() ([]byte, error) {
-			n, err := p.diff(build(r), &t)
+		p.stream(w, r, &p.streaming, p.live, "news", func() ([]byte, error) {
+			s, err := sc.look(time.Now(), p.live/2, time.Unix(0, p.actedAt.Load()), func() (*shot, error) {
+				// The first who looks does so for all, also when that browser goes.
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), maxLook)
+				defer cancel()
+				return p.shoot(build(r.WithContext(ctx)))
+			})
 			if err != nil {
 				return nil, err
 			}
-			return json.Marshal(n)
+			body, err := s.body(t.last)
+			t.last = s
+			return body, err
 		})
 	}
 }
@@ -122,19 +116,28 @@ func (p *Pages) serveStream(st Stream) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusNotFound)
 			return
 		}
-		p.stream(w, r, min(st.Every, p.live), st.Event, look)
+		p.stream(w, r, &p.alone, min(st.Every, p.live), st.Event, look)
 	}
+}
+
+// bounded counts what is open.
+type bounded struct {
+	atomic.Int64
+	most int64
+}
+
+func tooMany(w http.ResponseWriter) {
+	http.Error(w, "Too many pages are open: this one is fresh when it is loaded anew.", http.StatusServiceUnavailable)
 }
 
 // stream sends what look returns, at once, every so often and when somebody acted, until the browser goes or the stream
 // is old.
-func (p *Pages) stream(w http.ResponseWriter, r *http.Request, every time.Duration, event string, look func() ([]byte, error)) {
-	if p.streaming.Add(1) > maxStreams {
-		p.streaming.Add(-1)
-		http.Error(w, "Too many pages are open: this one is fresh when it is loaded anew.", http.StatusServiceUnavailable)
+func (p *Pages) stream(w http.ResponseWriter, r *http.Request, open *bounded, every time.Duration, event string, look func() ([]byte, error)) {
+	defer open.Add(-1)
+	if open.Add(1) > open.most {
+		tooMany(w)
 		return
 	}
-	defer p.streaming.Add(-1)
 	flush := http.NewResponseController(w)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
