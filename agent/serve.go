@@ -194,6 +194,12 @@ func (a *Agent) handler() http.Handler {
 		h := a.web.apiOf(open.main)
 		mux.Handle("/api/v1/", h)
 		mux.Handle("GET /metrics", h)
+		mux.Handle("GET /federate", h)
+		mux.HandleFunc("POST /v1/metrics", func(w http.ResponseWriter, r *http.Request) { // where OTLP exporters send by default
+			r = r.Clone(r.Context())
+			r.URL.Path = "/api/v1/otlp/v1/metrics"
+			h.ServeHTTP(w, r)
+		})
 	}
 	if r := a.route; r.dispatch != nil {
 		r.intake.Register(mux)

@@ -59,6 +59,8 @@ var routes = map[string]route{
 	// What agents, Prometheus and other senders tell.
 	"POST /api/v1/write":           {role: Agent, body: remoteWrite, max: bulkBody, bulk: true},
 	"POST /api/v1/otlp/v1/metrics": {role: Agent, body: otlp, max: bulkBody, bulk: true},
+	"POST /v1/metrics":             {role: Agent, body: otlp, max: bulkBody, bulk: true},
+	"GET /federate":                {role: Read, query: true},
 	"POST /api/v2/alerts":          {role: Agent, body: jsonBody, max: bulkBody},
 	"POST /api/v1/facts":           {role: Agent, body: jsonBody, max: bulkBody},
 	"POST /api/v1/check-result":    {role: Agent, body: jsonBody, max: small},

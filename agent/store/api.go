@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/grafana/regexp"
@@ -68,8 +70,8 @@ func (s *Store) Handler(version string, current func() Rules) http.Handler {
 				GoroutineCount: runtime.NumGoroutine(), GOMAXPROCS: runtime.GOMAXPROCS(0), StorageRetention: s.opts.Retention.String(),
 			}, nil
 		},
-		&v1.PrometheusVersion{Version: version, GoVersion: runtime.Version()},
-		func() []notifications.Notification { return nil },
+		&v1.PrometheusVersion{Version: apiVersion, Revision: version, Branch: "binnacle", GoVersion: runtime.Version()},
+		func() []notifications.Notification { return []notifications.Notification{} },
 		func() (<-chan notifications.Notification, func(), bool) { return nil, func() {}, false },
 		s.gatherer(), s.reg, nil,
 		true, remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType},
@@ -81,14 +83,14 @@ func (s *Store) Handler(version string, current func() Rules) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", bounded(router))
 	mux.HandleFunc("GET /api/v1/metadata", s.metadata)
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", expositionType)
-		if err := s.WriteMetrics(w); err != nil {
-			s.opts.Log.Debug("exposition not delivered", "err", err)
-		}
-	})
+	mux.HandleFunc("GET /metrics", s.exposition)
+	mux.HandleFunc("GET /federate", s.federate)
 	return mux
 }
+
+// apiVersion is the Prometheus whose API this is. Grafana reads it as a semantic version, and offers what that version has.
+// Source: github.com/prometheus/prometheus v0.316 is Prometheus 3.16, read 30 November 2026.
+const apiVersion = "3.16.0"
 
 // noOrigin matches no page's origin: none of another site may read an answer. Without an expression at all the library
 // panics at the first request that names its origin.
@@ -118,7 +120,23 @@ func (s *Store) metadata(w http.ResponseWriter, r *http.Request) {
 		Unit string `json:"unit"`
 	}
 	only, out := r.FormValue("metric"), map[string][]meta{}
+	most := -1
+	for _, name := range []string{"limit", "limit_per_metric"} {
+		n, err := strconv.Atoi(cmp.Or(r.FormValue(name), "-1"))
+		if err != nil {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = fmt.Fprintf(w, `{"status":"error","errorType":"bad_data","error":"%s must be a number"}`, name)
+			return
+		}
+		if name == "limit" && n >= 0 { // a metric has one description here
+			most = n
+		}
+	}
 	for _, p := range s.series.Latest(time.Time{}) {
+		if _, has := out[p.Name]; !has && most >= 0 && len(out) >= most {
+			continue
+		}
 		if only == "" || only == p.Name {
 			out[p.Name] = []meta{{string(promType(p.Desc.Kind)), p.Desc.Help, string(p.Desc.Unit)}}
 		}
@@ -135,10 +153,10 @@ var errNoScrape = errors.New("nothing is scraped here")
 // nobody stands where Prometheus has scrape targets and alertmanagers, of which there are none.
 type nobody struct{}
 
-func (nobody) ScrapePools() []string                                 { return nil }
+func (nobody) ScrapePools() []string                                 { return []string{} } // no nulls: clients expect lists
 func (nobody) TargetsActive() map[string][]*scrape.Target            { return nil }
 func (nobody) TargetsDropped() map[string][]*scrape.Target           { return nil }
-func (nobody) TargetsDroppedCounts() map[string]int                  { return nil }
+func (nobody) TargetsDroppedCounts() map[string]int                  { return map[string]int{} }
 func (nobody) ScrapePoolConfig(string) (*config.ScrapeConfig, error) { return nil, errNoScrape }
 func (nobody) RuleGroups() []*rules.Group                            { return nil }
 func (nobody) AlertingRules() []*rules.AlertingRule                  { return nil }

@@ -1,137 +1,130 @@
 package store
 
 import (
-	"bufio"
-	"fmt"
-	"io"
+	"cmp"
 	"maps"
-	"math"
+	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/series"
 )
 
-// expositionType is what WriteMetrics writes.
-// Source: OpenMetrics 1.0, "Overall structure" and "Content negotiation", read November 2026.
-const expositionType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
 // current is for how long a figure is the current one: Prometheus' own lookback.
 const current = 5 * time.Minute
 
-type family struct {
-	name, kind, unit, help string
-	lines                  []string
+// exposition answers with the current value of every series, in the form that the client asks for: text, OpenMetrics or
+// protobuf. Distributions come as summaries.
+func (s *Store) exposition(w http.ResponseWriter, r *http.Request) {
+	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
+	s.expose(w, format, familiesOf(s.series.Latest(s.opts.Now().Add(-current))))
 }
 
-// WriteMetrics writes the current value of every series in the text form of OpenMetrics. Distributions come as summaries,
-// since that form has no native histograms.
-func (s *Store) WriteMetrics(w io.Writer) error {
-	bw := bufio.NewWriter(w)
-	for _, f := range familiesOf(s.series.Latest(s.opts.Now().Add(-current))) {
-		fmt.Fprintf(bw, "# TYPE %s %s\n", f.name, f.kind)
-		if f.unit != "" {
-			fmt.Fprintf(bw, "# UNIT %s %s\n", f.name, f.unit)
-		}
-		if f.help != "" {
-			fmt.Fprintf(bw, "# HELP %s %s\n", f.name, escape(f.help))
-		}
-		slices.Sort(f.lines)
-		for _, l := range f.lines {
-			_, _ = bw.WriteString(l) // the error comes with Flush
+func (s *Store) expose(w http.ResponseWriter, format expfmt.Format, families []*dto.MetricFamily) {
+	w.Header().Set("Content-Type", string(format))
+	enc := expfmt.NewEncoder(w, format)
+	for _, f := range families {
+		if err := enc.Encode(f); err != nil {
+			s.opts.Log.Debug("exposition not delivered", "err", err)
+			return
 		}
 	}
-	_, _ = bw.WriteString("# EOF\n")
-	return bw.Flush()
+	if c, ok := enc.(expfmt.Closer); ok {
+		if err := c.Close(); err != nil {
+			s.opts.Log.Debug("exposition not delivered", "err", err)
+		}
+	}
 }
 
-// familiesOf gathers points into families, sorted by name. In this form a family takes more names than its own: a
+// familiesOf gathers points into families, sorted by name. In these forms a family takes more names than its own: a
 // summary those of its count and sum, a counter its name without _total. A gauge whose name a summary takes is left out;
 // a counter whose name a gauge has is written as unknown, under its full name. The store has them all.
-func familiesOf(points []series.Point) []*family {
+func familiesOf(points []series.Point) []*dto.MetricFamily {
 	kinds := map[string]metric.Kind{}
 	for i := range points {
 		kinds[points[i].Name] = points[i].Desc.Kind
 	}
-	taken := func(name string) bool {
-		for _, suffix := range []string{"_count", "_sum", "_created"} {
-			of, cut := strings.CutSuffix(name, suffix)
-			if k, has := kinds[of]; cut && has && k == metric.Distribution {
-				return true
-			}
-			if _, has := kinds[of+"_total"]; cut && has && suffix == "_created" {
-				return true
-			}
-		}
-		return false
-	}
-	families := map[string]*family{}
+	families := map[string]*dto.MetricFamily{}
 	for i := range points {
 		p := &points[i]
-		if taken(p.Name) {
+		if taken(kinds, p.Name) {
 			continue
 		}
-		name, kind := p.Name, "gauge"
+		kind := dto.MetricType_GAUGE
 		switch p.Desc.Kind {
 		case metric.Counter, metric.Delta:
-			name, kind = strings.TrimSuffix(p.Name, "_total"), "counter"
-			if _, both := kinds[name]; both || taken(name) {
-				name, kind = p.Name, "unknown"
+			kind = dto.MetricType_COUNTER
+			name, total := strings.CutSuffix(p.Name, "_total")
+			if _, both := kinds[name]; !total || both || taken(kinds, name) {
+				kind = dto.MetricType_UNTYPED
 			}
 		case metric.Distribution:
-			kind = "summary"
+			kind = dto.MetricType_SUMMARY
 		}
-		f := families[name]
+		f := families[p.Name]
 		if f == nil {
-			f = &family{name: name, kind: kind, help: p.Desc.Help}
-			if u := string(p.Desc.Unit); u != "" && strings.HasSuffix(name, "_"+u) {
-				f.unit = u
+			f = &dto.MetricFamily{Name: ptr(p.Name), Type: kind.Enum()}
+			if p.Desc.Help != "" {
+				f.Help = ptr(strings.ToValidUTF8(p.Desc.Help, "\ufffd"))
 			}
-			families[name] = f
+			if u := string(p.Desc.Unit); u != "" && strings.HasSuffix(strings.TrimSuffix(p.Name, "_total"), "_"+u) {
+				f.Unit = ptr(u)
+			}
+			families[p.Name] = f
 		}
-		f.add(p)
+		f.Metric = append(f.Metric, metricOf(p, kind))
 	}
-	return slices.SortedFunc(maps.Values(families), func(a, b *family) int { return strings.Compare(a.name, b.name) })
+	for _, f := range families {
+		slices.SortFunc(f.Metric, func(a, b *dto.Metric) int {
+			return slices.CompareFunc(a.Label, b.Label, func(x, y *dto.LabelPair) int {
+				return cmp.Or(strings.Compare(x.GetName(), y.GetName()), strings.Compare(x.GetValue(), y.GetValue()))
+			})
+		})
+	}
+	return slices.SortedFunc(maps.Values(families), func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
 }
 
-func (f *family) add(p *series.Point) {
-	if p.Hist == nil {
-		f.lines = append(f.lines, p.Name+labelText(p.Labels, "")+" "+number(p.Value)+"\n")
-		return
+// taken says whether another family takes a name.
+func taken(kinds map[string]metric.Kind, name string) bool {
+	for _, suffix := range []string{"_count", "_sum", "_created"} {
+		of, cut := strings.CutSuffix(name, suffix)
+		if k, has := kinds[of]; cut && has && k == metric.Distribution {
+			return true
+		}
+		if _, has := kinds[of+"_total"]; cut && has && suffix == "_created" {
+			return true
+		}
 	}
-	for _, q := range []float64{0.5, 0.9, 0.99} {
-		f.lines = append(f.lines, p.Name+labelText(p.Labels, number(q))+" "+number(p.Hist.Quantile(q))+"\n")
-	}
-	f.lines = append(f.lines, p.Name+"_count"+labelText(p.Labels, "")+" "+number(p.Hist.Count)+"\n", p.Name+"_sum"+labelText(p.Labels, "")+" "+number(p.Hist.Sum)+"\n")
+	return false
 }
 
-func labelText(ls metric.Labels, quantile string) string {
-	var b strings.Builder
-	for _, l := range ls {
-		fmt.Fprintf(&b, `%s="%s",`, l.Name, escape(l.Value))
+func metricOf(p *series.Point, kind dto.MetricType) *dto.Metric {
+	m := &dto.Metric{}
+	for _, l := range p.Labels {
+		if p.Hist != nil && l.Name == "quantile" { // which is the summary's own
+			l.Name = "exported_quantile"
+		}
+		m.Label = append(m.Label, &dto.LabelPair{Name: ptr(l.Name), Value: ptr(strings.ToValidUTF8(l.Value, "\ufffd"))})
 	}
-	if quantile != "" {
-		fmt.Fprintf(&b, `quantile="%s",`, quantile)
-	}
-	if b.Len() == 0 {
-		return ""
-	}
-	return "{" + strings.TrimSuffix(b.String(), ",") + "}"
-}
-
-var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
-
-func escape(s string) string { return escaper.Replace(strings.ToValidUTF8(s, "\uFFFD")) }
-
-func number(v float64) string {
 	switch {
-	case math.IsInf(v, 1):
-		return "+Inf"
-	case math.IsInf(v, -1):
-		return "-Inf"
+	case p.Hist != nil:
+		m.Summary = &dto.Summary{SampleCount: ptr(uint64(max(p.Hist.Count, 0) + 0.5)), SampleSum: ptr(p.Hist.Sum)}
+		for _, q := range []float64{0.5, 0.9, 0.99} {
+			m.Summary.Quantile = append(m.Summary.Quantile, &dto.Quantile{Quantile: ptr(q), Value: ptr(p.Hist.Quantile(q))})
+		}
+	case kind == dto.MetricType_COUNTER:
+		m.Counter = &dto.Counter{Value: ptr(p.Value)}
+	case kind == dto.MetricType_UNTYPED:
+		m.Untyped = &dto.Untyped{Value: ptr(p.Value)}
+	default:
+		m.Gauge = &dto.Gauge{Value: ptr(p.Value)}
 	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
+	return m
 }
+
+func ptr[T any](v T) *T { return &v }

@@ -48,7 +48,7 @@ func TestGrafanaAsks(t *testing.T) {
 	}{
 		"save and test":            {"POST", "/api/v1/query", url.Values{"query": {"1+1"}, "time": {end}}, 200, []string{`"resultType":"scalar"`, `"2"`}},
 		"save and test, by GET":    {"GET", "/api/v1/query", url.Values{"query": {"1+1"}, "time": {end}}, 200, []string{`"2"`}},
-		"what are you":             {"GET", "/api/v1/status/buildinfo", nil, 200, []string{`"version":"1.0.0"`, `"status":"success"`}},
+		"what are you":             {"GET", "/api/v1/status/buildinfo", nil, 200, []string{`"version":"3.16.0","revision":"1.0.0"`, `"status":"success"`}},
 		"names of metrics":         {"GET", "/api/v1/label/__name__/values", times, 200, []string{`"host_load1"`, `"navcloud_fanout_latency_seconds"`, `"navcloud_streams_opened_total"`}},
 		"names of labels":          {"GET", "/api/v1/labels", with("match[]", "host_load1"), 200, []string{`["__name__","node"]`}},
 		"names of labels, by POST": {"POST", "/api/v1/labels", with("match[]", "host_load1"), 200, []string{`["__name__","node"]`}},
