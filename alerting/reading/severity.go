@@ -131,6 +131,9 @@ func (r *Reader) severity(out *alerting.Reading, labels map[string]string, said 
 	if !out.Severity.Known() && raw == "" {
 		read(elseLabels, false)
 	}
+	if !out.Severity.Known() { // the generator's own word, where a team's severity is the name of a channel or of itself
+		read([]string{"sloth_severity"}, false)
+	}
 	if out.Severity.Known() {
 		return
 	}
