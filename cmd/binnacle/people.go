@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -108,7 +109,7 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	}
 	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02 15:04"} {
 		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
-			return t, nil
+			return earlier(t), nil
 		}
 	}
 	if t, err := time.ParseInLocation("15:04", text, now.Location()); err == nil {
@@ -117,9 +118,31 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 		if !at.After(now) {
 			at = time.Date(y, m, d+1, t.Hour(), t.Minute(), 0, 0, now.Location())
 		}
+		if before := earlier(at); before.After(now) {
+			at = before
+		}
 		return at, nil
 	}
 	return time.Time{}, fmt.Errorf("--%s: want a time like 22:30, 2026-11-24T22:30 or 2026-11-24T22:30:00Z, have %q", flag, text)
+}
+
+// turns are by how much clocks are set back: half an hour on Lord Howe Island, an hour elsewhere, two at Troll.
+var turns = []time.Duration{30 * time.Minute, time.Hour, 2 * time.Hour}
+
+// earlier is the first of the times that a clock shows alike, where clocks are set back in between: work that is announced too early
+// costs nothing.
+func earlier(t time.Time) time.Time {
+	for _, d := range turns {
+		if before := t.Add(-d); before.Format(time.DateTime) == t.Format(time.DateTime) {
+			return before
+		}
+	}
+	return t
+}
+
+// twice says that a clock shows this time again later.
+func twice(t time.Time) bool {
+	return slices.ContainsFunc(turns, func(d time.Duration) bool { return t.Add(d).Format(time.DateTime) == t.Format(time.DateTime) })
 }
 
 // clock writes a time for people: the time alone on the same day.

@@ -67,6 +67,9 @@ func newMaintenance() *cobra.Command {
 			if !start.After(now) {
 				return fmt.Errorf("--start: want a time ahead, have %s; for now: binnacle silence add", start.Format(time.RFC3339))
 			}
+			if twice(start) {
+				fmt.Fprintf(cmd.OutOrStdout(), "Clocks are set back that night and show %s twice: it starts at the first, %s.\n", start.Format("15:04"), start.UTC().Format(time.RFC3339))
+			}
 			o.req.Starts = start
 			return o.make(cmd, args)
 		},
