@@ -69,6 +69,7 @@ type Agent struct {
 	loaded   time.Time          // since when cfg is in force
 	fault    error              // of the last reload
 	instance inventory.Instance // once it is known
+	leaving  string             // why this instance ends soon; empty: it does not
 }
 
 // New makes an agent, and takes what no other may have: the port and the data folder. An error is one that an operator can
@@ -139,6 +140,7 @@ func (a *Agent) Run(ctx context.Context) error {
 // beside sets to work what belongs to no role.
 func (a *Agent) beside(c *crew) {
 	c.work("discover", a.discover)
+	c.work("notices", a.watchNotices)
 	c.work("trim", trimNowAndThen)
 	c.work("watch", a.watchParts)
 	c.work("certificates", a.keepCertificate)

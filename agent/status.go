@@ -12,10 +12,10 @@ import (
 // Status returns the truth as of now.
 func (a *Agent) Status() health.Status {
 	a.mu.Lock()
-	cfg, fault, loaded := a.cfg, a.fault, a.loaded
+	cfg, fault, loaded, leaving := a.cfg, a.fault, a.loaded, a.leaving
 	a.mu.Unlock()
 	s := health.Status{
-		At: time.Now(), Version: a.hooks.Version, Node: cfg.nodeName(), Begun: a.begun, Listen: cfg.Listen, Loaded: loaded,
+		At: time.Now(), Version: a.hooks.Version, Node: cfg.nodeName(), Begun: a.begun, Listen: cfg.Listen, Loaded: loaded, Leaving: leaving,
 		Data: a.folder.dir(), DataShared: a.folder.everybodys(), Parts: a.roster.list(),
 	}
 	if err := a.folder.fault(); err != nil {

@@ -25,8 +25,9 @@ type Status struct {
 	Capacity      string         `json:"capacity_error,omitempty"`  // why capacity is not known
 	Damaged       []string       `json:"damaged,omitempty"`         // data that was found damaged and set aside, a line each
 	Reload        string         `json:"reload_error,omitempty"`
-	Door          []string       `json:"door,omitempty"` // what is open to whom, and files of logins that cannot be used
-	Loaded        time.Time      `json:"config_loaded"`  // since when the configuration in force is
+	Door          []string       `json:"door,omitempty"`    // what is open to whom, and files of logins that cannot be used
+	Leaving       string         `json:"leaving,omitempty"` // why this instance ends soon
+	Loaded        time.Time      `json:"config_loaded"`     // since when the configuration in force is
 	Parts         []Part         `json:"parts,omitempty"`
 	Collectors    []Collector    `json:"collectors"`
 	Sinks         []Sink         `json:"sinks"`

@@ -26,6 +26,9 @@ func (s Status) Write(w io.Writer) int {
 			fmt.Fprintf(w, "  also: %s\n", f.Text)
 		}
 	}
+	if s.Leaving != "" {
+		fmt.Fprintf(w, "  %s\n", s.Leaving)
+	}
 	if s.Loaded.Sub(s.Begun) > time.Second {
 		fmt.Fprintf(w, "  the configuration in force was loaded %v ago\n", ago(s.At, s.Loaded))
 	}

@@ -67,7 +67,7 @@ func newCost() *cobra.Command {
 	cmd.Flags().IntVar(&nodes, "nodes", 1, "nodes of the fleet")
 	cmd.Flags().IntVar(&groups, "groups", 1, "groups that they are in")
 	cmd.Flags().IntVar(&alarms, "alarms", 0, "alarms of CloudWatch, of one metric each")
-	cmd.Flags().Float64Var(&perGB, "otlp-per-gb", 0, "dollars for a GB taken by CloudWatch's OTLP endpoint, as its price list says")
+	cmd.Flags().Float64Var(&perGB, "otlp-per-gb", 0, "dollars for a GB at CloudWatch's OTLP endpoint, as its price list says")
 	cmd.Flags().IntVar(&metrics, "metrics", 0, "metrics a node, all alike, in place of what this node collects now")
 	return cmd
 }
