@@ -58,10 +58,12 @@ var (
 	descExIn       = counterOf("rabbitmq_exchange_published_in_total", "Messages into the exchange")
 	descExOut      = counterOf("rabbitmq_exchange_published_out_total", "Messages out of the exchange, one for each queue they went to")
 	descExBindings = gaugeOf("rabbitmq_exchange_bindings", metric.Count, "What is bound to the exchange")
+	descExPresent  = gaugeOf("rabbitmq_exchange_present", metric.Count, "0: the configured exchange, or its vhost, is not there any more")
 	descExExpected = gaugeOf("rabbitmq_exchange_bindings_expected", metric.Count, "What should be bound to the exchange, as configured")
 
-	descQReady     = gaugeOf("rabbitmq_queue_messages_ready", metric.Count, "Messages ready in one queue: a configured one, or one of the longest on its node")
+	descQReady     = gaugeOf("rabbitmq_queue_messages_ready", metric.Count, "Messages ready in one queue: a configured one, or one of the longest on its node, what is not acknowledged counted")
 	descQUnacked   = gaugeOf("rabbitmq_queue_messages_unacked", metric.Count, "Messages delivered from the queue and not acknowledged")
+	descQPresent   = gaugeOf("rabbitmq_queue_present", metric.Count, "1: this node leads the configured queue; 0 on all nodes: it is gone")
 	descQWatched   = gaugeOf("rabbitmq_queue_watched", metric.Count, "1: the queue is a configured one")
 	descQConsumers = gaugeOf("rabbitmq_queue_consumers", metric.Count, "Consumers of the queue")
 	descQRest      = gaugeOf("rabbitmq_queues_rest_messages_ready", metric.Count, "Messages ready in the queues of this node that have no series of their own")
@@ -140,7 +142,7 @@ func metrics() []*metric.Desc {
 		descVHostsDown, descVHostDown,
 		descNoMajority, descQueuesDown, descUnsynced, descConnState, descLag, descExIn, descExOut,
 		descExBindings, descExExpected, descQReady, descQUnacked, descQConsumers, descQRest,
-		descQUnread, descQIdle, descAlarm, descInOrder, descQWatched,
+		descQUnread, descQIdle, descAlarm, descExPresent, descQPresent, descInOrder, descQWatched,
 		descTrips, descTripTime, descTripsIn, descTripInTime,
 	}
 	for name, d := range pluginFamilies {

@@ -74,6 +74,9 @@ func (r *collector) localPorts() map[string]string {
 		}
 		at[name] = net.JoinHostPort(u.Hostname(), port)
 	}
+	if r.opt.Epmd != "" && r.localHost() {
+		at["epmd"] = r.opt.Epmd
+	}
 	return at
 }
 

@@ -76,6 +76,7 @@ type queueLine struct {
 type queuesSeen struct {
 	top             []queueLine
 	restReady       float64            // of all that are not in top
+	present         []bool             // of the configured queues, whether this node leads them
 	growingUnread   int                // queues without a consumer that grew since the last check
 	ready           map[uint64]float64 // at this check, by hash of vhost and name: 16 bytes a queue
 	withoutConsumer int                // queues with messages and nobody to take them
@@ -143,6 +144,7 @@ func readQueueLines(body io.Reader, prefix string, reject func(reason, line stri
 func (r *collector) sumQueues(lines map[uint64]*queueLine, before map[uint64]float64) queuesSeen {
 	out := queuesSeen{ready: make(map[uint64]float64, len(lines))}
 	all := make([]*queueLine, 0, len(lines))
+	out.present = make([]bool, len(r.opt.Queues))
 	for k, q := range lines {
 		out.ready[k] = q.ready
 		if was, ok := before[k]; q.consumers == 0 && q.ready > 0 {
@@ -152,12 +154,15 @@ func (r *collector) sumQueues(lines map[uint64]*queueLine, before map[uint64]flo
 			}
 		}
 		all = append(all, q)
+		for i, w := range r.opt.Queues {
+			out.present[i] = out.present[i] || w.is(q)
+		}
 	}
 	slices.SortFunc(all, func(a, b *queueLine) int {
-		return cmp.Or(cmp.Compare(b.ready, a.ready), cmp.Compare(a.vhost, b.vhost), cmp.Compare(a.name, b.name))
+		return cmp.Or(cmp.Compare(b.ready+b.unacked, a.ready+a.unacked), cmp.Compare(a.vhost, b.vhost), cmp.Compare(a.name, b.name))
 	})
 	for i, q := range all {
-		if i < r.opt.TopQueues && q.ready > 0 || r.wantsQueue(q) {
+		if i < r.opt.TopQueues && q.ready+q.unacked > 0 || r.wantsQueue(q) {
 			out.top = append(out.top, *q)
 		} else {
 			out.restReady += q.ready
@@ -168,9 +173,13 @@ func (r *collector) sumQueues(lines map[uint64]*queueLine, before map[uint64]flo
 
 func (r *collector) wantsQueue(q *queueLine) bool {
 	for _, w := range r.opt.Queues {
-		if w.Name == q.name && (w.VHost == q.vhost || w.VHost == "" && q.vhost == "/") {
+		if w.is(q) {
 			return true
 		}
 	}
 	return false
+}
+
+func (w queueOption) is(q *queueLine) bool {
+	return w.Name == q.name && cmp.Or(w.VHost, "/") == q.vhost
 }

@@ -37,6 +37,7 @@ type Options struct {
 	Cluster string   `yaml:"cluster"` // the label cluster; learnt when empty
 	AMQP    string   `yaml:"amqp"`    // address of the local AMQP listener
 	Dist    string   `yaml:"dist"`    // address of the local distribution port
+	Epmd    string   `yaml:"epmd"`    // address of the local port mapper; empty: not asked
 	Unit    []string `yaml:"unit"`    // what prints ActiveState and Result of its service, to tell a stop in order
 	Config  []string `yaml:"config"`  // files of its configuration, to compare what nodes do in a partition
 	Peers   []string `yaml:"peers"`   // the other nodes: rabbit@b or rabbit@b=10.0.0.2:25672; learnt when empty
@@ -117,7 +118,7 @@ func (o Options) Validate() error {
 // defaultOptions are the usual ports, and cadences by which a cut shows within 10 s.
 var defaultOptions = Options{
 	URL: "http://127.0.0.1:15672", MetricsURL: "http://127.0.0.1:15692",
-	AMQP: "127.0.0.1:5672", Dist: "127.0.0.1:25672", TopQueues: 50,
+	AMQP: "127.0.0.1:5672", Dist: "127.0.0.1:25672", Epmd: "127.0.0.1:4369", TopQueues: 50,
 	Unit:       []string{"systemctl", "show", "--property=LoadState,ActiveState,Result", "rabbitmq-server.service"},
 	Config:     []string{"/etc/rabbitmq/rabbitmq.conf", "/etc/rabbitmq/conf.d/*.conf", "/etc/rabbitmq/advanced.config"},
 	Probe:      probeDefaults,

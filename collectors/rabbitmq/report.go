@@ -302,6 +302,11 @@ func (r *collector) reportQueues(out output, now time.Time) {
 				out.add(descQWatched, 1, of...)
 			}
 		}
+		for i, q := range r.opt.Queues {
+			if i < len(s.queues.present) {
+				out.truth(descQPresent, s.queues.present[i], "vhost", cmp.Or(q.VHost, "/"), "queue", q.Name)
+			}
+		}
 		out.add(descQRest, s.queues.restReady)
 		out.add(descQUnread, float64(s.queues.growingUnread))
 		out.add(descQIdle, float64(s.queues.withoutConsumer))
@@ -314,6 +319,9 @@ func (r *collector) reportQueues(out output, now time.Time) {
 		out.add(descUnsynced, float64(s.queueStates.unsynchronised))
 	}
 	for i, x := range r.opt.Exchanges {
+		if a := answerOf(r.checks.exchanges[i]); a == answerMissing || a == answerOK {
+			out.truth(descExPresent, a == answerOK, x.labels()...)
+		}
 		if !r.checks.exchanges[i].Current(now) {
 			continue
 		}

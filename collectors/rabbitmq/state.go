@@ -44,11 +44,12 @@ const (
 	evNoPlugin       = "prometheus_plugin_missing"
 	evNoManagement   = "management_plugin_missing"
 	evNotTrusted     = "certificate_not_trusted"
+	evPeersReachable = "peers_reachable" // of a paused node: it was stopped by hand, or did not come back
 )
 
 var evidenceWords = []string{
 	evProcessGone, evProcessStopped, evPortsRefused, evDistOpen, evSilent, evClusterSilent, evPeerSilent, evPeerRefused,
-	evQueueGrows, evLoginFailed, evAccessRefused, evNoPlugin, evNoManagement, evNotTrusted,
+	evQueueGrows, evLoginFailed, evAccessRefused, evNoPlugin, evNoManagement, evNotTrusted, evPeersReachable,
 }
 
 const (
@@ -145,10 +146,13 @@ func judgeMute(f stateFacts) (nodeState, []string) {
 	if !f.process.known {
 		age = f.watching
 	}
-	if !f.ran && age < boot {
+	switch {
+	case !f.ran && age < boot:
 		return stateStarting, ev
+	case len(f.peersSilent)+len(f.peersLost) > 0:
+		return statePaused, append(ev, evPeerSilent)
 	}
-	return statePaused, ev
+	return statePaused, append(ev, evPeersReachable)
 }
 
 // facts gathers what the checks know at now.
