@@ -64,8 +64,7 @@ func lookHAProxy(ctx context.Context, t *target, b *batch) error {
 	if err != nil {
 		return err
 	}
-	haproxyInfo(info, b)
-	return haproxyStat(stat, t, b)
+	return haproxyStat(stat, haproxyInfo(info, b), t, b)
 }
 
 // haproxyPath is the page of statistics as CSV.
@@ -132,8 +131,11 @@ func (t *target) transport() http.RoundTripper {
 	return &http.Transport{TLSClientConfig: t.tls, DialContext: t.env.Dial, DisableKeepAlives: true}
 }
 
-// haproxyInfo reads "show info".
-func haproxyInfo(text string, b *batch) {
+// haproxyFresh is how long after a start a server that goes down may never have been up, in seconds: a few intervals of a check.
+const haproxyFresh = 30
+
+// haproxyInfo reads "show info". fresh says that the process is so young that servers are called up which no check has found up.
+func haproxyInfo(text string, b *batch) (fresh bool) {
 	table := map[string]*metric.Desc{
 		"CurrConns": haproxyConns, "Maxconn": haproxyConnsLimit, "DroppedLogs": haproxyDroppedLogs, "Stopping": haproxyStopping,
 	}
@@ -148,8 +150,10 @@ func haproxyInfo(text string, b *batch) {
 		}
 		if key == "Uptime_sec" {
 			b.add(haproxyStart, float64(b.Time.Unix())-v)
+			fresh = v < haproxyFresh
 		}
 	}
+	return fresh
 }
 
 // haproxyRow is one line of "show stat", read by the names of its columns: versions have different ones.
@@ -167,7 +171,7 @@ func (r haproxyRow) add(b *batch, d *metric.Desc, key string, times float64, kv 
 	}
 }
 
-func haproxyStat(text string, t *target, b *batch) error {
+func haproxyStat(text string, fresh bool, t *target, b *batch) error {
 	text = strings.TrimPrefix(strings.TrimLeft(text, "\r\n"), "# ")
 	rd := csv.NewReader(strings.NewReader(text))
 	rd.FieldsPerRecord, rd.LazyQuotes = -1, true
@@ -198,7 +202,7 @@ func haproxyStat(text string, t *target, b *batch) error {
 		case "BACKEND":
 			haproxyBackendRow(row, proxy, b)
 		default:
-			state, role := haproxyServer(row, proxy, b)
+			state, role := haproxyServer(row, proxy, fresh, b)
 			counts[[3]string{proxy, role, state}]++
 		}
 	}
@@ -234,11 +238,11 @@ func haproxyBackendRow(r haproxyRow, proxy string, b *batch) {
 }
 
 // haproxyServer reads a server's line. After a start all servers are called up until their first check: that is unknown.
-func haproxyServer(r haproxyRow, proxy string, b *batch) (state, role string) {
+func haproxyServer(r haproxyRow, proxy string, fresh bool, b *batch) (state, role string) {
 	name := collectors.Label(r["svname"])
 	check := strings.TrimPrefix(r["check_status"], "* ") // it stands there while a check runs
 	state, up := haproxyState(r["status"])
-	if state == "up" && check == "INI" {
+	if state == "up" && check == "INI" || fresh && state == "going_down" {
 		state = "unknown"
 	}
 	role = "active"

@@ -21,7 +21,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
@@ -78,7 +77,7 @@ const (
 const tryFound = 5 * time.Minute
 
 // Specs are the collectors of this package, one for each system.
-func Specs() []collectors.Spec { return []collectors.Spec{HAProxy, MySQL} }
+func Specs() []collectors.Spec { return []collectors.Spec{HAProxy, MySQL, Redis} }
 
 // spec makes the collector's Spec of a system.
 func (s system) spec() collectors.Spec {
@@ -167,6 +166,14 @@ func (s system) open(e collectors.Env, o own) (collectors.Collector, error) {
 			return nil, fmt.Errorf("two servers have the name %s", t.label)
 		}
 		names[t.label] = true
+		if srv.Sentinel != "" {
+			if s.name != "redis" {
+				return nil, fmt.Errorf("sentinel: %s has none", s.name)
+			}
+			if _, err := s.target(Server{URL: srv.Sentinel, CAFile: srv.CAFile}); err != nil {
+				return nil, fmt.Errorf("sentinel: %w", err)
+			}
+		}
 		t.found, t.seen, t.env = found, slices.Contains(seen, t.label), e
 		c.targets = append(c.targets, t)
 	}
@@ -198,7 +205,7 @@ func (s system) target(srv Server) (*target, error) {
 		t.address = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
 	}
 	t.label = cmp.Or(t.label, t.address)
-	if srv.CAFile != "" || u.Scheme == "https" || strings.HasSuffix(u.Scheme, "s") && u.Scheme != "https" {
+	if srv.CAFile != "" || slices.Contains([]string{"https", "tcps", "rediss"}, u.Scheme) {
 		t.tls = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
 	}
 	if srv.CAFile != "" {
@@ -239,51 +246,6 @@ func (t *target) near() bool {
 	host, _, _ := net.SplitHostPort(t.address)
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// statedError is an answer that says in which state a server is. A server of such a state answers, whatever else.
-type statedError struct {
-	state string
-	err   error
-}
-
-func (e *statedError) Error() string { return e.err.Error() }
-func (e *statedError) Unwrap() error { return e.err }
-
-// inState says that a server answered with a state.
-func inState(state, format string, args ...any) error {
-	return &statedError{state, fmt.Errorf(format, args...)}
-}
-
-// verdict is the state of a server by how a look at it ended, and how it could not be reached.
-func (t *target) verdict(err error) (state, how string) {
-	var s *statedError
-	var op *net.OpError
-	var timeout net.Error
-	dialing := errors.As(err, &op) && op.Op == "dial"
-	gone := stateDown
-	if !t.seen {
-		gone = stateAbsent
-	}
-	switch {
-	case err == nil:
-		return stateOK, ""
-	case errors.As(err, &s):
-		return s.state, ""
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
-		return gone, "refused"
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return gone, "unreachable"
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		return stateUnauthorised, ""
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout(),
-		errors.Is(err, syscall.EAGAIN):
-		if dialing && !t.near() {
-			return gone, "timeout" // a host or a network that is gone; on this machine the backlog is full
-		}
-		return stateFrozen, "silent"
-	}
-	return stateError, ""
 }
 
 // batch appends what a server says, with the labels that name it.

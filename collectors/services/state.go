@@ -1,0 +1,55 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+)
+
+// statedError is an answer that says in which state a server is. A server of such a state answers, whatever else.
+type statedError struct {
+	state string
+	err   error
+}
+
+func (e *statedError) Error() string { return e.err.Error() }
+func (e *statedError) Unwrap() error { return e.err }
+
+// inState says that a server answered with a state.
+func inState(state, format string, args ...any) error {
+	return &statedError{state, fmt.Errorf(format, args...)}
+}
+
+// verdict is the state of a server by how a look at it ended, and how it could not be reached.
+func (t *target) verdict(err error) (state, how string) {
+	var s *statedError
+	var op *net.OpError
+	var timeout net.Error
+	dialing := errors.As(err, &op) && op.Op == "dial"
+	gone := stateDown
+	if !t.seen {
+		gone = stateAbsent
+	}
+	switch {
+	case err == nil:
+		return stateOK, ""
+	case errors.As(err, &s):
+		return s.state, ""
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
+		return gone, "refused"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return gone, "unreachable"
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return stateUnauthorised, ""
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout(),
+		errors.Is(err, syscall.EAGAIN):
+		if dialing && !t.near() {
+			return gone, "timeout" // a host or a network that is gone; on this machine the backlog is full
+		}
+		return stateFrozen, "silent"
+	}
+	return stateError, ""
+}
