@@ -38,7 +38,7 @@ func Redact(text string) string {
 	if known := known.Load(); known != nil {
 		text = known.Replace(text)
 	}
-	if !hints.MatchString(text) {
+	if !hinted(text) {
 		return text
 	}
 	text = pem.ReplaceAllString(text, shown)
