@@ -1,0 +1,269 @@
+package importer
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/navcloud/binnacle/alerting/pagers/receivers"
+)
+
+// am is one alertmanager.yml on its way.
+type am struct {
+	*Result
+	file    File
+	global  map[string]any
+	names   map[string][]string // pagers by receiver
+	pagers  map[string]any
+	routes  []any
+	windows map[string]any
+}
+
+// defaults are settings of global, by the kind and the field whose place they take.
+var defaults = map[string]struct{ kind, field string }{
+	"smtp_from": {"email", "from"}, "smtp_smarthost": {"email", "smarthost"}, "smtp_hello": {"email", "hello"},
+	"smtp_auth_username": {"email", "auth_username"}, "smtp_auth_password": {"email", "auth_password"}, "smtp_auth_password_file": {"email", "auth_password_file"},
+	"smtp_auth_secret": {"email", "auth_secret"}, "smtp_auth_secret_file": {"email", "auth_secret_file"}, "smtp_auth_identity": {"email", "auth_identity"},
+	"smtp_require_tls": {"email", "require_tls"}, "smtp_tls_config": {"email", "tls_config"}, "smtp_force_implicit_tls": {"email", "force_implicit_tls"},
+	"slack_api_url": {"slack", "api_url"}, "slack_api_url_file": {"slack", "api_url_file"}, "slack_app_token": {"slack", "app_token"}, "slack_app_token_file": {"slack", "app_token_file"},
+	"slack_app_url": {"slack", "app_url"}, "opsgenie_api_key": {"opsgenie", "api_key"}, "opsgenie_api_key_file": {"opsgenie", "api_key_file"}, "opsgenie_api_url": {"opsgenie", "api_url"},
+	"victorops_api_key": {"victorops", "api_key"}, "victorops_api_key_file": {"victorops", "api_key_file"}, "victorops_api_url": {"victorops", "api_url"},
+	"telegram_api_url": {"telegram", "api_url"}, "telegram_bot_token": {"telegram", "bot_token"}, "telegram_bot_token_file": {"telegram", "bot_token_file"},
+	"webex_api_url": {"webex", "api_url"}, "wechat_api_url": {"wechat", "api_url"}, "wechat_api_secret": {"wechat", "api_secret"}, "wechat_api_corp_id": {"wechat", "corp_id"},
+	"wechat_api_secret_file": {"wechat", "api_secret_file"}, "jira_api_url": {"jira", "api_url"}, "pagerduty_url": {"pagerduty", "url"},
+	"mattermost_webhook_url": {"mattermost", "webhook_url"}, "mattermost_webhook_url_file": {"mattermost", "webhook_url_file"},
+	"rocketchat_api_url": {"rocketchat", "api_url"}, "rocketchat_token": {"rocketchat", "token"}, "rocketchat_token_file": {"rocketchat", "token_file"},
+	"rocketchat_token_id": {"rocketchat", "token_id"}, "rocketchat_token_id_file": {"rocketchat", "token_id_file"},
+}
+
+func (a *am) globals() {
+	for _, key := range sorted(a.global) {
+		if _, ok := defaults[key]; !ok && key != "http_config" {
+			a.report(a.file, "global.%s: no counterpart", key)
+		}
+	}
+}
+
+// receivers makes a pager of each receiver's configurations.
+func (a *am) receivers(all []any) {
+	for _, one := range all {
+		m, _ := one.(map[string]any)
+		name := text(m["name"])
+		a.names[name] = nil
+		for _, key := range sorted(m) {
+			kind, ok := strings.CutSuffix(key, "_configs")
+			if !ok {
+				if key != "name" {
+					a.report(a.file, "receiver %s: %s: no counterpart", name, key)
+				}
+				continue
+			}
+			if kind != "pagerduty" && !slices.Contains(receivers.Kinds(), kind) {
+				a.report(a.file, "receiver %s: %s: no counterpart: binnacle has no such receiver", name, key)
+				continue
+			}
+			for i, c := range list(m[key]) {
+				fields, _ := c.(map[string]any)
+				a.pager(name, kind, i, fields)
+			}
+		}
+		if len(a.names[name]) == 0 {
+			a.report(a.file, "receiver %s: sends to nobody: its routes are left out, and the next route that matches gets the page", name)
+		}
+	}
+}
+
+var unnameable = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+func (a *am) pager(receiver, kind string, i int, fields map[string]any) {
+	base := strings.Trim(unnameable.ReplaceAllString(receiver, "-"), "-._")
+	if base == "" || base == "default" || base == "low" || base == "pagerduty" {
+		base = "to-" + base
+	}
+	name := base
+	if len(a.names[receiver]) > 0 || i > 0 || a.pagers[name] != nil {
+		name = base + "-" + kind
+	}
+	for n := 2; a.pagers[name] != nil; n++ {
+		name = fmt.Sprintf("%s-%s-%d", base, kind, n)
+	}
+	fields = a.filled(kind, fields)
+	if kind == "pagerduty" {
+		if fields = a.pagerduty(receiver, fields); fields == nil {
+			return
+		}
+	}
+	a.pagers[name] = map[string]any{kind: a.hidden(name, fields)}
+	a.names[receiver] = append(a.names[receiver], name)
+}
+
+// filled are fields with what global has for those that are not there.
+func (a *am) filled(kind string, fields map[string]any) map[string]any {
+	out := maps.Clone(fields)
+	if out == nil {
+		out = map[string]any{}
+	}
+	for _, key := range sorted(a.global) {
+		d, ok := defaults[key]
+		if !ok || d.kind != kind {
+			continue
+		}
+		base := strings.TrimSuffix(d.field, "_file")
+		if out[base] == nil && out[base+"_file"] == nil {
+			out[d.field] = a.global[key]
+		}
+	}
+	if h := a.global["http_config"]; h != nil && out["http_config"] == nil && kind != "email" && kind != "pagerduty" {
+		out["http_config"] = h
+	}
+	return out
+}
+
+// pagerduty are the fields of PagerDuty that there are here; nil: there is no key.
+func (a *am) pagerduty(receiver string, fields map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, key := range sorted(fields) {
+		switch key {
+		case "routing_key":
+			out["routing_key"] = fields[key]
+		case "routing_key_file":
+			out["routing_key"] = "${file:" + text(fields[key]) + "}"
+		case "url":
+			out["events_url"] = strings.TrimSuffix(text(fields[key]), "/v2/enqueue")
+		default:
+			a.report(a.file, "receiver %s: pagerduty_configs.%s: no counterpart: the page has fields of its own", receiver, key)
+		}
+	}
+	if out["routing_key"] == nil {
+		a.report(a.file, "receiver %s: pagerduty_configs: left out: it has no routing_key of an Events API v2 integration (a service_key is of v1)", receiver)
+		return nil
+	}
+	return out
+}
+
+var secretField = regexp.MustCompile(`(^|_)(api_url|webhook_url|key|token|password|secret|credentials|user_key|client_secret)$`)
+
+// hidden are fields whose secrets are in files of their own.
+func (a *am) hidden(name string, fields map[string]any) map[string]any {
+	out := map[string]any{}
+	for k, v := range fields {
+		switch v := v.(type) {
+		case map[string]any:
+			out[k] = a.hidden(name+"-"+k, v)
+		case string:
+			out[k] = v
+			web := k == "url" && strings.Contains(v, "://")
+			if v != "" && !strings.HasPrefix(v, "${") && !strings.Contains(v, "{{") && (web || secretField.MatchString(k)) {
+				file := name + "-" + k
+				a.Secrets[file] = v
+				out[k] = "${file:" + filepath.Join(a.folder, "secrets", file) + "}"
+			}
+		default:
+			out[k] = v
+		}
+	}
+	return out
+}
+
+func (a *am) intervals(all []any) {
+	for _, one := range all {
+		m, _ := one.(map[string]any)
+		a.windows[text(m["name"])] = map[string]any{"time_intervals": m["time_intervals"]}
+	}
+}
+
+// used are the windows that a route uses; another is reported.
+func (a *am) used() map[string]any {
+	out := map[string]any{}
+	for _, r := range a.routes {
+		m, _ := r.(map[string]any)
+		for _, key := range []string{"active", "mute"} {
+			for _, w := range list(m[key]) {
+				out[text(w)] = a.windows[text(w)]
+			}
+		}
+	}
+	for _, name := range sorted(a.windows) {
+		if out[name] == nil {
+			a.report(a.file, "time interval %s: left out: no route uses it", name)
+		}
+	}
+	return out
+}
+
+// node is a route in the tree with what its parents say.
+type node struct {
+	match        []string
+	receiver     string
+	active, mute []any
+}
+
+// tree makes a list of the tree: the first that matches wins in both, a child before its parent.
+func (a *am) tree(root map[string]any) {
+	a.unlike(root, "route")
+	for i, c := range list(root["routes"]) {
+		m, _ := c.(map[string]any)
+		a.branch(m, node{receiver: text(root["receiver"])}, fmt.Sprintf("route.routes[%d]", i))
+	}
+}
+
+func (a *am) branch(m map[string]any, up node, at string) {
+	a.unlike(m, at)
+	n := node{match: append(slices.Clone(up.match), matchers(m)...), receiver: up.receiver}
+	if r := text(m["receiver"]); r != "" {
+		n.receiver = r
+	}
+	n.active, n.mute = list(m["active_time_intervals"]), list(m["mute_time_intervals"])
+	for i, c := range list(m["routes"]) {
+		child, _ := c.(map[string]any)
+		a.branch(child, node{match: n.match, receiver: n.receiver}, fmt.Sprintf("%s.routes[%d]", at, i))
+	}
+	to := a.names[n.receiver]
+	if len(to) == 0 {
+		a.report(a.file, "%s: left out: receiver %s sends to nobody", at, n.receiver)
+		return
+	}
+	out := map[string]any{"to": to}
+	for key, v := range map[string][]any{"active": n.active, "mute": n.mute} {
+		if len(v) > 0 {
+			out[key] = v
+			a.report(a.file, "%s: outside its times the next route that matches gets the page, and it is not held back", at)
+		}
+	}
+	if len(n.match) > 0 {
+		out["match"] = n.match
+	}
+	a.routes = append(a.routes, out)
+}
+
+// unlike reports what a route says that has no counterpart.
+func (a *am) unlike(m map[string]any, at string) {
+	for _, key := range sorted(m) {
+		switch key {
+		case "receiver", "routes", "match", "match_re", "matchers", "active_time_intervals", "mute_time_intervals":
+		case "continue":
+			if m[key] == true {
+				a.report(a.file, "%s.continue: no counterpart: the first route that matches wins; add the pagers of later routes to its \"to\"", at)
+			}
+		default:
+			a.report(a.file, "%s.%s: no counterpart: binnacle groups by root cause and has its own waits", at, key)
+		}
+	}
+}
+
+// matchers are those of all three forms.
+func matchers(m map[string]any) (out []string) {
+	for _, x := range list(m["matchers"]) {
+		out = append(out, text(x))
+	}
+	for _, form := range []struct{ key, op string }{{"match", "="}, {"match_re", "=~"}} {
+		s := section(m, form.key)
+		for _, k := range sorted(s) {
+			out = append(out, fmt.Sprintf("%s%s%q", k, form.op, text(s[k])))
+		}
+	}
+	return out
+}

@@ -1,0 +1,131 @@
+package importer
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/navcloud/binnacle/agent"
+)
+
+const before = `
+global:
+  smtp_smarthost: mail.example.com:587
+  smtp_from: alerts@example.com
+  smtp_auth_password: PASSWORD1
+  slack_api_url: https://hooks.slack.com/services/SECRET2
+  resolve_timeout: 5m
+templates: [tmpl/*.tmpl]
+route:
+  receiver: team mail
+  group_by: [alertname]
+  routes:
+  - matchers: [team="db"]
+    receiver: db
+    continue: true
+    routes:
+    - {match: {severity: critical}, receiver: pager, active_time_intervals: [office]}
+  - {match_re: {service: ^(a|b)$}, receiver: silent}
+  - {matchers: ['x=~"y z"'], mute_time_intervals: [office]}
+inhibit_rules: [{source_matchers: [severity=critical], target_matchers: [severity=warning], equal: [alertname]}]
+time_intervals:
+- {name: office, time_intervals: [{weekdays: ['monday:friday']}]}
+- {name: unused, time_intervals: [{years: ['2026']}]}
+receivers:
+- name: team mail
+  email_configs: [{to: a@example.com}]
+- name: db
+  slack_configs: [{channel: '#db'}]
+  webhook_configs: [{url: 'https://hooks.example.com/SECRET3'}]
+- name: pager
+  pagerduty_configs: [{routing_key: 0123456789abcdef0123456789abcdef, severity: critical}]
+- name: silent
+`
+
+// written is the configuration of a result, its secrets in their files.
+func written(t *testing.T, folder string, files ...File) (*Result, agent.Config) {
+	t.Helper()
+	r, err := Import(files, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range r.Secrets {
+		path := filepath.Join(folder, "secrets", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := yaml.Marshal(r.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"PASSWORD1", "SECRET2", "SECRET3", "0123456789abcdef"} {
+		if strings.Contains(string(b), secret) {
+			t.Errorf("the configuration shows %s:\n%s", secret, b)
+		}
+	}
+	cfg, err := agent.ParseConfig("binnacle.yaml", b)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, b)
+	}
+	return r, cfg
+}
+
+func TestNothingIsLostSilently(t *testing.T) {
+	r, cfg := written(t, t.TempDir(), File{"/etc/am/alertmanager.yml", []byte(before)})
+	if got, want := fmt.Sprint(sorted(section(section(r.Config, "route"), "pagers"))), "[db-webhook db pager team-mail]"; got != "[db db-webhook pager team-mail]" {
+		t.Errorf("pagers %s, want %s", got, want)
+	}
+	var got []string
+	for _, w := range cfg.Route.Ways.Routes {
+		got = append(got, fmt.Sprint(w.Match, w.To, w.Active, w.Mute))
+	}
+	want := []string{
+		`[team="db" severity="critical"] [pager] [office] []`, `[team="db"] [db db-webhook] [] []`, `[x=~"y z"] [team-mail] [] [office]`,
+	}
+	// Within one receiver the order of kinds is that of their names.
+	if !slices.Equal(got, want) {
+		t.Errorf("routes\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if cfg.Route.Ways.Default != "team-mail" || cfg.Route.Delivery.Mode != "shadow" || cfg.Route.Ways.Templates[0] != "/etc/am/tmpl/*.tmpl" {
+		t.Errorf("default %q, mode %q, templates %v", cfg.Route.Ways.Default, cfg.Route.Delivery.Mode, cfg.Route.Ways.Templates)
+	}
+	report := strings.Join(r.Report, "\n")
+	for _, want := range []string{
+		"inhibit_rules", "global.resolve_timeout", "route.group_by", "routes[0].continue", "receiver silent", "routes[1]: left out", "time interval unused",
+		"pagerduty_configs.severity", "routes[2]: outside its times",
+	} {
+		if !strings.Contains(report, want) {
+			t.Errorf("the report lacks %s:\n%s", want, report)
+		}
+	}
+}
+
+func TestRulesAreTakenAsTheyAre(t *testing.T) {
+	text := []byte("groups: [{name: g, rules: [{alert: A, expr: up == 0}]}]\n")
+	r, _ := written(t, t.TempDir(), File{"/a/r.yml", text}, File{"/b/r.yaml", text})
+	if len(r.Rules) != 2 || string(r.Rules["r.yaml"]) != string(text) || r.Rules["r-2.yaml"] == nil {
+		t.Errorf("rules %v", sortedNames(r.Rules))
+	}
+	for path, text := range map[string]string{"/x.yml": "a: b", "/y.yml": "groups: [{name: g, rules: [{alert: A, expr: 'up =='}]}]", "/z.yml": "route: {receiver: a}\nreceivers: []"} {
+		if _, err := Import([]File{{path, []byte(text)}}, "/x"); err == nil || !strings.Contains(err.Error(), filepath.Base(path)) {
+			t.Errorf("%s: %v, want an error with its name", text, err)
+		}
+	}
+}
+
+func sortedNames(m map[string][]byte) (out []string) {
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
