@@ -59,7 +59,7 @@ func (c *coverage) run(ctx context.Context) error {
 		}
 		now := time.Now()
 		if !now.Before(c.due) {
-			found, err := c.r.cover(ctx, now, true)
+			found, err := c.r.cover(ctx, now)
 			if err != nil {
 				return err
 			}
@@ -139,8 +139,8 @@ func someOf(names []string, most int) string {
 	return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
 }
 
-// cover looks at all rules; slowly where that is in the background.
-func (r *rulesRole) cover(ctx context.Context, now time.Time, slowly bool) (rules.Coverage, error) {
+// cover looks at all rules, slowly.
+func (r *rulesRole) cover(ctx context.Context, now time.Time) (rules.Coverage, error) {
 	m, s := r.get(), r.a.store.get().main
 	if m == nil || s == nil {
 		return rules.Coverage{}, nil
@@ -152,17 +152,14 @@ func (r *rulesRole) cover(ctx context.Context, now time.Time, slowly bool) (rule
 	if o.Oldest.IsZero() {
 		o.Oldest = now
 	}
-	if slowly {
-		o.Rest = func(ctx context.Context, took time.Duration) error {
-			pause := time.NewTimer((coverShare - 1) * took)
-			defer pause.Stop()
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-pause.C:
-				return nil
-			}
+	o.Rest = func(ctx context.Context, took time.Duration) error {
+		pause := time.NewTimer((coverShare - 1) * took)
+		defer pause.Stop()
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
 		}
+		return nil
 	}
 	found, err := m.Cover(ctx, o)
 	if err != nil {
