@@ -243,10 +243,40 @@ func services(in []health.Collector) []service {
 		}
 		out = append(out, s)
 	}
-	out = machine(out)
+	out = asPeopleSay(machine(out))
 	rank := map[string]int{"need": 0, "": 1, "ok": 2}
 	slices.SortStableFunc(out, func(a, b service) int { return rank[a.Look] - rank[b.Look] })
-	return out
+	return folded(out)
+}
+
+// systems are the names of what collectors look after, where people write them otherwise.
+var systems = map[string]string{
+	"self": "binnacle itself", "statsd": "StatsD", "riak": "Riak", "rabbitmq": "RabbitMQ", "exec": "Programs and plugins", "scrape": "Exporters",
+}
+
+// asPeopleSay gives services the names that people use.
+func asPeopleSay(in []service) []service {
+	for i, s := range in {
+		in[i].Name = cmp.Or(systems[s.Name], s.Name)
+	}
+	return in
+}
+
+// homeWatched is how many services that are well have a line of their own.
+const homeWatched = 5
+
+// folded leaves what needs a step as it is, and makes one line of the last of what is well, so that the first page stays one.
+func folded(in []service) []service {
+	well := slices.IndexFunc(in, func(s service) bool { return s.Look == "ok" })
+	if well < 0 || len(in)-well <= homeWatched+1 {
+		return in
+	}
+	cut := well + homeWatched
+	var names []string
+	for _, s := range in[cut:] {
+		names = append(names, s.Name)
+	}
+	return append(in[:cut:cut], service{words.Plural(len(names), "more service"), "Watched", "ok", strings.Join(names, ", ")})
 }
 
 // machine makes one line of the checks of the machine itself that see what they look for.

@@ -184,7 +184,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	f, err := p.start(o, light)
 	if err == nil {
-		s.say("The board is at http://%s/\n", w.listen)
+		s.say("Home is at http://%s/\n", w.listen)
 		p.fleet = f
 		err = p.run(ctx, o.Headless)
 	}

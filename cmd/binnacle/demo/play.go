@@ -66,6 +66,7 @@ var script = []step{
 		p.w.rabbitmq.Play("healthy")
 		return nil
 	}, 0},
+	{76 * time.Second, "", func(p *play) error { p.evidence(); return nil }, 0},
 }
 
 // flapping is when the check on the bastion comes and goes.

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ func (p *play) show(ctx context.Context) {
 		case n.result.Outcome != alerting.Accepted:
 			p.screen.say("%s %s: %s, %s", p.clock(), n.action.Kind, n.result.Outcome, n.result.Detail)
 		case n.action.Kind == alerting.Trigger:
-			p.screen.frame(fmt.Sprintf("%s PAGE to PagerDuty, %.0f s after its first alarm", p.clock(), delay(n).Seconds()), pagerduty.Text(page)+p.silent(ctx, page))
+			p.screen.frame(fmt.Sprintf("%s PAGE to PagerDuty, %.0f s after its first alarm", p.clock(), delay(n).Seconds()), pagerduty.Text(page)+p.silent(ctx, page)+"  open      "+p.link(n.action.Key)+"\n")
 		case n.action.Kind == alerting.Resolve:
 			p.screen.say("%s resolved: %s", p.clock(), pagerduty.Title(page))
 		case n.action.Kind == alerting.Retitle:
@@ -51,6 +52,9 @@ func (p *play) show(ctx context.Context) {
 		}
 	}
 }
+
+// link is where a person sees an incident with its evidence.
+func (p *play) link(key string) string { return "http://" + p.w.listen + "/problems/" + url.PathEscape(key) }
 
 // delay is how long after the first alarm behind it a page was sent.
 func delay(t told) time.Duration { return t.at.Sub(t.action.Page.Since) }
@@ -103,6 +107,13 @@ func why(pr alerting.ProblemView, v alerting.View) string {
 		note = " (" + pr.Note + ")"
 	}
 	return fmt.Sprintf("%s, %s%s", pr.Priority, pr.Reason, note)
+}
+
+// evidence ends the story with where its incident is: the pages stay up.
+func (p *play) evidence() {
+	if pages := p.verdict.pages; len(pages) > 0 {
+		p.screen.say("\nThe incident with its evidence is at %s", p.link(pages[0].action.Key))
+	}
 }
 
 // board tells what nobody was woken for.
