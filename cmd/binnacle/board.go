@@ -90,7 +90,7 @@ func (o *boardOptions) once(ctx context.Context, w io.Writer) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(n)
 	}
-	if _, err := io.WriteString(w, o.text(n, time.Now())); err != nil {
+	if _, err := io.WriteString(inColour(w), o.text(n, time.Now())); err != nil {
 		return err
 	}
 	if code := boardCode(n.View); code != health.ExitOK {
@@ -113,7 +113,7 @@ func (o *boardOptions) keepWatch(ctx context.Context, w io.Writer) error {
 		if err == nil {
 			text = o.text(n, time.Now()) + o.foot(n, time.Now())
 		}
-		if _, err := io.WriteString(w, home+text); err != nil {
+		if _, err := io.WriteString(inColour(w), home+text); err != nil {
 			return err
 		}
 		select {

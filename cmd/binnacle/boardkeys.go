@@ -50,7 +50,7 @@ func terminal(in *os.File, out io.Writer) (keys <-chan byte, w io.Writer, back f
 			ch <- b[0]
 		}
 	}()
-	return ch, returning{out}, func() { _ = term.Restore(int(in.Fd()), state) }
+	return ch, returning{inColour(out)}, func() { _ = term.Restore(int(in.Fd()), state) }
 }
 
 // returning ends lines as a terminal in raw mode wants it.

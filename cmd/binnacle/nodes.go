@@ -35,7 +35,7 @@ func newNodes() *cobra.Command {
 				enc.SetIndent("", "  ")
 				return errors.Join(err, enc.Encode(nodes))
 			}
-			if err := errors.Join(err, printNodes(cmd.OutOrStdout(), nodes)); err != nil {
+			if err := errors.Join(err, printNodes(inColour(cmd.OutOrStdout()), nodes)); err != nil {
 				return err
 			}
 			if len(nodes) > 0 { // the worst first

@@ -148,7 +148,7 @@ func newStatus() *cobra.Command {
 				enc.SetIndent("", "  ")
 				return enc.Encode(s)
 			}
-			if code := s.Write(cmd.OutOrStdout()); code != health.ExitOK {
+			if code := s.Write(inColour(cmd.OutOrStdout())); code != health.ExitOK {
 				return exitError(code)
 			}
 			return nil
