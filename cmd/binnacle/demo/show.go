@@ -54,7 +54,9 @@ func (p *play) show(ctx context.Context) {
 }
 
 // link is where a person sees an incident with its evidence.
-func (p *play) link(key string) string { return "http://" + p.w.listen + "/problems/" + url.PathEscape(key) }
+func (p *play) link(key string) string {
+	return "http://" + p.w.listen + "/problems/" + url.PathEscape(key)
+}
 
 // delay is how long after the first alarm behind it a page was sent.
 func delay(t told) time.Duration { return t.at.Sub(t.action.Page.Since) }
