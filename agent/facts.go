@@ -69,14 +69,19 @@ func labelOf(set metric.Labels, name string) string {
 	return ""
 }
 
-// all are the facts that are not too old.
+// all are the facts that are not too old; none on a node that belongs to no cluster.
 func (f *ownFacts) all(now time.Time) (out []intake.Figure) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	member := false
 	for from, t := range f.by {
 		if now.Sub(t.at) < intake.FactsExpire*f.every[from] {
 			out = append(out, t.figures...)
+			member = member || from != "self" && len(t.figures) > 0
 		}
+	}
+	if !member {
+		return nil
 	}
 	return out
 }

@@ -18,6 +18,9 @@ var fleetPacks = []string{"riak", "rabbitmq"}
 // byPeers are the rules about one node that its peers have a say in. All rules of a cluster are judged at the routers.
 var byPeers = map[string]bool{"RiakNodeDown": true, "RiakNodeIsolated": true, "RabbitMQNodeGone": true}
 
+// ofGraph are the series that a router's graph of clusters and their members is made of.
+var ofGraph = []string{"riak_up", "rabbitmq_cluster_nodes_expected", "binnacle_node_info"}
+
 // fleet is what the shipped packs say of it.
 type fleet struct {
 	rules map[string]bool // names of rules that routers judge
@@ -29,6 +32,9 @@ var seriesNames = regexp.MustCompile(`\b(?:riak|rabbitmq)(?:_[a-z0-9_]+|:[a-z0-9
 
 var theFleet = sync.OnceValue(func() fleet {
 	f := fleet{rules: map[string]bool{}, names: map[string]bool{blindSeries: true}}
+	for _, name := range ofGraph {
+		f.names[name] = true
+	}
 	packs, err := selectPacks(fleetPacks)
 	if err != nil {
 		return f // a test holds that they can be read
