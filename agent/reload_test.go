@@ -210,7 +210,7 @@ func TestTwoAgentsDoNotShareAFolder(t *testing.T) {
 // TestNoSectionIsSilentlyNotInForce holds that whoever adds a section of the configuration says what a reload does with it.
 func TestNoSectionIsSilentlyNotInForce(t *testing.T) {
 	known := map[string]string{
-		"data": "restart", "store": "restart", "capacity": "restart", "intake": "restart",
+		"data": "restart", "aws": "restart", "store": "restart", "capacity": "restart", "intake": "restart",
 		"listen": "web", "web": "web", "node": "collect, ship, routers", "interval": "collect", "deadline": "collect", "drain": "read when it is needed",
 		"log": "Hooks.Applied; format: restart", "collect": "collect", "ship": "ship", "rules": "rules, routers; cut_off: restart", "route": "route; order, ledger, mode: restart",
 	}

@@ -219,8 +219,13 @@ func (s *setting) shape() map[string]any {
 	case reflect.Float32, reflect.Float64:
 		return ref("number")
 	case reflect.Slice: // one value stands for a list of one
-		item := s.free.schema()
-		return map[string]any{"anyOf": []any{map[string]any{"type": "array", "items": item}, item, map[string]any{"type": "null"}}}
+		one := *s.free // which may hold what is of the section, beside what is of an item
+		one.children = append(slices.Clone(s.children), one.children...)
+		forms := []any{map[string]any{"type": "array", "items": s.free.schema()}, one.schema(), map[string]any{"type": "null"}}
+		if s.off {
+			forms = append(forms, map[string]any{"enum": []any{"off", false}})
+		}
+		return map[string]any{"anyOf": forms}
 	case reflect.Map:
 		return s.section(s.free.schema())
 	case reflect.Struct:

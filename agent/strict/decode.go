@@ -207,6 +207,8 @@ func (v *visitor) sequence(n *yaml.Node, dst reflect.Value, path string) {
 	case n.Kind == yaml.MappingNode && dst.Type().Elem().Kind() != reflect.Struct:
 		v.add(n, "%s: want a list, have %s", path, kindName(n))
 		return
+	case n.Kind == yaml.MappingNode && len(n.Content) == 0:
+		return // {} says nothing, as of any section: it is no list of one
 	}
 	out := reflect.MakeSlice(dst.Type(), len(items), len(items)) // one value stands for a list of one
 	for i, c := range items {
