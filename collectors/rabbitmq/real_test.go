@@ -280,6 +280,15 @@ func TestRealPause(t *testing.T) {
 	vhostStops(t, c, w)
 
 	begin = time.Now()
+	must(t, c.StopApp(3))
+	w.until(t, "stopped by hand, with its peers there", begin, func() bool {
+		return w.is("", "", paused)() && w.value[3][`rabbitmq_evidence{evidence="peers_reachable"}`] == 1
+	})
+	begin = time.Now()
+	must(t, c.StartApp(3))
+	w.until(t, "started by hand", begin, all)
+
+	begin = time.Now()
 	must(t, c.CutPair(1, 2))
 	w.until(t, "pair cut is suspected by both and not by the third", begin, w.is(suspected, suspected, running))
 	begin = time.Now()

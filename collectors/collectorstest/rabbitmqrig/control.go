@@ -186,6 +186,12 @@ func (c *Cluster) RestartVHost(n int, vhost string) error {
 	return c.ctl(n, "restart_vhost", "-p", vhost)
 }
 
+// StopApp stops the application of node n, as an operator does.
+func (c *Cluster) StopApp(n int) error { return c.ctl(n, "stop_app") }
+
+// StartApp undoes StopApp.
+func (c *Cluster) StartApp(n int) error { return c.ctl(n, "start_app") }
+
 // ctl runs rabbitmqctl at node n.
 func (c *Cluster) ctl(n int, args ...string) error {
 	cmd := c.command(n, append([]string{"/usr/lib/rabbitmq/bin/rabbitmqctl", "-n", fmt.Sprintf("rabbit@n%d", n)}, args...)...)
