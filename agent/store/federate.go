@@ -8,6 +8,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -32,7 +33,7 @@ func (s *Store) federate(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	s.expose(w, expfmt.Negotiate(r.Header), families)
+	s.expose(w, expfmt.NegotiateAccept(r.Header, expfmt.DefaultAcceptedFormats()...), families)
 }
 
 func (s *Store) federated(r *http.Request) ([]*dto.MetricFamily, error) {
@@ -62,7 +63,7 @@ func (s *Store) federated(r *http.Request) ([]*dto.MetricFamily, error) {
 			if !ok {
 				continue
 			}
-			name := ls.Get(labels.MetricName)
+			name := ls.Get(model.MetricNameLabel)
 			if families[name] == nil {
 				families[name] = &dto.MetricFamily{Name: ptr(name), Type: dto.MetricType_UNTYPED.Enum()}
 			}
@@ -97,7 +98,7 @@ func federatedMetric(ls labels.Labels, at int64, v float64) *dto.Metric {
 		m.Label = append(m.Label, &dto.LabelPair{Name: ptr("instance"), Value: ptr("")}) // as Prometheus: the scraper puts none of its own
 	}
 	ls.Range(func(l labels.Label) {
-		if l.Name != labels.MetricName {
+		if l.Name != model.MetricNameLabel {
 			m.Label = append(m.Label, &dto.LabelPair{Name: ptr(l.Name), Value: ptr(l.Value)})
 		}
 	})
