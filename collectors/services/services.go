@@ -131,6 +131,9 @@ var serverName = regexp.MustCompile(`^[A-Za-z0-9_.:/@-]{1,128}$`)
 func (s Servers) Validate() error {
 	var errs []error
 	for i, srv := range s {
+		if len(s) == 1 && srv == (Server{}) {
+			continue // interval or deadline alone
+		}
 		at := fmt.Sprintf("[%d]", i)
 		u, err := url.Parse(srv.URL)
 		switch {
@@ -151,6 +154,9 @@ func (s Servers) Validate() error {
 func (s system) open(e collectors.Env, o own) (collectors.Collector, error) {
 	c := &collector{system: s, own: o, env: e}
 	servers := e.Options.(Servers)
+	if len(servers) == 1 && servers[0] == (Server{}) {
+		servers = nil
+	}
 	found := len(servers) == 0
 	if found && s.found != "" {
 		servers = Servers{{URL: s.found}}
