@@ -23,6 +23,7 @@ var feeds = map[string]string{
 	"rabbitmq_exchange_published_in_total": "exchange_x", "rabbitmq_exchange_published_out_total": "exchange_x",
 	"rabbitmq_up": "state", "rabbitmq_state_age_seconds": "state", "rabbitmq_stopped_in_order": "state",
 	"riak_connected_members": "stats", "riak_ring_members": "stats", "riak_listening": "state",
+	"riak_state": "state", "riak_stopped_in_order": "state", "riak_ping_up": "state", "rabbitmq_exchange_present": "exchange_x",
 }
 
 type packRule struct {
