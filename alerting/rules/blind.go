@@ -151,19 +151,36 @@ func (e *eyes) names(expr, rule string) (names []string, static map[string]bool)
 	return slices.Sorted(maps.Keys(found)), static
 }
 
-// selected are the names of the series that an expression selects.
+// selected are the names of the series whose absence can end what an expression finds: not those behind "unless", which keep it
+// from being found.
 func selected(x parser.Expr) (out []string) {
-	parser.Inspect(x, func(n parser.Node, _ []parser.Node) error {
-		if s, ok := n.(*parser.VectorSelector); ok {
-			for _, m := range s.LabelMatchers {
-				if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
-					out = append(out, m.Value)
-				}
+	parser.Inspect(x, func(n parser.Node, path []parser.Node) error {
+		s, ok := n.(*parser.VectorSelector)
+		if !ok || behindUnless(n, path) {
+			return nil
+		}
+		for _, m := range s.LabelMatchers {
+			if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
+				out = append(out, m.Value)
 			}
 		}
 		return nil
 	})
 	return out
+}
+
+// behindUnless says that the way from the root to n leads over the right side of an "unless".
+func behindUnless(n parser.Node, path []parser.Node) bool {
+	for i, on := range path {
+		next := n
+		if i+1 < len(path) {
+			next = path[i+1]
+		}
+		if b, ok := on.(*parser.BinaryExpr); ok && b.Op == parser.LUNLESS && next == parser.Node(b.RHS) {
+			return true
+		}
+	}
+	return false
 }
 
 // gone are the nodes that told series of this name about the alarm's subject when the alarm began, or when they were last

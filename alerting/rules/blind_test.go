@@ -247,3 +247,20 @@ func TestWhatCannotBeSeenStaysAsItWas(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsBehindUnlessEndsNothing(t *testing.T) {
+	for expr, want := range map[string]string{
+		"up == 0 unless planned": "up",
+		"(a > 0 unless on (node) (b or c)) and max_over_time(d[1m:10s]) > 0": "a d",
+		"(x unless (y unless z)) or last_over_time(w[5m])":                   "x w",
+		"sum(rate(a[1m])) / b": "a b",
+	} {
+		x, err := promParser.ParseExpr(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(selected(x), " "); got != want {
+			t.Errorf("%s: %s; want %s", expr, got, want)
+		}
+	}
+}
