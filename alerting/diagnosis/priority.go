@@ -150,9 +150,15 @@ func (w *weighed) passes() bool {
 	return w.Flapping && (!w.Past.Told || w.Past.Page >= alerting.P3) && w.Past.Called && !w.steady && len(w.Phases) > 0 && slices.Max(w.Phases) <= brief
 }
 
+// expected says that Auto Scaling or the machine itself said that it would go: nobody is paged for that, but for users, data and
+// quorum.
+func (w *weighed) expected() bool {
+	return w.excused != "" && !w.Symptom && !w.Always() && w.impact != "data" && w.impact != "quorum"
+}
+
 // priority is that of an alarm that stands alone: the author's last word, then the table; what comes and goes by itself calls once.
 func (w *weighed) priority() (alerting.Priority, string) {
-	if w.excused != "" && !w.Symptom && !w.Always() && w.impact != "data" && w.impact != "quorum" {
+	if w.expected() {
 		return alerting.P5, w.excused
 	}
 	if r := w.Reading; r != nil && r.Priority > 0 {
