@@ -103,6 +103,13 @@ func (f *fake) Send(_ context.Context, a alerting.Action) alerting.Result {
 	return alerting.Result{Outcome: alerting.Accepted}
 }
 
+// done is what it took so far.
+func (f *fake) done() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.took)
+}
+
 // rigged is an Out whose pagers are fakes.
 func rigged(t *testing.T) (*Out, map[string]*fake) {
 	o, err := New(parsed(t, team), Options{})
@@ -133,10 +140,10 @@ func TestACopyIsRepeatedInOrderAndHoldsNothingUp(t *testing.T) {
 		}
 		o.Send(t.Context(), alerting.Action{Kind: alerting.Resolve, Key: "k1", Route: route, Page: alerting.Page{Sentence: "s"}})
 		time.Sleep(10 * time.Minute)
-		if got, want := f["db-chat"].took, []string{"trigger k1", "resolve k1"}; !slices.Equal(got, want) {
+		if got, want := f["db-chat"].done(), []string{"trigger k1", "resolve k1"}; !slices.Equal(got, want) {
 			t.Errorf("the copy: %v, want %v", got, want)
 		}
-		if got, want := f["ops"].took, []string{"trigger k1", "resolve k1"}; !slices.Equal(got, want) {
+		if got, want := f["ops"].done(), []string{"trigger k1", "resolve k1"}; !slices.Equal(got, want) {
 			t.Errorf("the first: %v, want %v", got, want)
 		}
 	})
@@ -154,7 +161,7 @@ func TestWhoWasCalledBesidesHearsOfTheEnd(t *testing.T) {
 		o.Send(t.Context(), alerting.Action{Kind: alerting.Resolve, Key: "k1", Route: rec.Route})
 		o.Send(t.Context(), alerting.Action{Kind: alerting.Resolve, Key: "k2", Route: rec.Route})
 		synctest.Wait()
-		if got, want := f["boss"].took, []string{"trigger k1", "resolve k1"}; !slices.Equal(got, want) {
+		if got, want := f["boss"].done(), []string{"trigger k1", "resolve k1"}; !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
 		}
 	})
@@ -172,7 +179,7 @@ func TestAReloadKeepsWhatAnUnchangedPagerHasInHand(t *testing.T) {
 		}
 		o.Close(next)
 		time.Sleep(time.Minute)
-		if got := f["db-chat"].took; !slices.Equal(got, []string{"trigger k1"}) {
+		if got := f["db-chat"].done(); !slices.Equal(got, []string{"trigger k1"}) {
 			t.Errorf("the copy after the reload: %v", got)
 		}
 		if next.pagers["ops"] == Sender(f["ops"]) {

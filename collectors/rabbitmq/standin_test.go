@@ -16,11 +16,14 @@ func TestStandInAnswersEverything(t *testing.T) {
 				w.s.Play(situation)
 				w.collect(t, time.Minute)
 				for node, c := range w.node {
-					for _, one := range c.(*collector).set.All() {
+					r := c.(*collector)
+					r.mu.Lock()
+					for _, one := range r.set.All() {
 						if answerOf(one) == answerMissing {
 							t.Errorf("%s: %s is missing: %v", node, one.Name, one.Err())
 						}
 					}
+					r.mu.Unlock()
 				}
 			})
 		})
