@@ -48,7 +48,8 @@ func TestDebian(t *testing.T) {
 	d.owned("etc/binnacle/conf.d/setup.yaml", 0o640, "root:binnacle")
 
 	s := d.start()
-	if out := d.run("binnacle", "status"); !strings.Contains(out, "OK") && !strings.Contains(out, "WARNING") {
+	// Its exit code is not 0 with a warning: there is no /proc in the tree.
+	if out, _ := d.try("binnacle", "status"); !strings.Contains(out, "OK") && !strings.Contains(out, "WARNING") {
 		t.Errorf("status says %s", out)
 	}
 	joins(t, d, nodes, first, out)
