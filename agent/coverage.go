@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/atomicfile"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/ledger"
@@ -169,12 +170,8 @@ func (r *rulesRole) cover(ctx context.Context, now time.Time) (rules.Coverage, e
 	r.covered = found
 	r.mu.Unlock()
 	if text, err := json.Marshal(found); err == nil {
-		path := filepath.Join(r.a.folder.dir(), coverageFile)
-		if err := os.WriteFile(path+".new", text, 0o600); err == nil {
-			err = os.Rename(path+".new", path)
-			if err != nil {
-				r.a.log.Debug("coverage not kept", "err", err)
-			}
+		if err := atomicfile.Write(filepath.Join(r.a.folder.dir(), coverageFile), text, 0o600); err != nil {
+			r.a.log.Debug("coverage not kept", "err", err)
 		}
 	}
 	return found, nil

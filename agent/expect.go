@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/atomicfile"
 	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/collectors/catalogue"
 )
@@ -124,8 +125,7 @@ func (e *expected) write() error {
 	if err != nil {
 		return err
 	}
-	part := e.path + ".new"
-	return errors.Join(os.WriteFile(part, text, 0o600), os.Rename(part, e.path))
+	return atomicfile.Write(e.path, text, 0o600)
 }
 
 // configured says that the configuration says how to reach a service: more than the defaults.

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/atomicfile"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -165,10 +166,7 @@ func (c *cloud) write() error {
 		return nil
 	}
 	if err == nil {
-		err = os.WriteFile(c.file+".new", data, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(c.file+".new", c.file)
+		err = atomicfile.Write(c.file, data, 0o600)
 	}
 	if err != nil {
 		c.state.mu.Lock()

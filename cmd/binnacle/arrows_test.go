@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"agent/health":     {"agent/query", "agent/words"}, // one status, for all who show it
 
 	"agent": {
-		"agent/authority", "agent/aws", "agent/damage", "agent/door", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "agent/words", "collectors",
+		"agent/atomicfile", "agent/authority", "agent/aws", "agent/damage", "agent/door", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "agent/words", "collectors",
 		"collectors/catalogue", "collectors/exec",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers", "alerting/pagers/pagerduty", "alerting/people", "alerting/reading", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
@@ -51,8 +51,8 @@ var arrows = map[string][]string{
 	"collectors":              {"agent/damage", "agent/login", "agent/metric"}, // what a collector is
 	"collectors/host":         {"agent/metric", "collectors"},
 	"collectors/check":        {"collectors"}, // runs the parts of a collector
-	"collectors/riak":         {"agent/damage", "agent/metric", "collectors", "collectors/check", "collectors/host"},
-	"collectors/rabbitmq":     {"agent/damage", "agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
+	"collectors/riak":         {"agent/metric", "collectors", "collectors/check", "collectors/host"},
+	"collectors/rabbitmq":     {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/exec":         {"agent/metric", "agent/secret", "collectors", "collectors/check"},
 	"collectors/scrape":       {"agent/metric", "agent/secret", "collectors"},
 	"collectors/services":     {"agent/metric", "agent/secret", "collectors"},
@@ -69,7 +69,7 @@ var arrows = map[string][]string{
 	"alerting/simulate":         {"agent/words", "alerting", "alerting/router", "alerting/topology"},
 	"alerting/rules":            {"alerting", "alerting/simulate", "alerting/topology", "agent/words"},
 	"alerting/people":           {"alerting", "agent/query", "agent/words"},
-	"alerting/intake":           {"agent/aws", "alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
+	"alerting/intake":           {"agent/atomicfile", "agent/aws", "alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
 	"alerting/pagers":           {"alerting", "alerting/pagers/pagerduty", "alerting/pagers/receivers"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},

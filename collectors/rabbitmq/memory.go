@@ -1,14 +1,6 @@
 package rabbitmq
 
-import (
-	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
-
-	"github.com/navcloud/binnacle/agent/damage"
-)
+import "maps"
 
 // keptMemory is what was learnt of a broker and must outlive the agent: one that is down when the agent starts is
 // known by nothing else, and its alarm would be another one than before.
@@ -19,40 +11,20 @@ type keptMemory struct {
 	Peers   map[string]string `json:"peers"` // addresses by name
 }
 
-// memoryFile is where it is kept; empty where nothing can be.
-func (r *collector) memoryFile() string {
-	if r.env.State == "" {
-		return ""
-	}
-	return filepath.Join(r.env.State, "rabbitmq.json")
+func (m keptMemory) same(o keptMemory) bool {
+	return m.URL == o.URL && m.Name == o.Name && m.Cluster == o.Cluster && maps.Equal(m.Peers, o.Peers)
 }
 
 // recall takes over what an earlier life learnt, where the configuration does not say it.
 func (r *collector) recall() {
-	path := r.memoryFile()
-	if path == "" {
-		return
-	}
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
 	var m keptMemory
-	if err == nil {
-		err = json.Unmarshal(b, &m)
-	}
-	if err != nil {
-		to, aerr := damage.Aside(path, r.env.Now())
-		r.env.Log.Warn("what was learnt of the broker is lost", "err", errors.Join(err, aerr))
-		if r.env.Damaged != nil {
-			r.env.Damaged(damage.Report{Store: "rabbitmq", What: "what was learnt of the broker cannot be read: " + err.Error(), Aside: to, At: r.env.Now()})
-		}
+	if !r.env.Recall("rabbitmq", "the broker", &m) {
 		return
 	}
 	if m.URL != r.opt.URL {
 		return
 	}
-	r.kept = string(b)
+	r.kept = m
 	r.seen.recalled = m.Cluster != ""
 	r.identify(m.Name, m.Cluster, "")
 	for name, addr := range m.Peers {
@@ -65,8 +37,8 @@ func (r *collector) recall() {
 
 // keep writes what was learnt, where that is news; r.mu is held. What cannot be written is learnt again.
 func (r *collector) keep() {
-	path, s := r.memoryFile(), &r.seen
-	if path == "" || s.cluster == "" || s.nodes == nil && !s.recalled {
+	s := &r.seen
+	if r.env.State == "" || s.cluster == "" || s.nodes == nil && !s.recalled {
 		return
 	}
 	m := keptMemory{URL: r.opt.URL, Name: s.name, Cluster: s.cluster, Peers: map[string]string{}}
@@ -75,12 +47,9 @@ func (r *collector) keep() {
 			m.Peers[name] = p.addr
 		}
 	}
-	b, err := json.Marshal(m)
-	if err != nil || string(b) == r.kept {
+	if m.same(r.kept) {
 		return
 	}
-	r.kept = string(b)
-	if err := errors.Join(os.MkdirAll(r.env.State, 0o750), os.WriteFile(path, b, 0o600)); err != nil {
-		r.env.Log.Debug("what was learnt of the broker is not kept", "err", err)
-	}
+	r.kept = m
+	r.env.Keep("rabbitmq", "the broker", m)
 }

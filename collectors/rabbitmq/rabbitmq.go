@@ -148,7 +148,7 @@ type collector struct {
 	running bool // Run runs
 	found   bool // seen at least once
 	seen    brokerSeen
-	kept    string // memory as it is on disk
+	kept    keptMemory // memory as it is on disk
 }
 
 func newCollector(env collectors.Env) (collectors.Collector, error) {
