@@ -65,7 +65,12 @@ func Ask(ctx context.Context, endpoint string, transport http.RoundTripper) (Ins
 }
 
 func tagOf(ctx context.Context, c *imds.Client, name string) (string, error) {
-	out, err := c.GetMetadata(ctx, &imds.GetMetadataInput{Path: "tags/instance/" + name})
+	return read(ctx, c, "tags/instance/"+name, maxTag)
+}
+
+// read asks for one text of at most so many bytes; one that is not there is empty.
+func read(ctx context.Context, c *imds.Client, path string, most int64) (string, error) {
+	out, err := c.GetMetadata(ctx, &imds.GetMetadataInput{Path: path})
 	var re *smithyhttp.ResponseError
 	if errors.As(err, &re) && re.HTTPStatusCode() == http.StatusNotFound {
 		return "", nil
@@ -74,6 +79,6 @@ func tagOf(ctx context.Context, c *imds.Client, name string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = out.Content.Close() }()
-	b, err := io.ReadAll(io.LimitReader(out.Content, maxTag))
+	b, err := io.ReadAll(io.LimitReader(out.Content, most))
 	return strings.TrimSpace(string(b)), err
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // Notice is what an instance is told of its own future.
@@ -53,7 +51,7 @@ func (m *Metadata) Notices(ctx context.Context) ([]Notice, error) {
 		{"events/recommendations/rebalance", rebalanceNotice},
 		{"events/maintenance/scheduled", scheduledNotices},
 	} {
-		text, err := m.get(ctx, of.path)
+		text, err := read(ctx, m.client, of.path, maxNotice)
 		if err == nil && text != "" {
 			var found []Notice
 			found, err = of.read(text)
@@ -66,19 +64,8 @@ func (m *Metadata) Notices(ctx context.Context) ([]Notice, error) {
 	return out, errors.Join(errs...)
 }
 
-func (m *Metadata) get(ctx context.Context, path string) (string, error) {
-	out, err := m.client.GetMetadata(ctx, &imds.GetMetadataInput{Path: path})
-	var re *smithyhttp.ResponseError
-	if errors.As(err, &re) && re.HTTPStatusCode() == http.StatusNotFound {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = out.Content.Close() }()
-	b, err := io.ReadAll(io.LimitReader(out.Content, 64<<10))
-	return strings.TrimSpace(string(b)), err
-}
+// maxNotice is more than any notice has, in bytes.
+const maxNotice = 64 << 10
 
 func spotNotice(text string) ([]Notice, error) {
 	var v struct {
