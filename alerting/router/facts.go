@@ -1,0 +1,161 @@
+package router
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/diagnosis"
+	"github.com/navcloud/binnacle/alerting/incidents"
+)
+
+// What a step reads of the memory: the facts as they are now, and when time alone changes them.
+
+// facts does what time alone does, and returns the facts and group alarms that count: those that fire, and those that ended
+// so lately that they may still explain. at is when time alone does more.
+func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, groups []*alerting.Fact, at time.Time) {
+	w := wake{now: now}
+	m.unknown, m.lost = 0, 0
+	active := m.active(&w)
+	for id, f := range m.alarms {
+		f, forget := m.age(&w, f)
+		if forget {
+			m.forget(f)
+			continue
+		}
+		if f.Unheard {
+			m.unknown++
+		}
+		if f.Lost {
+			m.lost++
+		}
+		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause || told[id].Open || f.Joined.Leads && now.Sub(f.Ended) <= diagnosis.LingerMost
+		if counts {
+			f = m.recall(f, active, told)
+			facts = append(facts, f)
+		}
+		m.alarms[id] = f
+	}
+	for _, f := range m.groups {
+		groups = append(groups, m.recall(f, nil, told))
+	}
+	slices.SortFunc(facts, func(a, b *alerting.Fact) int { return cmp.Compare(a.ID, b.ID) })
+	m.bound(now)
+	return facts, groups, w.at
+}
+
+// wake keeps the first time that is to come.
+type wake struct{ now, at time.Time }
+
+func (w *wake) add(t time.Time) {
+	if t.After(w.now) && (w.at.IsZero() || t.Before(w.at)) {
+		w.at = t
+	}
+}
+
+// active returns the silences that cover alarms now, in the order of their IDs.
+func (m *memory) active(w *wake) (out []alerting.Silence) {
+	for _, id := range slices.Sorted(maps.Keys(m.silences)) {
+		s := m.silences[id]
+		w.add(s.StartsAt)
+		w.add(s.EndsAt)
+		switch {
+		case !s.EndsAt.After(w.now):
+			delete(m.silences, id)
+		case s.Active(w.now):
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// age does to an alarm what time alone does: it loses contact, calms down, is over, or can be forgotten.
+func (m *memory) age(w *wake, f *alerting.Fact) (next *alerting.Fact, forget bool) {
+	calm := f.Flapping && w.now.Sub(f.Starts[len(f.Starts)-1]) > m.set.Flap.Quiet
+	lost, ended := f.Lost, false
+	if f.Firing() {
+		lost, ended = m.contact(w, f)
+	}
+	if calm || ended || lost != f.Lost {
+		f = clone(f)
+		f.Lost, f.Flapping = lost, f.Flapping && !calm
+		if ended {
+			f = over(f, w.now)
+			m.sending.forget(f.ID)
+		}
+	}
+	keep := max(m.set.Resolve.AfterCause, m.set.Flap.Within)
+	return f, f.Lost && w.now.Sub(f.EndsAt) > m.set.ForgetLost || !f.Firing() && w.now.Sub(f.Ended) > keep
+}
+
+// contact says whether an alarm that fires has lost contact, and whether its senders' silence about it has ended it.
+func (m *memory) contact(w *wake, f *alerting.Fact) (lost, ended bool) {
+	lost = f.Lost
+	if !f.EndsAt.IsZero() {
+		w.add(f.EndsAt)
+		lost = lost || !f.EndsAt.After(w.now)
+	}
+	if f.Unheard && m.sentOthers(w, f) {
+		return lost, true
+	}
+	if lost {
+		var again time.Time
+		ended, again = m.sending.standing(w.now, f.ID)
+		w.add(again)
+	}
+	return lost, ended
+}
+
+// clone is a copy that may be changed.
+func clone(f *alerting.Fact) *alerting.Fact {
+	next := *f
+	return &next
+}
+
+// keeps is for how long the rule of an alarm keeps firing after its condition was true last. Prometheus forgets that in a restart, and
+// when that was is not known: it is counted from the restart on.
+func keeps(f *alerting.Fact) time.Duration {
+	d, err := time.ParseDuration(f.Annotations[alerting.AnnotationKeeps])
+	if err != nil || d < 0 || d > mostKept {
+		return 0
+	}
+	return d
+}
+
+// mostKept bounds what an alarm may say of itself.
+const mostKept = 24 * time.Hour
+
+// sentOthers says whether who sent f in an earlier life, or to another router, has sent others since, and not f for as long
+// as resolves are waited for: it would have.
+func (m *memory) sentOthers(w *wake, f *alerting.Fact) bool {
+	due := f.First.Add(max(m.set.Start.ListenResolve, keeps(f)))
+	w.add(due)
+	heard, ok := m.origins[origin(f.Alarm)]
+	return !due.After(w.now) && ok && heard.After(f.First)
+}
+
+// recall adds to a fact what is remembered of it from the step before, and the silence that covers it now.
+func (m *memory) recall(f *alerting.Fact, active []alerting.Silence, told map[string]incidents.Told) *alerting.Fact {
+	past, silence, until := f.Past, f.Silence, f.Silenced
+	t := told[f.ID]
+	past.Told, past.Page, past.Acked, past.Called = t.Open, t.Page, t.Acked, t.Called
+	if !f.Group() {
+		silence, until = "", time.Time{}
+		for _, s := range active {
+			if !s.Covers(f.Labels, f.ID) && (len(s.Alarms) == 0 || !slices.Contains(s.Alarms, f.Fingerprint())) {
+				continue
+			}
+			silence = cmp.Or(silence, s.ID)
+			if end := s.Until(alerting.P1); end.After(until) {
+				until = end
+			}
+		}
+	}
+	if past != f.Past || silence != f.Silence || !until.Equal(f.Silenced) {
+		f = clone(f)
+		f.Past, f.Silence, f.Silenced = past, silence, until
+	}
+	return f
+}
