@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -33,6 +34,23 @@ func TestEachPackReadsOwnSeries(t *testing.T) {
 		}
 		if _, err := parse(p.Name, own); err != nil || p.Name != "scrape" && !strings.Contains(string(own), `job=""`) {
 			t.Errorf("%s: %v; want rules that select job=\"\"", p.Name, err)
+		}
+	}
+}
+
+// The results of a query come in no order: a text that lists several would be another at each evaluation.
+func TestTextsOfPacksListInOrder(t *testing.T) {
+	packs, err := Packs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := regexp.MustCompile(`\{\{ *(?:range|with) printf "([a-z_]*\(?).*?\| query.*?\}\}.*?\{\{ *end`)
+	one := map[string]bool{"min(": true, "max(": true, "sum(": true, "count(": true}
+	for _, p := range packs {
+		for _, m := range lists.FindAllStringSubmatch(string(p.Text), -1) {
+			if !one[m[1]] && !strings.Contains(m[0], "sortByLabel") && !strings.Contains(m[0], "{{ . | first") {
+				t.Errorf("%s: %s has no sortByLabel", p.Name, m[0])
+			}
 		}
 	}
 }
