@@ -101,14 +101,15 @@ func (c *cover) why(ctx context.Context, s *parser.VectorSelector) (FindingKind,
 	return NoMatch, "no series of " + name + " has all of " + what
 }
 
-// ever says that there is a series in all that is stored. It reads the index alone.
+// ever says that there is a series in all that is stored. It reads the index alone. The database sorts the matchers that it is
+// given in place, and a rule's own are read by its evaluation: it gets others, here and in values.
 func (c *cover) ever(ctx context.Context, ms []*labels.Matcher) bool {
 	q, err := c.Queryable.Querier(c.Oldest.UnixMilli(), c.Now.UnixMilli())
 	if err != nil {
 		return false
 	}
 	defer q.Close()
-	return q.Select(ctx, false, &storage.SelectHints{Start: c.Oldest.UnixMilli(), End: c.Now.UnixMilli(), Func: "series", Limit: 1}, ms...).Next()
+	return q.Select(ctx, false, &storage.SelectHints{Start: c.Oldest.UnixMilli(), End: c.Now.UnixMilli(), Func: "series", Limit: 1}, slices.Clone(ms)...).Next()
 }
 
 func (c *cover) values(ctx context.Context, label string, from time.Time, ms ...*labels.Matcher) []string {
@@ -117,7 +118,7 @@ func (c *cover) values(ctx context.Context, label string, from time.Time, ms ...
 		return nil
 	}
 	defer q.Close()
-	out, _, err := q.LabelValues(ctx, label, nil, ms...)
+	out, _, err := q.LabelValues(ctx, label, nil, slices.Clone(ms)...)
 	if err != nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/promql/promqltest"
 	"github.com/prometheus/prometheus/storage"
@@ -72,7 +73,7 @@ load 4m
 groups:
 - name: g
   rules:
-  - {alert: Fine, expr: disk_used_ratio > 0.2, labels: {severity: critical}}
+  - {alert: Fine, expr: 'disk_used_ratio{mode!="x"} > 0.2', labels: {severity: critical}}
   - {alert: Typo, expr: disk_used_ration > 0.9, labels: {severity: critical}}
   - {alert: NoSuchCode, expr: 'rate(requests_total{code="503"}[30m]) > 1', labels: {severity: critical}}
   - {alert: NoSuchLabel, expr: 'rate(requests_total{status="503"}[30m]) > 1', labels: {severity: critical}}
@@ -93,6 +94,13 @@ groups:
 	if err != nil {
 		t.Fatal(err)
 	}
+	matchers := func() (out []*labels.Matcher) {
+		for _, r := range m.manager.AlertingRules() {
+			inspect(r.Query(), func(s *parser.VectorSelector, _ time.Duration) { out = append(out, s.LabelMatchers...) })
+		}
+		return out
+	}
+	before := matchers()
 	rested := 0
 	c, err := m.Cover(t.Context(), CoverOptions{
 		Queryable: store, Engine: engine, Now: now, Oldest: begin, Dir: filepath.Join(dir, "packs"), Read: reading.New(reading.DefaultSettings()).Read,
@@ -101,6 +109,9 @@ groups:
 	})
 	if err != nil || rested != 9 {
 		t.Fatalf("%v, after %d rules", err, rested)
+	}
+	if !slices.Equal(matchers(), before) {
+		t.Error("the matchers of a rule that is evaluated are in another order")
 	}
 	for rule, want := range map[string]string{
 		"Fine":        "never acted on: 7 incidents",
