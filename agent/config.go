@@ -15,6 +15,7 @@ import (
 	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/login"
 	"github.com/navcloud/binnacle/agent/planner"
+	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/rollup"
 	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/agent/strict"
@@ -40,6 +41,7 @@ type Config struct {
 	Collect RoleSections `yaml:"collect"` // by name of the collector
 	Ship    RoleSections `yaml:"ship"`    // by name of the destination
 	Store   StoreConfig  `yaml:"store"`
+	Query   query.Config `yaml:"query"` // what one question to the store may cost
 	Rules   RulesConfig  `yaml:"rules"`
 	Route   RouteConfig  `yaml:"route"`
 	Intake  IntakeConfig `yaml:"intake"` // what others send to a router, and how it is read
@@ -128,6 +130,7 @@ func Default() Config {
 		Drain:    10 * time.Second,
 		Log:      LogConfig{Level: "info", Format: "text"},
 		Store:    StoreConfig{Retention: 15 * 24 * time.Hour, RetentionSize: 2 << 30, Rollups: rollup.Default()},
+		Query:    query.Default(),
 		Rules:    RulesConfig{Interval: 15 * time.Second, Packs: []string{"all"}, CutOff: defaultCutOff()},
 		Route:    defaultRoute(),
 		Capacity: planner.Default(),

@@ -88,7 +88,10 @@ func (r *storeRole) opened() {
 
 func (r *storeRole) openMain() error {
 	c := r.a.config()
-	o := store.Options{Retention: c.Store.Retention, RetentionSize: c.Store.RetentionSize, Interval: c.Interval, Series: r.series, Log: r.a.log, Requests: slog.New(door.Quiet(r.a.log.Handler())).With("part", "store"), Spare: r.spare}
+	o := store.Options{
+		Retention: c.Store.Retention, RetentionSize: c.Store.RetentionSize, Query: c.Query, Interval: c.Interval, Series: r.series,
+		Log: r.a.log, Requests: slog.New(door.Quiet(r.a.log.Handler())).With("part", "store"), Spare: r.spare,
+	}
 	s, err := r.openStore("store", o, standInStore)
 	if err != nil && r.a.folder.leave(err) {
 		s, err = r.openStore("store", o, standInStore)

@@ -180,6 +180,7 @@ func Describe(cfg Config) (string, error) {
 		{"collect", cfg.Collect.Off, collect},
 		{"ship", cfg.Ship.Off, ship},
 		{"store", cfg.Store.Off, cfg.Store},
+		{"query", false, cfg.Query},
 		{"capacity", cfg.Capacity.Off, cfg.Capacity},
 		{"rules", cfg.Rules.Off, cfg.Rules},
 		{"route", cfg.Route.Off, cfg.Route},

@@ -16,6 +16,7 @@ func reloadable(old, cfg Config) error {
 		{"data", old.Data, cfg.Data},
 		{"log.format", old.Log.Format, cfg.Log.Format},
 		{"store", old.Store, cfg.Store},
+		{"query", old.Query, cfg.Query},
 		{"capacity", old.Capacity, cfg.Capacity},
 		{"aws", old.AWS, cfg.AWS},
 		{"route", restartOnly(old.Route), restartOnly(cfg.Route)},

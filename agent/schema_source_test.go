@@ -84,6 +84,25 @@ func tidy(text, name string) string {
 // limits finds in what Validate says the part that names them.
 var limits = regexp.MustCompile(`(?:outside|between|is none of|neither|below|above|want) (.+)$`)
 
+var neither = regexp.MustCompile(`^neither (.+) nor (within )?(.+)$`)
+
+// bounds turns what is wrong with a value into what is right.
+func bounds(said string) string {
+	if m := neither.FindStringSubmatch(said); m != nil {
+		or := " or "
+		if m[2] != "" {
+			or = ", or "
+		}
+		return m[1] + or + m[3]
+	}
+	for wrong, right := range map[string]string{"outside ": "", "want ": "", "is none of ": "", "below ": "at least ", "above ": "at most "} {
+		if rest, ok := strings.CutPrefix(said, wrong); ok {
+			return right + rest
+		}
+	}
+	return said
+}
+
 // boundsOf asks Validate about values that no setting takes, in a copy of the struct v.
 func boundsOf(v reflect.Value, field int, key string) string {
 	var wild []any
@@ -117,7 +136,7 @@ func boundsOf(v reflect.Value, field int, key string) string {
 			if m := limits.FindStringSubmatch(rest); ok && m != nil {
 				said, _, _ := strings.Cut(m[0], ", have ")
 				said = strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(said)
-				return strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(said, "outside "), "want "), "is none of ")
+				return bounds(said)
 			}
 		}
 	}

@@ -357,7 +357,8 @@ func table(b *bytes.Buffer, list []*setting) {
 				if d != "" {
 					d = "`" + d + "`"
 				}
-				fmt.Fprintf(b, "| `%s` | %s | %s |\n", path, d, strings.ReplaceAll(strings.Join(text, "; "), "|", "\\|"))
+				cell := strings.NewReplacer("|", "\\|") // in code too: a table is cut before its cells are read
+				fmt.Fprintf(b, "| `%s` | %s | %s |\n", path, cell.Replace(d), cell.Replace(strings.Join(text, "; ")))
 			}
 			rows(path+".", more)
 		}

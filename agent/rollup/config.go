@@ -15,7 +15,7 @@ type Config struct {
 	Off           bool          `yaml:"-"`
 	Retention     time.Duration `yaml:"retention"`      // 30d to 1100d
 	RetentionSize int64         `yaml:"retention_size"` // bytes; the oldest goes first
-	// Series are selectors of PromQL. Where there are more series than MaxSeries, those of the first selectors are kept.
+	// Series are selectors of PromQL. Where there are more series than max_series, those of the first selectors are kept.
 	Series    []string `yaml:"series"`
 	MaxSeries int      `yaml:"max_series"` // 1 to 200000
 	Note      string   `yaml:"note"`       // shown with charts that reach into it

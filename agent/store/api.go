@@ -75,7 +75,7 @@ func (s *Store) Handler(version string, current func() Rules) http.Handler {
 		func() (<-chan notifications.Notification, func(), bool) { return nil, func() {}, false },
 		s.gatherer(), s.reg, nil,
 		true, remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType},
-		true, true, false, 0, false, false, nil, features.NewRegistry(), v1.OpenAPIOptions{}, Parser(), false, queryTimeout,
+		true, true, false, 0, false, false, nil, features.NewRegistry(), v1.OpenAPIOptions{}, Parser(), false, s.opts.Query.Timeout,
 	)
 	router := route.New().WithPrefix("/api/v1")
 	api.Register(router)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/query"
 )
 
 // Questions that are short to send and long to answer are refused before they are parsed; one that names its origin is
@@ -52,5 +54,23 @@ func TestQuestionsAreBounded(t *testing.T) {
 	}
 	if _, err := s.Instant(t.Context(), parens, time.Now()); err == nil || !strings.Contains(err.Error(), "nested") {
 		t.Errorf("Instant = %.100v; want that it is nested too deep", err)
+	}
+}
+
+func TestQuestionsStopAtTheConfiguredBounds(t *testing.T) {
+	for want, q := range map[string]query.Config{
+		"timed out":        {Timeout: 1, MaxSamples: 1_000_000},
+		"too many samples": {Timeout: time.Minute, MaxSamples: 10},
+	} {
+		s, err := Open(t.TempDir(), Options{Retention: time.Hour, RetentionSize: 1 << 30, Query: q})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Instant(t.Context(), "count_over_time(vector(1)[1h:1s])", time.Now()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v; want %s", q, err, want)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

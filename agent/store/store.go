@@ -32,6 +32,7 @@ import (
 type Options struct {
 	Retention     time.Duration
 	RetentionSize int64            // bytes
+	Query         query.Config     // bounds of one question; zero: the defaults
 	Interval      time.Duration    // between two samples of a series, about
 	Series        *series.Registry // shared with others who need totals; nil: the store has one of its own
 	Now           func() time.Time
@@ -42,12 +43,9 @@ type Options struct {
 	Damaged func(damage.Report) // is called with what was damaged; may be nil
 }
 
-// Limits of one query, so that a page or a dashboard cannot starve the agent.
 const (
-	queryTimeout    = 20 * time.Second
-	queryMaxSamples = 1_000_000        // of 16 bytes, and as much again in the answer: 1,000 series of 1,000 points
-	outOfOrder      = 10 * time.Minute // agents replay their spools
-	stripeSize      = 512              // the library's default suits big servers: 5 MB more when idle
+	outOfOrder = 10 * time.Minute // agents replay their spools
+	stripeSize = 512              // the library's default suits big servers: 5 MB more when idle
 )
 
 // Store is an open database.
@@ -81,6 +79,9 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Interval == 0 {
 		o.Interval = 10 * time.Second
 	}
+	if o.Query == (query.Config{}) {
+		o.Query = query.Default()
+	}
 	if o.Series == nil {
 		o.Series = series.New(series.Options{Interval: o.Interval})
 	}
@@ -99,7 +100,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.read = whole{disk: s.disk, past: new(atomic.Pointer[past])}
 	s.engine = &engine{gate: &s.disk.gate, Engine: promql.NewEngine(promql.EngineOpts{
-		Logger: o.Log, Reg: reg, MaxSamples: queryMaxSamples, Timeout: queryTimeout,
+		Logger: o.Log, Reg: reg, MaxSamples: o.Query.MaxSamples, Timeout: o.Query.Timeout,
 		EnableAtModifier: true, EnableNegativeOffset: true, Parser: Parser(),
 		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
 	})}

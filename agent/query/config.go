@@ -1,0 +1,29 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config bounds one question in PromQL, so that a page or a dashboard cannot starve the agent. Rules have the same bounds.
+type Config struct {
+	Timeout    time.Duration `yaml:"timeout"`     // of a question and of a rule's expression; 1s to 2m
+	MaxSamples int           `yaml:"max_samples"` // in memory for one question, 16 bytes each and as much again in the answer; 100000 to 50000000
+}
+
+// Default returns the defaults: 1,000 series of 1,000 points.
+func Default() Config { return Config{Timeout: 20 * time.Second, MaxSamples: 1_000_000} }
+
+// Validate says what is out of bounds. The upper ones are the defaults of a Prometheus server (query.timeout, query.max-samples;
+// source: prometheus.io, "Command line: prometheus", read 30 November 2026).
+func (c Config) Validate() error {
+	var errs []error
+	if c.Timeout < time.Second || c.Timeout > 2*time.Minute {
+		errs = append(errs, fmt.Errorf("timeout: %v is outside 1s to 2m", c.Timeout))
+	}
+	if c.MaxSamples < 100_000 || c.MaxSamples > 50_000_000 {
+		errs = append(errs, fmt.Errorf("max_samples: %d is outside 100000 to 50000000", c.MaxSamples))
+	}
+	return errors.Join(errs...)
+}
