@@ -10,6 +10,7 @@ import (
 //   - something fires and its problem is on its way to be resolved
 //   - a P1 is hidden in a problem that nobody is told of
 //   - a problem is acknowledged by nobody, or silenced by nobody
+//   - an alarm is explained, and nothing says why
 //   - two problems that wake share one incident
 func (v View) Check() error {
 	var errs []error
@@ -31,6 +32,9 @@ func (v View) Check() error {
 		for _, e := range p.Explained {
 			if e.Priority == P1 && !e.Silenced && (p.State == Board || p.State == Quiet) {
 				fault("it hides the P1 %s", e.Alarm.Rule())
+			}
+			if e.Why == "" {
+				fault("nothing says why it explains %s", e.Alarm.Rule())
 			}
 		}
 		if p.Key != "" && p.Priority <= P2 && p.State != Resolved {

@@ -32,7 +32,7 @@ type View struct {
 	Problems []ProblemView // in the router's order, worst first
 	Silences []Silence
 	Firing   int // alarms that hold
-	Lost     int // of them, out of contact
+	Lost     int // of them, those whose sender is out of contact
 	Refused  int // alarms that were not taken, since too many are kept
 }
 
@@ -80,12 +80,12 @@ func (v View) Why(alarm string) string {
 	}
 	for _, p := range v.Problems {
 		if is(p.Root) {
-			out = append(out, fmt.Sprintf("%s on %s is %s, %s: %s.", p.Root.Rule(), p.Page.Entity, p.Priority, p.words(v.At), p.Reason)+readAs(p.Read))
+			out = append(out, fmt.Sprintf("%s is %s and %s: %s.", p.root(), p.Priority, p.words(v.At), p.Reason)+readAs(p.Read))
 		}
 		for _, e := range p.Explained {
 			if is(e.Alarm) {
-				out = append(out, fmt.Sprintf("%s on %s is explained by %s (%s): it %s. That is %s, %s.",
-					e.Alarm.Rule(), e.Alarm.Labels[LabelEntity], p.Root.Rule(), p.Page.Entity, e.Why, p.Priority, p.words(v.At))+readAs(e.Read))
+				out = append(out, fmt.Sprintf("%s is explained by %s: %s. %s is %s and %s.",
+					onSubject(e.Alarm), p.root(), e.Why, p.Root.Rule(), p.Priority, p.words(v.At))+readAs(e.Read))
 			}
 		}
 	}
@@ -127,10 +127,26 @@ func (v View) WhyNot(a, b string) string {
 func (v View) NotBy(p ProblemView, most int) (out []string) {
 	for _, r := range p.Refused {
 		if _, by := v.find(r.By); len(out) < most && by.Labels != nil {
-			out = append(out, fmt.Sprintf("%s on %s: %s", by.Rule(), subject(by), r.Reason))
+			out = append(out, onSubject(by)+": "+r.Reason)
 		}
 	}
 	return out
+}
+
+// root names the root cause of a problem as its page does.
+func (p ProblemView) root() string {
+	if p.Page.Entity == "" {
+		return onSubject(p.Root)
+	}
+	return p.Root.Rule() + " on " + p.Page.Entity
+}
+
+// onSubject names an alarm and what it is about.
+func onSubject(a Alarm) string {
+	if s := subject(a); s != a.Rule() {
+		return a.Rule() + " on " + s
+	}
+	return a.Rule()
 }
 
 func subject(a Alarm) string { return cmp.Or(a.Labels[LabelEntity], a.Labels["instance"], a.Rule()) }
@@ -159,34 +175,34 @@ func (v View) find(name string) (*ProblemView, Alarm) {
 // Claimed says whether a person took it before anybody was paged.
 func (p ProblemView) Claimed() bool { return p.AckedBy != "" && p.Key == "" }
 
-// words says where a problem stands.
+// words says where a problem stands, as what follows "is P2 and".
 func (p ProblemView) words(now time.Time) string {
-	left := ""
+	left, claimed := "", ""
 	if !p.Until.IsZero() {
 		left = " for at most " + p.Until.Sub(now).Round(time.Second).String() + " more"
 	}
 	if p.Claimed() {
-		left += ", taken by " + p.AckedBy
+		claimed = ", and " + p.AckedBy + " has acknowledged it already"
 	}
 	switch p.State {
 	case Waiting:
-		return "waiting" + left
+		return "waits" + left + " for its cause or effects to show" + claimed
 	case Held:
-		return "held behind a worse one" + left
+		return "is held behind a worse problem" + left + claimed
 	case Paged:
-		return "paged as " + p.Key
+		return "was paged as " + p.Key
 	case AckedState:
-		return "paged as " + p.Key + " and taken by " + p.AckedBy
+		return "was paged as " + p.Key + " and acknowledged by " + p.AckedBy
 	case Sending:
-		return "not accepted by the pager yet"
+		return "is being sent: the pager has not accepted it yet"
 	case LostState:
-		return "paged as " + p.Key + " and out of contact"
+		return "was paged as " + p.Key + ", and contact with its sender is lost"
 	case Resolved:
-		return "closed at the pager, still firing"
+		return "was closed at the pager and still fires"
 	case Recovering:
-		return "quiet, to be resolved" + left
+		return "is recovering" + left + " before it resolves"
 	case Quiet:
-		return "silenced by " + p.SilencedBy + left
+		return "is silenced by " + cmp.Or(p.SilencedBy, "a person") + left
 	}
-	return "on the board only" + left
+	return "is on the board only" + left + claimed
 }

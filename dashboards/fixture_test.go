@@ -43,7 +43,7 @@ func incident() alerting.View {
 	p1.Page.Changed = []string{"deploy of navcloud 3.2.1 by ci, 9 minutes before"}
 	for i, e := range []string{"node:navcloud-1", "node:navcloud-2", "node:navcloud-3"} {
 		p1.Explained = append(p1.Explained, alerting.ExplainedAlarm{
-			Alarm: alarm("NavCloudBrokerErrors", e, "Node "+e[5:]+" cannot publish"), Why: "needs cluster:rabbit, which is partitioned",
+			Alarm: alarm("NavCloudBrokerErrors", e, "Node "+e[5:]+" cannot publish"), Why: e + " needs cluster:rabbit, which is partitioned",
 			Since: noon.Add(-150 * time.Second), Lost: i == 1, Over15: i == 2,
 		})
 	}
@@ -98,7 +98,7 @@ func flood(n int) alerting.View {
 		p := problem(fmt.Sprintf("%016x", i), pr, alerting.Paged, "HostDiskFull", fmt.Sprintf("node:host-%03d", i), fmt.Sprintf("Disk /data on host-%03d is %d %% full", i, 90+i%10))
 		p.Since = noon.Add(-time.Duration(i*37) * time.Second)
 		p.Page.Since = p.Since
-		p.Explained = []alerting.ExplainedAlarm{{Alarm: alarm("HostDiskFilling", p.Page.Entity, fmt.Sprintf("Disk /data on host-%03d fills", i)), Why: "is the same disk", Since: p.Since}}
+		p.Explained = []alerting.ExplainedAlarm{{Alarm: alarm("HostDiskFilling", p.Page.Entity, fmt.Sprintf("Disk /data on host-%03d fills", i)), Why: "both are about the same disk", Since: p.Since}}
 		v.Problems = append(v.Problems, p)
 	}
 	return v

@@ -95,7 +95,7 @@ func TestACauseExplainsOnlyWhatItReaches(t *testing.T) {
 				t.Errorf("QuorumLost is explained by %v; want a root cause: %v", q.By, tc.root)
 			}
 			no, refused := r.Refused(q, r.verdict(t, "Loss"))
-			if refused != tc.root || refused && !strings.Contains(no.Reason, "not within its reach") {
+			if refused != tc.root || refused && !strings.Contains(no.Reason, "not within the reach of zone-a") {
 				t.Errorf("Refused = %+v, %v", no, refused)
 			}
 		})
@@ -105,11 +105,11 @@ func TestACauseExplainsOnlyWhatItReaches(t *testing.T) {
 func TestWhyNot(t *testing.T) {
 	r := diagnose(t, "Split critical partition store", "Slow critical latency store", "Burn critical symptom users", "Down0 critical down a0", "Cert critical config users")
 	for _, tc := range []struct{ a, b, reason string }{
-		{"Split", "Slow", "it makes the lesser cause: a whole that is slow comes after a partition or lost quorum"},
-		{"Burn", "Slow", "a better cause explains it: Cert"},
-		{"Split", "Down0", "it makes the lesser cause: one node comes after a partition or lost quorum"},
+		{"Split", "Slow", "a whole that is slow comes after a partition or lost quorum in the order of causes"},
+		{"Burn", "Slow", "Cert explains it and is the better cause"},
+		{"Split", "Down0", "one node comes after a partition or lost quorum in the order of causes"},
 		{"Burn", "Cert", ""}, // it does
-		{"Split", "Cert", "it only stands beside it, which slows but does not break"},
+		{"Split", "Cert", "store only stands beside what fails with users, which slows it down but does not break it"},
 	} {
 		no, ok := r.Refused(r.verdict(t, tc.a), r.verdict(t, tc.b))
 		if no.Reason != tc.reason || ok != (tc.reason != "") {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
@@ -56,7 +57,7 @@ func (e *explainer) explain(roots folded) time.Time {
 	for _, a := range rest {
 		switch {
 		case a.In != nil && !a.Known:
-			explained(a, a.In, "one of several similar alarms")
+			explained(a, a.In, similar(a.In))
 		case a.Reading != nil, a.Group() && ofOthers(a):
 			by, why := roots.of(a)
 			explained(a, by, why)
@@ -97,14 +98,14 @@ func (e *explainer) cause(a *alerting.Verdict) (by *alerting.Verdict, why string
 	e.causes.bearing(&s)
 	switch {
 	case s.firm != nil:
-		return s.firm, s.by.String() + ": " + s.firm.Entity.ID, s.wake.at
+		return s.firm, e.bound(s.firm, a, s.by), s.wake.at
 	case s.beside != nil:
-		return s.beside, s.by.String() + ": " + s.beside.Entity.ID, s.wake.at
+		return s.beside, e.bound(s.beside, a, s.by), s.wake.at
 	}
 	by, until = e.onMachine(a)
 	s.wake.add(until)
 	if by != nil {
-		why = "on the same machine"
+		why = onOne(e.s.graph.Machine(a.Entity.ID))
 	}
 	return by, why, s.wake.at
 }
@@ -137,14 +138,12 @@ func (e *explainer) allows(c, a *alerting.Verdict) answer {
 	}
 	edge := e.edge(c, a)
 	switch {
-	case edge == topology.None:
-		no = "nothing ties its subject to it"
-	case edge < least(c, a):
-		no = weak[edge]
+	case edge == topology.None, edge < least(c, a):
+		no = tooWeak(c, a, edge)
 	case e.elsewhere(c, a):
-		no = "what is down there is not within its reach"
+		no = "what is down in " + named(a) + " is not within the reach of " + named(c)
 	case another(c, a):
-		no = "it began long after people were called for that: an outage of its own"
+		no = a.Rule() + " began more than " + spoken(growsFor) + " after people were paged for " + c.Rule() + ", so it is an outage of its own"
 	}
 	return answer{edge, no, until}
 }
@@ -188,24 +187,16 @@ func (r *Result) Refused(a, b *alerting.Verdict) (out alerting.Refusal, ok bool)
 	case a.Always():
 		out.Reason = "its rule always pages"
 	case b.Order >= a.Order:
-		out.Reason = "it makes the lesser cause: " + ranks[rankAt(b)].says + " comes after " + ranks[rankAt(a)].says
+		out.Reason = lesser(b, a)
 	case b.Rank >= int(rankEdge) && a.Rank < int(rankMachine):
-		out.Reason = "it wakes nobody by itself, and explains only what stands on its machine"
+		out.Reason = b.Rule() + " wakes nobody by itself, and explains only what stands on its machine"
 	default:
 		out.Reason = e.allows(b, a).no
 		if out.Reason == "" && a.By != nil {
-			out.Reason = "a better cause explains it: " + a.By.Rule()
+			out.Reason = a.By.Rule() + " explains it and is the better cause"
 		}
 	}
 	return out, out.Reason != ""
-}
-
-// weak says why an edge is not enough.
-var weak = map[topology.Edge]string{
-	topology.Side:   "it only stands beside it, which slows but does not break",
-	topology.Front:  "it only stands in front of it",
-	topology.Member: "it is a part of it, and the whole still has redundancy",
-	topology.Needs:  "it needs it, but redundancy is left between them",
 }
 
 // timely is about time and silence: a cause may show late, and explains for a while after its end, until, what had begun
@@ -214,20 +205,20 @@ func (e *explainer) timely(c, a *alerting.Verdict) (no string, until time.Time) 
 	set := e.in.Settings
 	switch {
 	case c.Began().After(a.Began().Add(set.CauseDelay)):
-		return "it began too long after it", until
+		return c.Rule() + " began more than " + words.Compact(set.CauseDelay) + " after " + a.Rule(), until
 	case c.Quiet && !a.Quiet && a.Symptom && a.Alone <= alerting.P2:
-		return "it is silenced, and users notice this", until
+		return c.Rule() + " is silenced, and users notice " + a.Rule(), until
 	case c.Firing():
 		return "", until
 	case a.First.After(c.Ended.Add(grace)):
-		return "it had ended before this began", until
+		return c.Rule() + " had ended before " + a.Rule() + " began", until
 	}
 	linger := set.Resolve.AfterCause
 	if c.Past.Acked {
 		linger = set.Resolve.AfterAcked
 	}
 	if until = c.Ended.Add(linger); !until.After(e.in.Now) {
-		return "it ended too long ago", time.Time{}
+		return c.Rule() + " ended more than " + words.Compact(linger) + " ago", time.Time{}
 	}
 	return "", until
 }

@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -64,11 +65,7 @@ func folds(v *alerting.Verdict) bool {
 
 // of is what explains an alarm that is told together with others, or a group alarm of such: the root of its group.
 func (f folded) of(v *alerting.Verdict) (by *alerting.Verdict, why string) {
-	joined := v.Joined
-	if len(v.Parts) > 0 {
-		joined = v.Parts[0].Joined
-	}
-	root := f.root[joined.With]
+	root := f.root[joinedOf(v).With]
 	if root == nil {
 		return nil, ""
 	}
@@ -78,5 +75,13 @@ func (f folded) of(v *alerting.Verdict) (by *alerting.Verdict, why string) {
 	if root == v {
 		return nil, ""
 	}
-	return root, joined.Why
+	return root, cmp.Or(joinedOf(v).Why, joinedOf(root).Why)
+}
+
+// joinedOf is with what an alarm is told; a group alarm is told with what its spokesman is.
+func joinedOf(v *alerting.Verdict) alerting.Joined {
+	if len(v.Parts) > 0 {
+		return v.Parts[0].Joined
+	}
+	return v.Joined
 }

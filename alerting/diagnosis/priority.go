@@ -173,7 +173,7 @@ func (w *weighed) priority() (alerting.Priority, string) {
 		p = row.critical
 	}
 	if w.ticket() && p < alerting.P3 {
-		p, why = alerting.P3, fmt.Sprintf("it comes and goes: %d starts lately, each time it ended by itself within %s", len(w.Starts), words.Compact(slices.Max(w.Phases)))
+		p, why = alerting.P3, fmt.Sprintf("it comes and goes: it started %d times lately and ended by itself within %s each time", len(w.Starts), words.Compact(slices.Max(w.Phases)))
 	}
 	if w.Always() && p > alerting.P2 {
 		p, why = alerting.P2, "the rule says that it always pages"
@@ -225,29 +225,29 @@ func either(critical, other string) func(*weighed) string {
 // table is the whole of how priorities come about; the first row that fits counts.
 var table = []row{
 	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Idle }, alerting.P5, alerting.P5, says("it asks for nothing that a person could do")},
-	{func(w *weighed) bool { return w.Severity == "info" }, alerting.P5, alerting.P5, says("for the record")},
+	{func(w *weighed) bool { return w.Severity == "info" }, alerting.P5, alerting.P5, says("its author says that it is for the record")},
 	{func(w *weighed) bool { return w.Symptom }, alerting.P1, alerting.P3, either("users are affected now", "users begin to notice it")},
 	{func(w *weighed) bool { return w.impact == "data" }, alerting.P1, alerting.P2, says("data is at risk")},
 	{func(w *weighed) bool { return w.impact == "quorum" || w.Kind == "quorum" }, alerting.P1, alerting.P2, says("quorum is at risk")},
-	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Severity.Value == "low" }, alerting.P4, alerting.P4, func(w *weighed) string { return "low by its author: " + w.Reading.Severity.From }},
-	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Chore() }, alerting.P3, alerting.P3, func(w *weighed) string { return "a chore, nothing is broken: " + w.Reading.Kind.From }},
-	{func(w *weighed) bool { return w.harmful && w.harm <= harmSoon }, alerting.P2, alerting.P2, func(w *weighed) string { return "harm in " + words.Compact(w.harm) }},
+	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Severity.Value == "low" }, alerting.P4, alerting.P4, func(w *weighed) string { return "its author calls it low: " + w.Reading.Severity.From }},
+	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Chore() }, alerting.P3, alerting.P3, func(w *weighed) string { return "it is a chore and nothing is broken: " + w.Reading.Kind.From }},
+	{func(w *weighed) bool { return w.harmful && w.harm <= harmSoon }, alerting.P2, alerting.P2, func(w *weighed) string { return "harm follows within " + words.Compact(w.harm) }},
 	{func(w *weighed) bool { return w.Kind == "partition" }, alerting.P2, alerting.P2, says("a partition does not heal by itself")},
 	{func(w *weighed) bool { return w.Group() && w.Kind == "liveness" }, alerting.P3, alerting.P3, says("only heartbeats are missing: we are blind, nothing else says that they are down")},
 	{func(w *weighed) bool { return w.Group() && !w.Known }, alerting.P2, alerting.P3, func(w *weighed) string {
-		return fmt.Sprintf("one rule on %d of %s, and nothing else is known of them", len(w.Members), w.Entity.ID)
+		return fmt.Sprintf("one rule fires on %d of %s, and nothing else is known of them", len(w.Members), w.Entity.ID)
 	}},
-	{func(w *weighed) bool { return w.Group() }, alerting.P2, alerting.P3, func(w *weighed) string { return "one rule on most of " + w.Entity.ID }},
+	{func(w *weighed) bool { return w.Group() }, alerting.P2, alerting.P3, func(w *weighed) string { return "one rule fires on most of " + w.Entity.ID }},
 	{func(w *weighed) bool { return w.unreplaced }, alerting.P2, alerting.P3, func(w *weighed) string {
 		return w.spare + ", and nothing replaced it for " + words.Compact(w.ephemeral) + ": the next loss hurts"
 	}},
 	{func(w *weighed) bool {
 		return w.redundant && w.critical && w.Kind == "saturation" && w.Annotations[alerting.AnnotationGuidance] != ""
 	}, alerting.P2, alerting.P2, says("it gets worse by itself and a person must act")},
-	{func(w *weighed) bool { return w.redundant && w.Foreign() && w.critical && w.life() }, alerting.P3, alerting.P3, func(w *weighed) string { return "critical by its author; " + w.spare }},
+	{func(w *weighed) bool { return w.redundant && w.Foreign() && w.critical && w.life() }, alerting.P3, alerting.P3, func(w *weighed) string { return "its author calls it critical; " + w.spare }},
 	{func(w *weighed) bool { return w.redundant && !(w.Foreign() && w.critical) }, alerting.P4, alerting.P4, func(w *weighed) string { return w.spare }},
-	{func(w *weighed) bool { return w.Foreign() && w.critical }, alerting.P2, alerting.P2, says("critical by its author, and nothing else is known of it")},
-	{func(w *weighed) bool { return w.Kind == "liveness" || w.Kind == "hygiene" }, alerting.P3, alerting.P4, says("nothing is broken that is known of")},
-	{func(w *weighed) bool { return w.critical }, alerting.P2, alerting.P2, says("users are not hurt; nothing stands in for it")},
+	{func(w *weighed) bool { return w.Foreign() && w.critical }, alerting.P2, alerting.P2, says("its author calls it critical, and nothing else is known of it")},
+	{func(w *weighed) bool { return w.Kind == "liveness" || w.Kind == "hygiene" }, alerting.P3, alerting.P4, says("nothing is known to be broken")},
+	{func(w *weighed) bool { return w.critical }, alerting.P2, alerting.P2, says("no users are affected, but nothing stands in for it")},
 	{func(*weighed) bool { return true }, alerting.P3, alerting.P3, says("a person must look today")},
 }

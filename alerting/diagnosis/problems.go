@@ -76,7 +76,7 @@ func beneath(v *alerting.Verdict) bool {
 // measure finds the priority of a problem, with its reason: the worst of its root, of what users notice, and of those of its
 // effects that would wake a person by themselves.
 func measure(now time.Time, p *alerting.Problem) {
-	p.Priority, p.Reason, p.Since = alerting.P5, "over", p.Root.Began()
+	p.Priority, p.Reason, p.Since = alerting.P5, "all its alarms have ended", p.Root.Began()
 	for _, v := range p.Members {
 		if v.Began().Before(p.Since) {
 			p.Since = v.Began()

@@ -95,9 +95,9 @@ func (t *together) ruled(a *Alone, out map[*group]alerting.Joined) {
 			continue
 		}
 		m := b.members[n]
-		out[b.of] = alerting.Joined{Trust: alerting.Certain, Why: "one rule, one place", Leads: m.Joined.Leads && !a.comesAndGoes()}
+		out[b.of] = alerting.Joined{Trust: alerting.Certain, Why: oneRule(a.Reading.Rule, false), Leads: m.Joined.Leads && !a.comesAndGoes()}
 		if a.Priority == alerting.P1 && differ(a.Reading, m.Reading, "service") { // users of another service: a cause of both is a guess
-			out[b.of] = alerting.Joined{Trust: alerting.Guessed, Why: "one rule, one place, another service"}
+			out[b.of] = alerting.Joined{Trust: alerting.Guessed, Why: oneRule(a.Reading.Rule, true)}
 		}
 	}
 }
@@ -139,18 +139,18 @@ func (t *together) open(a *Alone, g *group) bool {
 // explains all on it at any time, anything else what began within minutes of it, or is of its rule, or would wake nobody.
 func edge(a, m *Alone, g *group, shared string) (string, bool) {
 	if a.Reading.Identity == m.Reading.Identity {
-		return "one alarm under several labels", !graver(a, g)
+		return oneAlarm, !graver(a, g)
 	}
-	why := "both name " + shared
+	why := shares(shared, false, false)
 	switch {
 	case graver(a, g):
 		return "", false
 	case m.down() && strings.HasPrefix(shared, "node:"):
-		return why + ", which is down", true
+		return shares(shared, true, false), true
 	case near(a.Fact.Began(), m.Fact.Began()) || a.onset(m.Fact.Began()):
 		return why, !a.own() || a.Reading.Subject.ID() == m.Reading.Subject.ID() || a.Reading.Rule == m.Reading.Rule
 	case a.Reading.Rule == m.Reading.Rule && a.Reading.Severity.Value == m.Reading.Severity.Value:
-		return why + " by one rule", true
+		return shares(shared, false, true), true
 	}
 	return why, !a.wakes() && a.Reading.Follows && m.Reading.Rank <= a.Reading.Rank
 }
@@ -219,23 +219,15 @@ func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 		return alerting.Joined{}, false
 	}
 	x, y := root.Reading, a.Reading
-	j := alerting.Joined{Trust: alerting.Guessed, Why: began(a, root), Leads: a.felt()}
+	j := alerting.Joined{Trust: alerting.Guessed, Why: began(a, root, ""), Leads: a.felt()}
 	apart := g.tally().elsewhere(y.Owner("site"))
 	if apart || a.comesAndGoes() {
 		j.Leads = false
 	}
 	if !apart && oneScope(x, y) {
-		j.Trust, j.Why, j.Leads = alerting.Catalogue, j.Why+", in "+x.Scope, j.Leads || y.Rank < x.Rank && !a.comesAndGoes()
+		j.Trust, j.Why, j.Leads = alerting.Catalogue, began(a, root, x.Scope), j.Leads || y.Rank < x.Rank && !a.comesAndGoes()
 	}
 	return j, true
-}
-
-// began says how an alarm and the root of a group may hang together.
-func began(a, root *Alone) string {
-	if a.Reading.Rank < root.Reading.Rank {
-		return "began within " + spoken(joinWithin) + " of " + root.Reading.Rule + ", which can follow from it"
-	}
-	return "began within " + spoken(joinWithin) + " of " + root.Reading.Rule + ", from which it can follow"
 }
 
 // follows says that by what they read one of the two can follow from the other.
@@ -274,9 +266,9 @@ func (t *together) declared(a *Alone, g *group) (alerting.Joined, bool) {
 	j := alerting.Joined{Trust: alerting.Certain}
 	switch {
 	case root.Fact.Known && root.Reading.Rank <= a.Reading.Rank && t.walks.edge(root.Fact.Entity.ID, a.Fact) >= firm(a):
-		j.Why, j.Leads = "it stands on "+root.Fact.Entity.ID, a.felt()
+		j.Why, j.Leads = standsOn(a, root), a.felt()
 	case a.Fact.Known && a.Reading.Rank <= root.Reading.Rank && t.walks.edge(a.Fact.Entity.ID, root.Fact) >= firm(root):
-		j.Why, j.Leads = root.Reading.Rule+" stands on "+a.Fact.Entity.ID, a.wakes()
+		j.Why, j.Leads = standsOn(root, a), a.wakes()
 	default:
 		return alerting.Joined{}, false
 	}

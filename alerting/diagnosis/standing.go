@@ -75,10 +75,10 @@ func (s *standing) spare(f *alerting.Fact) (string, bool) {
 	r, part := s.redundancy(id)
 	switch {
 	case part && r.Left():
-		return fmt.Sprintf("one of %d in %s, which spares %d and lost %d", r.Of, r.Whole, r.Spare, r.Lost), true
+		return fmt.Sprintf("it is one of %d in %s, which can spare %d and has lost %d", r.Of, r.Whole, r.Spare, r.Lost), true
 	case part && f.Kind != "down":
 		// The whole is worse off than it can bear, and an alarm of its own says that.
-		return fmt.Sprintf("one of %d in %s", r.Of, r.Whole), true
+		return fmt.Sprintf("it is one of %d in %s", r.Of, r.Whole), true
 	case !part && e.Group != "":
 		why := "its group " + e.Group + " replaces it"
 		if e.Size != "" {

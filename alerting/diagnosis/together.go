@@ -194,14 +194,10 @@ func (a *Alone) held() bool { return a.guessed() && a.Fact.Firing() && a.wakes()
 func (t *together) part(from *group, free []*Alone, over bool) {
 	slices.SortStableFunc(free, func(a, b *Alone) int { return cmp.Or(cmp.Compare(a.Priority, b.Priority), betterRank(a, b)) })
 	id := fmt.Sprintf("%s+%d", free[0].Fact.ID, t.now.Unix())
-	why := "still fires " + spoken(guessHolds) + " after it was thought to follow from something else"
-	if over {
-		why = "still fires after what it was thought to follow from has ended"
-	}
 	left := t.group(id)
 	for _, m := range free {
 		m.Told = 0
-		m.Joined = alerting.Joined{With: id, First: m.Fact.Began(), At: t.now, Leads: true, Trust: alerting.Certain, Why: why, Left: from.id}
+		m.Joined = alerting.Joined{With: id, First: m.Fact.Began(), At: t.now, Leads: true, Trust: alerting.Certain, Why: freed(over), Left: from.id}
 		left.add(m)
 	}
 }

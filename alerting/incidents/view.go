@@ -54,10 +54,18 @@ func (m moment) complete(pv *alerting.ProblemView, x *item, long map[string]bool
 			continue
 		}
 		pv.Explained = append(pv.Explained, alerting.ExplainedAlarm{
-			Alarm: v.Alarm, Read: readOf(v), Why: v.Why, Since: v.Began(), Lost: v.Lost || v.Unheard, Priority: v.Alone, Silenced: v.Quiet,
+			Alarm: v.Alarm, Read: readOf(v), Why: whyOf(v, x.Root), Since: v.Began(), Lost: v.Lost || v.Unheard, Priority: v.Alone, Silenced: v.Quiet,
 			Over15: long[v.ID],
 		})
 	}
+}
+
+// whyOf is the sentence that says why an alarm is explained. Where the root explains it by way of another alarm, it names that.
+func whyOf(v, root *alerting.Verdict) string {
+	if v.By == nil || v.By == root || v.By.Group() {
+		return v.Why
+	}
+	return v.Why + ", and " + root.Rule() + " explains " + v.By.Rule()
 }
 
 // silencer is who silenced a problem: what its root is covered by, else what the incident was.

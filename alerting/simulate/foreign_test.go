@@ -103,6 +103,7 @@ func TestAlarmsOfOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := New(Options{Settings: alerting.DefaultSettings(), Beats: intake.NewSenders(nil, reading.ReplicaLabels(), events[0].At)})
+			p.Watch = Checks(time.Minute)
 			p.Add(events...)
 			if err := p.Run(events[len(events)-1].At.Add(24 * time.Hour)); err != nil {
 				t.Fatal(err)

@@ -18,10 +18,6 @@ const (
 	Hurt        // needs it, and no redundancy is left between them
 )
 
-func (e Edge) String() string {
-	return [...]string{"none", "side by side", "in front of it", "part of it", "needs it", "cannot do without it"}[e]
-}
-
 // Reach is what the failure of one entity can explain, the entity itself among it. Equal parts of one whole break and burden
 // the same, so that they share all but themselves: what a fleet costs grows with its size, and not with its square.
 type Reach struct {

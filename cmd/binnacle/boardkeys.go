@@ -131,7 +131,7 @@ func (o *boardOptions) foot(n dispatch.Now, now time.Time) string {
 			fold(&b, o.width, "   ", "Who is affected: "+p.Page.Impact)
 			fold(&b, o.width, "   ", "First: "+p.Page.Guidance)
 			for _, e := range p.Explained {
-				fold(&b, o.width, "   - ", on(e.Alarm)+": it "+e.Why)
+				fold(&b, o.width, "   - ", on(e.Alarm)+": "+e.Why)
 			}
 		}
 	}

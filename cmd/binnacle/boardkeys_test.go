@@ -22,7 +22,7 @@ func TestBoardKeys(t *testing.T) {
 	problem := func(id, sentence string) alerting.ProblemView {
 		return alerting.ProblemView{
 			ID: id, Priority: alerting.P1, State: alerting.Paged, Page: alerting.Page{Sentence: sentence, Guidance: "drain it", Impact: "all users"},
-			Explained: []alerting.ExplainedAlarm{{Alarm: alerting.Alarm{Labels: map[string]string{"alertname": "Symptom"}}, Why: "needs it"}},
+			Explained: []alerting.ExplainedAlarm{{Alarm: alerting.Alarm{Labels: map[string]string{"alertname": "Symptom"}}, Why: "users cannot do without zone-a"}},
 		}
 	}
 	var did []string
@@ -62,7 +62,7 @@ func TestBoardKeys(t *testing.T) {
 	screens := strings.Split(out.String(), "\x1b[H\x1b[2J")[1:]
 	for i, want := range []string{
 		boardKeys, "choose a problem first", "-- P1 the zone is cut off", "-- P1 the disk is full", "-- P1 the disk is full",
-		"! acknowledged: the disk is full", "First: drain it", "- Symptom: it needs it", "! acknowledgement taken back: the zone is cut off", "! not done: ",
+		"! acknowledged: the disk is full", "First: drain it", "- Symptom: users cannot do without zone-a", "! acknowledgement taken back: the zone is cut off", "! not done: ",
 	} {
 		if i >= len(screens) || !strings.Contains(screens[i], want) {
 			t.Errorf("screen %d of %d lacks %q:\n%s", i, len(screens), want, screens[min(i, len(screens)-1)])

@@ -19,14 +19,14 @@ func TestWhy(t *testing.T) {
 		id := a.Fingerprint()
 		for _, name := range []string{"StreamsFailing", "service:api", id, "binnacle:StreamsFailing:service:api:1"} {
 			out := wants(t, 0, []string{"why", name},
-				"is P1, paged as binnacle:StreamsFailing:service:api:1 and taken by ann: users are affected now",
+				"is P1 and was paged as binnacle:StreamsFailing:service:api:1 and acknowledged by ann: users are affected now",
 				"00:00:15 trigger decided: P1 12 % of streams fail [StreamsFailing] (users are affected now",
 				"00:00:15 trigger accepted by the pager", "00:00:30 acknowledged by ann")
 			if strings.Contains(out, "DiskFull") || strings.Count(out, "is P1") != 1 {
 				t.Errorf("why %s tells of another, or twice:\n%s", name, out)
 			}
 		}
-		k.want(0, "why node:riak-3", "DiskFull on node:riak-3 is P2")
+		k.want(0, "why node:riak-3", "DiskFull on node:riak-3 is P2 and ")
 
 		k.want(0, "silence add alertname=DiskFull --for 1h")
 		k.tell(time.Second)
@@ -49,7 +49,7 @@ func TestWhy(t *testing.T) {
 func TestWhyWithoutHistory(t *testing.T) {
 	atDesk(t, dispatch.Off, func(t *testing.T, k *desk) {
 		k.tell(30*time.Second, failing())
-		k.want(0, "why StreamsFailing", "StreamsFailing on service:api is P1", "What was done before is not known: dispatch: there is no ledger")
+		k.want(0, "why StreamsFailing", "StreamsFailing on service:api is P1 and ", "What was done before is not known: dispatch: there is no ledger")
 	})
 }
 

@@ -73,7 +73,7 @@ func (p *play) silent(ctx context.Context, page alerting.Page) string {
 	for _, pr := range now.View.Problems {
 		if pr.Page.Rule == page.Rule && pr.Page.Entity == page.Entity {
 			for _, e := range pr.Explained {
-				say("hidden", fmt.Sprintf("%s on %s: it %s", e.Alarm.Rule(), e.Alarm.Labels[alerting.LabelEntity], e.Why))
+				say("hidden", fmt.Sprintf("%s on %s: %s", e.Alarm.Rule(), e.Alarm.Labels[alerting.LabelEntity], e.Why))
 			}
 			continue
 		}
