@@ -11,7 +11,7 @@ import (
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
-// Labels and annotations that ordering reads. DESIGN.md of the project explains each.
+// Labels and annotations that ordering reads. docs/alarms.md explains each.
 const (
 	LabelRule     = "alertname"
 	LabelSeverity = "severity" // critical, warning, info

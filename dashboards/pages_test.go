@@ -162,7 +162,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestFirstPaint holds the promise of DESIGN.md, section 10: what a page needs without script is at most 60 KB, also where
+// TestFirstPaint holds a promise: what a page needs without script is at most 60 KB, also where
 // its charts show nothing but noise. With all scripts it is at most 80 KB.
 func TestFirstPaint(t *testing.T) {
 	o := options(flood(200), fleet{nodes: 60, age: 3}, goodStatus())

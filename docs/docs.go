@@ -35,7 +35,7 @@ type Page struct {
 }
 
 // first are the pages in the order in which a reader wants them; the others follow by name.
-var first = []string{"quick-start", "install", "tasks", "adopting", "comparison", "alarms", "pages", "fleet", "capacity", "retention", "pagers", "sources", "heartbeats", "aws", "reliability", "sizing", "backup", "upgrades", "troubleshooting", "configuration", "settings"}
+var first = []string{"quick-start", "install", "tasks", "adopting", "comparison", "alarms", "rules", "pages", "fleet", "capacity", "retention", "pagers", "sources", "heartbeats", "aws", "reliability", "sizing", "backup", "upgrades", "troubleshooting", "configuration", "settings"}
 
 // Pages lists the documentation, in the order of reading.
 func Pages() []Page {

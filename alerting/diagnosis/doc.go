@@ -1,16 +1,30 @@
 // Package diagnosis turns alarms and the dependency graph into problems: root causes with the alarms that they explain. It is
 // a chain of functions on values (Diagnose) and has no memory; what it needs of the past is in the Facts.
 //
-//	standing      what is lost, and what of that could be spared                            standing.go
-//	group alarms  one alarm for many of the same kind in one zone, on one whole, of one owner  groups.go
-//	priority      by a table with its reason; and how good a cause each alarm makes          priority.go, law.go
-//	explanation   each alarm is explained by the best cause that may                          explain.go
-//	problems      the roots with what they explain, the worst first                           problems.go
+//	standing       what is lost, and what of that could be spared                               standing.go
+//	told together  which alarms of others are parts of one thing, by what they say of themselves  together.go
+//	group alarms   one alarm for many of the same kind in one zone, on one whole, of one owner  groups.go
+//	priority       by a table with its reason; and how good a cause each alarm makes            priority.go, law.go
+//	explanation    each alarm is explained by the best cause that may                           explain.go
+//	problems       the roots with what they explain, the worst first                            problems.go
+//
+// Two things bring alarms together. Where the graph has a place for a subject, the law decides. Of the alarms of others the
+// graph often knows nothing: those are told together by what they read.
 //
 // # The law
 //
 // An alarm is explained by another one only if that makes a better cause (ranks), began in time and is not silenced (timely),
 // and an edge of the graph is firm enough (edges). It never takes time alone: what begins together has nothing to do with each
 // other until an edge says so. The first half of the law is the table of ranks and the second half the table of edges, both in
-// law.go. Nothing else decides who explains whom.
+// law.go. Where the graph has a place for both subjects nothing else decides who explains whom.
+//
+// # Told together
+//
+// An alarm of others joins a group of alarms once, when it begins (relate.go), and stays. What may bring it there, the firmest
+// first: both name one thing no wider than a host or a workload (named); the graph ties them (declared); it is one rule in one
+// place (ruled); both began within five minutes in one place, and by their readings one can follow from the other (a guess).
+// The best cause of the group is the root of its problem, and explains the others.
+//
+// A group never hides what is worse than what people were told of it (graver). What a guess holds back is told a quarter of an
+// hour later if it still fires, and everything else soon after all that the page names has ended (release).
 package diagnosis

@@ -11,7 +11,7 @@ import (
 )
 
 // Bounds of what is told together without a declared edge.
-// Source: DESIGN.md, "Reading alarms": a guess folds what starts within 5 minutes, and what it folded pages 15 minutes later.
+// A guess folds what starts within joinWithin, and what it folded pages after guessHolds where it still fires.
 const (
 	joinWithin = 5 * time.Minute
 	guessHolds = 15 * time.Minute
@@ -32,10 +32,9 @@ type Alone struct {
 
 func (a *Alone) wakes() bool { return a.Priority <= alerting.P2 && a.Fact.Silence == "" }
 
-// Together finds which alarms of others are told together, in which group each is from now on. Four things bring two
-// together: a label edge (both name one pod, host, address or database), an edge of the graph, one rule in one place, or a guess:
-// both may be parts of one disturbance, because they began within minutes of each other in one place and by what they read one can
-// follow from the other. Of two that the graph has a place for only edges are believed. It sets Joined of each. after is how long the end of a cause explains; list must be in a fixed order.
+// Together finds which alarms of others are told together, in which group each is from now on, and sets Joined of each. What
+// brings two together is in the package's essay; of two that the graph has a place for only edges are believed. after is how long
+// the end of a cause explains; list must be in a fixed order. It returns when time alone changes an answer.
 func Together(now time.Time, after time.Duration, w *Walks, list []*Alone, passed []alerting.Passed) (next time.Time) {
 	t := &together{now: now, after: after, walks: w, groups: map[string]*group{}, owners: map[string]*roster{}, rules: map[string]*roster{}, lately: map[ofRule][]alerting.Passed{}}
 	t.gather(list, passed)

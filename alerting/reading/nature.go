@@ -8,7 +8,7 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// Kinds, Impacts: the words that an alarm's kind and impact are told in; DESIGN.md's glossary has them.
+// Kinds, Impacts: the words that an alarm's kind and impact are told in; docs/alarms.md has the glossary.
 var (
 	Kinds   = []string{"symptom", "errors", "latency", "liveness", "saturation", "down", "quorum", "partition", "change", "config", "network", "hygiene", "heartbeat"}
 	Impacts = []string{"users", "data", "quorum", "redundancy", "none"}

@@ -16,34 +16,83 @@ import (
 // TestTasks does what docs/tasks.md says, word for word: each block of shell, in one session, with what stands below it. Ports are
 // others, since a machine has each once.
 func TestTasks(t *testing.T) {
-	for _, tool := range []string{"bash", "curl", "tar"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(tool + " is not installed: the tasks of docs/tasks.md are not tested here")
-		}
+	web, statsd := port(t, "tcp"), port(t, "udp")
+	p := page{
+		name: "tasks", ports: strings.NewReplacer("127.0.0.1:9600", "127.0.0.1:"+web, "127.0.0.1/8125", "127.0.0.1/"+statsd),
+		files: map[string]string{"etc/conf.d/ports.yaml": fmt.Sprintf("collect: {statsd: {listen: ['udp://127.0.0.1:%s']}}\n", statsd)},
+		env:   []string{"BINNACLE_URL=http://127.0.0.1:" + web},
 	}
-	text, err := os.ReadFile("../../docs/tasks.md")
+	if n := p.run(t); n != 20 {
+		t.Errorf("%d blocks; want 20 tasks", n)
+	}
+}
+
+// TestRulesPage does what docs/rules.md says, with the files that stand there.
+func TestRulesPage(t *testing.T) {
+	p := page{name: "rules", ports: strings.NewReplacer(), files: map[string]string{}}
+	text, err := os.ReadFile("../../docs/rules.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	web, statsd := port(t, "tcp"), port(t, "udp")
-	ports := strings.NewReplacer("127.0.0.1:9600", "127.0.0.1:"+web, "127.0.0.1/8125", "127.0.0.1/"+statsd)
-	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```(?:\n\n```text\n(.*?)```)?").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) != 20 {
-		t.Errorf("%d blocks; want 20 tasks", len(blocks))
+	for _, b := range regexp.MustCompile("(?s)```yaml (\\S+)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		p.files[b[1]] = b[2]
 	}
-	var script strings.Builder
-	for i, b := range blocks {
-		fmt.Fprintf(&script, "exec >out.%d 2>&1\n%s", i, ports.Replace(b[1]))
+	if n := p.run(t); n == 0 || len(p.files) == 0 {
+		t.Errorf("%d blocks, %d files", n, len(p.files))
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "etc", "conf.d"), 0o750); err != nil {
+}
+
+// page is one of the documentation whose blocks of shell are run.
+type page struct {
+	name  string
+	ports *strings.Replacer
+	files map[string]string // by name, below the folder of the session
+	env   []string
+}
+
+// run runs all blocks in one session, looks for what stands below each, and returns how many there are.
+func (p page) run(t *testing.T) int {
+	for _, tool := range []string{"bash", "curl", "tar"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not installed: docs/%s.md is not tested here", tool, p.name)
+		}
+	}
+	text, err := os.ReadFile("../../docs/" + p.name + ".md")
+	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{
-		"bin/binnacle":          fmt.Sprintf("#!/bin/sh\n%s=1 exec %s \"$@\"\n", asProgram, os.Args[0]),
-		"etc/conf.d/ports.yaml": fmt.Sprintf("collect: {statsd: {listen: ['udp://127.0.0.1:%s']}}\n", statsd),
-		"script":                "trap 'kill $(jobs -p)' EXIT\n" + script.String(),
-	} {
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```(?:\n\n```text\n(.*?)```)?").FindAllStringSubmatch(string(text), -1)
+	dir := t.TempDir()
+	p.session(t, dir, blocks)
+	for i, b := range blocks {
+		said, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("out.%d", i)))
+		if err != nil {
+			t.Errorf("block %d was not reached", i+1)
+			break
+		}
+		for line := range strings.Lines(p.ports.Replace(b[2])) {
+			if want := strings.TrimSpace(line); !saysInOrder(string(said), strings.Split(want, "…")) {
+				t.Errorf("block %d says\n%s\nwant %q", i+1, said, want)
+			}
+		}
+	}
+	return len(blocks)
+}
+
+// session runs the blocks in dir; what block N says is in out.N.
+func (p page) session(t *testing.T, dir string, blocks [][]string) {
+	var script strings.Builder
+	for i, b := range blocks {
+		fmt.Fprintf(&script, "exec >out.%d 2>&1\n%s", i, p.ports.Replace(b[1]))
+	}
+	files := map[string]string{
+		"bin/binnacle": fmt.Sprintf("#!/bin/sh\n%s=1 exec %s \"$@\"\n", asProgram, os.Args[0]),
+		"script":       "trap 'kill $(jobs -p) 2>/dev/null' EXIT\n" + script.String(),
+	}
+	for name, text := range p.files {
+		files[name] = text
+	}
+	for name, text := range files {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o750); err != nil {
 			t.Fatal(err)
 		}
@@ -55,22 +104,9 @@ func TestTasks(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "script")
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH"), "HOME=" + dir, "BINNACLE_URL=http://127.0.0.1:" + web}
-	out, err := cmd.CombinedOutput()
-	if err != nil && ctx.Err() != nil {
-		t.Errorf("the tasks did not end: %v %s", err, out)
-	}
-	for i, b := range blocks {
-		said, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("out.%d", i)))
-		if err != nil {
-			t.Errorf("task %d was not reached", i+1)
-			break
-		}
-		for line := range strings.Lines(ports.Replace(b[2])) {
-			if want := strings.TrimSpace(line); !saysInOrder(string(said), strings.Split(want, "…")) {
-				t.Errorf("task %d says\n%s\nwant %q", i+1, said, want)
-			}
-		}
+	cmd.Env = append(p.env, "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "HOME="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil && ctx.Err() != nil {
+		t.Errorf("docs/%s.md did not end: %v %s", p.name, err, out)
 	}
 }
 
