@@ -129,6 +129,7 @@ type Page struct {
 	Crumb    string   // where one is, shorter than Title; empty: Title
 	Up       *Link    // the page above it
 	Live     string   // path of its live updates, empty when it has none
+	Styles   []string // sheets of its own, after the one of all pages
 	Scripts  []string // of its own, beside the one that keeps it fresh
 	Forms    bool     // are sent by htmx, which puts the answers in place
 	Done     *Done    // what a person just did; nil: nothing

@@ -198,7 +198,7 @@ func (f fleet) ranged(_ context.Context, q string, start, end time.Time, step ti
 				v /= 3000
 			case strings.Contains(q, "events_missing"):
 				v = 30 + float64(n*7%11)
-				if left := end.Sub(t); left < 3*time.Minute {
+				if left := noon.Sub(t); left < 3*time.Minute && left >= 0 {
 					v = 1400 - 100*left.Minutes()
 				}
 			case strings.Contains(q, "late_total"):

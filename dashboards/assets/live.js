@@ -28,17 +28,23 @@ function left(s) {
 const away = new Date().getTimezoneOffset() !== 0;
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", day: "numeric", month: "short" });
 function local(t) {
+  const short = t.dataset.kind === "minute";
   t.dataset.kind = "local";
   const at = new Date(t.dateTime);
   if (!away || isNaN(at)) return;
+  const today = Date.now() + drift - at < 20 * 3600000; // no other day needs to be told apart
   const part = Object.fromEntries(clock.formatToParts(at).map((p) => [p.type, p.value]));
   t.title = t.textContent;
+  if (short) {
+    t.textContent = `${part.hour}:${part.minute}${today ? "" : `, ${part.day} ${part.month}`} (${at.toISOString().slice(11, 16)} UTC)`;
+    return;
+  }
   t.textContent = `${part.hour}:${part.minute}:${part.second}, ${part.day} ${part.month} (${at.toISOString().slice(11, 16)} UTC)`;
 }
 
 function tick() {
   const now = Date.now();
-  document.querySelectorAll('time[data-kind="clock"]').forEach(local);
+  document.querySelectorAll('time:is([data-kind="clock"], [data-kind="minute"])').forEach(local);
   for (const t of document.querySelectorAll("time[data-kind=ago], time[data-kind=left], .brief > time")) {
     const s = (now + drift - Date.parse(t.dateTime)) / 1000;
     const text = t.dataset.kind === "left" ? left(-s) : short(s);

@@ -14,6 +14,7 @@ import (
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards"
 	"github.com/navcloud/binnacle/dashboards/charts"
 )
 
@@ -35,7 +36,83 @@ type evidence struct {
 	Over    bool // the threshold is crossed now
 	Lacks   string
 	Explore string // address
-	Back    time.Duration
+	look
+}
+
+// look is how evidence is looked at, which the address says: one for all charts of the page.
+type look struct {
+	Span time.Duration // 0: so that the onset is in it
+	Back time.Duration // to the day that stands behind it
+}
+
+// What of it can be chosen.
+var (
+	looksBack = []struct {
+		name, label, words string
+		back               time.Duration
+	}{{"1d", "\u22121 d", "yesterday, same time", 24 * time.Hour}, {"7d", "\u22127 d", "a week before", 7 * 24 * time.Hour}}
+	looksAt = []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
+)
+
+func lookOf(q url.Values) look {
+	l := look{Back: looksBack[0].back}
+	for _, b := range looksBack {
+		if q.Get("behind") == b.name {
+			l.Back = b.back
+		}
+	}
+	for _, s := range looksAt {
+		if q.Get("last") == s.String() {
+			l.Span = s
+		}
+	}
+	return l
+}
+
+// with is the address of another look.
+func (l look) with(back string, span time.Duration) string {
+	q := url.Values{}
+	if back != looksBack[0].name {
+		q.Set("behind", back)
+	}
+	if span > 0 {
+		q.Set("last", span.String())
+	}
+	return "?" + q.Encode()
+}
+
+func (l look) back() (name, said string) {
+	for _, b := range looksBack {
+		if l.Back == b.back {
+			name, said = b.name, b.words
+		}
+	}
+	return name, said
+}
+
+// Behinds are the choices of the day behind it.
+func (l look) Behinds() (out []dashboards.Link) {
+	for _, b := range looksBack {
+		out = append(out, dashboards.Link{Path: l.with(b.name, l.Span), Label: b.label, Here: b.back == l.Back})
+	}
+	return out
+}
+
+// Spans are those of the time.
+func (l look) Spans() (out []dashboards.Link) {
+	name, _ := l.back()
+	for _, s := range looksAt {
+		out = append(out, dashboards.Link{Path: l.with(name, s), Label: words.Duration(s), Here: s == l.Span})
+	}
+	return out
+}
+
+// of is the time that is looked at: at least an hour, with the onset in its second half or before.
+func (l look) of(began, now time.Time) time.Duration {
+	if l.Span > 0 {
+		return l.Span
+	}
+	return min(max(evidenceSpan, 2*now.Sub(began)), maxSpan)
 }
 
 // unitOf guesses the unit of an expression by the names that it measures.
@@ -65,19 +142,19 @@ func (p *Pages) asked(a alerting.Alarm) (expr string, hold time.Duration) {
 }
 
 // evidence measures what an alarm is about; nil where nobody knows its expression.
-func (p *Pages) evidence(ctx context.Context, a alerting.Alarm, back time.Duration) *evidence {
+func (p *Pages) evidence(ctx context.Context, a alerting.Alarm, l look) *evidence {
 	expr, hold := p.asked(a)
 	if expr == "" {
 		return nil
 	}
-	e := &evidence{Expr: expr, Hold: hold, Explore: "/explore?q=" + url.QueryEscape(expr), Back: back}
+	e := &evidence{Expr: expr, Hold: hold, Explore: "/explore?q=" + url.QueryEscape(expr), look: l}
 	if p.opts.Range == nil || p.opts.Threshold == nil {
 		e.Lacks = "This node keeps no history to draw it from."
 		return e
 	}
 	now := p.opts.Now()
-	key := strings.Join([]string{"evidence", expr, a.Fingerprint(), back.String()}, "\xff")
-	span := min(max(evidenceSpan, 2*now.Sub(a.StartsAt)), maxSpan)
+	key := strings.Join([]string{"evidence", expr, a.Fingerprint(), fmt.Sprint(l)}, "\xff")
+	span := l.of(a.StartsAt, now)
 	return p.answers.Get(ctx, key, now, charts.StepOf(span), evidenceTime, func(ctx context.Context) any {
 		p.measure(ctx, e, a, span, now)
 		return e
@@ -108,7 +185,7 @@ func (p *Pages) measure(ctx context.Context, e *evidence, a alerting.Alarm, span
 			for _, pt := range one[0].Points {
 				pl.Behind = append(pl.Behind, query.Point{T: pt.T.Add(e.Back), V: pt.V})
 			}
-			pl.BehindIs = map[time.Duration]string{24 * time.Hour: "yesterday, same time", 7 * 24 * time.Hour: "a week before"}[e.Back]
+			_, pl.BehindIs = e.back()
 			before = query.Last(one[0])
 		}
 	}
@@ -120,7 +197,9 @@ func (p *Pages) measure(ctx context.Context, e *evidence, a alerting.Alarm, span
 	value := e.Chart.Lines[0].Last()
 	e.Value = unit.Say(value)
 	if ok {
-		e.Over = crossed(value, op, limit)
+		if e.Over = crossed(value, op, limit); e.Over {
+			e.Chart.Lines[0].Class = "hot"
+		}
 		e.Words = fmt.Sprintf("The alarm fires %s %s", map[string]string{">": "above", ">=": "from", "<": "below", "<=": "up to", "==": "at", "!=": "at all but"}[op], unit.Say(limit))
 		if e.Hold > 0 {
 			e.Words += " for " + words.Duration(e.Hold)
@@ -161,7 +240,7 @@ func seriesWords(s query.Series) string {
 			out = append(out, s.Labels[k])
 		}
 	}
-	return cmp.Or(strings.Join(out, " "), s.Labels["__name__"], "value")
+	return cmp.Or(strings.Join(out, " "), "today")
 }
 
 // related is a figure of the problem's subject, beside its own.
@@ -191,15 +270,16 @@ func subjectOf(a alerting.Alarm) map[string]string {
 }
 
 // related asks for figures of the subject.
-func (p *Pages) related(ctx context.Context, a alerting.Alarm) []related {
+func (p *Pages) related(ctx context.Context, a alerting.Alarm, l look) []related {
 	if p.opts.Range == nil {
 		return nil
 	}
 	now, subject := p.opts.Now(), subjectOf(a)
-	key := "related\xff" + subject["node"] + "\xff" + subject["cluster"] + "\xff" + subject["stack"]
+	span := l.of(a.StartsAt, now)
+	key := strings.Join([]string{"related", subject["node"], subject["cluster"], subject["stack"], span.String()}, "\xff")
 	return p.answers.Get(ctx, key, now, 15*time.Second, evidenceTime, func(ctx context.Context) any {
 		var out []related
-		step := charts.StepOf(evidenceSpan)
+		step := charts.StepOf(span)
 		end := now.Truncate(step)
 		for _, q := range aboutSubject {
 			name := subject[q.label]
@@ -207,7 +287,7 @@ func (p *Pages) related(ctx context.Context, a alerting.Alarm) []related {
 				continue
 			}
 			promql := strings.ReplaceAll(q.promql, `"NODE"`, fmt.Sprintf("%q", name))
-			s, err := p.opts.Range(ctx, promql, end.Add(-evidenceSpan), end, step)
+			s, err := p.opts.Range(ctx, promql, end.Add(-span), end, step)
 			if err != nil || len(s) == 0 || len(s[0].Points) == 0 {
 				continue
 			}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
@@ -152,11 +153,29 @@ type deedList struct {
 	Empty string
 }
 
+// Last is the newest of them; nil: there is none.
+func (l deedList) Last() *deed {
+	if len(l.Deeds) == 0 {
+		return nil
+	}
+	return &l.Deeds[len(l.Deeds)-1]
+}
+
+// Title is what the incident was called last.
+func (l deedList) Title() string {
+	for _, d := range slices.Backward(l.Deeds) {
+		if d.Title != "" {
+			return d.Title
+		}
+	}
+	return ""
+}
+
 // problem is the page of exactly one problem, told by its ID, dedup key, rule, or the fingerprint of one of its alarms:
 // what a page's link opens. One that is over keeps its page as long as the ledger keeps its key.
 func (p *Pages) problem(r *http.Request) dashboards.Page {
 	id := cmp.Or(r.PathValue("id"), r.URL.Query().Get("problem"))
-	pg := dashboards.Page{Name: "board", Title: "Problem", Live: dashboards.LivePath("problem", url.Values{"problem": {id}}), Forms: true, Scripts: []string{"board.js"}}
+	pg := dashboards.Page{Name: "board", Title: "Problem", Live: dashboards.LivePath("problem", url.Values{"problem": {id}}), Styles: []string{"problem.css"}, Forms: true, Scripts: []string{"board.js"}}
 	if p.opts.View == nil {
 		return p.board(r)
 	}
@@ -191,23 +210,36 @@ func (p *Pages) problem(r *http.Request) dashboards.Page {
 	}
 	pg.Up = &dashboards.Link{Path: "/board", Label: "Board"}
 	if found == nil {
-		pg.Sections = []dashboards.Section{{ID: "summary", Parts: []dashboards.Part{{ID: "problem-head", Template: "problem-over", Data: nil}}}}
-	} else {
-		back := 24 * time.Hour
-		if r.URL.Query().Get("behind") == "7d" {
-			back = 7 * 24 * time.Hour
-			pg.Live = ""
+		pg.Sections = []dashboards.Section{
+			{ID: "summary", Parts: []dashboards.Part{{ID: "problem-head", Template: "problem-over", Data: list}}},
+			{ID: "history", Hush: true, Parts: []dashboards.Part{{ID: "deeds", Template: "deeds", Data: list}}},
 		}
-		st := story{row: *found, Evidence: p.evidence(r.Context(), found.Root, back), Related: p.related(r.Context(), found.Root), Before: p.before(r.Context(), found.ProblemView), NotBy: v.NotBy(found.ProblemView, mostNotBy)}
-		pg.Sections = []dashboards.Section{{ID: "problems", Label: "The problem", Hush: true, Parts: []dashboards.Part{{ID: "p-" + found.ID, Template: "story", Data: st}}}}
+		return pg
 	}
-	pg.Sections = append(pg.Sections, dashboards.Section{ID: "history", Hush: true, Parts: []dashboards.Part{{ID: "deeds", Template: "deeds", Data: list}}})
+	l := lookOf(r.URL.Query())
+	back, _ := l.back()
+	live := url.Values{"problem": {id}, "behind": {back}}
+	if l.Span > 0 {
+		live.Set("last", l.Span.String())
+	}
+	pg.Live = dashboards.LivePath("problem", live)
+	st := story{
+		row: *found, First: stepOf(found.Page.Guidance), Since: since(found.Page.Since, p.opts.Now()), History: list, Evidence: p.evidence(r.Context(), found.Root, l), Related: p.related(r.Context(), found.Root, l),
+		Before: p.before(r.Context(), found.ProblemView), NotBy: v.NotBy(found.ProblemView, mostNotBy),
+	}
+	pg.Sections = []dashboards.Section{
+		{ID: "problems", Label: "The problem", Hush: true, Parts: []dashboards.Part{{ID: "p-" + found.ID, Template: "story", Data: st}}},
+		{ID: "history", Label: "All else that is known of it", Hush: true, Parts: []dashboards.Part{{ID: "rest", Template: "rest", Data: st}}},
+	}
 	return pg
 }
 
 // story is all that is known of one problem.
 type story struct {
 	row
+	First    firstStep
+	Since    string // without the day, where it is this one
+	History  deedList
 	Evidence *evidence
 	Related  []related
 	Before   []deed
@@ -219,6 +251,51 @@ const mostNotBy = 4
 
 // Affected says whether users notice it.
 func (s story) Affected() bool { return s.Priority == alerting.P1 }
+
+// since is a time of the last day without its date. assets/live.js says it alike.
+func since(at, now time.Time) string {
+	if now.Sub(at) < 20*time.Hour {
+		return at.UTC().Format("15:04") + " UTC"
+	}
+	return words.Minute(at) + " UTC"
+}
+
+// TitleSize makes a long title smaller where the screen is narrow: of two lines at most.
+func (s story) TitleSize() string {
+	switch n := utf8.RuneCountInString(s.Page.Sentence); {
+	case n > 56:
+		return "longest"
+	case n > 40:
+		return "long"
+	}
+	return ""
+}
+
+// TakenAt is when the person who has it took it; zero: nobody has, or it is not known.
+func (s story) TakenAt() time.Time {
+	if !s.Taken() {
+		return time.Time{}
+	}
+	for _, d := range slices.Backward(s.History.Deeds) {
+		if d.Kind == "acked" {
+			return d.At
+		}
+	}
+	return time.Time{}
+}
+
+// Said is a value that the alarm of another system brought along.
+func (s story) Said() string {
+	for _, k := range []string{"value", "current_value", "currentValue", "newStateValue"} {
+		if v := cmp.Or(s.Root.Annotations[k], s.Root.Labels[k]); v != "" {
+			return dashboards.Clip(v, maxSaid)
+		}
+	}
+	return ""
+}
+
+// maxSaid bounds a value that others bring, in bytes.
+const maxSaid = 40
 
 // Labels are those of the root cause, sorted by name.
 func (s story) Labels() [][2]string {
