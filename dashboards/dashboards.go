@@ -133,6 +133,7 @@ type Page struct {
 	Scripts  []string // of its own, beside the one that keeps it fresh
 	Forms    bool     // are sent by htmx, which puts the answers in place
 	Done     *Done    // what a person just did; nil: nothing
+	Period   *Period  // which time it shows, as the bar above it offers; nil: only now
 	Charts   bool     // drawn again by uPlot, where there is script
 	Sections []Section
 }

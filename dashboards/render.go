@@ -161,8 +161,12 @@ func (p *Pages) serve(w http.ResponseWriter, r *http.Request, pg Page) {
 		return
 	}
 	l := layout{Page: pg, Node: p.opts.Node, Version: p.opts.Version, At: p.opts.Now()}
+	along := TimeOf(r.URL.Query()).Encode()
 	for _, m := range menu {
 		m.Here = m.Name == pg.Name
+		if along != "" {
+			m.Path += "?" + along
+		}
 		l.Menu = append(l.Menu, m)
 	}
 	var body bytes.Buffer

@@ -63,8 +63,10 @@ export const units = {
 const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const day = 86400, week = 7 * day, yearOne = -719162 * day; // from which Go counts; it began on a Monday
 
-const dateOf = (s) => { const d = new Date(s * 1000); return `${d.getUTCDate()} ${months[d.getUTCMonth()]}`; };
-const timeOf = (s, step) => new Date(s * 1000).toISOString().slice(11, step < 60 ? 19 : 16);
+// The scale and what is pointed at are in the viewer's zone; addresses are in UTC.
+const zone = (s) => -60 * new Date(s * 1000).getTimezoneOffset(); // in seconds
+const dateOf = (s) => { const d = new Date((s + zone(s)) * 1000); return `${d.getUTCDate()} ${months[d.getUTCMonth()]}`; };
+const timeOf = (s, step) => new Date((s + zone(s)) * 1000).toISOString().slice(11, step < 60 ? 19 : 16);
 
 // Scales, as chart.go and ticks.go have them.
 
@@ -90,11 +92,11 @@ function scale(c, low, high) {
 
 const steps = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, day, 2 * day, week, 2 * week, 4 * week, 13 * week];
 
-// ticks are round times of UTC that leave each label 80 px.
+// ticks are round times that leave each label 80 px.
 function ticks(u, from, to) {
   const most = Math.max(1, u.bbox.width / devicePixelRatio / 80);
-  const step = steps.find((s) => to - from <= most * s) ?? steps.at(-1), out = [];
-  for (let t = Math.ceil((from - yearOne) / step) * step + yearOne; t <= to; t += step) out.push(t);
+  const step = steps.find((s) => to - from <= most * s) ?? steps.at(-1), out = [], away = zone(from);
+  for (let t = Math.ceil((from + away - yearOne) / step) * step + yearOne - away; t <= to; t += step) out.push(t);
   return out;
 }
 
@@ -144,10 +146,10 @@ sheet.replaceSync([...document.getElementById("plot-style").sheet.cssRules].map(
 slot { display: none; }
 .uplot { width: auto; overflow: clip; margin: -8px -12px 0 0; font: inherit; }
 .u-over { cursor: crosshair; touch-action: pan-y pinch-zoom; }
-.u-hz .u-cursor-x { border-right: 1px solid var(--soft); }
+.u-hz .u-cursor-x { border-right: 1px solid var(--text-2); }
 .u-select { background: var(--focus); opacity: .25; }
-.time { position: absolute; top: 100%; left: 0; padding: 0 .35rem; border-radius: 3px; background: var(--ink); color: var(--card); white-space: nowrap; pointer-events: none; z-index: 1; }
-.hint { display: none; position: absolute; bottom: 2px; right: 2px; padding: 0 .35rem; border-radius: 3px; background: var(--card); pointer-events: none; }
+.time { position: absolute; top: 100%; left: 0; padding: 0 .35rem; border-radius: 3px; background: var(--text); color: var(--surface); white-space: nowrap; pointer-events: none; z-index: 1; }
+.hint { display: none; position: absolute; bottom: 2px; right: 2px; padding: 0 .35rem; border-radius: 3px; background: var(--surface); pointer-events: none; }
 :host(:focus-visible) .hint { display: block; }
 @media print { slot { display: contents; } .uplot { display: none; } }`);
 
@@ -198,7 +200,7 @@ function options(c) {
     bands: c.bands.map((_, i) => ({ series: [1 + 2 * i, 2 + 2 * i], fill: () => look(c.bands[i]).fill })),
     axes: [{
       stroke: soft, font, grid, ticks: none, gap: 0.25 * rem, size: 1.5 * rem, splits: (u, _, from, to) => ticks(u, from, to),
-      values: (u, splits) => splits.map((t) => (u.valToPos(t, "x") > u.width - u.bbox.left / devicePixelRatio - 16 ? "" : t % day === 0 ? dateOf(t) : timeOf(t, splits[1] - splits[0]))),
+      values: (u, splits) => splits.map((t) => (u.valToPos(t, "x") > u.width - u.bbox.left / devicePixelRatio - 16 ? "" : (t + zone(t)) % day === 0 ? dateOf(t) : timeOf(t, splits[1] - splits[0]))),
     }, {
       stroke: soft, font, grid, ticks: none, gap: 0.5 * rem, splits: (_, i, low, high) => [0, 1, 2, 3, 4].map((k) => low + k * (high - low) / 4),
       values: (_, splits) => splits.map(c.unit.axis),
@@ -224,7 +226,7 @@ function tell(c) {
   c.said = [...lines, ...bands];
   c.values.forEach((el, k) => { el.textContent = c.said[k]; });
   if (i === null) return;
-  c.time.textContent = `${dateOf(at)} ${timeOf(at, c.step)}`;
+  c.time.textContent = `${dateOf(at)} ${timeOf(at, c.step)}` + (zone(at) ? ` (${new Date(at * 1000).toISOString().slice(11, 16)} UTC)` : "");
   const left = Math.min(Math.max(u.cursor.left - c.time.offsetWidth / 2, 0), u.over.clientWidth - c.time.offsetWidth);
   c.time.style.transform = `translateX(${left}px)`;
 }

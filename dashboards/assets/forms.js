@@ -27,6 +27,7 @@ document.addEventListener("htmx:after:swap", (e) => {
   const { ctx } = e.detail, box = e.target.closest?.(".silence");
   if (asks(ctx)) { // who does not see it is told that another page is here
     document.getElementById("told").textContent = ctx.title;
+    document.getElementById("period-choice")?.removeAttribute("open");
     return;
   }
   if (box && ctx.response.status < 400) {

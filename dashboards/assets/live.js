@@ -42,7 +42,34 @@ function local(t) {
   t.textContent = `${part.hour}:${part.minute}:${part.second}, ${part.day} ${part.month} (${at.toISOString().slice(11, 16)} UTC)`;
 }
 
+const narrow = matchMedia("(max-width: 760px)");
+
+// shown says a time of the server in the viewer's zone, with UTC beside it.
+function shown(ms) {
+  const utc = new Date(ms).toISOString();
+  if (away && narrow.matches) return new Date(ms - 60000 * new Date(ms).getTimezoneOffset()).toISOString().slice(11, 19);
+  return away ? `${new Date(ms - 60000 * new Date(ms).getTimezoneOffset()).toISOString().slice(11, 19)} (${utc.slice(11, 16)} UTC)` : `${utc.slice(11, 19)} UTC`;
+}
+
+// Fields of a time are read as UTC by the server; here they stand in the viewer's zone, and go back as UTC.
+function zoned() {
+  if (!away) return;
+  for (const field of document.querySelectorAll('input[type="datetime-local"]:not([data-zoned])')) {
+    field.dataset.zoned = "";
+    const at = new Date(`${field.defaultValue}Z`);
+    if (isNaN(at)) continue;
+    field.value = new Date(at - 60000 * at.getTimezoneOffset()).toISOString().slice(0, 16);
+    for (const label of field.labels) label.textContent = label.textContent.replace(/,? \(?UTC\)?/, "");
+  }
+}
+document.addEventListener("formdata", (e) => {
+  for (const field of e.target.querySelectorAll("input[data-zoned]")) {
+    if (field.value) e.formData.set(field.name, new Date(field.value).toISOString().slice(0, 16));
+  }
+});
+
 function tick() {
+  zoned();
   const now = Date.now();
   document.querySelectorAll('time:is([data-kind="clock"], [data-kind="minute"])').forEach(local);
   for (const t of document.querySelectorAll("time[data-kind=ago], time[data-kind=left], .brief > time")) {
@@ -54,8 +81,8 @@ function tick() {
   const silent = (now - heard) / 1000;
   if (!fresh && silent < amber) return; // the page itself says as of when it is
   const age = silent >= red ? "red" : silent >= amber ? "amber" : "fresh";
-  const at = new Date(heard + drift).toISOString().slice(11, 19);
-  const text = age === "fresh" ? `Live, as of ${at} UTC` : `No news for ${short(silent)}: last heard ${at} UTC. What stands here may be over.`;
+  const at = shown(heard + drift);
+  const text = age === "fresh" ? (narrow.matches ? at : `Live, as of ${at}`) : `No news for ${short(silent)}: last heard ${at}. What stands here may be over.`;
   if (heardLine.textContent !== text) heardLine.textContent = text;
   if (heardLine.dataset.age !== age) heardLine.dataset.age = age;
 }

@@ -12,8 +12,11 @@ const pen = canvas.getContext("2d", { alpha: false });
 
 // shades are the colours of the levels, mixed once: to change the pen for each cell costs more than to draw it.
 function colours() {
-  const css = getComputedStyle(document.documentElement), empty = css.getPropertyValue("--bar-all"), full = css.getPropertyValue("--bar");
-  paint = { ground: css.getPropertyValue("--ground"), focus: css.getPropertyValue("--focus"), shades: [] };
+  // A canvas knows no light-dark(): the browser says what a token is now.
+  const part = (name) => { cell.style.color = `var(${name})`; return getComputedStyle(cell).color; };
+  const empty = part("--surface-2"), full = part("--s1");
+  paint = { ground: part("--bg"), focus: part("--focus"), shades: [] };
+  cell.style.color = "";
   for (let l = 0; l < levels; l++) paint.shades.push(`color-mix(in srgb, ${full} ${(100 * l) / (levels - 1)}%, ${empty})`);
 }
 

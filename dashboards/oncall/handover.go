@@ -34,11 +34,9 @@ func (p *Pages) handover(r *http.Request) dashboards.Page {
 		return dashboards.NoLedger(pg)
 	}
 	now := p.opts.Now()
-	h := handover{Period: dashboards.ReadPeriod(r.URL.Query(), now, "/handover", defaultShift, maxShift, 8*time.Hour, 12*time.Hour, 24*time.Hour, 7*24*time.Hour), Node: p.opts.Node, At: now}
+	h := handover{Period: dashboards.ReadPeriod(r.URL.Query(), now, "/handover", defaultShift, maxShift, defaultShift, 12*time.Hour), Node: p.opts.Node, At: now}
 	events, fault := p.history(r.Context(), EventQuery{Since: h.From, Until: h.To.Add(silencedWithin)})
-	if q := r.URL.Query(); !q.Has("last") && h.Running {
-		h.Links[0].Here = true // the shift that is meant without words
-	}
+	pg.Period = &h.Period
 	h.Fault, h.Known = fault, fault == "" || len(events) > 0
 	h.Shift = reckon(events, h.From, h.To)
 	if len(h.Shift.Idle) > maxDeeds {

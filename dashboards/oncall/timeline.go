@@ -21,7 +21,6 @@ type timeline struct {
 	More   int
 	Fault  string
 	Counts string
-	Before string // address of the time before
 }
 
 // lane is one row of the drawing: marks between 0 and 1000.
@@ -71,12 +70,12 @@ func (p *Pages) timeline(r *http.Request) dashboards.Page {
 		return dashboards.NoLedger(pg)
 	}
 	q := r.URL.Query()
-	t := timeline{Period: dashboards.ReadPeriod(q, p.opts.Now(), "/timeline", 24*time.Hour, maxShift, time.Hour, 8*time.Hour, 24*time.Hour, 7*24*time.Hour)}
+	t := timeline{Period: dashboards.ReadPeriod(q, p.opts.Now(), "/timeline", 24*time.Hour, maxShift)}
+	pg.Period = &t.Period
 	if t.Running {
 		pg.Live = dashboards.LivePath("timeline", q)
 	}
 	span := t.To.Sub(t.From)
-	t.Before = "/timeline?from=" + t.From.Add(-span).UTC().Format(dashboards.FormTime) + "&to=" + t.From.UTC().Format(dashboards.FormTime)
 	events, fault := p.history(r.Context(), EventQuery{Since: t.From, Until: t.To})
 	t.Fault = fault
 	all := deeds(events)

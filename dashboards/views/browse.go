@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/dashboards"
@@ -200,7 +199,8 @@ func (p *Pages) family(r *http.Request) dashboards.Page {
 	}
 	now := p.opts.Now()
 	st := p.status()
-	f := familyPage{Name: name, Period: dashboards.ReadPeriod(r.URL.Query(), now, "/browse/"+name, keptSpan(st, familySpan, now), maxRange, familySpans(st)...)}
+	f := familyPage{Name: name, Period: dashboards.ReadPeriod(r.URL.Query(), now, "/browse/"+name, keptSpan(st, familySpan, now), maxRange)}
+	pg.Period = &f.Period
 	f.Kind = p.kind(r.Context(), name, now)
 	drawn := p.familyCharts(r.Context(), &f, now)
 	q := r.URL.Query()
@@ -214,14 +214,6 @@ func (p *Pages) family(r *http.Request) dashboards.Page {
 		pg.Sections[1].Parts = append(pg.Sections[1].Parts, dashboards.Part{ID: c.ID, Template: "chart", Data: c})
 	}
 	return pg
-}
-
-// familySpans are the times that the page of a metric offers.
-func familySpans(st health.Status) []time.Duration {
-	const day = 24 * time.Hour
-	out := append(spans(st), 14*day, 90*day)
-	slices.Sort(out)
-	return out
 }
 
 // kind says what a metric is, by its samples.

@@ -67,21 +67,16 @@ func (p *Pages) explore(r *http.Request) dashboards.Page {
 	now := p.opts.Now()
 	st := p.status()
 	e := exploration{
-		Period: dashboards.ReadPeriod(q, now, "/explore", keptSpan(st, time.Hour, now), maxRange, spans(st)...),
+		Period: dashboards.ReadPeriod(q, now, "/explore", keptSpan(st, time.Hour, now), maxRange),
 		Query:  dashboards.Clip(strings.TrimSpace(q.Get("q")), maxQuery),
 	}
 	e.Sparse = sparseOf(st, e.From)
 	for _, ex := range examples {
 		e.Try = append(e.Try, dashboards.Link{Path: "/explore?q=" + url.QueryEscape(ex.promql), Label: ex.label})
 	}
-	for i := range e.Links {
-		e.Links[i].Path += "&q=" + url.QueryEscape(e.Query)
-	}
-	e.Kept, e.Times = map[string]string{"q": e.Query}, map[string]string{} // another time keeps the question, another question the time
-	for _, k := range []string{"last", "from", "to"} {
-		if v := q.Get(k); v != "" {
-			e.Times[k] = v
-		}
+	pg.Period, e.Times = &e.Period, map[string]string{} // another time keeps the question, another question the time
+	for k, v := range dashboards.TimeOf(q) {
+		e.Times[k] = v[0]
 	}
 	e.Asked = e.Query != ""
 	result := dashboards.Section{ID: "result", Label: "Answer", Hush: true}

@@ -79,7 +79,8 @@ func (p *Pages) overTime(r *http.Request) dashboards.Page {
 	}
 	now := p.opts.Now()
 	st := p.status()
-	span := dashboards.ReadPeriod(q, now, "/streams/history", keptSpan(st, defaultRange, now), maxRange, spans(st)...)
+	span := dashboards.ReadPeriod(q, now, "/streams/history", keptSpan(st, defaultRange, now), maxRange)
+	pg.Period = &span
 	if span.Running {
 		pg.Live = dashboards.LivePath("overtime", q)
 	}
@@ -96,10 +97,6 @@ func (p *Pages) overTime(r *http.Request) dashboards.Page {
 		to.Set("by", g.by)
 		to.Del("problem")
 		head.By = append(head.By, dashboards.Link{Path: "/streams/history?" + to.Encode(), Label: g.label, Here: g.by == by.by})
-	}
-	head.Kept = map[string]string{"by": by.by}
-	for i := range head.Links {
-		head.Links[i].Path += "&by=" + by.by
 	}
 	end := span.To.Truncate(head.Step) // so that a chart changes with its step and not with each look
 	begin := end.Add(-span.To.Sub(span.From))
@@ -129,16 +126,6 @@ func (p *Pages) status() health.Status {
 		return health.Status{}
 	}
 	return p.opts.Status()
-}
-
-// spans are the spans that a chart offers.
-func spans(s health.Status) []time.Duration {
-	const day = 24 * time.Hour
-	all := []time.Duration{time.Hour, 6 * time.Hour, day, 7 * day}
-	if s.Rollups != nil {
-		all = append(all, 30*day, 365*day)
-	}
-	return all
 }
 
 // sparseOf returns what of a chart that begins at begin is sparse; nil for nothing.
