@@ -180,13 +180,7 @@ func (s Status) writeNodes(w io.Writer) {
 // maxNamed is how many of many are named in one line.
 const maxNamed = 10
 
-func ago(now, t time.Time) string {
-	d := now.Sub(t)
-	if d < 10*time.Second {
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
-}
+func ago(now, t time.Time) string { return words.Duration(now.Sub(t)) }
 
 func when(now, t time.Time) string {
 	if t.IsZero() {

@@ -193,7 +193,7 @@ func standing(n dispatch.Now, now time.Time) (out []string) {
 		out = append(out, "low mode: pages wake nobody")
 	}
 	if n.Status.Undelivered > time.Minute {
-		out = append(out, "a page has not been delivered for "+brief(n.Status.Undelivered))
+		out = append(out, "a page has not been delivered for "+words.Duration(n.Status.Undelivered))
 	}
 	if n.Status.Standby {
 		out = append(out, "another router of the fleet sends; this one is ready to")
@@ -208,7 +208,7 @@ func standing(n dispatch.Now, now time.Time) (out []string) {
 		out = append(out, fmt.Sprintf("%d alarms were not taken: too many", n.View.Refused))
 	}
 	if age := now.Sub(n.View.At); !n.View.At.IsZero() && age > time.Minute {
-		out = append(out, "the router last looked "+brief(age)+" ago")
+		out = append(out, "the router last looked "+words.Duration(age)+" ago")
 	}
 	return out
 }
@@ -216,7 +216,7 @@ func standing(n dispatch.Now, now time.Time) (out []string) {
 // problem writes one problem: what, what to do, and why it stands here.
 func (o *boardOptions) problem(b *strings.Builder, n int, p alerting.ProblemView, v alerting.View, now time.Time) {
 	line := func(indent, s string) { fold(b, o.width, indent, s) }
-	line("", fmt.Sprintf("%d. %s %s, since %s (%s)", n, p.Priority, standsAt(p, v, now), clock(p.Page.Since, now), brief(now.Sub(p.Page.Since))))
+	line("", fmt.Sprintf("%d. %s %s, since %s (%s)", n, p.Priority, standsAt(p, v, now), clock(p.Page.Since, now), words.Duration(now.Sub(p.Page.Since))))
 	line("   ", fmt.Sprintf("%s [%s]", cmp.Or(p.Page.Sentence, on(p.Root)), p.Page.Rule))
 	if p.Priority <= alerting.P3 {
 		line("   > ", p.Page.Guidance)

@@ -24,7 +24,7 @@ func TestBoard(t *testing.T) {
 
 		out := k.want(2, "board",
 			"00:00:30 3 problems, 3 alarms",
-			"1. P1 paged, since 00:00:00 (30s)", "12 % of streams fail [StreamsFailing]", "> look at the broker", "Why: users are affected now",
+			"1. P1 paged, since 00:00:00 (30 s)", "12 % of streams fail [StreamsFailing]", "> look at the broker", "Why: users are affected now",
 			"2. P2 held behind 1 until 00:01:20", "1 more that page nobody: --all")
 		if strings.Index(out, "StreamsFailing") > strings.Index(out, "DiskFull") {
 			t.Errorf("the worst is not on top:\n%s", out)
@@ -51,7 +51,7 @@ func TestBoardTellsWhatToTrust(t *testing.T) {
 	})
 	n := dispatch.Now{Status: dispatch.Status{Mode: dispatch.On, Undelivered: 2 * time.Minute}, View: alerting.View{At: time.Unix(0, 0), Refused: 3}}
 	got := strings.Join(standing(n, time.Unix(3600, 0)), "\n")
-	for _, want := range []string{"not been delivered for 2m", "ledger cannot be written", "3 alarms were not taken", "last looked 1h ago"} {
+	for _, want := range []string{"not been delivered for 2 min", "ledger cannot be written", "3 alarms were not taken", "last looked 1 h ago"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not told:\n%s", want, got)
 		}

@@ -55,7 +55,7 @@ func writeCapacity(w io.Writer, rep capacity.Report, width int, bars bool, now t
 	case len(rep.Answers) == 0:
 		fold(&b, width, "", "No pool with a limit is known. What agents collect tells most limits; others are declared under capacity.limits. "+rep.Fault)
 	default:
-		fold(&b, width, "", fmt.Sprintf("%s, as of %s ago", words.Plural(len(rep.Answers), "pool"), brief(now.Sub(rep.At))))
+		fold(&b, width, "", fmt.Sprintf("%s, as of %s ago", words.Plural(len(rep.Answers), "pool"), words.Duration(now.Sub(rep.At))))
 	}
 	for _, s := range []string{rep.Note, rep.Fault} {
 		if s != "" && len(rep.Answers) > 0 {

@@ -35,10 +35,10 @@ func TestSilence(t *testing.T) {
 		k.tell(time.Second, failing(), full())
 		k.want(0, "silence list", "Nothing is silenced.")
 		out := k.want(0, "silence add alertname=DiskFull --for 2h --comment disk-ordered",
-			`until 02:00:01 (2h): alertname="DiskFull"`, "It covers 1 alarm:\n  P2 DiskFull on node:riak-3", "binnacle silence expire ")
+			`until 02:00:01 (2 h): alertname="DiskFull"`, "It covers 1 alarm:\n  P2 DiskFull on node:riak-3", "binnacle silence expire ")
 		id := strings.Fields(out)[1]
 		k.want(0, "silence add service=api --for 1d", "It covers no alarm that fires now", "does not cover symptoms", "  P1 StreamsFailing on service:api")
-		k.want(0, "silence list", id+"  until 02:00:01 (2h)", "by ann: disk-ordered", "by ann: no comment")
+		k.want(0, "silence list", id+"  until 02:00:01 (2 h)", "by ann: disk-ordered", "by ann: no comment")
 		k.tell(2 * time.Minute)
 		if pages := k.pd.Pages(); len(pages) != 1 {
 			t.Errorf("%d pages, want the symptom's alone", len(pages))
@@ -81,7 +81,7 @@ func TestSilenceID(t *testing.T) {
 
 func TestMaintenance(t *testing.T) {
 	atDesk(t, dispatch.On, func(t *testing.T, k *desk) {
-		k.want(0, "maintenance service=riak --start 22:30 --for 2h", "from 22:30:00 until 2 Jan 00:30:00 (2h)", "Now it would cover no alarm")
+		k.want(0, "maintenance service=riak --start 22:30 --for 2h", "from 22:30:00 until 2 Jan 00:30:00 (2 h)", "Now it would cover no alarm")
 		k.tell(2*time.Minute, full())
 		if pages := k.pd.Pages(); len(pages) != 1 {
 			t.Errorf("%d pages before the window, want 1", len(pages))
@@ -95,12 +95,12 @@ func TestMaintenance(t *testing.T) {
 
 func TestDeploy(t *testing.T) {
 	atDesk(t, dispatch.On, func(t *testing.T, k *desk) {
-		k.want(0, "deploy api v7 --text tuned --ago 10m", "Marked: api v7, to blame for 1h.")
+		k.want(0, "deploy api v7 --text tuned --ago 10m", "Marked: api v7, to blame for 1 h.")
 		k.tell(30*time.Second, failing())
 		if p := k.d.View().Problems[0].Page; len(p.Changed) != 1 || !strings.HasPrefix(p.Changed[0], "deploy api v7 at 23:50 UTC by ann: tuned") {
 			t.Errorf("the page says that %q changed", p.Changed)
 		}
-		k.want(3, "deploy api v7 --ago 2h", "--ago: want less than the 1h")
+		k.want(3, "deploy api v7 --ago 2h", "--ago: want less than the 1 h")
 		k.want(3, "deploy api v7 --blame 2d", "blame: want a duration up to 24h")
 		k.want(3, "deploy api", "accepts 2 arg(s), received 1")
 		for _, c := range k.pd.Pages() {

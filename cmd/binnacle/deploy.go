@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting/intake"
 )
 
@@ -24,14 +25,14 @@ func newDeploy() *cobra.Command {
 				return err
 			}
 			if ago < 0 || ago >= hold {
-				return fmt.Errorf("--ago: want less than the %s for which it may be blamed, have %v", brief(hold), ago)
+				return fmt.Errorf("--ago: want less than the %s for which it may be blamed, have %v", words.Duration(hold), ago)
 			}
 			d.At = time.Now().Add(-ago)
 			d.Blame = hold.String()
 			if err := r.post(cmd.Context(), intake.PathDeploys, d, nil); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Marked: %s %s, to blame for %s.\n", plain(d.Service), plain(d.Version), brief(hold))
+			fmt.Fprintf(cmd.OutOrStdout(), "Marked: %s %s, to blame for %s.\n", plain(d.Service), plain(d.Version), words.Duration(hold))
 			return nil
 		},
 	}

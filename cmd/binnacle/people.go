@@ -156,21 +156,6 @@ func clock(t, now time.Time) string {
 
 const day = 24 * time.Hour
 
-// brief writes a duration in one or two units.
-func brief(d time.Duration) string {
-	switch d = d.Round(time.Second); {
-	case d < time.Minute:
-		return d.String()
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < 2*day && d%time.Hour < time.Minute:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d < 2*day:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
-	}
-	return fmt.Sprintf("%dd", d/day)
-}
-
 // plain takes out what would steer a terminal: titles come from outside.
 func plain(s string) string {
 	return strings.Join(strings.Fields(strings.Map(func(c rune) rune {

@@ -30,14 +30,3 @@ func TestMoment(t *testing.T) {
 		}
 	}
 }
-
-func TestBrief(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0s", 59 * time.Second: "59s", time.Minute: "1m", 61 * time.Minute: "1h1m", 2 * time.Hour: "2h", 47 * time.Hour: "47h",
-		50 * time.Hour: "2d", 1500 * time.Millisecond: "2s", 10 * time.Minute: "10m",
-	} {
-		if got := brief(d); got != want {
-			t.Errorf("%v is %q, want %q", d, got, want)
-		}
-	}
-}

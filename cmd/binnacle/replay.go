@@ -195,7 +195,7 @@ func (p *playback) write(w io.Writer) {
 			fmt.Fprintf(w, "%s  renamed %s %s [%s]\n", at, g.Priority, plain(g.Sentence), plain(g.Rule))
 			detail(w, "why", g.Reason)
 		case alerting.Resolve:
-			fmt.Fprintf(w, "%s  resolved %s %s [%s], after %s\n", at, g.Priority, plain(g.Sentence), plain(g.Rule), brief(c.At.Sub(c.Action.Record.OpenedAt)))
+			fmt.Fprintf(w, "%s  resolved %s %s [%s], after %s\n", at, g.Priority, plain(g.Sentence), plain(g.Rule), words.Duration(c.At.Sub(c.Action.Record.OpenedAt)))
 		case alerting.Acknowledge:
 			fmt.Fprintf(w, "%s  acknowledged: %s\n", at, plain(c.Action.Text))
 		case alerting.Note:

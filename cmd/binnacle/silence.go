@@ -197,9 +197,9 @@ func listAlarms(w io.Writer, lines []string) {
 // window says when a silence holds.
 func window(s alerting.Silence, now time.Time) string {
 	if s.StartsAt.After(now) {
-		return fmt.Sprintf("from %s until %s (%s)", clock(s.StartsAt, now), clock(s.EndsAt, now), brief(s.EndsAt.Sub(s.StartsAt)))
+		return fmt.Sprintf("from %s until %s (%s)", clock(s.StartsAt, now), clock(s.EndsAt, now), words.Duration(s.EndsAt.Sub(s.StartsAt)))
 	}
-	return fmt.Sprintf("until %s (%s)", clock(s.EndsAt, now), brief(s.EndsAt.Sub(now)))
+	return fmt.Sprintf("until %s (%s)", clock(s.EndsAt, now), words.Duration(s.EndsAt.Sub(now)))
 }
 
 // matchersOf writes matchers as Alertmanager does.

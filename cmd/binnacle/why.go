@@ -48,7 +48,7 @@ func newWhy() *cobra.Command {
 				fmt.Fprintln(cmd.OutOrStdout(), "What was done before is not known:", err)
 			}
 			if story.empty() {
-				fmt.Fprintf(cmd.OutOrStdout(), "Nothing is known of %s, neither now nor in the last %s.\n", plain(args[0]), brief(back))
+				fmt.Fprintf(cmd.OutOrStdout(), "Nothing is known of %s, neither now nor in the last %s.\n", plain(args[0]), words.Duration(back))
 				return exitError(health.ExitWarning)
 			}
 			return nil

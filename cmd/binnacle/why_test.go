@@ -30,7 +30,7 @@ func TestWhy(t *testing.T) {
 
 		k.want(0, "silence add alertname=DiskFull --for 1h")
 		k.tell(time.Second)
-		k.want(0, "why DiskFull", `Silence `, `by ann, until 01:00:31 (59m): alertname="DiskFull"`, "00:00:31 silenced by ann")
+		k.want(0, "why DiskFull", `Silence `, `by ann, until 01:00:31 (59 min): alertname="DiskFull"`, "00:00:31 silenced by ann")
 
 		if err := k.d.Put(t.Context(), alerting.Ended{Fingerprint: id}); err != nil {
 			t.Fatal(err)
@@ -39,7 +39,7 @@ func TestWhy(t *testing.T) {
 		for _, name := range []string{"StreamsFailing", "service:api", id} {
 			wants(t, 0, []string{"why", name}, "on the board no more", "resolve accepted by the pager")
 		}
-		k.want(1, "why StreamsFailing --since 1m", "Nothing is known of StreamsFailing, neither now nor in the last 1m")
+		k.want(1, "why StreamsFailing --since 1m", "Nothing is known of StreamsFailing, neither now nor in the last 1 min")
 		k.want(1, "why Nonsense", "Nothing is known of Nonsense")
 		k.want(3, "why DiskFull --since yesterday", "--since: want a duration such as 90m, 2h30m or 3d")
 	})

@@ -173,19 +173,21 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	station, err := agent.New(cfg, agent.Hooks{Version: o.Version, Log: o.Log, Sent: p.sent})
+	main, err := agent.New(cfg, agent.Hooks{Version: o.Version, Log: o.Log, Sent: p.sent})
 	if err != nil {
 		return err
 	}
-	p.station = station
-	outer.run(station.Run)
+	p.station = main
+	outer.run(main.Run)
 	if w.bus != nil {
 		outer.run(w.bus.Run)
 	}
 	f, err := p.start(o, light)
 	if err == nil {
-		s.say("Home is at http://%s/\n", w.listen)
 		p.fleet = f
+		p.settle(ctx)
+		p.begun = time.Now()
+		s.say("Home is at http://%s/\n", w.listen)
 		err = p.run(ctx, o.Headless)
 	}
 	p.finish()

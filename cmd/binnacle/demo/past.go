@@ -47,7 +47,7 @@ func inventPast(ctx context.Context, w *world, now time.Time) error {
 }
 
 func inventInto(w *world, folder string, write func(*store.Store) error) error {
-	s, err := store.Open(filepath.Join(w.dir, "station", folder), store.Options{
+	s, err := store.Open(filepath.Join(w.dir, station, folder), store.Options{
 		Retention: planner.Default().History, RetentionSize: 1 << 30, Interval: planner.Every, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -56,7 +56,8 @@ func inventInto(w *world, folder string, write func(*store.Store) error) error {
 	return errors.Join(write(s), s.Close())
 }
 
-// inventStreams writes how many streams nodes held and opened: each stream lasts a quarter of an hour.
+// inventStreams writes how many streams nodes held and opened: each stream lasts a quarter of an hour. The labels are those of
+// the real ones: with others a page would add the two up.
 func inventStreams(ctx context.Context, s *store.Store, p *invented, now time.Time) error {
 	totals := make([]float64, len(apis))
 	for at := now.Add(-pastDays * 24 * time.Hour).Truncate(time.Hour); at.Before(now); at = at.Add(planner.Every) {
@@ -65,8 +66,8 @@ func inventStreams(ctx context.Context, s *store.Store, p *invented, now time.Ti
 		for i, node := range apis {
 			open := math.Round(all * (1.05 - 0.05*float64(i))) // no balancer is fair
 			totals[i] += open / 3
-			b.Add(descOpen, open, "stack", stack, "az", zones[i], "node", node)
-			b.Add(descOpened, math.Round(totals[i]), "stack", stack, "az", zones[i], "node", node)
+			b.Add(descOpen, open, "stack", stack, "az", zones[i], "node", node, "group", station)
+			b.Add(descOpened, math.Round(totals[i]), "stack", stack, "az", zones[i], "node", node, "group", station)
 		}
 		if err := s.Append(ctx, "streams", at, b.Samples); err != nil {
 			return err
@@ -135,7 +136,8 @@ func inventions(now time.Time) []*invented {
 		return func(ago time.Duration) float64 {
 			drift = 0.95*drift + 0.004*rnd.NormFloat64()
 			grown := 1 - 0.03*ago.Hours()/168 // 3 % a week
-			return end * grown * (1 + swing*(swingAt(now.Add(-ago))-base) + drift)
+			// The last hour comes to what the demo begins with: a page never shows other figures than the demo does.
+			return end * grown * (1 + swing*(swingAt(now.Add(-ago))-base) + drift*min(1, max(0, ago.Hours()-0.1)))
 		}
 	}
 	fills := func(seed uint64, end, perDay float64) func(time.Duration) float64 {

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -251,6 +253,46 @@ func (p *play) post(ctx context.Context, c intake.CheckResult) error {
 		return err
 	}
 	return ask(req, nil)
+}
+
+// settling is how long the demo waits, before it says where its pages are, for all streams to be counted.
+const settling = 15 * time.Second
+
+// settle waits until the pages show what the demo says, so that nobody sees 400 of its 600 streams.
+func (p *play) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settling)
+	defer cancel()
+	for p.counted(ctx) != streams && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// counted is how many streams the nodes have reported since the demo began, by what the store of the agent answers.
+func (p *play) counted(ctx context.Context) int {
+	q := url.Values{"query": {fmt.Sprintf("sum(navcloud_streams_open and timestamp(navcloud_streams_open) > %d)", p.begun.Unix())}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.w.listen+"/api/v1/query?"+q.Encode(), nil)
+	if err != nil {
+		return 0
+	}
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Value [2]any
+			}
+		}
+	}
+	if err := ask(req, &answer); err != nil || len(answer.Data.Result) == 0 {
+		return 0
+	}
+	text, _ := answer.Data.Result[0].Value[1].(string)
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0
+	}
+	return int(n)
 }
 
 // view is what the router thinks now.

@@ -20,6 +20,7 @@ const (
 	events  = "events" // the RabbitMQ cluster
 	trips   = "trips"  // the Riak cluster
 	bastion = "bastion"
+	station = "station" // the agent with all roles
 	stack   = "navcloud-demo"
 
 	serviceID = "service:navcloud"
@@ -87,7 +88,7 @@ listen: %q
 interval: 2s
 deadline: 1s
 drain: 3s
-node: {name: station, tags: {stack: navcloud-demo, group: station, az: %s}}
+node: {name: %s, tags: {stack: navcloud-demo, group: %s, az: %s}}
 collect:
   statsd: {interval: 1s, deadline: 900ms, listen: ["udp://%s?other_nodes=true"]}
   riak: off
@@ -117,7 +118,7 @@ route:
     from: demo@example.org
     ack_poll: 5s
     webhook_secrets: [%q]
-`, filepath.Join(w.dir, "station"), w.listen, zones[0], w.statsd, w.cloudwatch.URL(), pastNote, pastNote, filepath.Join(w.dir, "topology.json"),
+`, filepath.Join(w.dir, station), w.listen, station, station, zones[0], w.statsd, w.cloudwatch.URL(), pastNote, pastNote, filepath.Join(w.dir, "topology.json"),
 		alertingtest.RoutingKey, w.pagerduty.URL(), w.pagerduty.URL(), webhook))
 }
 
