@@ -133,14 +133,22 @@ func (r *collectRole) deliver(from string, b *metric.Batch) {
 
 func (r *collectRole) resolve(from string, base metric.Labels, b *metric.Batch) {
 	ctx := context.Background()
-	u := r.a.store.series.Resolve(from, b.Time, base, b.Samples)
-	r.a.store.keep(ctx, u)
-	r.a.facts.told(&u)
-	r.a.ship.put(u)
+	if r.read(from) {
+		u := r.a.store.series.Resolve(from, b.Time, base, b.Samples)
+		r.a.store.keep(ctx, u)
+		r.a.facts.told(&u)
+		r.a.ship.put(u)
+	}
 	if len(b.Events) > 0 {
 		r.a.ship.events(b.Events)
 		r.a.route.events(ctx, b.Events)
 	}
+}
+
+// read says whether anything reads what a source collects: else no series and no total of it is kept. A total that was once
+// kept goes on, also while a reload leaves no destination.
+func (r *collectRole) read(from string) bool {
+	return !r.a.config().Store.Off || len(r.a.ship.list()) > 0 || r.a.facts.reads(from) || r.a.store.series.Has(from)
 }
 
 func (w *jobAtWork) set(j *job) {

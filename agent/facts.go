@@ -38,6 +38,13 @@ func (f *ownFacts) opens(collector string, every time.Duration) {
 	f.every[collector] = every
 }
 
+// reads says whether a collector tells facts.
+func (f *ownFacts) reads(collector string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.every[collector] != 0
+}
+
 // told takes over what a collector told.
 func (f *ownFacts) told(u *series.Update) {
 	f.mu.Lock()

@@ -53,6 +53,9 @@ func (r *collectRole) deliverFrom(collector, source string, b *metric.Batch, wit
 // endOverdue ends the series of sources that do not deliver any more.
 func (r *collectRole) endOverdue(now time.Time) {
 	for _, name := range r.sources.over(now) {
+		if !r.a.store.series.Has(name) {
+			continue
+		}
 		u := r.a.store.series.Resolve(name, now, nil, nil)
 		r.a.store.keep(context.Background(), u)
 		r.a.ship.put(u)

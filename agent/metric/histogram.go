@@ -61,7 +61,10 @@ type Histogram struct {
 	sides *sides // nil while there are no buckets
 }
 
-type sides struct{ pos, neg side }
+type sides struct {
+	pos side
+	neg *side // nil while no value is negative, which is nearly always
+}
 
 // guess gives, for the seven highest bits of a mantissa, the lowest bucket of an octave that values with them may be
 // in. A step of those bits is narrower than any bucket, so the bucket is that one or the next.
@@ -116,7 +119,7 @@ func (h *Histogram) Observe(v, weight float64) {
 			h.positive(i, weight)
 		}
 	case v < 0:
-		h.both().neg.add(Index(-v), weight)
+		h.negatives().add(Index(-v), weight)
 	default:
 		h.Zero += weight
 	}
@@ -127,6 +130,14 @@ func (h *Histogram) both() *sides {
 		h.sides = &sides{}
 	}
 	return h.sides
+}
+
+func (h *Histogram) negatives() *side {
+	s := h.both()
+	if s.neg == nil {
+		s.neg = &side{}
+	}
+	return s.neg
 }
 
 func (h *Histogram) positive(i int32, weight float64) {
@@ -211,13 +222,16 @@ func (h *Histogram) Merge(o *Histogram) {
 		h.both().pos.add(i, c)
 	}
 	for i, c := range o.Negative {
-		h.both().neg.add(i, c)
+		h.negatives().add(i, c)
 	}
 }
 
 // Clone returns a copy that shares nothing with h.
 func (h *Histogram) Clone() *Histogram {
 	c := &Histogram{}
+	if h != nil && h.sides != nil && len(h.sides.pos.few) > 0 {
+		c.both().pos.few = make([]bucket, 0, len(h.sides.pos.few))
+	}
 	c.Merge(h)
 	return c
 }
@@ -225,7 +239,10 @@ func (h *Histogram) Clone() *Histogram {
 // Reset empties h and keeps its memory.
 func (h *Histogram) Reset() {
 	if h.sides != nil {
-		for _, s := range []*side{&h.sides.pos, &h.sides.neg} {
+		for _, s := range []*side{&h.sides.pos, h.sides.neg} {
+			if s == nil {
+				continue
+			}
 			s.few = s.few[:0]
 			for _, o := range s.octaves {
 				if o != nil {
@@ -247,14 +264,14 @@ func (h *Histogram) Positive(yield func(index int32, count float64) bool) {
 // Negative yields the buckets of negative values that are not empty, in rising order of their
 // absolute value's index.
 func (h *Histogram) Negative(yield func(index int32, count float64) bool) {
-	if h.sides != nil {
+	if h.sides != nil && h.sides.neg != nil {
 		h.sides.neg.each(yield)
 	}
 }
 
 // negativeDown is Negative from the highest index down.
 func (h *Histogram) negativeDown(yield func(index int32, count float64) bool) {
-	if h.sides != nil {
+	if h.sides != nil && h.sides.neg != nil {
 		h.sides.neg.backward(yield)
 	}
 }

@@ -36,15 +36,18 @@ func (h *Histogram) UnmarshalJSON(b []byte) error {
 	}
 	*h = Histogram{Count: in.Count, Sum: in.Sum, Zero: in.Zero, Min: in.Min, Max: in.Max}
 	for _, s := range []struct {
-		side  *side
+		add   func(i int32, count float64)
 		pairs [][2]float64
-	}{{&h.both().pos, in.Pos}, {&h.both().neg, in.Neg}} {
+	}{
+		{func(i int32, c float64) { h.both().pos.add(i, c) }, in.Pos},
+		{func(i int32, c float64) { h.negatives().add(i, c) }, in.Neg},
+	} {
 		for _, p := range s.pairs {
 			// The range of a float64: an index beyond it would cost memory without end.
 			if !(p[0] >= -1100*perOctave && p[0] <= 1100*perOctave) || !(p[1] > 0) {
 				return fmt.Errorf("histogram: a bucket %v of %v", p[0], p[1])
 			}
-			s.side.add(int32(p[0]), p[1])
+			s.add(int32(p[0]), p[1])
 		}
 	}
 	return nil

@@ -99,7 +99,7 @@ func (r *Registry) rows() []*row {
 				continue
 			}
 			by[s] = &row{
-				Name: s.Name, Labels: s.Labels, Desc: *s.Desc, Native: s.Native, Told: s.told, Last: s.last, Value: s.value, Given: s.given, Sum: s.sum, Held: s.moved, Fell: s.fell,
+				Name: s.Name, Labels: s.Labels, Desc: *s.Desc, Native: s.native(), Told: s.told, Last: s.last, Value: s.value, Given: s.given, Sum: s.sum, Held: s.moved, Fell: s.fell,
 			}
 			rows = append(rows, by[s])
 		}
@@ -177,7 +177,7 @@ func (r *Registry) restore(e *row) {
 	}
 	c := classOf(e.Desc.Kind)
 	s := &Series{
-		Name: e.Name, Labels: e.Labels, Desc: &e.Desc, Native: e.Native, hash: hashOf(c, "", e.Name, e.Labels), listed: true,
+		Name: e.Name, Labels: e.Labels, Desc: &e.Desc, said: apart(e.Native, e.Labels), hash: hashOf(c, "", e.Name, e.Labels), listed: true,
 		told: e.Told, last: e.Last, value: e.Value, given: e.Given, sum: e.Sum, givenSum: e.Sum, moved: e.Held, fell: e.Fell,
 	}
 	if s.told == 0 {
@@ -195,7 +195,7 @@ func (r *Registry) restore(e *row) {
 		r.held = append(r.held, s)
 	}
 	if r.claims[s.Name] == nil {
-		r.claims[s.Name] = &claim{class: c, desc: s.Desc}
+		r.claims[s.Name] = &claim{name: s.Name, class: c, desc: s.Desc}
 	}
 	r.claims[s.Name].asleep++
 	for _, fr := range e.Feeds {

@@ -28,6 +28,14 @@ func hashOf(c class, unit metric.Unit, name string, ls metric.Labels) uint64 {
 	return h.Sum64()
 }
 
+// apart returns the labels that a collector gave where they are not those of the series.
+func apart(native, labels metric.Labels) *metric.Labels {
+	if equal(native, labels) {
+		return nil
+	}
+	return &native
+}
+
 func equal(a, b metric.Labels) bool {
 	if len(a) != len(b) {
 		return false

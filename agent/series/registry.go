@@ -30,7 +30,7 @@ type Registry struct {
 	claims  map[string]*claim
 	alive   int
 	asleep  int
-	round   uint64
+	round   round
 	touched []*Series
 	held    []*Series // by the process before, when it ended
 	losses  losses
@@ -40,7 +40,7 @@ type Registry struct {
 // stands still first.
 type source struct {
 	base  metric.Labels // on every series that says nothing else
-	round uint64
+	round round
 	at    int64 // ms, of the newest collection
 	feeds map[uint64]*feed
 	alive []*feed
@@ -56,22 +56,23 @@ type feed struct {
 	labels metric.Labels
 	next   *feed // in the same slot
 	hash   uint64
-	round  uint64 // of the source, when it last sent it
-	last   int64  // ms
+	last   int64 // ms
 	raw    float64
 	offset float64 // of the total from the reading
 	rawAt  int64   // ms: of the newest reading of a counter, which is raw; 0 while there is none
+	round  round   // of the source, when it last sent it
 	alive  bool
 	gone   bool // the labels of the node have changed: it ends at once
 }
 
 // claim is who has a name. It is kept while a series of that name is, awake or asleep.
 type claim struct {
+	name   string // one for all its series, as desc is
 	class  class
-	desc   *metric.Desc // one for all its series
+	desc   *metric.Desc
 	alive  int
 	asleep int
-	turned uint64 // round in which another class took the name over
+	turned round // in which another class took the name over
 }
 
 // New makes an empty Registry.
@@ -95,6 +96,13 @@ func (r *Registry) source(name string) *source {
 		r.sources[name] = src
 	}
 	return src
+}
+
+// Has says whether anything came of a source.
+func (r *Registry) Has(source string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sources[source] != nil
 }
 
 // feed finds the feed of a sample and wakes it, or opens it; nil where its series is refused.
@@ -157,7 +165,10 @@ func (r *Registry) find(d *metric.Desc, said metric.Labels) *Series {
 			return s
 		}
 	}
-	return &Series{Name: name, Labels: labels, Desc: d, Native: native, hash: hash}
+	if c := r.claims[name]; c != nil {
+		name = c.name
+	}
+	return &Series{Name: name, Labels: labels, Desc: d, said: apart(native, labels), hash: hash}
 }
 
 // wake makes s alive, which d feeds, or counts why it can't be.
@@ -174,7 +185,7 @@ func (r *Registry) wake(s *Series, d *metric.Desc) bool {
 		r.losses.lose("max_series", s.Name, "")
 		return false
 	case c == nil:
-		c = &claim{class: is, desc: s.Desc}
+		c = &claim{name: s.Name, class: is, desc: s.Desc}
 		r.claims[s.Name] = c
 	case c.class != is:
 		c.class, c.desc, c.turned = is, s.Desc, r.round

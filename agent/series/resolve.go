@@ -16,7 +16,7 @@ func (r *Registry) Resolve(from string, at time.Time, base metric.Labels, sample
 	src.rebase(base)
 	r.round++
 	src.round++
-	u := Update{From: from, At: at, Points: make([]Point, 0, max(len(samples), len(src.alive))+len(samples)/4)}
+	u := Update{From: from, At: at, Points: make([]Point, 0, src.points(samples))}
 	r.touched = r.touched[:0]
 	for i := range samples {
 		sm := &samples[i]
@@ -42,6 +42,18 @@ func (r *Registry) Resolve(from string, at time.Time, base metric.Labels, sample
 	r.held = nil
 	src.at = max(src.at, at.UnixMilli())
 	return u
+}
+
+// points returns how many points an update with samples comes to, about: a list of 100,000 that grows as it fills takes as much
+// room again.
+func (src *source) points(samples []metric.Sample) int {
+	n := len(src.alive) // those that got nothing stand still
+	for i := range samples {
+		if classOf(samples[i].Desc.Kind) != gauge {
+			n++ // what was added, and the total
+		}
+	}
+	return max(n, len(samples)) + (len(samples)-min(len(samples), len(src.alive)))*2 // new ones open
 }
 
 // unfit says why no total can have the sample.
@@ -93,8 +105,11 @@ func (r *Registry) take(f *feed, sm *metric.Sample, u *Update) {
 		s.moved, s.tail = true, nil
 		u.Points = append(u.Points, Point{Series: s, Form: Added, Time: sm.Time, Value: sm.Value})
 	case metric.Distribution:
-		sum := s.sum.Clone()
-		sum.Merge(sm.Hist)
+		sum := sm.Hist // the first is the total itself: nobody changes either
+		if s.sum != nil || sum == nil {
+			sum = s.sum.Clone()
+			sum.Merge(sm.Hist)
+		}
 		s.sum, s.moved = sum, true
 		u.Points = append(u.Points, Point{Series: s, Form: Added, Time: sm.Time, Hist: sm.Hist})
 	}

@@ -23,31 +23,41 @@ import (
 type Series struct {
 	Name   string        // as Prometheus has it
 	Labels metric.Labels // likewise, those of the node among them
-	// Desc and Native are what the first collector said that fed the series: for destinations with other rules for names.
-	// metric.PromName(Desc) is Name.
-	Desc   *metric.Desc
-	Native metric.Labels
+	// Desc is what the first collector said that fed the series. metric.PromName(Desc) is Name.
+	Desc *metric.Desc
+	said *metric.Labels // as that collector gave them, where they differ from Labels
 
 	hash uint64
 	next *Series // in the same slot
 
-	feeds    int    // that are alive
-	counted  int    // of feeds: what they bring is added up here
-	owner    *feed  // of a gauge; or of a counter that has but one feed, a counter itself
-	tail     *feed  // whose reading the total follows
-	shown    uint64 // round in which it was last given out
-	touch    uint64 // round in which it was last fed
-	told     int64  // ms: of the newest total given out
-	again    int64  // ms: of the newest given out to those who repeat a total that stands still
-	last     int64  // ms: when it was last fed
+	owner    *feed // of a gauge; or of a counter that has but one feed, a counter itself
+	tail     *feed // whose reading the total follows
+	told     int64 // ms: of the newest total given out
+	again    int64 // ms: of the newest given out to those who repeat a total that stands still
+	last     int64 // ms: when it was last fed
 	value    float64
-	sum      *metric.Histogram // the total of a distribution; replaced, never changed
 	given    float64           // the total as last given out
+	sum      *metric.Histogram // the total of a distribution; replaced, never changed
 	givenSum *metric.Histogram
-	moved    bool // the total changed since it was given out
-	fell     bool // a reading began at zero again since it was given out
-	opens    bool // what it was before is to be given out first
-	listed   bool // in the registry
+	feeds    int32 // that are alive
+	counted  int32 // of feeds: what they bring is added up here
+	shown    round // in which it was last given out
+	touch    round // in which it was last fed
+	moved    bool  // the total changed since it was given out
+	fell     bool  // a reading began at zero again since it was given out
+	opens    bool  // what it was before is to be given out first
+	listed   bool  // in the registry
+}
+
+// round counts updates: 30 a second for four years.
+type round uint32
+
+// native returns the labels as the first collector gave them, for destinations with other rules for names.
+func (s *Series) native() metric.Labels {
+	if s.said != nil {
+		return *s.said
+	}
+	return s.Labels
 }
 
 // Form says what a Point is.
@@ -81,7 +91,7 @@ func (p *Point) Sample() metric.Sample {
 
 // Said returns p under the labels that its collector gave.
 func (p *Point) Said() metric.Sample {
-	return metric.Sample{Desc: p.Desc, Labels: p.Native, Time: p.Time, Value: p.Value, Hist: p.Hist}
+	return metric.Sample{Desc: p.Desc, Labels: p.native(), Time: p.Time, Value: p.Value, Hist: p.Hist}
 }
 
 // Update is what one collection of one source came to.

@@ -41,15 +41,30 @@ type cell struct {
 
 	overflow bool // takes what has no place of its own
 
-	at    int64   // ns, of the last line
-	value float64 // counter: the sum; gauge: the last value, or the sum of deltas while !abs
-	hist  metric.Histogram
+	at    int64             // ns, of the last line
+	value float64           // counter: the sum; gauge: the last value, or the sum of deltas while !abs
+	hist  *metric.Histogram // of a timer or a distribution, which has it behind its cell
 
 	carry  float64 // gauge: its value when the window opened
 	meter  *meter
 	labels metric.Labels
 	key    string // canonical
 	set    *set
+}
+
+// observed is the cell of a timer or a distribution: one piece of memory, which most other series need not have.
+type observed struct {
+	cell
+	h metric.Histogram
+}
+
+func newCell(c cell) *cell {
+	if c.typ != Timer && c.typ != Distribution {
+		return &c
+	}
+	o := &observed{cell: c}
+	o.hist = &o.h
+	return &o.cell
 }
 
 const noType Type = 0

@@ -320,7 +320,7 @@ func (t *Table) create(typ Type, name, key string, ls metric.Labels) (*cell, Rea
 		t.extra++
 	}
 	// The labels' strings become parts of the key: one allocation, and nothing of the packet stays alive.
-	c := &cell{meter: m, typ: typ, key: key, labels: within(key, name, ls), overflow: over}
+	c := newCell(cell{meter: m, typ: typ, key: key, labels: within(key, name, ls), overflow: over})
 	t.add(c)
 	return c, Accepted
 }

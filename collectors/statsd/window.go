@@ -188,8 +188,8 @@ func (c *cell) take(at time.Time) metric.Sample {
 
 // takeHist returns the distribution, which is the caller's from here on.
 func (c *cell) takeHist() *metric.Histogram {
-	h := c.hist
-	c.hist = metric.Histogram{}
+	h := *c.hist
+	*c.hist = metric.Histogram{}
 	return &h
 }
 
@@ -208,7 +208,10 @@ func (t *Table) mergeInto(dst *Table) {
 			return
 		}
 		dst.absorb(c)
-		c.value, c.carry, c.abs, c.fresh, c.hist, c.set = 0, 0, false, false, metric.Histogram{}, nil
+		c.value, c.carry, c.abs, c.fresh, c.set = 0, 0, false, false, nil
+		if c.hist != nil {
+			*c.hist = metric.Histogram{}
+		}
 	})
 	t.mu.Lock()
 	t.sweep()
@@ -243,9 +246,9 @@ func (t *Table) absorb(c *cell) {
 		}
 	default:
 		if d.hist.Count == 0 {
-			d.hist = c.hist // which the caller forgets
+			*d.hist = *c.hist // which the caller forgets
 		} else {
-			d.hist.Merge(&c.hist)
+			d.hist.Merge(c.hist)
 		}
 	}
 	d.at, d.fresh, d.live = max(d.at, c.at), true, true
@@ -255,7 +258,7 @@ func (t *Table) absorb(c *cell) {
 // as often as there are readers.
 func (t *Table) adopt(c *cell) *cell {
 	t.w.retain(c.meter)
-	d := &cell{meter: c.meter, typ: c.typ, key: c.key, labels: c.labels, overflow: c.overflow}
+	d := newCell(cell{meter: c.meter, typ: c.typ, key: c.key, labels: c.labels, overflow: c.overflow})
 	if d.overflow {
 		t.extra++
 	}
