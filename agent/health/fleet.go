@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,8 @@ import (
 type Node struct {
 	Node, AZ, Group, Service, Version string
 	Software                          []string      // versions of what it runs beside the agent
-	Age                               time.Duration // of its last word; negative: none for the time that a query looks back
+	Age                               time.Duration // of its last word
+	Ended                             bool          // its figures have ended: it was stopped, or was not heard for the time that a query looks back
 	Begun                             time.Time
 	Collectors                        int      // that see what they look for
 	Blind                             []string // those that do not, and why
@@ -39,7 +41,7 @@ type NodeSink struct {
 // Word is how the node is: well, ill, or silent.
 func (n Node) Word() string {
 	switch {
-	case n.Age < 0 || n.Age > SilentAfter:
+	case n.Ended || n.Age > SilentAfter:
 		return "silent"
 	case len(n.Faults()) > 0:
 		return Ill
@@ -50,10 +52,7 @@ func (n Node) Word() string {
 // Faults are what is wrong, in words.
 func (n Node) Faults() []string {
 	var out []string
-	switch {
-	case n.Age < 0:
-		out = append(out, "no word for 5 min and more")
-	case n.Age > SilentAfter:
+	if n.Ended || n.Age > SilentAfter {
 		out = append(out, "no word for "+words.Duration(n.Age))
 	}
 	for _, b := range n.Blind {
@@ -94,7 +93,7 @@ func (n Node) Ships() string {
 	return cmp.Or(strings.Join(out, "; "), "nothing")
 }
 
-// Queries are what Fleet asks; an agent that was heard within an hour has a row.
+// Queries are what Fleet asks; an agent that was heard within lookBack has a row.
 var Queries = map[string]string{
 	"info":     `max by (node, az, group, service) (max_over_time(binnacle_node_info[1h]))`,
 	"age":      `time() - max by (node) (timestamp(binnacle_start_time_seconds))`,
@@ -117,15 +116,12 @@ var Queries = map[string]string{
 // that failed; what others brought is returned beside it.
 func Fleet(ctx context.Context, ask query.Func, at time.Time) ([]Node, error) {
 	got, err := query.All(ctx, ask, Queries, at)
-	nodes, age := map[string]*Node{}, time.Duration(-1)
-	if _, ok := got["age"]; !ok {
-		age = 0 // not known: nobody is called silent for that
-	}
+	nodes := map[string]*Node{}
 	for _, s := range got["info"] {
 		name := s.Labels["node"]
 		n := nodes[name]
 		if n == nil {
-			n = &Node{Node: name, Age: age, Streams: -1}
+			n = &Node{Node: name, Streams: -1}
 			nodes[name] = n
 		}
 		n.AZ, n.Group, n.Service = cmp.Or(n.AZ, s.Labels["az"]), cmp.Or(n.Group, s.Labels["group"]), cmp.Or(n.Service, s.Labels["service"])
@@ -157,6 +153,11 @@ func Fleet(ctx context.Context, ask query.Func, at time.Time) ([]Node, error) {
 	})
 	each("faults", func(n *Node, s query.Series, _ float64) { n.Others = append(n.Others, faultWords(s.Labels["of"])) })
 	addSinks(each)
+	if ages, ok := got["age"]; ok { // else nobody is called silent
+		if e := ended(ctx, ask, at, nodes, ages); err == nil {
+			err = e
+		}
+	}
 	out := make([]Node, 0, len(nodes))
 	for _, n := range nodes {
 		slices.Sort(n.Blind)
@@ -167,6 +168,35 @@ func Fleet(ctx context.Context, ask query.Func, at time.Time) ([]Node, error) {
 	rank := map[string]int{"silent": 0, Ill: 1, Well: 2}
 	slices.SortFunc(out, func(a, b Node) int { return cmp.Or(rank[a.Word()]-rank[b.Word()], cmp.Compare(a.Node, b.Node)) })
 	return out, err
+}
+
+// lookBack is how long ago a node was heard that has a row.
+const lookBack = time.Hour
+
+// ended notes which nodes send nothing any more, and asks since when.
+func ended(ctx context.Context, ask query.Func, at time.Time, nodes map[string]*Node, ages []query.Series) error {
+	heard := map[string]bool{}
+	for _, s := range ages {
+		heard[s.Labels["node"]] = true
+	}
+	var names []string
+	for name, n := range nodes {
+		if n.Ended = !heard[name]; n.Ended {
+			n.Age = lookBack
+			names = append(names, regexp.QuoteMeta(name))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	last, err := ask(ctx, fmt.Sprintf(`time() - max by (node) (max_over_time(timestamp(binnacle_start_time_seconds{node=~%q})[1h:15s]))`, strings.Join(names, "|")), at)
+	for _, s := range last {
+		if n := nodes[s.Labels["node"]]; n != nil {
+			n.Age = span(query.Last(s))
+		}
+	}
+	return err
 }
 
 // faultWords tells in short what a node says that is wrong with it: Fault.Of is what reaches the others.

@@ -35,7 +35,7 @@ func TestFleet(t *testing.T) {
 		got = append(got, n.Node+" "+n.Word()+": "+n.Health()+" Ships "+n.Ships()+".")
 	}
 	want := []string{
-		"c-gone silent: No word for 5 min and more. Ships nothing.",
+		"c-gone silent: No word for 2 min. Ships nothing.",
 		"b-ill ill: Cannot see riak (timeout); cannot reach cloudwatch for 1 h; lost 7 samples towards cloudwatch in an hour. Ships cloudwatch: 40\u202f000 waiting, 3.0 MiB on disk, the oldest 59 min old.",
 		"a-well well: Looks by 1 collector, ships to 1 destination. Ships cloudwatch: 12 waiting.",
 	}

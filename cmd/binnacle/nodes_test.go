@@ -38,7 +38,7 @@ func TestNodes(t *testing.T) {
 		t.Errorf("exit %v, want 2 for a silent node", err)
 	}
 	want := `node   zone        group  is      version  how it is, and what it ships
-a [31m  -           -      silent  -        No word for 5 min and more. Ships nothing.
+a [31m  -           -      silent  -        No word for 1 h. Ships nothing.
 b      eu-west-1b  api    well    1.2.3    Looks by 1 collector, ships to 1 destination. Ships cloudwatch: 0 waiting.
 
 2 nodes: 1 silent, 1 well
