@@ -297,10 +297,10 @@ func (a *Agent) put(in []alerting.Input) {
 
 // boardURL is how people reach the board.
 func (c Config) boardURL() string {
-	if c.Web.ExternalURL != "" {
-		return c.Web.ExternalURL
+	if u := c.Web.BoardURL(); u != "" {
+		return u
 	}
-	return "http://" + c.Listen
+	return "http://" + c.Listen + c.Web.Base()
 }
 
 // runbooks is the URL that is in front of the name of a rule.

@@ -24,7 +24,7 @@ func actor(r *http.Request) string { return door.Who(r).Name("someone at the boa
 // pages builds the pages over what this node has.
 func (a *Agent) pages() *dashboards.Pages {
 	cfg, open, route := a.config(), a.store.get(), a.route.dispatch
-	frame := dashboards.Options{Node: cfg.nodeName(), Version: a.hooks.Version, Log: a.log.With("part", "pages"), MayAct: door.MayAct}
+	frame := dashboards.Options{Node: cfg.nodeName(), Version: a.hooks.Version, Log: a.log.With("part", "pages"), MayAct: door.MayAct, Base: cfg.Web.Base()}
 	duty := oncall.Options{Status: a.Status, Node: frame.Node, Who: actor, MayAct: door.MayAct}
 	if route != nil {
 		duty.View, duty.History, duty.People = route.View, a.pageHistory, a.desk(route)
@@ -95,7 +95,7 @@ func pageSeries(in []store.Series, err error) ([]query.Series, error) {
 
 // desk is where people act, at the board, by the API and from a terminal.
 func (a *Agent) desk(d *dispatch.Dispatcher) *people.Desk {
-	return &people.Desk{Router: d, Vital: a.vital}
+	return &people.Desk{Router: d, Vital: a.vital, Ended: d.Ended}
 }
 
 // vital returns the labels of the rules in force that can make a P1.

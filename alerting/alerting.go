@@ -184,7 +184,13 @@ type Silence struct {
 	CreatedBy string
 	Comment   string
 	UpdatedAt time.Time
+	// Annotations are what a tool notes on it, such as the number of a ticket; shared, never changed.
+	Annotations map[string]string `json:",omitempty"`
 }
+
+// SilenceKept is how long a silence is shown after its end, so that it can be looked up and made anew.
+// Source: Alertmanager 0.35, --data.retention, read 30 November 2026.
+const SilenceKept = 120 * time.Hour
 
 // Matcher compares one label. Regex is anchored at both ends, as at Alertmanager.
 type Matcher struct {

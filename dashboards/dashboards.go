@@ -23,6 +23,8 @@ type Options struct {
 	Now     func() time.Time // time.Now when nil
 	Log     *slog.Logger     // discarded when nil
 	Live    time.Duration    // between looks of a live page; LookEvery when zero
+	// Base is the path under which browsers reach the pages, without a slash at its end; empty: the root.
+	Base string
 	// MayAct says whether who asks may act, by which pages differ; nil: all may.
 	MayAct func(*http.Request) bool
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -113,6 +114,7 @@ func (p *Pages) stamp(kind string, t time.Time) stamp {
 type layout struct {
 	Page
 	Node, Version string
+	Base          string
 	At            time.Time
 	Menu          []entry
 	Body          []bodySection
@@ -160,7 +162,7 @@ func (p *Pages) serve(w http.ResponseWriter, r *http.Request, pg Page) {
 		http.Redirect(w, r, pg.To, http.StatusSeeOther)
 		return
 	}
-	l := layout{Page: pg, Node: p.opts.Node, Version: p.opts.Version, At: p.opts.Now()}
+	l := layout{Page: pg, Node: p.opts.Node, Version: p.opts.Version, Base: p.opts.Base, At: p.opts.Now()}
 	along := TimeOf(r.URL.Query()).Encode()
 	for _, m := range menu {
 		m.Here = m.Name == pg.Name
@@ -194,7 +196,19 @@ func (p *Pages) serve(w http.ResponseWriter, r *http.Request, pg Page) {
 		status = http.StatusOK
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	p.write(w, r, status, "text/html; charset=utf-8", body.Bytes())
+	p.write(w, r, status, "text/html; charset=utf-8", p.rebase(body.Bytes()))
+}
+
+// rooted are the attributes that hold an address, where it begins at the root. Text from outside holds no quotes: the
+// templates have escaped them.
+var rooted = regexp.MustCompile(`( (?:href|src|action|formaction|data-live|data-wall)=")/([^/])`)
+
+// rebase puts the path under which browsers reach the pages in front of the addresses in HTML.
+func (p *Pages) rebase(html []byte) []byte {
+	if p.opts.Base == "" {
+		return html
+	}
+	return rooted.ReplaceAll(html, []byte("${1}"+strings.ReplaceAll(p.opts.Base, "$", "$$")+"/${2}"))
 }
 
 // smallest is what is worth compressing, in bytes.

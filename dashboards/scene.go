@@ -105,6 +105,7 @@ func (p *Pages) shoot(pg Page) (*shot, error) {
 			if err != nil {
 				return nil, err
 			}
+			h = template.HTML(p.rebase([]byte(h))) //nolint:gosec // it was escaped before
 			f := fnv.New64a()
 			_, _ = f.Write(counted.ReplaceAll([]byte(h), []byte("$1")))
 			s.sums[pt.ID], n.Parts[pt.ID] = f.Sum64(), h

@@ -32,6 +32,7 @@ type whole struct {
 	Version  string
 	Now      func() time.Time
 	Live     time.Duration
+	Base     string
 }
 
 func (o whole) oncall() oncall.Options {
@@ -48,7 +49,7 @@ func newWhole(o whole) *dashboards.Pages {
 		Query: o.Query, Range: o.Range, Runbook: o.Runbook, Runbooks: o.Runbooks, Status: o.Status, Capacity: o.Capacity, View: o.View,
 		Deploys: desk.Deploys, Node: o.Node, Version: o.Version, Now: o.Now,
 	})
-	return dashboards.New(dashboards.Options{Node: o.Node, Version: o.Version, Now: o.Now, Live: o.Live}, desk.Set(), figures.Set())
+	return dashboards.New(dashboards.Options{Node: o.Node, Version: o.Version, Now: o.Now, Live: o.Live, Base: o.Base}, desk.Set(), figures.Set())
 }
 
 // newLive looks at live pages that often.

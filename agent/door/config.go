@@ -18,6 +18,8 @@ type Config struct {
 	ConfigFile string `yaml:"config_file"`
 	// ExternalURL is how people reach the board, for the links in pages.
 	ExternalURL string `yaml:"external_url"`
+	// RoutePrefix is the path under which a proxy serves the agent, such as /binnacle; the path of external_url when empty.
+	RoutePrefix string `yaml:"route_prefix"`
 	// Act names who may acknowledge, silence and escalate; the others read. Empty: all who can log in.
 	Act []string `yaml:"act"`
 	// Agents names the logins that only send: alarms, samples, results. They read and do not act.
@@ -28,6 +30,7 @@ type Config struct {
 	// TokensFile holds what `binnacle token` makes; empty: tokens.yaml in the data folder.
 	TokensFile string `yaml:"tokens_file"`
 	Proxy      Proxy  `yaml:"proxy"`
+	CORS       CORS   `yaml:"cors"`
 }
 
 // Proxy is one that logs people in and passes their names on in a header.
@@ -80,6 +83,9 @@ func (c Config) Validate() error {
 	}
 	if u, err := url.Parse(c.ExternalURL); c.ExternalURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		bad("external_url: want http:// or https:// and a host")
+	}
+	if err := checkPrefix(c.RoutePrefix); err != nil {
+		errs = append(errs, err)
 	}
 	if _, err := c.Proxy.prefixes(); err != nil {
 		bad("proxy.%w", err)

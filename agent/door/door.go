@@ -97,7 +97,7 @@ func MayAct(r *http.Request) bool {
 
 // Handler puts the door before next.
 func (d *Door) Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.pass(w, r, next) })
+	return d.below(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.pass(w, r, next) }))
 }
 
 func (d *Door) pass(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -114,6 +114,10 @@ func (d *Door) pass(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		d.refuse(w, r, http.StatusTooManyRequests, "too many requests: rate_limit of the web-config file")
 		return
 	}
+	reader, done := d.share(w, r)
+	if done {
+		return
+	}
 	v, err := d.identify(r)
 	if err != nil && rt.role != Signed { // whose senders may show a login of something else
 		d.unknown(w, r, err)
@@ -121,7 +125,7 @@ func (d *Door) pass(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	}
 	// A page of another site can send a form, or a text, to an agent that its reader reaches; curl -d says nothing of
 	// an origin and passes.
-	if err := d.cross.Check(r); err != nil {
+	if err := d.cross.Check(r); err != nil && !reader {
 		d.refuseAct(w, r, v, rt, "sent by a page of another site")
 		return
 	}

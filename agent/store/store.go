@@ -46,6 +46,8 @@ type Options struct {
 const (
 	outOfOrder = 10 * time.Minute // agents replay their spools
 	stripeSize = 512              // the library's default suits big servers: 5 MB more when idle
+
+	maxExemplars = 10_000 // under 1 MB, made at once; the oldest give way
 )
 
 // Store is an open database.

@@ -20,7 +20,7 @@ const (
 	retryLedger = 5 * time.Second // after a write that failed
 	maxEvents   = 10_000          // of the history that wait to be written; the oldest give way
 	maxClosed   = 10_000          // closed entries in memory
-	silenceKept = time.Hour       // in memory after its end
+	maxEnded    = 2000            // silences in memory after their end, for alerting.SilenceKept; the oldest give way
 )
 
 // book is the state in memory and its way into the ledger. Memory is the truth; one goroutine writes all
@@ -127,6 +127,7 @@ func (b *book) adopt(st ledger.State) (unknown []alerting.Record) {
 			b.silences[s.ID] = &keptSilence{silence: s}
 		}
 	}
+	b.forgetSilences(time.Now())
 	return unknown
 }
 
@@ -256,11 +257,42 @@ func (b *book) silence(s alerting.Silence, e ledger.Event) {
 	}
 	k.silence, k.version = s, b.version+1 // which change makes it
 	b.change(nil, []ledger.Event{e})
+	b.forgetSilences(time.Now())
+}
+
+// forgetSilences drops ended silences of which nothing waits to be written: those that are too old, and the oldest of too many; b.mu
+// is held.
+func (b *book) forgetSilences(now time.Time) {
+	var past []*keptSilence
 	for id, k := range b.silences {
-		if k.written >= k.version && time.Since(k.silence.EndsAt) > silenceKept {
+		switch {
+		case k.written < k.version || k.silence.EndsAt.After(now):
+		case now.Sub(k.silence.EndsAt) > alerting.SilenceKept:
 			delete(b.silences, id)
+		default:
+			past = append(past, k)
 		}
 	}
+	if len(past) <= maxEnded {
+		return
+	}
+	slices.SortFunc(past, func(x, y *keptSilence) int { return x.silence.EndsAt.Compare(y.silence.EndsAt) })
+	for _, k := range past[:len(past)-maxEnded] {
+		delete(b.silences, k.silence.ID)
+	}
+}
+
+// past are the silences that ended and are still kept, the last ended first.
+func (b *book) past(now time.Time) (out []alerting.Silence) {
+	b.mu.Lock()
+	for _, k := range b.silences {
+		if s := k.silence; !s.EndsAt.After(now) && now.Sub(s.EndsAt) <= alerting.SilenceKept {
+			out = append(out, s)
+		}
+	}
+	b.mu.Unlock()
+	slices.SortFunc(out, func(x, y alerting.Silence) int { return cmp.Or(y.EndsAt.Compare(x.EndsAt), cmp.Compare(x.ID, y.ID)) })
+	return out
 }
 
 // record returns what is known under a key.

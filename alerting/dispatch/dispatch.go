@@ -171,6 +171,9 @@ func (d *Dispatcher) View() alerting.View {
 	return d.viewed
 }
 
+// Ended are the silences that ended within alerting.SilenceKept, the last ended first. They cover nothing.
+func (d *Dispatcher) Ended() []alerting.Silence { return d.book.past(time.Now()) }
+
 // snapshot waits for the router, and is nil where nothing new is to be seen, or not yet.
 func (d *Dispatcher) snapshot(due bool) func() alerting.View {
 	d.mu.Lock()

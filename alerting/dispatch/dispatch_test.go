@@ -122,6 +122,16 @@ func TestARestartSendsNothingTwice(t *testing.T) {
 			t.Errorf("unsilenced %+v; want by bob, who ended it", e)
 		}
 		r.stop()
+		r.start()
+		r.pass(time.Second)
+		if e := r.d.Ended(); len(e) != 1 || e[0].ID != "s" {
+			t.Errorf("after a restart the ended silences are %+v; want s", e)
+		}
+		r.pass(alerting.SilenceKept)
+		if e := r.d.Ended(); len(e) != 0 {
+			t.Errorf("5 days later %+v; want none", e)
+		}
+		r.stop()
 	})
 }
 

@@ -12,11 +12,11 @@ import (
 
 	"github.com/go-openapi/strfmt"
 	"github.com/prometheus/alertmanager/api/v2/models"
-	"github.com/prometheus/alertmanager/matcher/parse"
 	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/people"
 )
 
 // postAlerts takes alarms. Those of a batch that cannot be read are named in the answer; the others count.
@@ -140,10 +140,7 @@ func newFilter(r *http.Request) (filter, error) {
 		return f, fmt.Errorf("filter: %d are more than %d", n, maxFilters)
 	}
 	for _, text := range q["filter"] {
-		if err := query.CheckRegex(text); err != nil { // before it is compiled
-			return f, fmt.Errorf("filter: %w", err)
-		}
-		ms, err := parse.Matchers(text)
+		ms, err := people.ReadMatchers(text)
 		if err != nil {
 			return f, fmt.Errorf("filter %q: %w", text, err)
 		}

@@ -74,9 +74,22 @@ func (b *board) view() alerting.View {
 		v.Problems = append(v.Problems, p)
 	}
 	for _, s := range b.silences {
-		v.Silences = append(v.Silences, s)
+		if s.EndsAt.After(time.Now()) {
+			v.Silences = append(v.Silences, s)
+		}
 	}
 	return v
+}
+
+func (b *board) ended() (out []alerting.Silence) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.silences {
+		if !s.EndsAt.After(time.Now()) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // The board is what a people.Desk acts through.
@@ -88,7 +101,7 @@ func (b *board) Acknowledge(ctx context.Context, a alerting.Acked) error { retur
 func (b *board) Escalate(context.Context, string, string) error          { return nil }
 
 func serve(b *board) *http.ServeMux {
-	i := New(Options{Put: b.put, View: b.view, Version: "test", Desk: &people.Desk{Router: b, Vital: func() []map[string]string {
+	i := New(Options{Put: b.put, View: b.view, Version: "test", Desk: &people.Desk{Router: b, Ended: b.ended, Vital: func() []map[string]string {
 		return []map[string]string{{"alertname": "StreamsFailing", "service": "api"}}
 	}}})
 	return muxOf(i)

@@ -22,9 +22,8 @@ func (i *Intake) getSilences(w http.ResponseWriter, r *http.Request) {
 		i.fail(w, http.StatusBadRequest, err)
 		return
 	}
-	v := i.opts.View()
 	list := models.GettableSilences{}
-	for _, s := range v.Silences {
+	for _, s := range i.opts.Desk.Silences() {
 		// Alertmanager filters silences by their own matchers, taken as labels.
 		set := map[string]string{}
 		for _, m := range s.Matchers {
@@ -52,12 +51,13 @@ func gettable(s alerting.Silence, now time.Time) *models.GettableSilence {
 		equal := !m.Negative
 		g.Matchers = append(g.Matchers, &models.Matcher{Name: &m.Name, Value: &m.Value, IsRegex: &m.Regex, IsEqual: &equal})
 	}
+	g.Annotations = s.Annotations
 	return g
 }
 
 func (i *Intake) getSilence(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	for _, s := range i.opts.View().Silences {
+	for _, s := range i.opts.Desk.Silences() {
 		if s.ID == id {
 			answer(w, http.StatusOK, gettable(s, time.Now()))
 			return
@@ -119,7 +119,7 @@ func fromWire(p models.PostableSilence) (people.Request, error) {
 	if p.StartsAt == nil || p.EndsAt == nil || p.CreatedBy == nil || p.Comment == nil {
 		return people.Request{}, errors.New("a silence wants startsAt, endsAt, createdBy, comment and matchers")
 	}
-	s := people.Request{ID: p.ID, Starts: time.Time(*p.StartsAt), Until: time.Time(*p.EndsAt), By: *p.CreatedBy, Comment: *p.Comment}
+	s := people.Request{ID: p.ID, Starts: time.Time(*p.StartsAt), Until: time.Time(*p.EndsAt), By: *p.CreatedBy, Comment: *p.Comment, Annotations: p.Annotations}
 	for _, m := range p.Matchers {
 		if m == nil || m.Name == nil || m.Value == nil || m.IsRegex == nil {
 			return s, errors.New("a matcher wants name, value and isRegex")

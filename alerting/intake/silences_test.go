@@ -89,3 +89,48 @@ func TestASilenceLivesAndEnds(t *testing.T) {
 		t.Errorf("a broken filter: %d; want 400", code)
 	}
 }
+
+// TestAnEndedSilenceIsListed follows what amtool, karma and Grafana do with one: they list it, end it again, and make it anew.
+// Source: Alertmanager 0.35 silence/silence.go, read 30 November 2026.
+func TestAnEndedSilenceIsListed(t *testing.T) {
+	b := newBoard()
+	h := serve(b)
+	post := func(id, value, more string) string {
+		t.Helper()
+		code, text := call(t, h, "POST", "/api/v2/silences", `{"id":"`+id+`","matchers":[{"name":"alertname","value":"`+value+`","isRegex":false}],"startsAt":"`+stamp(-time.Second)+`","endsAt":"`+stamp(time.Hour)+`","createdBy":"ann","comment":"c"`+more+`}`)
+		var made struct{ SilenceID string }
+		if err := json.Unmarshal([]byte(text), &made); err != nil || code != 200 {
+			t.Fatalf("%d %s", code, text)
+		}
+		return made.SilenceID
+	}
+	first := post("", "X", `,"annotations":{"ticket":"OPS-1"}`)
+	for range 2 {
+		if code, text := call(t, h, "DELETE", "/api/v2/silence/"+first, ""); code != 200 {
+			t.Fatalf("delete: %d %s", code, text)
+		}
+	}
+	if code, text := call(t, h, "GET", "/api/v2/silence/"+first, ""); code != 200 || !strings.Contains(text, `"expired"`) || !strings.Contains(text, `"annotations":{"ticket":"OPS-1"}`) {
+		t.Errorf("ended: %d %s; want it expired, with its annotations", code, text)
+	}
+	if _, text := call(t, h, "GET", "/api/v2/silences?filter=alertname%3DX", ""); !strings.Contains(text, first) {
+		t.Errorf("list: %s; want the one that ended", text)
+	}
+	again := post(first, "X", "")
+	if again == first {
+		t.Error("an ended silence came to life; want a new one")
+	}
+	if _, text := call(t, h, "GET", "/api/v2/silences", ""); !strings.Contains(text, first) || !strings.Contains(text, again) || strings.Count(text, `"expired"`) != 1 {
+		t.Errorf("list: %s; want both, one expired", text)
+	}
+	if code, _ := call(t, h, "DELETE", "/api/v2/silence/nobody", ""); code != 404 {
+		t.Errorf("unknown: %d; want 404", code)
+	}
+	for filter, want := range map[string]int{
+		"nosuch%3D": 200, "foo%3Dbar%3Dbaz": 200, "foo%3D%3Dbar": 200, "%C3%BC%3Da": 200, "%7Balertname%3DX%7D": 200, "alertname": 400, "%3D%3D": 400, "%7B%7B": 400, "foo%3D~%5B": 400,
+	} {
+		if code, text := call(t, h, "GET", "/api/v2/alerts?filter="+filter, ""); code != want {
+			t.Errorf("filter %s: %d %s; want %d", filter, code, text, want)
+		}
+	}
+}

@@ -33,7 +33,8 @@ type Router interface {
 type Desk struct {
 	Router Router
 	Vital  func() []map[string]string
-	Now    func() time.Time // nil: time.Now
+	Ended  func() []alerting.Silence // silences that are over and still shown; nil: none
+	Now    func() time.Time          // nil: time.Now
 }
 
 // Errors that a caller tells apart.

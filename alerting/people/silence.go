@@ -5,11 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/prometheus/alertmanager/matcher/parse"
+	"github.com/prometheus/alertmanager/matcher/compat"
 	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"github.com/navcloud/binnacle/agent/query"
@@ -21,6 +22,7 @@ import (
 const (
 	maxMatchers = 32
 	maxRegexes  = 500 // matchers by regular expression, of all silences together: each alarm is held against each
+	maxNotes    = 32  // annotations
 	maxLasts    = 366 * 24 * time.Hour
 )
 
@@ -35,16 +37,15 @@ type Request struct {
 	For      time.Duration
 	By       string
 	Comment  string
+
+	Annotations map[string]string // as Alertmanager's API has them
 }
 
 // ParseMatchers reads matchers in Alertmanager's notation, several in one text included.
 func ParseMatchers(texts ...string) ([]alerting.Matcher, error) {
 	var out []alerting.Matcher
 	for _, text := range texts {
-		if err := query.CheckRegex(text); err != nil { // the parser compiles what it reads
-			return nil, fmt.Errorf("matcher %q: %w", clip(text, maxShown), err)
-		}
-		ms, err := parse.Matchers(text)
+		ms, err := ReadMatchers(text)
 		if err != nil {
 			return nil, fmt.Errorf("matcher %q: %w", clip(text, maxShown), err)
 		}
@@ -58,6 +59,18 @@ func ParseMatchers(texts ...string) ([]alerting.Matcher, error) {
 	}
 	return out, nil
 }
+
+// ReadMatchers reads the matchers in one text as Alertmanager does: with names of any letters, else in the classic notation,
+// in which a value needs no quotes and may be empty. Where both read it, and differently, the classic reading holds.
+func ReadMatchers(text string) (labels.Matchers, error) {
+	if err := query.CheckRegex(text); err != nil { // the parser compiles what it reads
+		return nil, err
+	}
+	return fallback(text, "")
+}
+
+// Source: Alertmanager 0.35 matcher/compat, read 30 November 2026.
+var fallback = compat.FallbackMatchersParser(slog.New(slog.DiscardHandler))
 
 // Silence makes a silence or replaces one, and returns it as it is in force. A silence of other matchers than the one it
 // replaces is another one: the old one ends.
@@ -73,7 +86,9 @@ func (d *Desk) Silence(ctx context.Context, r Request) (alerting.Silence, error)
 			return s, err
 		}
 		s.ID = old.ID
-		if !slices.Equal(old.Matchers, s.Matchers) {
+		if !old.EndsAt.After(now) { // it stays as it was
+			s.ID = ""
+		} else if !slices.Equal(old.Matchers, s.Matchers) {
 			if err := d.check(s, now); err != nil {
 				return s, err
 			}
@@ -98,7 +113,7 @@ func (d *Desk) Silence(ctx context.Context, r Request) (alerting.Silence, error)
 func (d *Desk) made(r Request, now time.Time) (alerting.Silence, error) {
 	s := alerting.Silence{
 		StartsAt: r.Starts, EndsAt: r.Until, CreatedBy: cutName(r.By), Comment: clip(r.Comment, maxComment),
-		UpdatedAt: now, Matchers: slices.Clone(r.Matchers),
+		UpdatedAt: now, Matchers: slices.Clone(r.Matchers), Annotations: maps.Clone(r.Annotations),
 	}
 	if s.StartsAt.IsZero() {
 		s.StartsAt = now
@@ -146,10 +161,11 @@ func matchersOf(a alerting.Alarm) []alerting.Matcher {
 	return out
 }
 
-// End ends a silence and returns it as it was. The error wraps ErrNotFound where there is none in force or ahead.
+// End ends a silence and returns it as it was; one that has ended stays as it is. The error wraps ErrNotFound where there is
+// none.
 func (d *Desk) End(ctx context.Context, id, by string) (alerting.Silence, error) {
 	s, err := d.silence(id)
-	if err != nil {
+	if err != nil || !s.EndsAt.After(d.now()) {
 		return s, err
 	}
 	ended := s
@@ -166,8 +182,25 @@ func (d *Desk) Renew(ctx context.Context, s alerting.Silence, by string) error {
 	return d.put(ctx, alerting.Silenced{Silence: s, By: cutName(by)})
 }
 
+// Silences are those in force and ahead, and those that ended and are still shown.
+func (d *Desk) Silences() []alerting.Silence {
+	all := slices.Clone(d.Router.View().Silences)
+	if d.Ended == nil {
+		return all
+	}
+	for _, s := range d.Ended() {
+		// The view may be a moment behind.
+		if n := slices.IndexFunc(all, func(o alerting.Silence) bool { return o.ID == s.ID }); n >= 0 {
+			all[n] = s
+		} else {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 func (d *Desk) silence(id string) (alerting.Silence, error) {
-	all := d.Router.View().Silences
+	all := d.Silences()
 	n := slices.IndexFunc(all, func(s alerting.Silence) bool { return s.ID == id })
 	if n < 0 {
 		return alerting.Silence{}, missing(fmt.Sprintf("no silence %q", clip(id, maxShown)))
@@ -193,8 +226,15 @@ func (d *Desk) check(s alerting.Silence, now time.Time) error {
 		return errors.New("the end is not after the start")
 	case !s.EndsAt.After(now):
 		return errors.New("the end has passed")
+	case len(s.Annotations) > maxNotes:
+		return fmt.Errorf("%d annotations are more than %d", len(s.Annotations), maxNotes)
 	case s.EndsAt.Sub(s.StartsAt) > maxLasts:
 		return fmt.Errorf("%s is longer than a silence may last, %s", words.Duration(s.EndsAt.Sub(s.StartsAt)), words.Duration(maxLasts))
+	}
+	for name, v := range s.Annotations {
+		if len(name) > maxName || len(v) > maxComment {
+			return fmt.Errorf("annotation %s: at most %d bytes of name and %d of value are kept", clip(name, maxShown), maxName, maxComment)
+		}
 	}
 	if err := s.Check(); err != nil {
 		return err

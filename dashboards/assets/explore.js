@@ -24,7 +24,7 @@ function adopt(el) {
 const known = new Map(); // address to its answer
 async function ask(path) {
   if (!known.has(path)) {
-    known.set(path, fetch(path).then((r) => (r.ok ? r.json() : { data: [] })).then((j) => j.data ?? [], () => []));
+    known.set(path, fetch((document.documentElement.dataset.base ?? "") + path).then((r) => (r.ok ? r.json() : { data: [] })).then((j) => j.data ?? [], () => []));
   }
   return known.get(path);
 }
