@@ -9,12 +9,18 @@ import (
 // Label is a word that stands in a drawing beside what it names, so that no legend has to be read. Text is never stretched: its
 // place is a share of the drawing, and the rows above one another are lines of text.
 type Label struct {
-	X, Y  string // percent
+	x, y  float64 // percent
 	Row   int    // lines of text below Y; -1 is the first one above it
 	Class string // limit, onset, deploy
 	Text  string
 	End   bool // it ends at X
 }
+
+// X and Y are its place as a drawing has it.
+func (l Label) X() string { return Coordinate(l.x) }
+
+// Y is its height.
+func (l Label) Y() string { return Coordinate(l.y) }
 
 // Dy is the distance of its base line from Y.
 func (l Label) Dy() string {
@@ -35,7 +41,7 @@ func (c Chart) Labels() []Label {
 	var out []Label
 	if c.LimitAt != "" {
 		y := 100 * (1 - (c.Limit-c.Low)/(c.High-c.Low))
-		l := Label{X: "0", Y: Coordinate(y), Row: -1, Class: "limit", Text: c.LimitName}
+		l := Label{y: y, Row: -1, Class: "limit", Text: c.LimitName}
 		if y < 12 {
 			l.Row = 0
 		}
@@ -48,7 +54,7 @@ func (c Chart) Labels() []Label {
 	var tops []top
 	if c.OnsetAt != "" {
 		x := 100 * c.XAt(c.Onset) / PlotWidth
-		out = append(out, Label{X: Coordinate(x), Y: "0", Row: -1, Class: "onset", Text: "onset " + c.Onset.UTC().Format("15:04"), End: x > 50})
+		out = append(out, Label{x: x, Row: -1, Class: "onset", Text: "onset " + c.Onset.UTC().Format("15:04"), End: x > 50})
 	}
 	for _, m := range slices.Backward(c.Marks) {
 		if len(tops) < maxDeploys {
@@ -67,7 +73,7 @@ func (c Chart) Labels() []Label {
 			l.Row++
 		}
 		free[l.Row] = from + wide
-		l.X, l.Y = Coordinate(t.x+map[bool]float64{true: -labelMargin / 2, false: labelMargin / 2}[l.End]), "0"
+		l.x = t.x + map[bool]float64{true: -labelMargin / 2, false: labelMargin / 2}[l.End]
 		out = append(out, l)
 	}
 	return out

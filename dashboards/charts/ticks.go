@@ -7,6 +7,7 @@ type Tick struct {
 	At   string // percent of the width
 	X    string // of a plot
 	Text string
+	Time time.Time
 }
 
 // tickSteps are the round times that ticks may lie apart; assets/chart.js has the same.
@@ -38,7 +39,7 @@ func Ticks(from, to time.Time) (out []Tick) {
 		if share > LastTick {
 			return out
 		}
-		out = append(out, Tick{Coordinate(100 * share), Coordinate(PlotWidth * share), tickText(t.UTC(), step)})
+		out = append(out, Tick{Coordinate(100 * share), Coordinate(PlotWidth * share), tickText(t.UTC(), step), t})
 	}
 }
 
