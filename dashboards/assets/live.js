@@ -68,8 +68,20 @@ document.addEventListener("formdata", (e) => {
   }
 });
 
+// Times that stand in a drawing, where a tag of their own has no place.
+function drawn() {
+  if (!away) return;
+  for (const text of document.querySelectorAll("text[data-at]")) {
+    if (text.zoned) continue;
+    const at = text.dataset.at * 1000;
+    text.zoned = true;
+    text.textContent = text.textContent.replace(/\d\d:\d\d/, new Date(at - 60000 * new Date(at).getTimezoneOffset()).toISOString().slice(11, 16));
+  }
+}
+
 function tick() {
   zoned();
+  drawn();
   const now = Date.now();
   document.querySelectorAll('time:is([data-kind="clock"], [data-kind="minute"])').forEach(local);
   for (const t of document.querySelectorAll("time[data-kind=ago], time[data-kind=left], .brief > time")) {
@@ -88,7 +100,7 @@ function tick() {
 }
 
 // bare is a part's text without what scripts change in it.
-const bare = (el) => el.outerHTML.replace(/(<time [^>]*>|<span class="number">)[^<]*/g, "$1").replaceAll(/ open=""| data-htmx-powered="true"/g, "").replace(" fresh", "");
+const bare = (el) => el.outerHTML.replace(/(<time [^>]*>|<text data-at[^>]*>|<span class="number">)[^<]*/g, "$1").replaceAll(/ open=""| data-htmx-powered="true"/g, "").replace(" fresh", "");
 
 // opened are the details that a person opened: a row that is shortened for a while comes back as it was.
 const opened = new Set();

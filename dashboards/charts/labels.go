@@ -4,16 +4,18 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Label is a word that stands in a drawing beside what it names, so that no legend has to be read. Text is never stretched: its
 // place is a share of the drawing, and the rows above one another are lines of text.
 type Label struct {
 	x, y  float64 // percent
-	Row   int    // lines of text below Y; -1 is the first one above it
-	Class string // limit, onset, deploy
+	Row   int     // lines of text below Y; -1 is the first one above it
+	Class string  // limit, onset, deploy
 	Text  string
-	End   bool // it ends at X
+	Time  time.Time // that Text says; zero: none
+	End   bool      // it ends at X
 }
 
 // X and Y are its place as a drawing has it.
@@ -54,11 +56,11 @@ func (c Chart) Labels() []Label {
 	var tops []top
 	if c.OnsetAt != "" {
 		x := 100 * c.XAt(c.Onset) / PlotWidth
-		out = append(out, Label{x: x, Row: -1, Class: "onset", Text: "onset " + c.Onset.UTC().Format("15:04"), End: x > 50})
+		out = append(out, Label{x: x, Row: -1, Class: "onset", Time: c.Onset, Text: "onset " + c.Onset.UTC().Format("15:04"), End: x > 50})
 	}
 	for _, m := range slices.Backward(c.Marks) {
 		if len(tops) < maxDeploys {
-			tops = append(tops, top{100 * c.XAt(m.At) / PlotWidth, Label{Class: "deploy", Text: "deploy " + m.At.UTC().Format("15:04")}})
+			tops = append(tops, top{100 * c.XAt(m.At) / PlotWidth, Label{Class: "deploy", Time: m.At, Text: "deploy " + m.At.UTC().Format("15:04")}})
 		}
 	}
 	slices.SortFunc(tops, func(a, b top) int { return cmp.Compare(a.x, b.x) })
@@ -66,7 +68,7 @@ func (c Chart) Labels() []Label {
 	for _, t := range tops {
 		l, wide := t.label, labelChar*float64(len(t.label.Text))
 		from := t.x + labelMargin
-		if from+wide > 100 {
+		if onset := 100 * c.XAt(c.Onset) / PlotWidth; from+wide > 100 || t.x < onset && onset < from+wide && t.x > wide+labelMargin {
 			l.End, from = true, t.x-labelMargin-wide
 		}
 		for free[l.Row] > from {

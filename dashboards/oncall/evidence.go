@@ -20,9 +20,10 @@ import (
 
 // How evidence is drawn.
 const (
-	evidenceTime = 2 * time.Second // for all queries of one page
-	evidenceSpan = time.Hour       // at least, and the beginning of the alarm in it
-	maxSpan      = 7 * 24 * time.Hour
+	evidenceTime = 2 * time.Second    // for all queries of one page
+	evidenceSpan = time.Hour          // at least, and the beginning of the alarm in it
+	mostSpan     = 7 * 24 * time.Hour // likewise, at most
+	maxSpan      = 90 * 24 * time.Hour
 	maxRelated   = 6
 )
 
@@ -39,80 +40,55 @@ type evidence struct {
 	look
 }
 
-// look is how evidence is looked at, which the address says: one for all charts of the page.
+// look is how a problem is looked at, which the address says: one for all charts of its page.
 type look struct {
-	Span time.Duration // 0: so that the onset is in it
-	Back time.Duration // to the day that stands behind it
+	From, To time.Time
+	Back     time.Duration // to the day that stands behind it
+	path     string
+	kept     url.Values // of the address
 }
 
-// What of it can be chosen.
-var (
-	looksBack = []struct {
-		name, label, words string
-		back               time.Duration
-	}{{"1d", "\u22121 d", "yesterday, same time", 24 * time.Hour}, {"7d", "\u22127 d", "a week before", 7 * 24 * time.Hour}}
-	looksAt = []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
-)
+// looksBack are the days that can stand behind it.
+var looksBack = []struct {
+	name, label, words string
+	back               time.Duration
+}{{"1d", "\u22121 d", "yesterday, same time", 24 * time.Hour}, {"7d", "\u22127 d", "a week before", 7 * 24 * time.Hour}}
 
-func lookOf(q url.Values) look {
-	l := look{Back: looksBack[0].back}
+// lookAt reads how a problem is looked at. Without a choice it is an hour at least, with the onset in its second half.
+func lookAt(q url.Values, path string, began, now time.Time) (look, dashboards.Period) {
+	span := min(max(evidenceSpan, 2*now.Sub(began)), mostSpan)
+	p := dashboards.ReadPeriod(q, now, path, span.Truncate(time.Minute), maxSpan)
+	l := look{From: p.From, To: p.To, Back: looksBack[0].back, path: path, kept: dashboards.TimeOf(q)}
 	for _, b := range looksBack {
 		if q.Get("behind") == b.name {
 			l.Back = b.back
 		}
 	}
-	for _, s := range looksAt {
-		if q.Get("last") == s.String() {
-			l.Span = s
-		}
-	}
-	return l
+	return l, p
 }
 
-// with is the address of another look.
-func (l look) with(back string, span time.Duration) string {
-	q := url.Values{}
-	if back != looksBack[0].name {
-		q.Set("behind", back)
-	}
-	if span > 0 {
-		q.Set("last", span.String())
-	}
-	return "?" + q.Encode()
-}
+// step is between the points of its charts, and end the last of them.
+func (l look) step() time.Duration { return charts.StepOf(l.To.Sub(l.From)) }
+func (l look) end() time.Time      { return l.To.Truncate(l.step()) }
+func (l look) span() time.Duration { return l.To.Sub(l.From) }
 
-func (l look) back() (name, said string) {
+func (l look) behindIs() string {
 	for _, b := range looksBack {
 		if l.Back == b.back {
-			name, said = b.name, b.words
+			return b.words
 		}
 	}
-	return name, said
+	return ""
 }
 
 // Behinds are the choices of the day behind it.
 func (l look) Behinds() (out []dashboards.Link) {
+	q := maps.Clone(l.kept)
 	for _, b := range looksBack {
-		out = append(out, dashboards.Link{Path: l.with(b.name, l.Span), Label: b.label, Here: b.back == l.Back})
+		q.Set("behind", b.name)
+		out = append(out, dashboards.Link{Path: l.path + "?" + q.Encode(), Label: b.label, Here: b.back == l.Back})
 	}
 	return out
-}
-
-// Spans are those of the time.
-func (l look) Spans() (out []dashboards.Link) {
-	name, _ := l.back()
-	for _, s := range looksAt {
-		out = append(out, dashboards.Link{Path: l.with(name, s), Label: words.Duration(s), Here: s == l.Span})
-	}
-	return out
-}
-
-// of is the time that is looked at: at least an hour, with the onset in its second half or before.
-func (l look) of(began, now time.Time) time.Duration {
-	if l.Span > 0 {
-		return l.Span
-	}
-	return min(max(evidenceSpan, 2*now.Sub(began)), maxSpan)
 }
 
 // unitOf guesses the unit of an expression by the names that it measures.
@@ -152,22 +128,19 @@ func (p *Pages) evidence(ctx context.Context, a alerting.Alarm, l look) *evidenc
 		e.Lacks = "This node keeps no history to draw it from."
 		return e
 	}
-	now := p.opts.Now()
-	key := strings.Join([]string{"evidence", expr, a.Fingerprint(), fmt.Sprint(l)}, "\xff")
-	span := l.of(a.StartsAt, now)
-	return p.answers.Get(ctx, key, now, charts.StepOf(span), evidenceTime, func(ctx context.Context) any {
-		p.measure(ctx, e, a, span, now)
+	key := strings.Join([]string{"evidence", expr, a.Fingerprint(), l.Back.String(), l.end().String(), l.span().String(), l.kept.Encode()}, "\xff")
+	return p.answers.Get(ctx, key, p.opts.Now(), l.step(), evidenceTime, func(ctx context.Context) any {
+		p.measure(ctx, e, a)
 		return e
 	}).(*evidence)
 }
 
-func (p *Pages) measure(ctx context.Context, e *evidence, a alerting.Alarm, span time.Duration, now time.Time) {
+func (p *Pages) measure(ctx context.Context, e *evidence, a alerting.Alarm) {
 	measured, op, limit, ok := p.opts.Threshold(e.Expr)
 	if !ok {
 		measured = e.Expr
 	}
-	step := charts.StepOf(span)
-	end := now.Truncate(step)
+	step, end, span := e.step(), e.end(), e.span()
 	all, err := p.opts.Range(ctx, measured, end.Add(-span), end, step)
 	if err != nil {
 		e.Lacks = "Not drawn: " + err.Error() + "."
@@ -185,8 +158,7 @@ func (p *Pages) measure(ctx context.Context, e *evidence, a alerting.Alarm, span
 			for _, pt := range one[0].Points {
 				pl.Behind = append(pl.Behind, query.Point{T: pt.T.Add(e.Back), V: pt.V})
 			}
-			_, pl.BehindIs = e.back()
-			before = query.Last(one[0])
+			pl.BehindIs, before = e.behindIs(), query.Last(one[0])
 		}
 	}
 	e.Chart = charts.Draw(pl, mine, seriesWords)
@@ -274,13 +246,11 @@ func (p *Pages) related(ctx context.Context, a alerting.Alarm, l look) []related
 	if p.opts.Range == nil {
 		return nil
 	}
-	now, subject := p.opts.Now(), subjectOf(a)
-	span := l.of(a.StartsAt, now)
-	key := strings.Join([]string{"related", subject["node"], subject["cluster"], subject["stack"], span.String()}, "\xff")
-	return p.answers.Get(ctx, key, now, 15*time.Second, evidenceTime, func(ctx context.Context) any {
+	subject := subjectOf(a)
+	step, end, span := l.step(), l.end(), l.span()
+	key := strings.Join([]string{"related", subject["node"], subject["cluster"], subject["stack"], end.String(), span.String()}, "\xff")
+	return p.answers.Get(ctx, key, p.opts.Now(), 15*time.Second, evidenceTime, func(ctx context.Context) any {
 		var out []related
-		step := charts.StepOf(span)
-		end := now.Truncate(step)
 		for _, q := range aboutSubject {
 			name := subject[q.label]
 			if name == "" || len(out) == maxRelated {

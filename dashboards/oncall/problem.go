@@ -216,13 +216,16 @@ func (p *Pages) problem(r *http.Request) dashboards.Page {
 		}
 		return pg
 	}
-	l := lookOf(r.URL.Query())
-	back, _ := l.back()
-	live := url.Values{"problem": {id}, "behind": {back}}
-	if l.Span > 0 {
-		live.Set("last", l.Span.String())
+	path := "/problems/" + url.PathEscape(id)
+	l, period := lookAt(r.URL.Query(), path, found.Root.StartsAt, p.opts.Now())
+	pg.Period, pg.Live = &period, ""
+	if live := dashboards.TimeOf(r.URL.Query()); period.Running {
+		live.Set("problem", id)
+		if b := r.URL.Query().Get("behind"); b != "" {
+			live.Set("behind", b)
+		}
+		pg.Live = dashboards.LivePath("problem", live)
 	}
-	pg.Live = dashboards.LivePath("problem", live)
 	st := story{
 		row: *found, First: stepOf(found.Page.Guidance), Since: since(found.Page.Since, p.opts.Now()), History: list, Evidence: p.evidence(r.Context(), found.Root, l), Related: p.related(r.Context(), found.Root, l),
 		Before: p.before(r.Context(), found.ProblemView), NotBy: v.NotBy(found.ProblemView, mostNotBy),

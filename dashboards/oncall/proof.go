@@ -1,0 +1,107 @@
+package oncall
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards/charts"
+)
+
+// Said is the value and what it is compared with, in words.
+func (e *evidence) Said() string { return e.Value + ". " + e.Words }
+
+// CSV and PNG are where its values and its picture are.
+func (e *evidence) CSV() string { return e.file("/chart.csv") }
+func (e *evidence) PNG() string { return e.file("/chart.png") }
+
+func (e *evidence) file(name string) string {
+	q := url.Values{}
+	for k, v := range e.kept {
+		q[k] = v
+	}
+	for _, b := range looksBack {
+		if b.back == e.Back {
+			q.Set("behind", b.name)
+		}
+	}
+	return e.path + name + "?" + q.Encode()
+}
+
+// Proof is what a message says of an alarm's evidence: the value and its threshold in words, and the chart for a picture. ok is
+// false where nothing is known of it here.
+func (p *Pages) Proof(ctx context.Context, a alerting.Alarm) (said string, chart charts.Chart, ok bool) {
+	l, _ := lookAt(nil, "", a.StartsAt, p.opts.Now())
+	e := p.evidence(ctx, a, l)
+	if e == nil || e.Lacks != "" {
+		return "", charts.Chart{}, false
+	}
+	return e.Said(), e.Chart, true
+}
+
+// errNoChart is why there is no picture and no table of a problem.
+var errNoChart = errors.New("no chart: the problem is gone, or its alarm has no expression that can be measured here")
+
+// charted finds the evidence of the problem that a path names.
+func (p *Pages) charted(r *http.Request) (alerting.ProblemView, *evidence, error) {
+	id := r.PathValue("id")
+	if p.opts.View == nil {
+		return alerting.ProblemView{}, nil, errNoChart
+	}
+	for _, pv := range p.opts.View().Problems {
+		if pv.ID != id && pv.Key != id {
+			continue
+		}
+		l, _ := lookAt(r.URL.Query(), "/problems/"+url.PathEscape(id), pv.Root.StartsAt, p.opts.Now())
+		if e := p.evidence(r.Context(), pv.Root, l); e != nil && e.Lacks == "" {
+			return pv, e, nil
+		}
+		break
+	}
+	return alerting.ProblemView{}, nil, errNoChart
+}
+
+// picture is the evidence as a PNG.
+func (p *Pages) picture(w http.ResponseWriter, r *http.Request) {
+	pv, e, err := p.charted(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	body, err := charts.Picture(e.Chart, pv.Priority.String()+" "+pv.Page.Sentence, e.Said())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "image/png")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(body) // who went away does not want it
+}
+
+// table is the evidence as CSV, a row for each value.
+func (p *Pages) table(w http.ResponseWriter, r *http.Request) {
+	_, e, err := p.charted(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="evidence.csv"`)
+	out := csv.NewWriter(w)
+	_ = out.Write([]string{"time", "series", "value"}) // csv.Writer keeps its first error; who went away has none
+	lines := e.Chart.Lines
+	if e.Chart.BehindOf != nil {
+		lines = append(lines[:len(lines):len(lines)], *e.Chart.BehindOf)
+	}
+	for _, ln := range lines {
+		for _, pt := range ln.Pts {
+			_ = out.Write([]string{pt.T.UTC().Format(time.RFC3339), ln.Name, strconv.FormatFloat(pt.V, 'g', -1, 64)})
+		}
+	}
+	out.Flush()
+}

@@ -1,0 +1,32 @@
+package dashboards_test
+
+import (
+	"bytes"
+	"image/png"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestEvidenceAsFiles takes the evidence of a problem along, as a picture and as values.
+func TestEvidenceAsFiles(t *testing.T) {
+	h := newWhole(options(incident(), fleet{nodes: 3}, goodStatus()))
+	w := get(t, h, "/problems/00000000000000a1/chart.png?behind=7d&last=6h")
+	body, err := io.ReadAll(w.Body)
+	if err != nil || w.StatusCode != http.StatusOK || w.Header.Get("Content-Type") != "image/png" {
+		t.Fatalf("picture: %d %s, %v", w.StatusCode, w.Header.Get("Content-Type"), err)
+	}
+	if _, err := png.Decode(bytes.NewReader(body)); err != nil {
+		t.Errorf("picture: %v", err)
+	}
+	table := text(t, get(t, h, "/problems/00000000000000a1/chart.csv").Body)
+	if !strings.Contains(table, "2026-11-24T12:00:00Z,today,1400\n") || !strings.Contains(table, ",\"yesterday, same time\",") {
+		t.Errorf("the table lacks the newest value or the day before:\n%.400s", table)
+	}
+	for _, path := range []string{"/problems/00000000000000b2/chart.png", "/problems/gone/chart.csv"} {
+		if w := get(t, h, path); w.StatusCode != http.StatusNotFound {
+			t.Errorf("GET %s: %d, want 404: there is no chart", path, w.StatusCode)
+		}
+	}
+}
