@@ -16,6 +16,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/atomicfile"
 	"github.com/navcloud/binnacle/agent/damage"
+	"github.com/navcloud/binnacle/collectors"
 	"github.com/navcloud/binnacle/collectors/catalogue"
 )
 
@@ -160,7 +161,8 @@ func (a *Agent) forget(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// forget ends that a service is expected; the next reload opens its collector anew, which knows nothing of it.
+// forget ends that a service is expected; the next reload opens its collector anew, which knows nothing of it. Of one that is
+// configured, and so expected, it ends that parts of it are missed which are not there any more.
 func (r *collectRole) forget(name string) error {
 	list := r.list()
 	i := slices.IndexFunc(list, func(w *jobAtWork) bool { return w.plan.spec.Name == name })
@@ -168,6 +170,12 @@ func (r *collectRole) forget(name string) error {
 		return fmt.Errorf("no service %q is watched for here", name)
 	}
 	if list[i].plan.configured() {
+		if j := list[i].get(); j != nil {
+			if f, ok := j.collector.(collectors.Forgetter); ok {
+				f.Forget()
+				return nil
+			}
+		}
 		return fmt.Errorf("%s is configured: take collect.%s out of the configuration, or say collect: {%s: off}, and reload", name, name, name)
 	}
 	if was, err := r.expected.forget(name); err != nil || !was {

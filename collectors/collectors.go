@@ -63,6 +63,12 @@ func (s CheckState) Blind(now time.Time) bool {
 	return !s.Since.IsZero() && now.Sub(s.Since) >= 3*s.Every
 }
 
+// Forgetter is what a Collector also is when it misses what it saw before and does not see now, such as members of a cluster.
+// Forget ends that: somebody says that it is gone for good. What is there is watched on.
+type Forgetter interface {
+	Forget()
+}
+
 // Hider is what a Collector also is when something can't be seen from where it runs, and never will be: it is said, and
 // is no fault. Hidden names it with what is told instead.
 type Hider interface {

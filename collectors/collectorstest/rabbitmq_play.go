@@ -182,6 +182,9 @@ func (n *rabbitmqNode) recorded(what string) answer {
 			return a
 		}
 	}
+	if what == "vhosts" { // derived: the names alone, of the vhosts that the rig had
+		return answer{status: http.StatusOK, body: []byte(`[{"name":"/"},{"name":"binnacle"}]`)}
+	}
 	return answer{status: http.StatusNotFound, body: []byte(`{"error":"Object Not Found","reason":"Not Found"}`)}
 }
 

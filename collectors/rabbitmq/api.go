@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,8 +9,9 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/navcloud/binnacle/collectors"
 )
 
 // maybe is a field that need not be there, or is no T ("undefined"): then at is nil, since missing is not 0.
@@ -77,7 +79,7 @@ func (r *collector) askNodes(ctx context.Context) (func(), error) {
 				}
 			}
 		}
-		s.forget(now)
+		s.unlist(now)
 	}, nil
 }
 
@@ -123,7 +125,7 @@ func (r *collector) identify(name, cluster, version string) {
 		s.name = name
 		delete(s.peers, name)
 	}
-	if r.opt.Cluster == "" && cluster != "" {
+	if r.opt.Cluster == "" && cluster != "" && !s.strayed(cluster) {
 		s.cluster = cluster
 	}
 	if version != "" {
@@ -184,6 +186,21 @@ func (r *collector) askVHosts(ctx context.Context) (func(), error) {
 	return func() { r.seen.vhostsDown = said.Down }, nil
 }
 
+// askVHostList asks which vhosts the cluster has: a monitoring user sees all.
+func (r *collector) askVHostList(ctx context.Context) (func(), error) {
+	var all []struct {
+		Name string `json:"name"`
+	}
+	if err := r.getJSON(ctx, "vhosts?columns=name", &all); err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(all))
+	for _, v := range all {
+		names = append(names, collectors.Label(v.Name))
+	}
+	return func() { r.seen.kept.listVHosts(names, r.env.Now()) }, nil
+}
+
 // pageSize is how much of a list is asked for at once, connectionPages how many pages of connections.
 const pageSize, connectionPages = 500, 20
 
@@ -215,19 +232,25 @@ func (r *collector) askConnections(ctx context.Context) (func(), error) {
 	type connection struct {
 		Node  string        `json:"node"`
 		State maybe[string] `json:"state"`
+		Host  maybe[string] `json:"peer_host"`
+		User  maybe[string] `json:"user"`
 	}
-	all, _, err := pagesOf[connection](ctx, r, "connections", "node,state", connectionPages)
+	all, _, err := pagesOf[connection](ctx, r, "connections", "node,state,peer_host,user", connectionPages)
 	if err != nil {
 		return nil, err
 	}
 	return func() {
 		byState := map[string]int{"running": 0, "flow": 0, "blocking": 0, "blocked": 0}
+		from := map[connectionsFrom]int{}
 		mine, stateless := 0, 0
 		for _, c := range all {
 			if c.Node != r.seen.name {
 				continue
 			}
 			mine++
+			if c.Host.at != nil && c.User.at != nil {
+				from[connectionsFrom{host: collectors.Label(*c.Host.at), user: collectors.Label(*c.User.at)}]++
+			}
 			if c.State.at == nil {
 				stateless++
 				continue
@@ -237,7 +260,30 @@ func (r *collector) askConnections(ctx context.Context) (func(), error) {
 			}
 		}
 		r.seen.connections, r.seen.listed, r.seen.stateless = byState, len(all), mine > 0 && stateless == mine
+		r.seen.connectionsFrom = most(from)
 	}, nil
+}
+
+// connectionsFrom is how many connections come from one host as one user.
+type connectionsFrom struct {
+	host, user string
+	n          int
+}
+
+// toldFrom is of how many hosts it is told.
+const toldFrom = 3
+
+// most are those with the most connections, the most first.
+func most(from map[connectionsFrom]int) []connectionsFrom {
+	all := make([]connectionsFrom, 0, len(from))
+	for c, n := range from {
+		c.n = n
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b connectionsFrom) int {
+		return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.host, b.host), cmp.Compare(a.user, b.user))
+	})
+	return all[:min(len(all), toldFrom)]
 }
 
 // exchangeSeen is one configured exchange. In and Out are missing until the first message.
@@ -266,51 +312,4 @@ func (r *collector) askExchange(ctx context.Context, i int) (func(), error) {
 	return func() {
 		r.seen.exchanges[i] = exchangeSeen{stats.MessageStats.In, stats.MessageStats.Out, len(bindings)}
 	}, nil
-}
-
-// queueStateCounts is what only the list of queues says.
-type queueStateCounts struct {
-	noMajority, down, unsynchronised, unknown int
-	tooMany                                   bool // the list goes on: the counts are of its beginning
-}
-
-// listedQueue is a queue of the list. The type is "quorum" or "rabbit_quorum_queue", by version and by what is asked.
-type listedQueue struct {
-	Type    string        `json:"type"`
-	State   string        `json:"state"`
-	Leader  maybe[string] `json:"leader"`
-	Online  []string      `json:"online"`
-	Members []string      `json:"members"`
-	Mirrors []string      `json:"slave_nodes"`
-	Synced  []string      `json:"synchronised_slave_nodes"`
-}
-
-// replicated reports whether a queue lives by a majority of its members: quorum queues and streams.
-func (q listedQueue) replicated() bool {
-	return strings.Contains(q.Type, "quorum") || strings.Contains(q.Type, "stream")
-}
-
-// askQueueStates reads the list of queues, where that is short, for the ones that lost their home, their majority or
-// a mirror. An idle queue has no state at all; that is no fault. Of a replicated one whose members are not told nothing is
-// known.
-func (r *collector) askQueueStates(ctx context.Context) (func(), error) {
-	const columns = "type,state,leader,online,members,slave_nodes,synchronised_slave_nodes"
-	all, more, err := pagesOf[listedQueue](ctx, r, "queues", columns, manyQueue/pageSize)
-	if err != nil {
-		return nil, err
-	}
-	st := queueStateCounts{tooMany: more}
-	for _, q := range all {
-		switch {
-		case q.replicated() && len(q.Members) > 0 && (2*len(q.Online) <= len(q.Members) || q.Leader.at == nil || *q.Leader.at == ""):
-			st.noMajority++
-		case q.State != "" && slices.Contains([]string{"down", "crashed", "stopped", "minority"}, q.State):
-			st.down++
-		case q.replicated() && len(q.Members) == 0:
-			st.unknown++
-		case len(q.Synced) < len(q.Mirrors):
-			st.unsynchronised++
-		}
-	}
-	return func() { r.seen.queueStates = st }, nil
 }

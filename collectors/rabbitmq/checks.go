@@ -74,23 +74,23 @@ const mirrorSyncCheck = "mirror_sync_critical"
 
 // checks are all that is asked of a node; those that its collector does not run are nil.
 type checks struct {
-	process, ports, peers, metrics, management, localAlarms, alarms, vhosts *check.Check
-	nodes, overview, quorumCritical, mirrorCritical, connections            *check.Check
-	unit, config, queueMetrics, queues                                      *check.Check
-	exchanges                                                               []*check.Check // as in the options
+	process, ports, peers, metrics, management, localAlarms, alarms, vhosts, vhostList *check.Check
+	nodes, overview, quorumCritical, mirrorCritical, connections                       *check.Check
+	unit, config, queueMetrics, queues                                                 *check.Check
+	exchanges                                                                          []*check.Check // as in the options
 }
 
 // order is cheapest evidence first.
 func (k checks) order() []*check.Check {
 	return append([]*check.Check{
-		k.process, k.ports, k.peers, k.metrics, k.management, k.localAlarms, k.alarms, k.vhosts, k.nodes, k.overview,
+		k.process, k.ports, k.peers, k.metrics, k.management, k.localAlarms, k.alarms, k.vhosts, k.vhostList, k.nodes, k.overview,
 		k.quorumCritical, k.mirrorCritical, k.connections, k.unit, k.config, k.queueMetrics, k.queues,
 	}, k.exchanges...)
 }
 
 // ownSeries reports whether what a check finds is told by series of its own, and not as an endpoint.
 func (k checks) ownSeries(c *check.Check) bool {
-	return c == k.process || c == k.ports || c == k.peers || c == k.unit
+	return c == k.process || c == k.ports || c == k.peers || c == k.unit || c == k.vhostList
 }
 
 // rest is how long to wait after a run: longer after a 401, and after a list.
@@ -148,6 +148,7 @@ func (r *collector) allChecks() checks {
 		localAlarms:    local("local_alarms", o.LocalEvery, r.askCheck("local-alarms", nil)),
 		alarms:         local("alarms", o.SlowEvery, r.askCheck("alarms", nil)),
 		vhosts:         local("vhosts", o.SlowEvery, r.askVHosts),
+		vhostList:      costly(clusterWide("vhost_list", o.SlowEvery, r.askVHostList)), // each with its state on all nodes
 		nodes:          clusterWide("nodes", o.ClusterEvery, r.askNodes),
 		overview:       clusterWide("overview", o.SlowEvery, r.askOverview),
 		quorumCritical: clusterWide("quorum_critical", o.SlowEvery, r.askCheck("node-is-quorum-critical", &s.quorumCritical)),

@@ -49,6 +49,14 @@ var (
 	descMirrorCrit = gaugeOf("rabbitmq_mirror_sync_critical", metric.Count, "1: without this node some mirrored queue has no mirror in step")
 	descVHostsDown = gaugeOf("rabbitmq_vhosts_down", metric.Count, "Vhosts of the cluster that do not run on this node: nobody can connect to them here")
 	descVHostDown  = gaugeOf("rabbitmq_vhost_down", metric.Count, "1 for a vhost that does not run on this node, of the first 10")
+	descVHostIs    = gaugeOf("rabbitmq_vhost_present", metric.Count, "0: the vhost is not there any more, though it is configured or was in use within a day")
+	descUnlisted   = gaugeOf("rabbitmq_peers_unlisted", metric.Count, "Members that this node had before it started, and that its cluster does not list")
+	descQGone      = gaugeOf("rabbitmq_queues_missing", metric.Count, "Durable queues that were in use for an hour or more within a day, and are not there any more")
+	descQKept      = gaugeOf("rabbitmq_queues_kept", metric.Count, "Durable queues that were in use for an hour or more within a day, there or not")
+	descQGoneOne   = gaugeOf("rabbitmq_queue_missing", metric.Count, "1 for such a queue, of the first 10")
+	descQDownOne   = gaugeOf("rabbitmq_queue_down", metric.Count, "1 for a queue whose home is gone, of the first 10")
+	descQNoMajOne  = gaugeOf("rabbitmq_queue_without_majority", metric.Count, "1 for a queue without its majority, of the first 10")
+	descConnFrom   = gaugeOf("rabbitmq_connections_from", metric.Count, "Connections to this node by the host and the user they come from, of the three with most")
 	descNoMajority = gaugeOf("rabbitmq_quorum_queues_without_majority", metric.Count, "Quorum queues and streams with half their members or fewer online, or without a leader")
 	descQueuesDown = gaugeOf("rabbitmq_queues_down", metric.Count, "Queues whose home is gone")
 	descUnsynced   = gaugeOf("rabbitmq_queues_unsynchronised", metric.Count, "Mirrored queues with a mirror out of step")
@@ -65,6 +73,7 @@ var (
 	descQUnacked   = gaugeOf("rabbitmq_queue_messages_unacked", metric.Count, "Messages delivered from the queue and not acknowledged")
 	descQPresent   = gaugeOf("rabbitmq_queue_present", metric.Count, "1: this node leads the configured queue; 0 on all nodes: it is gone")
 	descQWatched   = gaugeOf("rabbitmq_queue_watched", metric.Count, "1: the queue is a configured one")
+	descQAge       = gaugeOf("rabbitmq_queue_backlog_age_seconds", metric.Seconds, "Since when the queue was never seen empty, as far as this node has led it")
 	descQConsumers = gaugeOf("rabbitmq_queue_consumers", metric.Count, "Consumers of the queue")
 	descQRest      = gaugeOf("rabbitmq_queues_rest_messages_ready", metric.Count, "Messages ready in the queues of this node that have no series of their own")
 	descQUnread    = gaugeOf("rabbitmq_queues_growing_without_consumers", metric.Count, "Queues that nobody reads and that grew since the last check")
@@ -139,7 +148,8 @@ func metrics() []*metric.Desc {
 		descPortOpen, descProc, descAppAgain, descVMAgain, descInfo, descHandling, descExpected, descSeenUp,
 		descReachable, descPeerRuns, descPeerLink, descPeerTCP, descPeerSilent, descPeerDown,
 		descPeerBytes, descDistQueue, descView, descSplit, descQuorumCrit, descMirrorCrit,
-		descVHostsDown, descVHostDown,
+		descVHostsDown, descVHostDown, descVHostIs, descUnlisted, descQGone, descQKept, descQGoneOne, descQDownOne, descQNoMajOne,
+		descConnFrom, descQAge,
 		descNoMajority, descQueuesDown, descUnsynced, descConnState, descLag, descExIn, descExOut,
 		descExBindings, descExExpected, descQReady, descQUnacked, descQConsumers, descQRest,
 		descQUnread, descQIdle, descAlarm, descExPresent, descQPresent, descInOrder, descQWatched,

@@ -40,7 +40,7 @@ func endpointsThatLie(t *testing.T) {
 	const (
 		nodes       = "api/nodes?columns=name,running,partitions,cluster_links"
 		overview    = "api/overview?columns=node,cluster_name,rabbitmq_version,statistics_db_event_queue,object_totals"
-		connections = "api/connections?page=1&page_size=500&columns=node,state"
+		connections = "api/connections?page=1&page_size=500&columns=node,state,peer_host,user"
 		queues      = "metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
 		local       = "api/health/checks/local-alarms"
 		vhosts      = "api/health/checks/virtual-hosts"

@@ -5,8 +5,10 @@ import (
 	"context"
 	"hash/maphash"
 	"io"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/navcloud/binnacle/collectors"
 )
@@ -70,6 +72,15 @@ func (r *collector) askMetrics(ctx context.Context) (func(), error) {
 type queueLine struct {
 	vhost, name               string
 	ready, unacked, consumers float64
+	filled                    time.Time // since when it was never seen empty; zero: it is empty
+}
+
+// age is for how long the queue was never seen empty.
+func (q queueLine) age(now time.Time) time.Duration {
+	if q.filled.IsZero() {
+		return 0
+	}
+	return max(0, now.Sub(q.filled))
 }
 
 // queuesSeen is what the node's queues (those whose leader it is) come to.
@@ -79,6 +90,8 @@ type queuesSeen struct {
 	present         []bool             // of the configured queues, whether this node leads them
 	growingUnread   int                // queues without a consumer that grew since the last check
 	ready           map[uint64]float64 // at this check, by hash of vhost and name: 16 bytes a queue
+	filled          map[uint64]int64   // Unix time since when those with messages ready were never seen empty
+	used            []string           // vhosts in which a queue holds messages or has consumers
 	withoutConsumer int                // queues with messages and nobody to take them
 }
 
@@ -94,7 +107,10 @@ func (r *collector) askQueues(ctx context.Context) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() { r.seen.queues = r.sumQueues(lines, r.seen.queues.ready) }, nil
+	return func() {
+		r.seen.queues = r.sumQueues(lines, r.seen.queues)
+		r.seen.kept.useVHosts(r.seen.queues.used, r.env.Now())
+	}, nil
 }
 
 func (r *collector) queueLines(ctx context.Context, path, prefix string) (lines map[uint64]*queueLine, err error) {
@@ -141,13 +157,24 @@ func readQueueLines(body io.Reader, prefix string, reject func(reason, line stri
 	return lines, err
 }
 
-func (r *collector) sumQueues(lines map[uint64]*queueLine, before map[uint64]float64) queuesSeen {
-	out := queuesSeen{ready: make(map[uint64]float64, len(lines))}
+func (r *collector) sumQueues(lines map[uint64]*queueLine, before queuesSeen) queuesSeen {
+	out := queuesSeen{ready: make(map[uint64]float64, len(lines)), filled: map[uint64]int64{}}
+	now, used := r.env.Now(), map[string]bool{}
 	all := make([]*queueLine, 0, len(lines))
 	out.present = make([]bool, len(r.opt.Queues))
 	for k, q := range lines {
 		out.ready[k] = q.ready
-		if was, ok := before[k]; q.consumers == 0 && q.ready > 0 {
+		if q.ready > 0 {
+			since, ok := before.filled[k]
+			if !ok {
+				since = now.Unix()
+			}
+			out.filled[k], q.filled = since, time.Unix(since, 0)
+		}
+		if q.ready+q.unacked+q.consumers > 0 {
+			used[q.vhost] = true
+		}
+		if was, ok := before.ready[k]; q.consumers == 0 && q.ready > 0 {
 			out.withoutConsumer++
 			if ok && q.ready > was {
 				out.growingUnread++
@@ -158,6 +185,7 @@ func (r *collector) sumQueues(lines map[uint64]*queueLine, before map[uint64]flo
 			out.present[i] = out.present[i] || w.is(q)
 		}
 	}
+	out.used = slices.Collect(maps.Keys(used))
 	slices.SortFunc(all, func(a, b *queueLine) int {
 		return cmp.Or(cmp.Compare(b.ready+b.unacked, a.ready+a.unacked), cmp.Compare(a.vhost, b.vhost), cmp.Compare(a.name, b.name))
 	})

@@ -74,7 +74,7 @@ func manyQueues(tb testing.TB) collectors.Collector {
 		"api/health/checks/local-alarms":                                                                  {Status: 200, Body: []byte(`{"status":"ok"}`)},
 		"api/nodes?columns=name,running,partitions,cluster_links":                                         {Status: 200, Body: []byte(`[{"name":"rabbit@a","running":true}]`)},
 		"api/overview?columns=node,cluster_name,rabbitmq_version,statistics_db_event_queue,object_totals": {Status: 200, Body: []byte(`{"node":"rabbit@a","object_totals":{"queues":11000}}`)},
-		"api/connections?page=1&page_size=500&columns=node,state":                                         {Status: 200, Body: page.Bytes()},
+		"api/connections?page=1&page_size=500&columns=node,state,peer_host,user":                          {Status: 200, Body: page.Bytes()},
 	}
 	opt := defaultOptions
 	opt.User, opt.Name = "monitor", "rabbit@a"

@@ -187,6 +187,10 @@ func (r *collector) reportCluster(out output, now time.Time) {
 			}
 		}
 		out.add(descSeenUp, float64(running))
+		out.add(descUnlisted, float64(s.unlisted()))
+		if !s.elected() {
+			s.kept.unelected(now)
+		}
 		side = s.side()
 	}
 	r.reportView(out, side)
@@ -204,18 +208,28 @@ func (r *collector) reportCluster(out output, now time.Time) {
 			out.add(descConnState, float64(n), "state", state)
 		}
 	}
+	if r.checks.connections.Current(now) {
+		for _, c := range s.connectionsFrom {
+			out.add(descConnFrom, float64(c.n), "client", c.host, "user", c.user)
+		}
+	}
 }
 
-// reportVHosts tells the vhosts that are down on this node. Names are bounded, as all that an answer can make a label of.
+// reportVHosts tells the vhosts that are down on this node, and which of those that should be there the cluster has. Names are bounded, as all that an answer can make a label of.
 func (r *collector) reportVHosts(out output, now time.Time) {
-	if !r.checks.vhosts.Current(now) {
+	if r.checks.vhosts.Current(now) {
+		down := r.seen.vhostsDown
+		out.add(descVHostsDown, float64(len(down)))
+		for _, name := range down[:min(len(down), maxVHosts)] {
+			name = strings.ToValidUTF8(name[:min(len(name), maxVHostName)], "")
+			out.add(descVHostDown, 1, "vhost", name)
+		}
+	}
+	if !r.checks.vhostList.Current(now) {
 		return
 	}
-	down := r.seen.vhostsDown
-	out.add(descVHostsDown, float64(len(down)))
-	for _, name := range down[:min(len(down), maxVHosts)] {
-		name = strings.ToValidUTF8(name[:min(len(name), maxVHostName)], "")
-		out.add(descVHostDown, 1, "vhost", name)
+	for _, name := range r.seen.kept.expectedVHosts() {
+		out.truth(descVHostIs, r.seen.kept.hasVHost(name), "vhost", name)
 	}
 }
 
@@ -298,6 +312,7 @@ func (r *collector) reportQueues(out output, now time.Time) {
 			out.add(descQReady, q.ready, of...)
 			out.add(descQUnacked, q.unacked, of...)
 			out.add(descQConsumers, q.consumers, of...)
+			out.add(descQAge, q.age(now).Seconds(), of...)
 			if r.wantsQueue(&q) {
 				out.add(descQWatched, 1, of...)
 			}
@@ -311,13 +326,7 @@ func (r *collector) reportQueues(out output, now time.Time) {
 		out.add(descQUnread, float64(s.queues.growingUnread))
 		out.add(descQIdle, float64(s.queues.withoutConsumer))
 	}
-	if r.checks.queues.Current(now) && !s.queueStates.tooMany {
-		if s.queueStates.unknown == 0 || s.queueStates.noMajority > 0 {
-			out.add(descNoMajority, float64(s.queueStates.noMajority))
-		}
-		out.add(descQueuesDown, float64(s.queueStates.down))
-		out.add(descUnsynced, float64(s.queueStates.unsynchronised))
-	}
+	r.reportQueueList(out, now)
 	for i, x := range r.opt.Exchanges {
 		if a := answerOf(r.checks.exchanges[i]); a == answerMissing || a == answerOK {
 			out.truth(descExPresent, a == answerOK, x.labels()...)
@@ -338,4 +347,28 @@ func (r *collector) reportQueues(out output, now time.Time) {
 			out.add(descExExpected, float64(x.Consumers), of...)
 		}
 	}
+}
+
+// reportQueueList tells what only the list of all queues says, and which of those that stood there do not any more.
+func (r *collector) reportQueueList(out output, now time.Time) {
+	s := &r.seen
+	if !r.checks.queues.Current(now) || s.queueStates.tooMany {
+		return
+	}
+	named := func(d *metric.Desc, q namedQueues) {
+		for _, name := range q.first {
+			out.add(d, 1, "vhost", name.vhost, "queue", name.name)
+		}
+	}
+	if s.queueStates.unknown == 0 || s.queueStates.noMajority.n > 0 {
+		out.add(descNoMajority, float64(s.queueStates.noMajority.n))
+	}
+	named(descQNoMajOne, s.queueStates.noMajority)
+	out.add(descQueuesDown, float64(s.queueStates.down.n))
+	named(descQDownOne, s.queueStates.down)
+	out.add(descUnsynced, float64(s.queueStates.unsynchronised))
+	missing, kept := s.kept.missing()
+	out.add(descQGone, float64(missing.n))
+	out.add(descQKept, float64(kept))
+	named(descQGoneOne, missing)
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// forgetAfter is how long a node stays expected that the cluster does not list any more.
-const forgetAfter = time.Hour
+// leftAfter is for how long the cluster must not have listed a node until that counts as having left it.
+const leftAfter = 15 * time.Second
 
 // maxPeers bounds what one answer makes us dial and tell. Clusters have three to seven nodes; the guide to
 // clustering advises against dozens. Source: rabbitmq.com/docs/clustering, read November 2026.
@@ -20,6 +20,7 @@ type brokerSeen struct {
 	name, cluster, version string // as configured, else as learnt
 
 	recalled bool // cluster is known from an earlier life
+	kept     keptThings
 
 	process  processSeen
 	handling string            // what the node does in a partition, empty where its configuration can't be read
@@ -29,24 +30,26 @@ type brokerSeen struct {
 	peers map[string]*peerSeen
 	odd   map[string]time.Time // since when nodes of other names than the brokers' are linked: tools, most of them
 
-	nodes          []nodeInfo
-	nodesAt        time.Time          // when they were told
-	nodesAsked     time.Time          // since when they are asked for without an answer; zero when there was one
-	plugin         map[string]float64 // by family, summed over its series
-	links          map[string]float64 // erlang_vm_dist_node_state by peer
-	distQueue      map[string]float64 // bytes waiting by peer
-	overview       overviewInfo
-	overviewTold   bool // at least once
-	totalQueues    int  // of the cluster; -1: not told
-	quorumCritical bool
-	mirrorCritical bool
-	vhostsDown     []string
-	connections    map[string]int // of this node, by state
-	listed         int            // connections of the cluster in the list
-	stateless      bool           // those of this node have no state
-	queues         queuesSeen
-	queueStates    queueStateCounts
-	exchanges      []exchangeSeen
+	nodes           []nodeInfo
+	nodesAt         time.Time          // when they were told
+	alone           bool               // they are this node alone, though it had peers
+	nodesAsked      time.Time          // since when they are asked for without an answer; zero when there was one
+	plugin          map[string]float64 // by family, summed over its series
+	links           map[string]float64 // erlang_vm_dist_node_state by peer
+	distQueue       map[string]float64 // bytes waiting by peer
+	overview        overviewInfo
+	overviewTold    bool // at least once
+	totalQueues     int  // of the cluster; -1: not told
+	quorumCritical  bool
+	mirrorCritical  bool
+	vhostsDown      []string
+	connections     map[string]int // of this node, by state
+	listed          int            // connections of the cluster in the list
+	connectionsFrom []connectionsFrom
+	stateless       bool // those of this node have no state
+	queues          queuesSeen
+	queueStates     queueStateCounts
+	exchanges       []exchangeSeen
 
 	appRestarts, vmRestarts float64
 	reset                   resetWatch
@@ -78,6 +81,7 @@ func (s *brokerSeen) init(o Options) {
 	s.name, s.cluster = o.Name, o.Cluster
 	s.peers = map[string]*peerSeen{}
 	s.totalQueues = -1
+	s.kept.init(o)
 	s.exchanges = make([]exchangeSeen, len(o.Exchanges))
 	for _, text := range o.Peers {
 		name, addr, _ := strings.Cut(text, "=")
@@ -146,13 +150,53 @@ func (s *brokerSeen) member(name, addr string, now time.Time) {
 	}
 }
 
-// forget drops learnt peers that no answer has listed for an hour: they left the cluster.
-func (s *brokerSeen) forget(now time.Time) {
+// unlist drops learnt peers that the cluster does not list any more: they left it, or somebody had them forgotten
+// (rabbitmqctl forget_cluster_node). That is the word of a list in which others stand that were members before, or of a node
+// that listed them itself since it started. One that comes back with an empty disk lists itself alone, as a cluster of its own:
+// whom it does not know any more is missed until somebody says otherwise.
+func (s *brokerSeen) unlist(now time.Time) {
+	s.alone = true
 	for name, p := range s.peers {
-		if name == s.name || !p.configured && now.Sub(p.listed) > forgetAfter {
-			delete(s.peers, name)
+		if p.listed.Equal(now) && name != s.name {
+			s.alone = false
 		}
 	}
+	begun := s.begun(now)
+	for name, p := range s.peers {
+		if name == s.name {
+			delete(s.peers, name)
+			continue
+		}
+		if p.configured || now.Sub(p.listed) < leftAfter || s.alone && (begun.IsZero() || p.listed.Before(begun)) {
+			continue
+		}
+		delete(s.peers, name)
+	}
+}
+
+// begun is when the virtual machine of this node started; zero where that is not known.
+func (s *brokerSeen) begun(now time.Time) time.Time {
+	up := s.plugin["rabbitmq_erlang_uptime_seconds"]
+	if up == 0 {
+		return time.Time{}
+	}
+	return now.Add(-time.Duration(up * float64(time.Second)))
+}
+
+// unlisted is how many peers are expected that the newest list of this node does not name.
+func (s *brokerSeen) unlisted() (n int) {
+	for _, p := range s.peers {
+		if p.listed.Before(s.nodesAt) {
+			n++
+		}
+	}
+	return n
+}
+
+// strayed says that a name of a cluster is not taken over: the node runs without those that it had, so that it may be another
+// cluster's now, and what is missed is missed by its old name.
+func (s *brokerSeen) strayed(cluster string) bool {
+	return s.recalled && s.cluster != cluster && len(s.peers) > 0 && (s.nodes == nil || s.alone)
 }
 
 // peerNames are the expected peers in order.
