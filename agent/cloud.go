@@ -2,16 +2,19 @@ package agent
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/aws"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting/intake"
+	cloudfigures "github.com/navcloud/binnacle/collectors/aws"
 )
 
 // cloud is what a router asks AWS, while it leads.
 type cloud struct {
+	opens   sync.Mutex
 	account atomic.Pointer[aws.Account] // nil until it is open
 	fleet   aws.Fleet
 }
@@ -29,16 +32,75 @@ func (a *Agent) regionOf(cfg Config) string {
 // openAWS opens the account and sets to work what asks it. It is tried again while no region is known.
 func (r *routeRole) openAWS(ctx context.Context) error {
 	cfg := r.a.config()
-	account, err := aws.Open(ctx, cfg.AWS, aws.Options{Region: r.a.regionOf(cfg)})
+	account, err := r.openAccount(ctx)
 	if err != nil {
 		return err
 	}
-	r.cloud.account.Store(account)
-	q := r.intake.CloudQueue(account, r.leadsAWS, r.dispatch.Open)
-	r.crew.work("intake.aws", q.Run)
-	r.crew.work("aws.alarms", q.Reconcile)
+	if cfg.Intake.AWS.Queue != "" {
+		for _, i := range aws.Estimate(true, false, 0) {
+			account.Reserve(i.What, i.Dollars)
+		}
+		q := r.intake.CloudQueue(account, r.leadsAWS, r.dispatch.Open)
+		r.crew.work("intake.aws", q.Run)
+		r.crew.work("aws.alarms", q.Reconcile)
+	}
 	r.crew.work("aws.groups", r.watchGroups)
 	return nil
+}
+
+// openAccount opens the account once, for all who ask.
+func (r *routeRole) openAccount(ctx context.Context) (*aws.Account, error) {
+	r.cloud.opens.Lock()
+	defer r.cloud.opens.Unlock()
+	if a := r.cloud.account.Load(); a != nil {
+		return a, nil
+	}
+	cfg := r.a.config()
+	a, err := aws.Open(ctx, cfg.AWS, aws.Options{Region: r.a.regionOf(cfg)})
+	if err == nil {
+		r.cloud.account.Store(a)
+	}
+	return a, err
+}
+
+// asker is the account with what is known of groups, for the collector.
+type asker struct {
+	*aws.Account
+	*aws.Fleet
+}
+
+// asker is who asks AWS, for the collector, while this router leads; else nil, and why.
+func (r *routeRole) asker() (any, string) {
+	switch {
+	case r.dispatch == nil:
+		return nil, "only a router does, and route is off"
+	case !r.a.config().AWS.Lead:
+		return nil, "aws.lead is false"
+	case !r.leadsAWS():
+		return nil, "another router does"
+	}
+	a, err := r.openAccount(context.Background()) // which reads files, and asks nobody
+	if err != nil {
+		return nil, err.Error()
+	}
+	return asker{a, &r.cloud.fleet}, ""
+}
+
+// asksAWS says whether a router of this configuration has anything to ask there.
+func (c Config) asksAWS() bool { return c.Intake.AWS.Queue != "" || c.ReadsAWS() }
+
+// ReadsAWS says whether metrics are read there.
+func (c Config) ReadsAWS() bool {
+	plans, err := collectorPlans(c)
+	if err != nil {
+		return false
+	}
+	for _, p := range plans {
+		if o, ok := p.options.(cloudfigures.Options); ok {
+			return o.On()
+		}
+	}
+	return false
 }
 
 // leadsAWS says whether this node asks AWS now: of routers that share a ledger only the one that sends does.

@@ -102,6 +102,7 @@ func (r *collectRole) setBase(cfg Config) {
 func (r *collectRole) open(cfg Config, p plan) (*job, error) {
 	e := env(cfg, r.a.folder.dir(), time.Now, r.a.log, r.a.self)
 	e.Damaged = r.a.damaged
+	e.AWS = r.a.route.asker
 	lines := newRejects(r.a.log.With("collector", p.spec.Name))
 	e.Rejected = lines.count
 	e.Expected = p.configured() || r.expected.has(p.spec.Name)

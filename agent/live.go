@@ -137,7 +137,7 @@ func liveCutOff(ctx context.Context, cfg Config) []pagerduty.Finding {
 // liveAWS asks AWS once with each right that a router needs.
 func liveAWS(ctx context.Context, cfg Config) (found []pagerduty.Finding) {
 	queue := cfg.Intake.AWS.Queue
-	if queue == "" || cfg.Route.Off {
+	if !cfg.asksAWS() || cfg.Route.Off {
 		return nil
 	}
 	add := func(well string, level pagerduty.Level, err error) {
@@ -152,12 +152,35 @@ func liveAWS(ctx context.Context, cfg Config) (found []pagerduty.Finding) {
 		add("", pagerduty.Defeats, err)
 		return found
 	}
-	n, err := account.Depth(ctx, queue)
-	add(fmt.Sprintf("the queue of AWS's notices can be read; %d messages wait", n), pagerduty.Defeats, err)
-	alarms, err := account.Alarms(ctx)
-	add(fmt.Sprintf("CloudWatch says how its %d alarms are", len(alarms)), pagerduty.Advice, err)
+	if queue != "" {
+		n, err := account.Waiting(ctx, queue)
+		add(fmt.Sprintf("the queue of AWS's notices can be read; %.0f messages wait", n.Visible), pagerduty.Defeats, err)
+		alarms, err := account.Alarms(ctx)
+		add(fmt.Sprintf("CloudWatch says how its %d alarms are", len(alarms)), pagerduty.Advice, err)
+	}
+	if cfg.ReadsAWS() {
+		found = append(found, liveFigures(ctx, account)...)
+	}
 	groups, err := account.Groups(ctx)
 	add(fmt.Sprintf("Auto Scaling says how its %d groups are", len(groups)), pagerduty.Advice, err)
+	return found
+}
+
+// liveFigures asks with each right that collect.aws needs: what ListMetrics has first, then for that.
+func liveFigures(ctx context.Context, account *aws.Account) (found []pagerduty.Finding) {
+	add := func(well string, err error) {
+		f := pagerduty.Finding{Level: pagerduty.Fine, Text: well}
+		if err != nil {
+			f = pagerduty.Finding{Level: pagerduty.Advice, Text: "aws: " + err.Error() + ": collect.aws sees nothing by it"}
+		}
+		found = append(found, f)
+	}
+	list, err := account.Listed(ctx, "AWS/ELB", "HealthyHostCount")
+	add(fmt.Sprintf("CloudWatch lists its metrics; %d of hosts behind classic balancers", len(list)), err)
+	q := aws.Query{Metric: aws.Metric{Namespace: "AWS/ELB", Name: "HealthyHostCount"}, Stat: "Minimum", Period: time.Minute}
+	to := time.Now().Truncate(time.Minute)
+	_, err = account.Figures(ctx, []aws.Query{q}, to.Add(-5*time.Minute), to)
+	add("CloudWatch's metrics can be read", err)
 	return found
 }
 

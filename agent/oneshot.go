@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/navcloud/binnacle/agent/aws"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/agent/sinks"
@@ -27,7 +28,7 @@ const rateWait = 200 * time.Millisecond
 const settleWait = 30 * time.Second
 
 // CollectOnce runs collectors once and hands each result to show; without names all but statsd, which has
-// nothing to say without a while of listening.
+// nothing to say without a while of listening, and aws, whose questions cost money.
 func CollectOnce(ctx context.Context, cfg Config, names []string, log *slog.Logger, show func(string, *metric.Batch, error)) error {
 	plans, err := collectorPlans(cfg)
 	if err != nil {
@@ -43,13 +44,26 @@ func CollectOnce(ctx context.Context, cfg Config, names []string, log *slog.Logg
 		}
 	}
 	for _, p := range plans {
-		if len(names) > 0 && !slices.Contains(names, p.spec.Name) || len(names) == 0 && p.spec.Name == "statsd" {
+		if len(names) > 0 && !slices.Contains(names, p.spec.Name) || len(names) == 0 && (p.spec.Name == "statsd" || p.spec.Name == "aws") {
 			continue
 		}
-		b, err := p.once(ctx, env(cfg, "", time.Now, log, nil))
+		b, err := p.once(ctx, onceEnv(ctx, cfg, log))
 		show(p.spec.Name, b, err)
 	}
 	return nil
+}
+
+// onceEnv is the world of one look, in which this process asks AWS for itself.
+func onceEnv(ctx context.Context, cfg Config, log *slog.Logger) collectors.Env {
+	e := env(cfg, "", time.Now, log, nil)
+	e.AWS = func() (any, string) {
+		account, err := aws.Open(ctx, cfg.AWS, aws.Options{Region: aws.RegionOf(cfg.Intake.AWS.Queue)})
+		if err != nil {
+			return nil, err.Error()
+		}
+		return asker{account, &aws.Fleet{}}, ""
+	}
+	return e
 }
 
 // once looks twice, a moment apart, for what needs two looks, and returns the second.

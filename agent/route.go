@@ -137,7 +137,7 @@ func (r *routeRole) start(ctx context.Context) error {
 	if r.returns != nil {
 		r.crew.work("returns", r.returns.Run)
 	}
-	if r.a.config().Intake.AWS.Queue != "" {
+	if r.a.config().asksAWS() {
 		r.crew.work("aws", r.openAWS)
 	}
 	r.startPoll()
@@ -217,7 +217,7 @@ func (r *routeRole) status(s *health.Status) {
 	for _, n := range r.intake.Nodes() {
 		s.Route.Nodes = append(s.Route.Nodes, health.NodeHeard(n))
 	}
-	if c, ok := r.intake.Cloud(); ok {
+	if c, ok := r.intake.Cloud(); ok || r.cloud.account.Load() != nil {
 		s.Route.AWS = r.cloud.status(c)
 	}
 	for _, c := range d.Channels {

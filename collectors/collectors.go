@@ -115,6 +115,9 @@ type Env struct {
 	// it is not there is an outage.
 	Expected bool
 
+	// AWS is who asks AWS for the fleet, for the collector aws; nil, with the reason, while that is not this node.
+	AWS func() (asker any, why string)
+
 	Damaged  func(damage.Report)       // is called with what of State was damaged; may be nil
 	Rejected func(reason, line string) // counts a line that could not be read; nil: it is only left out
 }

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type Options struct {
 	Region string            // where the section and the environment name none
 	HTTP   http.RoundTripper // nil: the network
 	Now    func() time.Time  // nil: the clock
+
+	backoff time.Duration // at most, between tries; 0: 5 s
 }
 
 // Open makes an Account. It reads files and environment and asks nobody: what is wrong with a key shows itself in the first
@@ -41,7 +44,7 @@ type Options struct {
 func Open(ctx context.Context, c Config, o Options) (*Account, error) {
 	opts := []func(*config.LoadOptions) error{
 		config.WithRetryer(func() aws.Retryer {
-			return retry.NewStandard(func(s *retry.StandardOptions) { s.MaxAttempts, s.MaxBackoff = 3, 5*time.Second })
+			return retry.NewStandard(func(s *retry.StandardOptions) { s.MaxAttempts, s.MaxBackoff = 3, cmp.Or(o.backoff, 5*time.Second) })
 		}),
 	}
 	add := func(is bool, f func(*config.LoadOptions) error) {

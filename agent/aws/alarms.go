@@ -22,6 +22,9 @@ const (
 	maxAlarms   = 20_000
 )
 
+// actionDescribe is what reconciling asks, and what it is priced as.
+const actionDescribe = "cloudwatch:DescribeAlarms"
+
 // Dimension is one of a metric.
 type Dimension struct{ Name, Value string }
 
@@ -52,18 +55,22 @@ func (a *Account) Alarms(ctx context.Context) ([]Alarm, error) {
 	ctx, cancel := context.WithTimeout(ctx, alarmsLimit)
 	defer cancel()
 	var out []Alarm
+	calls := 0
+	defer func() { a.Reserve(actionDescribe, AMonth(priceAlarms, calls, ReconcileEvery)) }()
 	in := &cw.DescribeAlarmsInput{AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm}, MaxRecords: aws.Int32(alarmsAPage)}
 	for len(out) < maxAlarms {
 		if err := a.spent.may(priceAlarms, 1, false); err != nil {
 			return nil, err
 		}
+		calls++
 		page, err := a.alarms.DescribeAlarms(ctx, in)
 		if err != nil {
-			return nil, wrap("cloudwatch:DescribeAlarms", err)
+			return nil, wrap(actionDescribe, err)
 		}
 		for i := range page.MetricAlarms {
 			m := metricAlarm(&page.MetricAlarms[i])
 			if m.Several && m.State == "ALARM" {
+				calls++
 				more, err := a.contributors(ctx, m)
 				if err != nil {
 					return nil, err

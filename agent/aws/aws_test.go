@@ -146,7 +146,7 @@ func TestQueue(t *testing.T) {
 		case "AmazonSQS.ReceiveMessage":
 			return 200, "application/x-amz-json-1.0", []byte(`{"Messages":[{"MessageId":"m","ReceiptHandle":"h","Body":"b","MD5OfBody":"92eb5ffee6ae2fec3ad71c777531578f","Attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1796032800123"}}]}`)
 		case "AmazonSQS.GetQueueAttributes":
-			return 200, "application/x-amz-json-1.0", []byte(`{"Attributes":{"ApproximateNumberOfMessages":"12"}}`)
+			return 200, "application/x-amz-json-1.0", []byte(`{"Attributes":{"ApproximateNumberOfMessages":"12","ApproximateNumberOfMessagesNotVisible":"3","ApproximateNumberOfMessagesDelayed":"0"}}`)
 		default:
 			return 200, "application/x-amz-json-1.0", []byte(`{"Failed":[{"Id":"0","Code":"ReceiptHandleIsInvalid","Message":"too late","SenderFault":true}],"Successful":[]}`)
 		}
@@ -162,8 +162,8 @@ func TestQueue(t *testing.T) {
 	if err := a.Delete(t.Context(), queue, ms); err == nil || !strings.Contains(err.Error(), "ReceiptHandleIsInvalid") {
 		t.Errorf("deleted: %v; want what was not", err)
 	}
-	if n, err := a.Depth(t.Context(), queue); n != 12 || err != nil {
-		t.Errorf("depth %d, %v; want 12", n, err)
+	if w, err := a.Waiting(t.Context(), queue); w.Visible != 12 || err != nil {
+		t.Errorf("%+v wait, %v; want 12", w, err)
 	}
 }
 

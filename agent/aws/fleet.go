@@ -60,6 +60,7 @@ type Standing struct {
 type Size struct {
 	Name                          string
 	Wants, Has, Starting, Leaving int
+	Max                           int       // that it may have
 	Short                         time.Time // since when it has fewer than it wants, for too long; zero: it is well
 }
 
@@ -211,7 +212,7 @@ func (s *seen) excused(now time.Time) string {
 }
 
 func sizeOf(g Group) Size {
-	s := Size{Name: g.Name, Wants: g.Desired}
+	s := Size{Name: g.Name, Wants: g.Desired, Max: g.Max}
 	for _, m := range g.Members {
 		switch state, _, _ := strings.Cut(m.Lifecycle, ":"); state {
 		case "InService":

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -79,16 +81,43 @@ func (a *Account) Delete(ctx context.Context, queue string, ms []Message) error 
 	return errors.Join(errs...)
 }
 
-// Depth is how many messages wait in a queue, about; asking needs sqs:GetQueueAttributes.
-func (a *Account) Depth(ctx context.Context, queue string) (int, error) {
+// Waiting is how many messages of a queue wait, are with a reader, and are kept back; about.
+type Waiting struct{ Visible, InFlight, Delayed float64 }
+
+// Waiting asks how a queue stands, which needs sqs:GetQueueAttributes.
+func (a *Account) Waiting(ctx context.Context, queue string) (Waiting, error) {
 	if err := a.spent.may(priceQueue, 1, false); err != nil {
-		return 0, err
+		return Waiting{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, deleteLimit)
 	defer cancel()
-	out, err := a.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &queue, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages}})
-	if err != nil {
-		return 0, wrap("sqs:GetQueueAttributes", err)
+	var w Waiting
+	want := map[types.QueueAttributeName]*float64{
+		types.QueueAttributeNameApproximateNumberOfMessages: &w.Visible, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible: &w.InFlight,
+		types.QueueAttributeNameApproximateNumberOfMessagesDelayed: &w.Delayed,
 	}
-	return strconv.Atoi(out.Attributes[string(types.QueueAttributeNameApproximateNumberOfMessages)])
+	out, err := a.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &queue, AttributeNames: slices.Sorted(maps.Keys(want))})
+	if err != nil {
+		return Waiting{}, wrap("sqs:GetQueueAttributes", err)
+	}
+	for name, into := range want {
+		if *into, err = strconv.ParseFloat(out.Attributes[string(name)], 64); err != nil {
+			return Waiting{}, fmt.Errorf("sqs:GetQueueAttributes: %s: want a number, have %q", name, out.Attributes[string(name)])
+		}
+	}
+	return w, nil
+}
+
+// QueueURL is the address of a queue of this account by its name.
+func (a *Account) QueueURL(ctx context.Context, name string) (string, error) {
+	if err := a.spent.may(priceQueue, 1, false); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, deleteLimit)
+	defer cancel()
+	out, err := a.queues.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
+	if err != nil {
+		return "", wrap("sqs:GetQueueUrl", err)
+	}
+	return aws.ToString(out.QueueUrl), nil
 }

@@ -11,8 +11,9 @@ import (
 // Source: CloudWatch and SQS pricing as three independent summaries give them, read 21 September 2026. Auto Scaling's calls
 // cost nothing.
 const (
-	priceAlarms = 0.01 / 1000
-	priceQueue  = 0.40 / 1_000_000
+	priceAlarms  = 0.01 / 1000 // a call
+	priceFigures = 0.01 / 1000 // a metric asked for, however many points
+	priceQueue   = 0.40 / 1_000_000
 )
 
 const hoursAMonth = 730
@@ -28,6 +29,7 @@ type meter struct {
 	mu    sync.Mutex
 	month time.Time
 	spent float64
+	rates map[string]float64 // dollars a month of what is asked whatever else is
 }
 
 // may prices n questions and says whether the budget bears them. Those that must (a queue's) are counted and always asked:
@@ -54,6 +56,39 @@ func (a *Account) Spent() float64 {
 	return a.spent.spent
 }
 
+// Reserve notes what is asked whatever else is, in dollars a month.
+func (a *Account) Reserve(what string, dollars float64) {
+	a.spent.mu.Lock()
+	defer a.spent.mu.Unlock()
+	if a.spent.rates == nil {
+		a.spent.rates = map[string]float64{}
+	}
+	a.spent.rates[what] = dollars
+}
+
+// Room is what the budget leaves for the rest, in dollars a month.
+func (a *Account) Room() float64 {
+	a.spent.mu.Lock()
+	defer a.spent.mu.Unlock()
+	room := a.spent.budget
+	for _, r := range a.spent.rates {
+		room -= r
+	}
+	return max(room, 0)
+}
+
+// AMonth is what n questions cost in a month that are asked again and again.
+func AMonth(price float64, n int, every time.Duration) float64 {
+	return price * float64(n) * hoursAMonth * time.Hour.Seconds() / every.Seconds()
+}
+
+// The prices of one question each, for AMonth.
+const (
+	PriceFigure = priceFigures // a metric of CloudWatch
+	PriceList   = priceAlarms  // a page of ListMetrics
+	PriceDepth  = priceQueue   // of a queue
+)
+
 // Item is what one kind of question costs in a month.
 type Item struct {
 	What    string
@@ -70,7 +105,7 @@ func Estimate(queue, groups bool, alarms int) []Item {
 		polls := hoursAMonth * time.Hour.Seconds() / PollWait.Seconds()
 		add("sqs:ReceiveMessage", polls, priceQueue)
 		pages := float64((max(alarms, 1) + alarmsAPage - 1) / alarmsAPage)
-		add("cloudwatch:DescribeAlarms", hoursAMonth*time.Hour.Seconds()/ReconcileEvery.Seconds()*pages, priceAlarms)
+		add(actionDescribe, hoursAMonth*time.Hour.Seconds()/ReconcileEvery.Seconds()*pages, priceAlarms)
 	}
 	if groups {
 		add("autoscaling:DescribeAutoScalingGroups", hoursAMonth*time.Hour.Seconds()/GroupsEvery.Seconds(), 0)

@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 
 	"agent": {
 		"agent/atomicfile", "agent/authority", "agent/aws", "agent/damage", "agent/door", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "agent/words", "collectors",
-		"collectors/catalogue", "collectors/exec",
+		"collectors/catalogue", "collectors/aws", "collectors/exec",
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers", "alerting/pagers/pagerduty", "alerting/people", "alerting/reading", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
 	},
@@ -50,6 +50,7 @@ var arrows = map[string][]string{
 
 	"collectors":              {"agent/damage", "agent/login", "agent/metric"}, // what a collector is
 	"collectors/host":         {"agent/metric", "collectors"},
+	"collectors/aws":          {"agent/aws", "agent/metric", "collectors"},
 	"collectors/check":        {"collectors"}, // runs the parts of a collector
 	"collectors/riak":         {"agent/metric", "collectors", "collectors/check", "collectors/host"},
 	"collectors/rabbitmq":     {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
@@ -57,8 +58,8 @@ var arrows = map[string][]string{
 	"collectors/scrape":       {"agent/metric", "agent/secret", "collectors"},
 	"collectors/services":     {"agent/metric", "agent/secret", "collectors"},
 	"collectors/statsd":       {"agent/metric", "collectors", "collectors/statsd/lines"},
-	"collectors/statsd/lines": {},                                                                                                                                                                              // a hash table
-	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/exec", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/scrape", "collectors/services", "collectors/statsd"}, // the list
+	"collectors/statsd/lines": {},                                                                                                                                                                                                // a hash table
+	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/aws", "collectors/exec", "collectors/host", "collectors/riak", "collectors/rabbitmq", "collectors/scrape", "collectors/services", "collectors/statsd"}, // the list
 
 	"alerting":                  {"alerting/topology"},
 	"alerting/topology":         {},

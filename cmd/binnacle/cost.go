@@ -96,7 +96,17 @@ func otherCosts(w io.Writer, cfg agent.Config, alarms int) (sum float64) {
 		fmt.Fprintf(w, "alarms\t\t%d\t%.2f\n", alarms, sum)
 	}
 	queue := cfg.Intake.AWS.Queue != ""
-	for _, i := range aws.Estimate(queue, queue, alarms) {
+	items := aws.Estimate(queue, queue, alarms)
+	if cfg.ReadsAWS() {
+		left := cfg.AWS.Budget
+		for _, i := range items {
+			left -= i.Dollars
+		}
+		if left > 0 {
+			items = append(items, aws.Item{What: "cloudwatch:GetMetricData, up to aws.budget", Calls: left / aws.PriceFigure, Dollars: left})
+		}
+	}
+	for _, i := range items {
 		fmt.Fprintf(w, "%s\t%.0f calls\t\t%.2f\n", i.What, i.Calls, i.Dollars)
 		sum += i.Dollars
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/aws"
 	"github.com/navcloud/binnacle/collectors/exec"
 	"github.com/navcloud/binnacle/collectors/host"
 	"github.com/navcloud/binnacle/collectors/rabbitmq"
@@ -17,7 +18,7 @@ import (
 
 // All returns the collectors in order of name.
 func All() []collectors.Spec {
-	list := append(append(host.Specs(), services.Specs()...), exec.Spec, rabbitmq.Spec, riak.Spec, scrape.Spec, collectors.Self, statsd.Spec)
+	list := append(append(host.Specs(), services.Specs()...), aws.Spec, exec.Spec, rabbitmq.Spec, riak.Spec, scrape.Spec, collectors.Self, statsd.Spec)
 	slices.SortFunc(list, func(a, b collectors.Spec) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }

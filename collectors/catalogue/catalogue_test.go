@@ -11,6 +11,7 @@ import (
 // while they run, so there is no world to lay out before one Collect. Each has tests of its own.
 var noFixture = map[string]string{
 	"statsd": "clients send to its sockets",
+	"aws":    "a router asks AWS for it",
 	"exec":   "its programs are run between two collections",
 	"scrape": "its targets are asked between two collections",
 }

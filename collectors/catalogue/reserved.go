@@ -8,7 +8,7 @@ import (
 )
 
 // ours are the beginnings of names that the agent's own collectors, its scrapes and probes, and its rules have.
-var ours = []string{"host_", "riak_", "rabbitmq_", "binnacle_", "probe_", "scrape_"}
+var ours = []string{"host_", "riak_", "rabbitmq_", "binnacle_", "probe_", "scrape_", "aws_"}
 
 // Reserved says whether a metric, by its name as Prometheus has it, is a collector's or the agent's own. Who else sends it
 // would speak in their name: rules read it, and pages follow.

@@ -1,0 +1,60 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/navcloud/binnacle/agent/aws/awstest"
+)
+
+// asAWS lets the SDK sign, for a fake.
+func asAWS(t *testing.T) *awstest.AWS {
+	t.Helper()
+	for k, v := range map[string]string{"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_EC2_METADATA_DISABLED": "true"} {
+		t.Setenv(k, v)
+	}
+	fake := awstest.New()
+	t.Cleanup(fake.Close)
+	return fake
+}
+
+// What CloudWatch alone sees of a balancer is that balancer's, not the router's that asked.
+func TestWhatAWSAloneSeesIsStored(t *testing.T) {
+	fake := asAWS(t)
+	at := func(v float64) func(string, time.Time) (float64, bool) {
+		return func(string, time.Time) (float64, bool) { return v, true }
+	}
+	dims := map[string]string{"LoadBalancerName": "www"}
+	fake.Lay(awstest.Metric{Namespace: "AWS/ELB", Name: "HealthyHostCount", Dimensions: dims, At: at(0)},
+		awstest.Metric{Namespace: "AWS/ELB", Name: "UnHealthyHostCount", Dimensions: dims, At: at(3)})
+	fake.Group("api", 3, awstest.Member{ID: "i-1", State: "InService"}, awstest.Member{ID: "i-2", State: "Pending"})
+	cfg := parsed(t, "data: %s\nlisten: %s\nnode: {name: r1}\ncollect: {aws: {elb: auto, interval: 1s}}\nrules: off\nroute: {mode: shadow}\naws: {region: eu-west-1, endpoint: '%s'}\n",
+		t.TempDir(), freePort(t, "tcp"), fake.URL)
+	a, end := run(t, cfg)
+	defer end()
+	seen := func(query string) string {
+		series, err := a.store.get().main.Instant(t.Context(), query, time.Now())
+		if err != nil || len(series) != 1 {
+			return ""
+		}
+		return fmt.Sprint(series[0].Labels)
+	}
+	var labels, status string
+	for range 1200 {
+		var text strings.Builder
+		a.Status().Write(&text)
+		labels, status = seen(`aws_elb_healthy_hosts == 0`), text.String()
+		if labels != "" && seen(`aws_autoscaling_instances{state="in_service"} == 1`) != "" && strings.Contains(status, "group api wants 3, has 1, 1 starting") {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if !strings.Contains(labels, "www") || strings.Contains(labels, "r1") {
+		t.Errorf("labels %s; want the balancer's, and not those of the router that asked", labels)
+	}
+	if !strings.Contains(status, "group api wants 3, has 1, 1 starting") {
+		t.Errorf("status, without what AWS has:\n%s", status)
+	}
+}
