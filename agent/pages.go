@@ -72,7 +72,7 @@ func (a *Agent) expr(rule string, labels map[string]string) (string, time.Durati
 }
 
 func threshold(expr string) (measured, op string, limit float64, ok bool) {
-	t, ok := store.ThresholdOf(expr)
+	t, ok := rules.ThresholdOf(expr)
 	return t.Query, t.Op, t.Limit, ok
 }
 

@@ -169,59 +169,18 @@ func distance(a, b string, most int) int {
 	return row[len(b)]
 }
 
-// threshold is a comparison with a number at the top of an expression.
-func threshold(e parser.Expr) (left parser.Expr, op parser.ItemType, limit float64, ok bool) {
-	for {
-		switch x := e.(type) {
-		case *parser.ParenExpr:
-			e = x.Expr
-			continue
-		case *parser.StepInvariantExpr:
-			e = x.Expr
-			continue
-		case *parser.BinaryExpr:
-			if n, is := number(x.RHS); is {
-				return x.LHS, x.Op, n, true
-			}
-			if n, is := number(x.LHS); is {
-				turned := map[parser.ItemType]parser.ItemType{parser.GTR: parser.LSS, parser.LSS: parser.GTR, parser.GTE: parser.LTE, parser.LTE: parser.GTE}
-				return x.RHS, turned[x.Op], n, true
-			}
-		}
-		return nil, 0, 0, false
-	}
-}
-
-func number(e parser.Expr) (float64, bool) {
-	switch x := e.(type) {
-	case *parser.NumberLiteral:
-		return x.Val, true
-	case *parser.ParenExpr:
-		return number(x.Expr)
-	case *parser.StepInvariantExpr:
-		return number(x.Expr)
-	case *parser.UnaryExpr:
-		n, ok := number(x.Expr)
-		if x.Op == parser.SUB {
-			n = -n
-		}
-		return n, ok
-	}
-	return 0, false
-}
-
 // near says whether what is compared with a number came near that number: half of it, in what is stored. Of 0 and of equality
 // nothing is near.
 func (c *cover) near(ctx context.Context, e parser.Expr, add func(FindingKind, string)) {
-	left, op, limit, ok := threshold(e)
-	up := op == parser.GTR || op == parser.GTE
+	t, ok := threshold(e)
+	up := strings.HasPrefix(t.Op, ">")
 	past := min(c.Now.Sub(c.Oldest), lookBack)
 	switch {
-	case !ok:
-		add(Unsaid, "it compares no figure with a number at its top")
+	case !ok || !decides(e):
+		add(Unsaid, "no comparison with a number decides whether it fires")
 		return
-	case !up && op != parser.LSS && op != parser.LTE, limit == 0:
-		add(Unsaid, "nothing is near to "+op.String()+" "+words.Plain(limit))
+	case !up && !strings.HasPrefix(t.Op, "<"), t.Limit == 0:
+		add(Unsaid, "nothing is near to "+t.Op+" "+words.Plain(t.Limit))
 		return
 	case past < leastPast:
 		add(Unsaid, "less than "+words.Duration(leastPast)+" is stored")
@@ -231,7 +190,7 @@ func (c *cover) near(ctx context.Context, e parser.Expr, add func(FindingKind, s
 	if up {
 		fold = "max"
 	}
-	q, err := c.Engine.NewRangeQuery(ctx, c.Queryable, nil, fold+"("+left.String()+")", c.Now.Add(-past), c.Now, max(past/looks, time.Minute))
+	q, err := c.Engine.NewRangeQuery(ctx, c.Queryable, nil, fold+"("+t.Query+")", c.Now.Add(-past), c.Now, max(past/looks, time.Minute))
 	if err != nil {
 		add(Failed, err.Error())
 		return
@@ -250,10 +209,10 @@ func (c *cover) near(ctx context.Context, e parser.Expr, add func(FindingKind, s
 			}
 		}
 	}
-	half := math.Abs(limit) / 2
-	if !math.IsNaN(best) && (up && best < limit-half || !up && best > limit+half) {
+	half := math.Abs(t.Limit) / 2
+	if !math.IsNaN(best) && (up && best < t.Limit-half || !up && best > t.Limit+half) {
 		far := map[bool]string{true: "the most", false: "the least"}[up]
-		add(NeverNear, fmt.Sprintf("%s in %s was %s, it fires at %s %s", far, words.Duration(past), words.Plain(best), op, words.Plain(limit)))
+		add(NeverNear, fmt.Sprintf("%s in %s was %s, it fires at %s %s", far, words.Duration(past), words.Plain(best), t.Op, words.Plain(t.Limit)))
 	}
 }
 

@@ -1,4 +1,4 @@
-package store
+package rules
 
 import (
 	"math"
@@ -16,18 +16,18 @@ type Threshold struct {
 // ThresholdOf finds the first comparison of an expression with a number, and false where it has none. Of a and b, a or b
 // and a unless b it is that of a, else that of b: the first says what is wrong, the others when it counts.
 func ThresholdOf(expr string) (Threshold, bool) {
-	e, err := Parser().ParseExpr(expr)
+	e, err := promParser.ParseExpr(expr)
 	if err != nil {
 		return Threshold{}, false
 	}
 	return threshold(e)
 }
 
-var flipped = map[string]string{">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
-
 func threshold(e parser.Expr) (Threshold, bool) {
 	switch x := e.(type) {
 	case *parser.ParenExpr:
+		return threshold(x.Expr)
+	case *parser.StepInvariantExpr:
 		return threshold(x.Expr)
 	case *parser.BinaryExpr:
 		if !x.Op.IsComparisonOperator() {
@@ -46,12 +46,36 @@ func threshold(e parser.Expr) (Threshold, bool) {
 	return Threshold{}, false
 }
 
+var flipped = map[string]string{">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
+
+// decides says that an expression has no result unless the comparison of threshold holds: it is not one of several by any of
+// which it fires, nor what keeps it from firing.
+func decides(e parser.Expr) bool {
+	switch x := e.(type) {
+	case *parser.ParenExpr:
+		return decides(x.Expr)
+	case *parser.StepInvariantExpr:
+		return decides(x.Expr)
+	case *parser.BinaryExpr:
+		if !x.Op.IsSetOperator() {
+			return true
+		}
+		if _, ok := threshold(x.LHS); ok {
+			return x.Op != parser.LOR && decides(x.LHS)
+		}
+		return x.Op == parser.LAND && decides(x.RHS)
+	}
+	return false
+}
+
 // constant is the value of an expression of numbers alone.
 func constant(e parser.Expr) (float64, bool) {
 	switch x := e.(type) {
 	case *parser.NumberLiteral:
 		return x.Val, true
 	case *parser.ParenExpr:
+		return constant(x.Expr)
+	case *parser.StepInvariantExpr:
 		return constant(x.Expr)
 	case *parser.UnaryExpr:
 		v, ok := constant(x.Expr)

@@ -1,4 +1,4 @@
-package store
+package rules
 
 import "testing"
 
@@ -15,6 +15,21 @@ func TestThresholdOf(t *testing.T) {
 	for _, expr := range []string{"absent(up)", "a > b", "a > bool 1", "a + 1", "broken(", "", `"a"`} {
 		if got, ok := ThresholdOf(expr); ok {
 			t.Errorf("ThresholdOf(%q) = %+v, want none", expr, got)
+		}
+	}
+}
+
+func TestWhatDecidesWhetherItFires(t *testing.T) {
+	for expr, want := range map[string]bool{
+		"a > 5": true, "(a > 5)": true, "a > 5 and b": true, "a and b > 5": true, "a > 5 unless b > 1": true, "a unless b > 1": false,
+		"a > 5 or b > 1": false, "(a > 5 or b > 1) and c": false, "c and (a > 5 or b > 1)": false,
+	} {
+		e, err := promParser.ParseExpr(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := decides(e); got != want {
+			t.Errorf("decides(%s) = %v", expr, got)
 		}
 	}
 }
