@@ -100,6 +100,7 @@ type Env struct {
 	Node    string // the name of this node
 	HTTP    http.RoundTripper
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Run     func(ctx context.Context, name string, args ...string) ([]byte, error) // a system's own program; nil: Command
 	Now     func() time.Time
 	Log     *slog.Logger
 	// Reserved says whether a metric, by its name as Prometheus has it, is one of a collector's, and not for others to send.

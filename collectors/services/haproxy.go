@@ -1,13 +1,11 @@
 package services
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -73,62 +71,6 @@ func haproxyPath(u string) string {
 		return u
 	}
 	return u + ";csv"
-}
-
-// maxAnswer bounds an answer, in bytes: 20,000 servers of 500.
-const maxAnswer = 10 << 20
-
-// ask sends one command on a connection of its own, and reads until the other side closes.
-func (t *target) ask(ctx context.Context, command string) (string, error) {
-	conn, err := t.dial(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, command); err != nil {
-		return "", err
-	}
-	body, err := io.ReadAll(collectors.Bounded(conn, maxAnswer))
-	if err != nil {
-		return "", err
-	}
-	if len(bytes.TrimSpace(body)) == 0 {
-		return "", inState(stateError, "%s: the connection was closed without an answer", strings.TrimSpace(command))
-	}
-	return string(body), nil
-}
-
-// get asks by HTTP.
-func (t *target) get(ctx context.Context, u string) (string, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
-	if err != nil {
-		return "", err
-	}
-	if t.User != "" {
-		r.SetBasicAuth(t.User, t.Password.Reveal())
-	}
-	answer, err := t.transport().RoundTrip(r)
-	if err != nil {
-		return "", err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(collectors.Bounded(answer.Body, maxAnswer))
-	switch {
-	case err != nil:
-		return "", err
-	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
-		return "", inState(stateUnauthorised, "%s: it wants other credentials, or none from here", answer.Status)
-	case answer.StatusCode != http.StatusOK:
-		return "", inState(stateError, "%s: %.200s", answer.Status, bytes.TrimSpace(body))
-	}
-	return string(body), nil
-}
-
-func (t *target) transport() http.RoundTripper {
-	if t.tls == nil || t.tls.RootCAs == nil {
-		return t.env.HTTP
-	}
-	return &http.Transport{TLSClientConfig: t.tls, DialContext: t.env.Dial, DisableKeepAlives: true}
 }
 
 // haproxyFresh is how long after a start a server that goes down may never have been up, in seconds: a few intervals of a check.

@@ -40,6 +40,8 @@ type Server struct {
 	CAFile   string        `yaml:"ca_file"`  // of the server's certificate; the system's where there is none
 	Group    string        `yaml:"group"`    // the servers that replace each other have one, which is a label
 	Sentinel string        `yaml:"sentinel"` // redis: URL of a Sentinel beside it
+	Instance string        `yaml:"instance"` // varnish: the folder or name that varnishd was given by -n; "default": none
+	Kind     string        `yaml:"kind"`     // jolokia: jvm, tomcat, activemq or cassandra
 	scheme   string
 }
 
@@ -50,6 +52,7 @@ type system struct {
 	found   string            // URL that is tried where the configuration names no server; empty: none
 	missing string            // what to write into the configuration where that one wants credentials
 	descs   []*metric.Desc
+	check   func(Server) error // what only this system can say of its section; nil: nothing
 	look    func(ctx context.Context, t *target, b *batch) error
 }
 
@@ -77,7 +80,9 @@ const (
 const tryFound = 5 * time.Minute
 
 // Specs are the collectors of this package, one for each system.
-func Specs() []collectors.Spec { return []collectors.Spec{HAProxy, MySQL, Redis} }
+func Specs() []collectors.Spec {
+	return []collectors.Spec{Apache, Elasticsearch, HAProxy, Jolokia, Memcached, MySQL, Nginx, Redis, Varnish, ZooKeeper}
+}
 
 // spec makes the collector's Spec of a system.
 func (s system) spec() collectors.Spec {
@@ -137,7 +142,7 @@ func (s Servers) Validate() error {
 		at := fmt.Sprintf("[%d]", i)
 		u, err := url.Parse(srv.URL)
 		switch {
-		case srv.URL == "":
+		case srv.URL == "" && srv.Instance == "":
 			errs = append(errs, fmt.Errorf("url: %s wants one", at))
 		case err != nil:
 			errs = append(errs, fmt.Errorf("url: %s: want a URL", at)) // the text may hold a password
@@ -172,10 +177,10 @@ func (s system) open(e collectors.Env, o own) (collectors.Collector, error) {
 			return nil, fmt.Errorf("two servers have the name %s", t.label)
 		}
 		names[t.label] = true
+		if err := s.mine(srv); err != nil {
+			return nil, err
+		}
 		if srv.Sentinel != "" {
-			if s.name != "redis" {
-				return nil, fmt.Errorf("sentinel: %s has none", s.name)
-			}
 			if _, err := s.target(Server{URL: srv.Sentinel, CAFile: srv.CAFile}); err != nil {
 				return nil, fmt.Errorf("sentinel: %w", err)
 			}
@@ -186,8 +191,26 @@ func (s system) open(e collectors.Env, o own) (collectors.Collector, error) {
 	return c, nil
 }
 
+// mine says which keys are not for this system, and what it says of its own.
+func (s system) mine(srv Server) error {
+	for _, key := range []struct{ name, value, system string }{
+		{"sentinel", srv.Sentinel, "redis"}, {"instance", srv.Instance, "varnish"}, {"kind", srv.Kind, "jolokia"},
+	} {
+		if key.value != "" && key.system != s.name {
+			return fmt.Errorf("%s: %s has none", key.name, s.name)
+		}
+	}
+	if s.check == nil {
+		return nil
+	}
+	return s.check(srv)
+}
+
 // target reads where a server is.
 func (s system) target(srv Server) (*target, error) {
+	if srv.Instance != "" {
+		srv.URL = "instance:///" + url.PathEscape(srv.Instance)
+	}
 	u, err := url.Parse(srv.URL)
 	if err != nil {
 		return nil, errors.New("url: want a URL")
@@ -203,7 +226,9 @@ func (s system) target(srv Server) (*target, error) {
 	}
 	t := &target{Server: srv, network: "tcp", label: srv.Name}
 	t.scheme = u.Scheme
-	if u.Scheme == "unix" {
+	if u.Scheme == "instance" {
+		t.network, t.address = "unix", strings.TrimPrefix(u.Path, "/")
+	} else if u.Scheme == "unix" {
 		if t.network, t.address = "unix", u.Path; !filepath.IsAbs(u.Path) {
 			return nil, fmt.Errorf("url: %s: want unix:///PATH", srv.URL)
 		}
@@ -311,7 +336,7 @@ func (c *collector) one(ctx context.Context, t *target, b *metric.Batch) error {
 	if t.found && !t.seen && (!reached || state == stateUnauthorised || state == stateError) {
 		b.Samples = nil
 		c.nextFind = b.Time.Add(tryFound)
-		if state == stateUnauthorised && c.missing != "" {
+		if closed(err, state) && c.missing != "" {
 			c.note(fmt.Sprintf("%s is found at %s and not watched: %s", c.name, t.address, c.missing))
 		}
 		return fmt.Errorf("%w: %v", collectors.ErrAbsent, err)

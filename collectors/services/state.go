@@ -13,6 +13,7 @@ import (
 type statedError struct {
 	state string
 	err   error
+	there bool // it is the system that was looked for, though its door is not open
 }
 
 func (e *statedError) Error() string { return e.err.Error() }
@@ -20,7 +21,18 @@ func (e *statedError) Unwrap() error { return e.err }
 
 // inState says that a server answered with a state.
 func inState(state, format string, args ...any) error {
-	return &statedError{state, fmt.Errorf(format, args...)}
+	return &statedError{state: state, err: fmt.Errorf(format, args...)}
+}
+
+// notOpened says that a server is of the system that was looked for, and that what it says of itself is not switched on.
+func notOpened(format string, args ...any) error {
+	return &statedError{state: stateError, err: fmt.Errorf(format, args...), there: true}
+}
+
+// closed says whether a look that ended in a state found the system, which wants credentials or a setting of its own.
+func closed(err error, state string) bool {
+	s, stated := errors.AsType[*statedError](err)
+	return state == stateUnauthorised || stated && s.there
 }
 
 // verdict is the state of a server by how a look at it ended, and how it could not be reached.

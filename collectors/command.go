@@ -1,0 +1,54 @@
+package collectors
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// maxCommand bounds what a command may print, in bytes.
+const maxCommand = 4 << 20
+
+// Command runs one of a system's own programs for what it prints, and ends it with its group when ctx ends. Nothing of
+// what it prints to stderr is kept but the first line, for the error. Which program that is stands in the code, never in a file.
+func Command(ctx context.Context, name string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	var out, errs limited
+	out.limit, errs.limit = maxCommand, 4<<10
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case out.over:
+		return nil, fmt.Errorf("%s printed more than %d bytes", filepath.Base(name), maxCommand)
+	}
+	if _, ended := errors.AsType[*exec.ExitError](err); ended {
+		line, _, _ := bytes.Cut(bytes.TrimSpace(errs.Bytes()), []byte("\n"))
+		return out.Bytes(), fmt.Errorf("%s: %w: %.200s", filepath.Base(name), err, line)
+	}
+	return out.Bytes(), err
+}
+
+// limited keeps the first bytes and says whether there were more.
+type limited struct {
+	bytes.Buffer
+	limit int
+	over  bool
+}
+
+func (l *limited) Write(b []byte) (int, error) {
+	room := max(l.limit-l.Len(), 0)
+	l.over = l.over || len(b) > room
+	l.Buffer.Write(b[:min(len(b), room)])
+	return len(b), nil
+}
