@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/atomicfile"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -51,7 +52,7 @@ type pings struct {
 	replicas []string // labels that tell the servers of one pair apart
 	key      []byte
 	file     string // empty: nothing is kept
-	written  []byte
+	written  []byte // by write
 	wake     chan struct{}
 }
 
@@ -91,7 +92,7 @@ func (p *pings) readKey(path string) error {
 		p.key = key
 		return nil
 	case err == nil, errors.Is(err, fs.ErrNotExist):
-		return os.WriteFile(path, p.key, 0o600)
+		return atomicfile.Write(path, p.key, 0o600)
 	}
 	return fmt.Errorf("key of heartbeats: %w", err)
 }
@@ -164,27 +165,25 @@ func (p *pings) result(c CheckResult, fresh time.Duration, now time.Time) {
 	p.soon()
 }
 
-// due returns what begins or ends now, and keeps what is remembered.
-func (p *pings) due(now time.Time) ([]alerting.Input, time.Time, error) {
+// due returns what begins or ends now.
+func (p *pings) due(now time.Time) ([]alerting.Input, time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	in, next := p.beats.Due(now)
-	return in, next, p.write()
+	return p.beats.Due(now)
 }
 
-// write keeps what is remembered, where it changed; p.mu is held.
+// write keeps what is remembered, where it changed. One goroutine calls it; a disk that hangs holds up no ping.
 func (p *pings) write() error {
 	if p.file == "" {
 		return nil
 	}
+	p.mu.Lock()
 	data, err := json.Marshal(p.beats.Beats())
+	p.mu.Unlock()
 	if err != nil || bytes.Equal(data, p.written) {
 		return err
 	}
-	if err := os.WriteFile(p.file+".new", data, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(p.file+".new", p.file); err != nil {
+	if err := atomicfile.Write(p.file, data, 0o600); err != nil {
 		return err
 	}
 	p.written = data
@@ -292,21 +291,19 @@ func (i *Intake) beat(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			i.pings.mu.Lock()
 			_ = i.pings.write() // the next start reads what was kept last
-			i.pings.mu.Unlock()
 			return
 		case <-timer.C:
 		case <-i.pings.wake:
 		}
 		now := time.Now()
-		in, next, err := i.pings.due(now)
-		if (err != nil) != failing {
-			failing = err != nil
-			i.opts.Log.Warn("heartbeats on disk", "failing", failing, "err", err)
-		}
+		in, next := i.pings.due(now)
 		if len(in) > 0 && i.opts.Put(ctx, in...) != nil {
 			return // ctx ended
+		}
+		if err := i.pings.write(); (err != nil) != failing {
+			failing = err != nil
+			i.opts.Log.Warn("heartbeats on disk", "failing", failing, "err", err)
 		}
 		wait := marksTick // what fires is repeated, and what is remembered is kept
 		if !next.IsZero() {
