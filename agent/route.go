@@ -27,7 +27,7 @@ type RouteConfig struct {
 	Off       bool             `yaml:"-"`
 	Delivery  dispatch.Config  `yaml:",inline"`
 	PagerDuty pagerduty.Config `yaml:"pagerduty"`
-	Ways      pagers.Config    `yaml:",inline"` // pagers, default, routes, windows, templates
+	Ways      pagers.Config    `yaml:",inline"` // pagers, default, routes, windows, maintenance, templates
 	// Topology is a file that rules over what agents tell: {"entities": {"node:a": {"kind": "node", "parents": [...]}}}.
 	Topology string            `yaml:"topology"`
 	Order    alerting.Settings `yaml:"order"` // waits, holds and limits
@@ -46,7 +46,12 @@ func defaultRoute() RouteConfig {
 
 // Validate says what is out of bounds in what has no field of its own.
 func (c RouteConfig) Validate() error {
-	return errors.Join(c.Delivery.Validate(), c.Ways.ValidateWith(c.PagerDuty.Configured()))
+	err := errors.Join(c.Delivery.Validate(), c.Ways.ValidateWith(c.PagerDuty.Configured()))
+	if err != nil || len(c.Ways.Maintenance) == 0 {
+		return err
+	}
+	_, err = c.Recurring()
+	return err
 }
 
 // Settings are those of the router: waits and limits, and which route an alarm takes. Whoever decides as production does has
@@ -134,6 +139,7 @@ func (r *routeRole) start(ctx context.Context) error {
 		r.crew.work("facts", r.facts.run)
 	}
 	r.crew.work("settle", r.a.settle)
+	r.crew.work("maintenance", r.keepMaintenance)
 	if r.returns != nil {
 		r.crew.work("returns", r.returns.Run)
 	}

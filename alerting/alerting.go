@@ -179,6 +179,7 @@ type Silence struct {
 	// explained then. Empty for a silence by matchers alone.
 	Problem   string   `json:",omitempty"`
 	Alarms    []string `json:",omitempty"`
+	Window    string   `json:",omitempty"` // name of the recurring window that it is made of
 	StartsAt  time.Time
 	EndsAt    time.Time
 	CreatedBy string

@@ -60,6 +60,9 @@ func incident() alerting.View {
 		Silences: []alerting.Silence{{
 			ID: "s1", Matchers: []alerting.Matcher{{Name: "alertname", Value: "HostUnitFailed"}, {Name: "entity", Value: "node:web-.*", Regex: true}},
 			StartsAt: noon.Add(-time.Hour), EndsAt: noon.Add(time.Hour), CreatedBy: "jo", Comment: "backup is being moved",
+		}, {
+			ID: "s2", Matchers: []alerting.Matcher{{Name: "alertname", Value: "BackupSlow"}},
+			StartsAt: noon.Add(10 * time.Hour), EndsAt: noon.Add(14 * time.Hour), CreatedBy: "maintenance backups", Comment: "backups run", Window: "backups",
 		}},
 	}
 }

@@ -18,7 +18,6 @@ import (
 
 	"github.com/prometheus/alertmanager/matcher/compat"
 	"github.com/prometheus/alertmanager/pkg/labels"
-	"github.com/prometheus/alertmanager/timeinterval"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -28,11 +27,13 @@ import (
 
 // Config says which pagers there are and who gets what. Empty: route.pagerduty alone.
 type Config struct {
-	Pagers    map[string]Pager  `yaml:"pagers"`
-	Default   string            `yaml:"default"` // of Pagers, for what no route matches; empty: route.pagerduty
-	Routes    []Route           `yaml:"routes"`  // the first that matches wins
-	Windows   map[string]Window `yaml:"windows"`
-	Templates []string          `yaml:"templates"` // files of message templates, as Alertmanager's
+	Pagers  map[string]Pager  `yaml:"pagers"`
+	Default string            `yaml:"default"` // of Pagers, for what no route matches; empty: route.pagerduty
+	Routes  []Route           `yaml:"routes"`  // the first that matches wins
+	Windows map[string]Window `yaml:"windows"`
+	// Maintenance are recurring silences.
+	Maintenance []Maintenance `yaml:"maintenance"`
+	Templates   []string      `yaml:"templates"` // files of message templates, as Alertmanager's
 }
 
 // PagerDuty is the name of the pager that route.pagerduty is.
@@ -60,37 +61,6 @@ type Escalate struct {
 	After time.Duration `yaml:"after"` // since the page was accepted; 1m to 24h
 	To    string        `yaml:"to"`
 }
-
-// Window is a time of the week or year. One with the name of a pager is when that pager is sent pages at all.
-type Window struct {
-	TimeIntervals []Interval `yaml:"time_intervals"`
-	Location      string     `yaml:"location"` // of those that name none, such as Europe/Dublin; empty: UTC
-}
-
-// Interval is Alertmanager's time interval.
-type Interval struct {
-	timeinterval.TimeInterval
-	shown any
-}
-
-// UnmarshalYAML reads one as Alertmanager does.
-func (i *Interval) UnmarshalYAML(n *yaml.Node) error {
-	if err := n.Decode(&i.shown); err != nil {
-		return err
-	}
-	if err := n.Decode(&i.TimeInterval); err != nil {
-		return err
-	}
-	for at := 0; at+1 < len(n.Content); at += 2 {
-		if k := n.Content[at].Value; !slices.Contains([]string{"times", "weekdays", "days_of_month", "months", "years", "location"}, k) {
-			return fmt.Errorf("%s: unknown name", k)
-		}
-	}
-	return nil
-}
-
-// MarshalYAML shows it as it was written.
-func (i Interval) MarshalYAML() (any, error) { return i.shown, nil }
 
 // UnmarshalYAML reads one kind and its fields.
 func (p *Pager) UnmarshalYAML(n *yaml.Node) error {
@@ -153,7 +123,7 @@ func (c Config) RouteOf() (func(labels map[string]string, p alerting.Priority, a
 
 // Equal says whether two configurations are the same, secrets included.
 func (c Config) Equal(o Config) bool {
-	return c.Default == o.Default && reflect.DeepEqual(c.Routes, o.Routes) && reflect.DeepEqual(c.Windows, o.Windows) && slices.Equal(c.Templates, o.Templates) &&
+	return c.Default == o.Default && reflect.DeepEqual(c.Routes, o.Routes) && reflect.DeepEqual(c.Windows, o.Windows) && reflect.DeepEqual(c.Maintenance, o.Maintenance) && slices.Equal(c.Templates, o.Templates) &&
 		maps.EqualFunc(c.Pagers, o.Pagers, func(a, b Pager) bool { return a.Key() == b.Key() })
 }
 
@@ -195,9 +165,10 @@ func (c Config) ValidateWith(pd bool) error {
 			}
 		}
 	}
+	errs = append(errs, c.validateMaintenance(used)...)
 	for _, name := range slices.Sorted(maps.Keys(c.Windows)) {
 		if _, ok := c.Pagers[name]; !ok && !used[name] {
-			bad("windows.%s: neither a pager has that name nor does a route use it (active, mute)", name)
+			bad("windows.%s: neither a pager has that name nor does a route (active, mute) or maintenance (during, outside) use it", name)
 		}
 		if name == c.Default {
 			bad("windows.%s: the default pager is for all that no other takes, at any time; give its routes the window (active)", name)
@@ -256,30 +227,6 @@ func (r Route) validate(at string) (errs []error) {
 		last = e.After
 	}
 	return errs
-}
-
-func (w Window) validate() error {
-	if len(w.TimeIntervals) == 0 {
-		return errors.New("want time_intervals")
-	}
-	if _, err := time.LoadLocation(w.Location); err != nil {
-		return fmt.Errorf("location: %w", err)
-	}
-	return nil
-}
-
-// contains says whether a time is in the window.
-func (w Window) contains(t time.Time) bool {
-	loc, err := time.LoadLocation(w.Location)
-	if err != nil {
-		loc = time.UTC
-	}
-	return slices.ContainsFunc(w.TimeIntervals, func(i Interval) bool {
-		if i.Location == nil {
-			return i.ContainsTime(t.In(loc))
-		}
-		return i.ContainsTime(t)
-	})
 }
 
 func parse(m string) (labels.Matchers, error) { return compat.Matchers(m, "route") }

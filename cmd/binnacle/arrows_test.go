@@ -80,7 +80,7 @@ var arrows = map[string][]string{
 	"dashboards":            {"agent/words", "dashboards/charts"}, // the frame: pages come to it as values
 	"dashboards/charts":     {"agent/query", "agent/words"},
 	"dashboards/oncall":     {"agent/health", "agent/query", "agent/words", "alerting", "alerting/people", "dashboards", "dashboards/charts"},
-	"cmd/binnacle/importer": {"alerting/pagers/receivers", "alerting/rules"},
+	"cmd/binnacle/importer": {"alerting/pagers/receivers", "alerting/people", "alerting/rules"},
 	"docs":                  {},
 	"dashboards/views":      {"docs", "agent/capacity", "agent/health", "agent/query", "agent/words", "alerting", "dashboards", "dashboards/charts"},
 	"dashboards/export":     {"agent/metric"},
@@ -109,7 +109,7 @@ var edges = map[string][]string{
 	"github.com/synadia-io/":              {"alerting/ledger/*"},
 	"github.com/nats-io/":                 {"alerting/ledger/*"},
 	"github.com/DataDog/datadog-go/":      {"agent/sinks/statsd*", "cmd/navcloud/api/*"},
-	"github.com/prometheus/alertmanager/": {"alerting/silence*", "alerting/people/*", "alerting/intake/*", "alerting/pagers/config*", "alerting/pagers/routes*", "alerting/pagers/receivers/*", "cmd/binnacle/importer/*"},
+	"github.com/prometheus/alertmanager/": {"alerting/silence*", "alerting/people/*", "alerting/intake/*", "alerting/pagers/config*", "alerting/pagers/routes*", "alerting/pagers/window*", "alerting/pagers/receivers/*", "cmd/binnacle/importer/*"},
 	"github.com/go-sql-driver/mysql":      {"collectors/services/mysql*"},
 	"github.com/spf13/cobra":              {"cmd/binnacle/*"},
 	"github.com/yuin/goldmark":            {"dashboards/*", "docs/*"},

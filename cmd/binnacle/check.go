@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +52,11 @@ func newCheck() *cobra.Command {
 			fmt.Fprint(out, text)
 			if !cfg.Capacity.Off {
 				fmt.Fprintln(out, "# capacity", cfg.Capacity.Words())
+			}
+			windows, more := cfg.Route.Maintenance(time.Now())
+			advice = append(advice, more...)
+			for _, w := range windows {
+				fmt.Fprintln(out, "# maintenance", w)
 			}
 			for _, n := range cfg.Notes {
 				fmt.Fprintln(out, "# note:", n)

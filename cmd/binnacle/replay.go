@@ -91,6 +91,19 @@ func (o replayOptions) play(ctx context.Context, stdin io.Reader, path string) (
 	}
 	p := &playback{Player: simulate.New(opts)}
 	p.Add(events...)
+	windows, err := cfg.Route.Recurring()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range windows {
+		for _, s := range w.Between(events[0].At, end) {
+			at := s.StartsAt
+			if at.Before(events[0].At) {
+				at = events[0].At
+			}
+			p.Add(simulate.Event{At: at, In: alerting.Silenced{Silence: s, By: s.CreatedBy}})
+		}
+	}
 	check := simulate.Checks(checkEvery)
 	p.Watch = func(now time.Time, view func() alerting.View) error {
 		if ctx.Err() != nil {

@@ -102,6 +102,29 @@ func TestReplaySettings(t *testing.T) {
 }
 
 // A line without a time of telling is a whole alarm, and lines need no order.
+// What comes back each night is silenced then, and pages once the window has closed; a P1 that it covers pages a day after it opened.
+func TestReplayMaintenance(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "b.yaml")
+	text := `
+route:
+  windows:
+    night: {location: Europe/Berlin, time_intervals: [{times: [{start_time: "04:00", end_time: "05:00"}]}]}
+    weekend: {time_intervals: [{weekdays: ["saturday:sunday"]}]}
+  maintenance:
+    - {name: copies, match: ['alertname="DiskFull"'], during: [night]}
+    - {name: work, match: ['alertname="StreamsFailing"'], during: [weekend]}
+`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	disk := `{"at": "2026-11-24T03:10:00Z", "labels": {"alertname": "DiskFull", "severity": "critical"}}` + "\n"
+	out, _ := replayed(t, disk, "--config", config, "--on", "24h")
+	inOrder(t, out, "2026-11-24 04:00:", "PAGE 1  P2 DiskFull")
+	vital := `{"at": "2026-11-28T12:00:00Z", "labels": {"alertname": "StreamsFailing", "severity": "critical", "kind": "symptom"}}` + "\n"
+	out, _ = replayed(t, vital, "--config", config, "--on", "24h")
+	inOrder(t, out, "2026-11-29 00:00:", "PAGE 1  P1 StreamsFailing")
+}
+
 func TestReplayWholeAlarms(t *testing.T) {
 	in := `{"labels": {"alertname": "B", "severity": "critical", "kind": "down"}, "startsAt": "2026-11-24T05:00:00Z"}
 		{"labels": {"alertname": "A", "severity": "critical", "kind": "symptom"}, "startsAt": "2026-11-24T04:00:00Z", "endsAt": "2026-11-24T04:20:00Z"}`

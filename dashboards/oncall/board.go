@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -90,7 +91,8 @@ type hiddenList struct {
 }
 
 type quietList struct {
-	Silences []alerting.Silence
+	Silences []alerting.Silence // in force
+	Ahead    []alerting.Silence // that start later
 	Problems []row
 	CanEnd   bool
 }
@@ -137,8 +139,21 @@ func (p *Pages) board(r *http.Request) dashboards.Page {
 	}
 	pg.Sections = append(pg.Sections, choice, bulk, problems,
 		dashboards.Section{ID: "hidden", Hush: true, Parts: []dashboards.Part{{ID: "hidden-list", Template: "hidden", Data: hidden}}},
-		dashboards.Section{ID: "quiet", Hush: true, Parts: []dashboards.Part{{ID: "quiet-list", Template: "quiet", Data: quietList{v.Silences, quiet, may && p.opts.People != nil}}}})
+		dashboards.Section{ID: "quiet", Hush: true, Parts: []dashboards.Part{{ID: "quiet-list", Template: "quiet", Data: quietOf(v, quiet, may && p.opts.People != nil)}}})
 	return pg
+}
+
+// quietOf are the silences in force and those ahead.
+func quietOf(v alerting.View, problems []row, end bool) quietList {
+	q := quietList{Problems: problems, CanEnd: end}
+	for _, s := range v.Silences {
+		if s.StartsAt.After(v.At) {
+			q.Ahead = append(q.Ahead, s)
+		} else {
+			q.Silences = append(q.Silences, s)
+		}
+	}
+	return q
 }
 
 // calmNote is what stands where no problem does.
@@ -150,7 +165,7 @@ type calmNote struct {
 // calm says that all is quiet, and by what that is known. Where nothing is measured it says that instead, here and in the
 // counts: a quiet board would be a lie.
 func (p *Pages) calm(v alerting.View, counts *boardSummary) dashboards.Part {
-	note := calmNote{Silences: len(v.Silences) > 0}
+	note := calmNote{Silences: slices.ContainsFunc(v.Silences, func(s alerting.Silence) bool { return !s.StartsAt.After(v.At) })}
 	if p.opts.Status == nil {
 		return dashboards.Part{ID: "calm", Template: "calm", Data: note}
 	}

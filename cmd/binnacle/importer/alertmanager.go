@@ -20,6 +20,7 @@ type am struct {
 	pagers  map[string]any
 	routes  []any
 	windows map[string]any
+	quiet   []any // maintenance
 }
 
 // defaults are settings of global, by the kind and the field whose place they take.
@@ -173,70 +174,6 @@ func (a *am) intervals(all []any) {
 		m, _ := one.(map[string]any)
 		a.windows[text(m["name"])] = map[string]any{"time_intervals": m["time_intervals"]}
 	}
-}
-
-// used are the windows that a route uses; another is reported.
-func (a *am) used() map[string]any {
-	out := map[string]any{}
-	for _, r := range a.routes {
-		m, _ := r.(map[string]any)
-		for _, key := range []string{"active", "mute"} {
-			for _, w := range list(m[key]) {
-				out[text(w)] = a.windows[text(w)]
-			}
-		}
-	}
-	for _, name := range sorted(a.windows) {
-		if out[name] == nil {
-			a.report(a.file, "time interval %s: left out: no route uses it", name)
-		}
-	}
-	return out
-}
-
-// node is a route in the tree with what its parents say.
-type node struct {
-	match        []string
-	receiver     string
-	active, mute []any
-}
-
-// tree makes a list of the tree: the first that matches wins in both, a child before its parent.
-func (a *am) tree(root map[string]any) {
-	a.unlike(root, "route")
-	for i, c := range list(root["routes"]) {
-		m, _ := c.(map[string]any)
-		a.branch(m, node{receiver: text(root["receiver"])}, fmt.Sprintf("route.routes[%d]", i))
-	}
-}
-
-func (a *am) branch(m map[string]any, up node, at string) {
-	a.unlike(m, at)
-	n := node{match: append(slices.Clone(up.match), matchers(m)...), receiver: up.receiver}
-	if r := text(m["receiver"]); r != "" {
-		n.receiver = r
-	}
-	n.active, n.mute = list(m["active_time_intervals"]), list(m["mute_time_intervals"])
-	for i, c := range list(m["routes"]) {
-		child, _ := c.(map[string]any)
-		a.branch(child, node{match: n.match, receiver: n.receiver}, fmt.Sprintf("%s.routes[%d]", at, i))
-	}
-	to := a.names[n.receiver]
-	if len(to) == 0 {
-		a.report(a.file, "%s: left out: receiver %s sends to nobody", at, n.receiver)
-		return
-	}
-	out := map[string]any{"to": to}
-	for key, v := range map[string][]any{"active": n.active, "mute": n.mute} {
-		if len(v) > 0 {
-			out[key] = v
-			a.report(a.file, "%s: outside its times the next route that matches gets the page, and it is not held back", at)
-		}
-	}
-	if len(n.match) > 0 {
-		out["match"] = n.match
-	}
-	a.routes = append(a.routes, out)
 }
 
 // unlike reports what a route says that has no counterpart.

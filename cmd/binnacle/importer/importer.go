@@ -106,6 +106,9 @@ func (r *Result) alertmanager(f File, top map[string]any) error {
 	if len(a.routes) > 0 {
 		route["routes"] = a.routes
 	}
+	if len(a.quiet) > 0 {
+		route["maintenance"] = a.quiet
+	}
 	if len(a.windows) > 0 {
 		route["windows"] = a.used()
 	}

@@ -89,11 +89,19 @@ func TestNothingIsLostSilently(t *testing.T) {
 		got = append(got, fmt.Sprint(w.Match, w.To, w.Active, w.Mute))
 	}
 	want := []string{
-		`[team="db" severity="critical"] [pager] [office] []`, `[team="db"] [db db-webhook] [] []`, `[x=~"y z"] [team-mail] [] [office]`,
+		`[team="db" severity="critical"] [pager] [] []`, `[team="db"] [db db-webhook] [] []`, `[x=~"y z"] [team-mail] [] []`,
 	}
 	// Within one receiver the order of kinds is that of their names.
 	if !slices.Equal(got, want) {
 		t.Errorf("routes\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	got = nil
+	for _, m := range cfg.Route.Ways.Maintenance {
+		got = append(got, fmt.Sprint(m.Name, m.Match, m.During, m.Outside))
+	}
+	want = []string{`pager-1[team="db" severity="critical"] [] [office]`, `team-mail-2[x=~"y z" service!~"^(a|b)$"] [office] []`}
+	if !slices.Equal(got, want) {
+		t.Errorf("maintenance\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	if cfg.Route.Ways.Default != "team-mail" || cfg.Route.Delivery.Mode != "shadow" || cfg.Route.Ways.Templates[0] != "/etc/am/tmpl/*.tmpl" {
 		t.Errorf("default %q, mode %q, templates %v", cfg.Route.Ways.Default, cfg.Route.Delivery.Mode, cfg.Route.Ways.Templates)
@@ -101,11 +109,27 @@ func TestNothingIsLostSilently(t *testing.T) {
 	report := strings.Join(r.Report, "\n")
 	for _, want := range []string{
 		"inhibit_rules", "global.resolve_timeout", "route.group_by", "routes[0].continue", "receiver silent", "routes[1]: left out", "time interval unused",
-		"pagerduty_configs.severity", "routes[2]: outside its times",
+		"pagerduty_configs.severity", "routes[2]: its times became route.maintenance team-mail-2",
 	} {
 		if !strings.Contains(report, want) {
 			t.Errorf("the report lacks %s:\n%s", want, report)
 		}
+	}
+}
+
+// Where no list of matchers says which alarms come to a route, its times decide about the route as before.
+func TestTimesThatNoSilenceCanSay(t *testing.T) {
+	_, cfg := written(t, t.TempDir(), File{"/etc/am/alertmanager.yml", []byte(`
+route:
+  receiver: a
+  routes:
+  - {matchers: [team="x", severity="page"], receiver: b}
+  - {matchers: [team="x"], mute_time_intervals: [night]}
+time_intervals: [{name: night, time_intervals: [{times: [{start_time: "00:00", end_time: "06:00"}]}]}]
+receivers: [{name: a, webhook_configs: [{url: 'https://hooks.example.com/a'}]}, {name: b, webhook_configs: [{url: 'https://hooks.example.com/b'}]}]
+`)})
+	if w := cfg.Route.Ways; len(w.Maintenance) != 0 || len(w.Routes) != 2 || fmt.Sprint(w.Routes[1].Mute) != "[night]" {
+		t.Errorf("maintenance %v, routes %v", w.Maintenance, w.Routes)
 	}
 }
 
