@@ -8,8 +8,8 @@ import (
 	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/query"
-	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/rules"
 	"github.com/navcloud/binnacle/dashboards"
 	"github.com/navcloud/binnacle/dashboards/oncall"
 	"github.com/navcloud/binnacle/dashboards/views"
@@ -37,7 +37,7 @@ type whole struct {
 
 func (o whole) oncall() oncall.Options {
 	split := func(expr string) (string, string, float64, bool) {
-		t, ok := store.ThresholdOf(expr)
+		t, ok := rules.ThresholdOf(expr)
 		return t.Query, t.Op, t.Limit, ok
 	}
 	return oncall.Options{Query: o.Query, Range: o.Range, Expr: o.Expr, Threshold: split, View: o.View, Status: o.Status, History: o.History, People: o.People, MayAct: o.MayAct, Who: whoever, Node: o.Node, Now: o.Now}
