@@ -1,9 +1,9 @@
 package intake
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -34,15 +34,16 @@ type ClientOptions struct {
 const (
 	maxTable    = 20_000 // alarms
 	perPost     = 1000
-	postBytes   = 4 << 20         // about, of one post: routers refuse 16 MiB
-	provedFor   = 5 * time.Minute // what answered as a router is believed to be one for so long
-	keepEnded   = 5 * time.Minute // an end is told for so long, since a post may be lost
+	postBytes   = 4 << 20          // about, of one post: routers refuse 16 MiB
+	provedFor   = 5 * time.Minute  // what answered as a router is believed to be one for so long
+	keepEnded   = 15 * time.Minute // an end is told for so long, since a post may be lost; as Prometheus has it
+	lookEvery   = 12               // looks at what is due, in one re-send
 	firstRetry  = time.Second
 	longestWait = 30 * time.Second
 )
 
-// Client posts a node's alarms to every router: at once when something changed, and all of them again every
-// minute, so that a router that lost its memory has it back. It keeps a table, not a queue: what could
+// Client posts a node's alarms to every router: at once when something changed, and each of them again a minute after it
+// was posted, so that a router that lost its memory has it back. It keeps a table, not a queue: what could
 // not be posted is posted as it is by then.
 type Client struct {
 	opts    ClientOptions
@@ -176,7 +177,7 @@ func (c *Client) fire(a alerting.Alarm) bool {
 	fp := a.Fingerprint()
 	l := c.table[fp]
 	switch {
-	case l == nil && len(c.table) >= maxTable:
+	case l == nil && len(c.table) >= maxTable && !c.forget(time.Now(), keepEnded/3):
 		c.dropped++
 		return false
 	case l == nil:
@@ -227,7 +228,7 @@ func (c *Client) Run(ctx context.Context) error {
 			wg.Go(func() { c.tellFacts(ctx, r) })
 		}
 	}
-	ticker := time.NewTicker(keepEnded / 5)
+	ticker := time.NewTicker(time.Minute)
 	defer ticker.Stop()
 	for {
 		select {
@@ -235,26 +236,35 @@ func (c *Client) Run(ctx context.Context) error {
 			wg.Wait()
 			return nil
 		case now := <-ticker.C:
-			c.prune(now)
+			c.mu.Lock()
+			c.forget(now, keepEnded)
+			c.mu.Unlock()
 		}
 	}
 }
 
-func (c *Client) prune(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// forget drops what ended longer than age ago, and says whether that made room; c.mu is held.
+func (c *Client) forget(now time.Time, age time.Duration) (room bool) {
 	for fp, l := range c.table {
-		if !l.ended.IsZero() && now.Sub(l.ended) > keepEnded {
+		if !l.ended.IsZero() && now.Sub(l.ended) > age {
 			delete(c.table, fp)
+			room = true
 		}
 	}
+	return room
+}
+
+// told is what a router was told of an alarm last.
+type told struct {
+	changed uint64
+	at      time.Time
 }
 
 // feed keeps one router informed. known is the table as that router has it.
 func (c *Client) feed(ctx context.Context, r *router) {
-	known := map[string]uint64{}
-	full := time.NewTicker(c.opts.Resend)
-	defer full.Stop()
+	known := map[string]told{}
+	due := time.NewTicker(c.opts.Resend / lookEvery)
+	defer due.Stop()
 	beat := time.NewTicker(c.opts.Beat)
 	defer beat.Stop()
 	c.tell(ctx, r)
@@ -269,8 +279,9 @@ func (c *Client) feed(ctx context.Context, r *router) {
 		} else {
 			select {
 			case <-r.wake:
-			case <-full.C:
-				clear(known)
+			case now := <-due.C:
+				// A re-send is due from the alarm's own last post on: what takes alarms as Alertmanager does expects it so.
+				maps.DeleteFunc(known, func(_ string, t told) bool { return now.Sub(t.at) >= c.opts.Resend })
 			case <-beat.C:
 				c.beat(ctx, r)
 			case <-ctx.Done():
@@ -283,7 +294,7 @@ func (c *Client) feed(ctx context.Context, r *router) {
 
 // post sends what the router does not know, and returns how long to wait before the next try, 0 when it
 // knows all.
-func (c *Client) post(ctx context.Context, r *router, known map[string]uint64, wait time.Duration) time.Duration {
+func (c *Client) post(ctx context.Context, r *router, known map[string]told, wait time.Duration) time.Duration {
 	for {
 		batch, news := c.news(known, r.judges())
 		if len(batch) == 0 {
@@ -299,7 +310,7 @@ func (c *Client) post(ctx context.Context, r *router, known map[string]uint64, w
 		}
 		wait = 0
 		for fp, changed := range news {
-			known[fp] = changed
+			known[fp] = told{changed, time.Now()}
 		}
 	}
 }
@@ -321,44 +332,17 @@ func (c *Client) tell(ctx context.Context, r *router) {
 	}
 }
 
-// Worst returns the gravest alarm that fires here: what users feel, then critical ones, then the oldest.
-func (c *Client) Worst() (worst alerting.Alarm, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, l := range c.table {
-		if l.ended.IsZero() && (!ok || graver(l.alarm, worst)) {
-			worst, ok = l.alarm, true
-		}
-	}
-	return worst, ok
-}
-
-func graver(a, b alerting.Alarm) bool {
-	grave := func(x alerting.Alarm) int {
-		switch severity := x.Labels[alerting.LabelSeverity]; {
-		case severity == "critical" && x.Labels[alerting.LabelKind] == "symptom":
-			return 0
-		case severity == "critical":
-			return 1
-		case severity == "info":
-			return 3
-		}
-		return 2
-	}
-	return cmp.Or(cmp.Compare(grave(a), grave(b)), a.StartsAt.Compare(b.StartsAt), cmp.Compare(a.Fingerprint(), b.Fingerprint())) < 0
-}
-
 // news are the alarms that differ from known, at most perPost. What fires ends four re-sends from now, as
 // Prometheus has it: a router that hears nothing until then is out of contact with us. judged says that the router judges
 // clusters itself.
-func (c *Client) news(known map[string]uint64, judged bool) (models.PostableAlerts, map[string]uint64) {
+func (c *Client) news(known map[string]told, judged bool) (models.PostableAlerts, map[string]uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, bytes := time.Now(), 0
 	var batch models.PostableAlerts
 	news := map[string]uint64{}
 	for fp, l := range c.table {
-		if known[fp] == l.changed || judged && c.opts.OfFleet(l.alarm) {
+		if known[fp].changed == l.changed || judged && c.opts.OfFleet(l.alarm) {
 			continue
 		}
 		a := l.alarm

@@ -2,7 +2,9 @@ package intake
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -58,7 +60,7 @@ func TestClientKeepsRoutersInformed(t *testing.T) {
 		b.mu.Lock()
 		clear(b.alarms) // the router lost its memory
 		b.mu.Unlock()
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + 5*time.Second)
 		synctest.Wait()
 		if b.count() != 1 {
 			t.Errorf("%d alarms a minute after the router lost its memory; want 1", b.count())
@@ -74,14 +76,14 @@ func TestClientKeepsRoutersInformed(t *testing.T) {
 		if posts.Load() != 1 || b.count() != 0 {
 			t.Errorf("%d posts and %d alarms at the end; want 1, 0", posts.Load(), b.count())
 		}
-		time.Sleep(10 * time.Minute)
+		time.Sleep(17 * time.Minute)
 		synctest.Wait()
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 		if len(c.table) != 0 {
-			t.Errorf("%d lines in the table 10 min after the end; want 0", len(c.table))
+			t.Errorf("%d lines in the table 17 min after the end; want 0", len(c.table))
 		}
 	})
 }
@@ -132,6 +134,67 @@ func TestTheBeatFindsARouterGoneBeforeThereIsAnAlarm(t *testing.T) {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestEachAlarmIsPostedAgainAfterItsOwnPost is what takers of alarms expect: not before a minute after the last post of an
+// alarm, and soon after it; what ended for a quarter of an hour.
+// Source: github.com/prometheus/compliance alert_generator, read 30 November 2026.
+func TestEachAlarmIsPostedAgainAfterItsOwnPost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		firing, ended := map[string][]time.Time{}, map[string][]time.Time{}
+		rt, stop := alertingtest.Pipe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set(headerRouter, "v")
+			var list []struct {
+				Labels map[string]string
+				EndsAt time.Time
+			}
+			if r.Method == http.MethodPost && json.NewDecoder(r.Body).Decode(&list) == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, a := range list {
+					if a.EndsAt.After(time.Now()) {
+						firing[a.Labels["alertname"]] = append(firing[a.Labels["alertname"]], time.Now())
+					} else {
+						ended[a.Labels["alertname"]] = append(ended[a.Labels["alertname"]], time.Now())
+					}
+				}
+			}
+		}))
+		defer stop()
+		c := NewClient(ClientOptions{Routers: []string{"http://router"}, Transport: rt})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- c.Run(ctx) }()
+		for _, name := range []string{"A", "B"} {
+			time.Sleep(17 * time.Second)
+			if err := c.Put(ctx, alerting.Firing{Alarm: alerting.Alarm{Labels: map[string]string{"alertname": name}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Minute)
+		if err := c.Put(ctx, alerting.Ended{Fingerprint: alerting.Alarm{Labels: map[string]string{"alertname": "A"}}.Fingerprint()}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Minute)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		for what, times := range map[string][]time.Time{"A": firing["A"], "B": firing["B"], "the end of A": ended["A"]} {
+			if len(times) < 9 {
+				t.Errorf("%s was posted %d times", what, len(times))
+			}
+			for n := 1; n < len(times); n++ {
+				if d := times[n].Sub(times[n-1]); d < time.Minute || d > time.Minute+5*time.Second {
+					t.Errorf("%s was posted again after %v; want 1m to 1m5s", what, d)
+				}
+			}
+		}
+		if n := len(ended["A"]); n > 0 && ended["A"][n-1].Sub(ended["A"][0]) < 13*time.Minute {
+			t.Errorf("the end of A was told for %v; want about 15m", ended["A"][n-1].Sub(ended["A"][0]))
 		}
 	})
 }
