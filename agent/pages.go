@@ -110,12 +110,15 @@ func (a *Agent) vital() []map[string]string {
 // pageHistory is the ledger as the pages show it.
 func (a *Agent) pageHistory(ctx context.Context, q oncall.EventQuery) ([]oncall.Event, error) {
 	events, err := a.route.dispatch.History(ctx, ledger.Query{Since: q.Since, Until: q.Until, Key: q.Key, Limit: q.Limit})
-	out := make([]oncall.Event, len(events))
-	for i, e := range events {
-		out[i] = oncall.Event{
+	out := make([]oncall.Event, 0, len(events))
+	for _, e := range events {
+		if e.Kind == ledger.Theirs { // `binnacle compare` shows them
+			continue
+		}
+		out = append(out, oncall.Event{
 			At: e.At, Kind: string(e.Kind), Action: e.Action, Key: e.Key, Priority: e.Priority, Title: e.Title, Reason: e.Reason,
 			By: e.By, Detail: e.Detail, Alarms: len(e.Alarms),
-		}
+		})
 	}
 	return out, err
 }

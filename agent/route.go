@@ -120,7 +120,7 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 	}
 	r.intake = intake.New(intake.Options{
 		Put: put, Facts: facts, Who: door.Who, Desk: a.desk(r.dispatch), View: r.dispatch.View, Version: a.hooks.Version,
-		Deployed: r.deployed, Lives: r.lives, Config: cfg.Intake.Config, Replicas: cfg.Intake.replicas(), Folder: cfg.Data, Log: a.log.With("part", "intake"),
+		Noticed: r.noticed, Deployed: r.deployed, Lives: r.lives, Config: cfg.Intake.Config, Replicas: cfg.Intake.replicas(), Folder: cfg.Data, Log: a.log.With("part", "intake"),
 	})
 	return r, nil
 }
@@ -265,6 +265,15 @@ func (r *routeRole) deployed(ctx context.Context, d intake.Deploy) {
 	if res.Outcome != alerting.Accepted {
 		r.a.log.Warn("deploy mark not taken by the pager", "outcome", res.Outcome, "detail", res.Detail)
 	}
+}
+
+// noticed keeps a notification of another Alertmanager.
+func (r *routeRole) noticed(n intake.Notice) {
+	action := alerting.Trigger
+	if n.Resolved {
+		action = alerting.Resolve
+	}
+	r.dispatch.Theirs(ledger.Event{At: n.At, Action: action.String(), Key: n.Key, By: n.Receiver, Title: n.Title, Detail: n.Source, Alarms: n.Alarms})
 }
 
 // newDispatcher puts the router into its loop, its ledger in the data folder. told hears of what is damaged in that.

@@ -62,6 +62,7 @@ var routes = map[string]route{
 	"POST /v1/metrics":             {role: Agent, body: otlp, max: bulkBody, bulk: true},
 	"GET /federate":                {role: Read, query: true},
 	"POST /api/v2/alerts":          {role: Agent, body: jsonBody, max: bulkBody},
+	"POST /api/v1/alertmanager":    {role: Agent, body: jsonBody, max: bulkBody},
 	"POST /api/v1/facts":           {role: Agent, body: jsonBody, max: bulkBody},
 	"POST /api/v1/check-result":    {role: Agent, body: jsonBody, max: small},
 	"POST /api/v1/deploys":         {role: Agent, body: jsonBody, max: small},

@@ -36,6 +36,8 @@ type Options struct {
 	Who func(*http.Request) alerting.Person
 	// Deployed is told of each deploy mark, for charts and change events; may be nil.
 	Deployed func(ctx context.Context, d Deploy)
+	// Noticed is told of each notification of another Alertmanager; may be nil. It must not block.
+	Noticed func(Notice)
 	// Facts takes what a node sees of its clusters; nil: this router judges none.
 	Facts func(ctx context.Context, p FactsPost) error
 	// Lives is told what becomes of instances at AWS; may be nil.
@@ -121,6 +123,7 @@ func (i *Intake) Register(mux *http.ServeMux) {
 		"DELETE /api/v2/silence/{id}": i.deleteSilence,
 		"GET /api/v2/status":          i.getStatus,
 		"GET /api/v2/receivers":       i.getReceivers,
+		"POST " + PathAlertmanager:    i.postWebhook,
 		"POST " + PathAck:             i.postAck,
 		"POST " + PathSilence:         i.postQuiet,
 		"POST " + PathCheckResult:     i.postCheck,

@@ -101,6 +101,7 @@ const (
 	Deployed  Kind = "deployed"
 
 	ActRefused Kind = "act_refused" // somebody was not allowed to
+	Theirs     Kind = "theirs"      // another Alertmanager notified somebody; By is its receiver
 	Proved     Kind = "proved"      // a channel accepted its daily test
 )
 

@@ -67,6 +67,7 @@ var arrows = map[string][]string{
 	"alerting/diagnosis":        {"agent/words", "alerting", "alerting/topology"}, // it does not see incidents: what it needs of them is in the Fact
 	"alerting/incidents":        {"agent/words", "alerting"},
 	"alerting/router":           {"alerting", "alerting/diagnosis", "alerting/incidents", "alerting/reading", "alerting/topology"},
+	"alerting/compare":          {"agent/words", "alerting", "alerting/ledger"},
 	"alerting/simulate":         {"agent/words", "alerting", "alerting/router", "alerting/topology"},
 	"alerting/rules":            {"alerting", "alerting/simulate", "alerting/topology", "agent/words"},
 	"alerting/people":           {"alerting", "agent/query", "agent/words"},

@@ -12,6 +12,7 @@ import (
 	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/ledger"
+	"github.com/navcloud/binnacle/cmd/binnacle/setup"
 )
 
 // maxDays bounds how far back is looked.
@@ -19,16 +20,21 @@ const maxDays = 400
 
 func newCompare() *cobra.Command {
 	var r remote
+	var t theirs
 	var days int
 	var asJSON, titles bool
 	cmd := &cobra.Command{
-		Use: "compare", Short: "Count by day what shadow mode would have sent and what was sent, to set beside the pager's own count", Args: cobra.NoArgs,
+		Use: "compare", Short: "Set what binnacle sent, or would have sent in shadow mode, beside the incidents of another pager", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if days < 1 || days > maxDays {
 				return fmt.Errorf("--days: want 1 to %d, have %d", maxDays, days)
 			}
 			y, m, d := time.Now().Date()
 			since := time.Date(y, m, d-days+1, 0, 0, 0, 0, time.Local)
+			if t.of != "" {
+				t.since, t.asJSON = since, asJSON
+				return t.run(cmd.Context(), &r, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
 			events, err := r.history(cmd.Context(), since, ledger.Shadowed, ledger.Decided, ledger.Accepted)
 			if err != nil {
 				return err
@@ -55,7 +61,9 @@ func newCompare() *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&days, "days", 7, "how many days, today among them")
 	f.BoolVar(&titles, "titles", false, "name each page, in order")
-	f.BoolVar(&asJSON, "json", false, "one line of JSON for each day")
+	f.StringVar(&t.of, "theirs", "", "beside whose incidents: alertmanager (as its webhook told), pagerduty (its log, by the token in the configuration), or a file of PagerDuty's log entries")
+	f.StringVar(&t.config, "config", setup.DefaultConfig, "configuration `FILE` with PagerDuty's token")
+	f.BoolVar(&asJSON, "json", false, "one line of JSON for each day, or with --theirs one for all")
 	return cmd
 }
 

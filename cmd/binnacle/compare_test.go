@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -51,4 +53,28 @@ func TestCompareCountsWhatWasSent(t *testing.T) {
 	defer s.Close()
 	wants(t, 0, []string{"compare", "--url", s.URL},
 		"2026-11-24     0    0    0       0      1    0    1       3\n")
+}
+
+// TestCompareWithTheirs reads the history of an agent that another Alertmanager told of its notifications, and a file of
+// PagerDuty's log.
+func TestCompareWithTheirs(t *testing.T) {
+	now := time.Now().UTC().Format(time.RFC3339)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.URL.RawQuery, "kind=theirs") {
+			http.Error(w, "not asked for theirs", http.StatusBadRequest)
+			return
+		}
+		_, _ = w.Write([]byte(`[
+			{"at": "` + now + `", "kind": "theirs",   "action": "trigger", "key": "slack {}", "by": "slack", "title": "High", "alarms": ["x"]},
+			{"at": "` + now + `", "kind": "shadowed", "action": "trigger", "action_id": "1", "key": "a", "priority": 1, "title": "it is high [High]", "alarms": ["x", "y"]}]`))
+	}))
+	defer s.Close()
+	wants(t, 0, []string{"compare", "--url", s.URL, "--theirs", "alertmanager", "--days", "1"}, "Alertmanager beside binnacle\n", "P1 it is high [High]\n", "High, 1 message to slack: at the same time\n")
+	file := filepath.Join(t.TempDir(), "log.json")
+	if err := os.WriteFile(file, []byte(`{"log_entries":[{"type":"trigger_log_entry","created_at":"`+now+`","incident":{"id":"P1","title":"CPU"},"service":{"summary":"DB"}}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, 0, []string{"compare", "--url", s.URL, "--theirs", file, "--days", "1"}, "PagerDuty beside binnacle\n", "CPU, 1 message to DB\n", "while binnacle's it is high [High] was open")
+	wants(t, 0, []string{"compare", "--url", s.URL, "--theirs", file, "--days", "1", "--json"}, `"theirs_only":[{"id":"P1"`)
+	wants(t, 3, []string{"compare", "--url", s.URL, "--theirs", "pagerdoody"}, "--theirs: want alertmanager, pagerduty or a file")
 }
