@@ -38,7 +38,7 @@ func TestAnAlertmanagersWebhook(t *testing.T) {
 	for body, want := range map[string]int{
 		`{}`: 400, `[]`: 400, `{"status":"odd","groupKey":"a","receiver":"b"}`: 400,
 		`{"status":"firing","groupKey":"a","receiver":"b","alerts":[{"labels":{}},{"status":"firing","labels":{"alertname":"X"}}]}`: 400,
-		`{"status":"firing","groupKey":"a","receiver":"b","alerts":[]}`:                                                              200,
+		`{"status":"firing","groupKey":"a","receiver":"b","alerts":[]}`:                                                             200,
 	} {
 		if code, text := call(t, mux, "POST", PathAlertmanager, body); code != want {
 			t.Errorf("%s: %d %s; want %d", body, code, text, want)

@@ -25,6 +25,7 @@ func TestLog(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r) }))
 	defer srv.Close()
 	cfg := DefaultConfig()
+	cfg.From = "ops@example.com"
 	cfg.Token, cfg.APIURL = secret.New("t0ken"), srv.URL
 	c, err := New(cfg, Options{Transport: http.DefaultTransport})
 	if err != nil {
@@ -45,7 +46,7 @@ func TestLog(t *testing.T) {
 	if _, err := c.Log(t.Context(), monday, monday.Add(time.Hour)); err == nil || !strings.Contains(err.Error(), "429") {
 		t.Errorf("429 gives %v", err)
 	}
-	cfg.Token = secret.Secret{}
+	cfg.Token, cfg.From = secret.Secret{}, ""
 	if c, err = New(cfg, Options{Transport: http.DefaultTransport}); err != nil {
 		t.Fatal(err)
 	}
