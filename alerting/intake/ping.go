@@ -245,6 +245,10 @@ func (i *Intake) postHeartbeat(w http.ResponseWriter, r *http.Request) {
 	if text := strings.TrimSpace(h.Text[:min(len(h.Text), maxPingText)]); p == Fail && text != "" {
 		detail += ": " + strings.ToValidUTF8(text, "\ufffd")
 	}
+	if h.State == "log" { // text alone, which changes nothing
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
 	if !i.pings.ping(h.Name, p, detail) {
 		i.fail(w, http.StatusNotFound, fmt.Errorf("no heartbeat is named %q: intake.heartbeats of the configuration names them", cutLabel(h.Name)))
 		return

@@ -13,7 +13,21 @@ import (
 )
 
 func newHeartbeat() *cobra.Command {
-	cmd := &cobra.Command{Use: "heartbeat", Short: "List who must be heard, and say that a job ran"}
+	var j job
+	cmd := &cobra.Command{
+		Use: "heartbeat [NAME -- COMMAND...]", Short: "Run a job and say when it starts and how it ends; list who must be heard",
+		Long: "Run a job and say when it starts and how it ends, with its exit code, how long it took, and after a failure the end of what it\n" +
+			"printed. Input, output and exit code are the job's own, also when no heartbeat can be sent. A job named list or ping: heartbeat ping NAME.",
+		Example: "  0 3 * * *  root  binnacle heartbeat nightly-backup -- /usr/local/bin/backup --full",
+		Args:    jobArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return j.run(cmd, args)
+		},
+	}
+	j.flags(cmd)
 	cmd.AddCommand(newHeartbeatList(), newHeartbeatPing())
 	return cmd
 }
