@@ -19,6 +19,7 @@ type causes struct {
 	class    map[*topology.Class][]*alerting.Verdict // by what needs them
 	service  map[string][]*alerting.Verdict          // by what a rule may blame
 	groups   map[*alerting.Verdict][]*alerting.Verdict
+	none     bool                           // there are neither causes nor groups
 	symptoms map[string][]*alerting.Verdict // by subject: what users notice explains what its subject needs
 	above    map[*topology.Class][]*alerting.Verdict
 }
@@ -28,7 +29,9 @@ func newCauses(w *Walks, list, all []*alerting.Verdict) causes {
 		walks: w, chain: map[string][]*alerting.Verdict{}, class: map[*topology.Class][]*alerting.Verdict{}, service: map[string][]*alerting.Verdict{},
 		groups: map[*alerting.Verdict][]*alerting.Verdict{}, symptoms: map[string][]*alerting.Verdict{}, above: map[*topology.Class][]*alerting.Verdict{},
 	}
+	c.none = len(list) == 0
 	for _, v := range all {
+		c.none = c.none && !v.Group()
 		for _, p := range v.Parts {
 			c.groups[p] = append(c.groups[p], v)
 		}
@@ -111,6 +114,9 @@ func (s *search) better(c *alerting.Verdict, edge topology.Edge) bool {
 
 // bearing asks all causes that have an edge to the subject of an alarm.
 func (c *causes) bearing(s *search) {
+	if c.none {
+		return
+	}
 	a := s.a
 	c.place(s, a.Entity.ID)
 	if !a.Known {

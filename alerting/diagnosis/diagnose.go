@@ -39,11 +39,13 @@ func Diagnose(in Input) Result {
 		slab[n].Fact = f
 		verdicts = append(verdicts, &slab[n])
 	}
-	roots := fold(in, s, verdicts)
-	groups := groupAlarms(in, s, verdicts)
-	verdicts = append(verdicts, groups...)
 	var wake wake
-	wake.add(judge(in, s, verdicts))
+	wake.add(judgeAll(in, s, verdicts))
+	roots := fold(in, verdicts)
+	groups := groupAlarms(in, s, verdicts)
+	wake.add(judge(in, s, groups))
+	verdicts = append(verdicts, groups...)
+	arrange(verdicts)
 	e := newExplainer(in, s, verdicts)
 	wake.add(roots.next)
 	wake.add(e.explain(roots))
@@ -72,6 +74,7 @@ type Walks struct {
 	at    map[string][]*topology.Class // classes of causes, by what they name
 	named map[*topology.Class]bool     // those in at
 	asked int                          // see Asked
+	past  past                         // what the step before judged
 }
 
 // NewWalks makes the Walks of a graph; nil is a graph without entities.

@@ -129,7 +129,7 @@ func TestRowsOfThePriorityTableGiveReasons(t *testing.T) {
 		v := &alerting.Verdict{Fact: fact(g, what, now)}
 		in := Input{Now: now, Walks: NewWalks(g), Settings: alerting.DefaultSettings()}
 		w.weigh(in, stand(nil, g), v)
-		v.Symptom = symptom(v.Fact, w.impact)
+		w.judge()
 		for n, row := range table {
 			if row.fits(w) {
 				seen[n] = true

@@ -14,19 +14,15 @@ type folded struct {
 }
 
 // fold finds which alarms of others are told together, and notes it in new Facts.
-func fold(in Input, s *standing, verdicts []*alerting.Verdict) folded {
+func fold(in Input, verdicts []*alerting.Verdict) folded {
 	out := folded{root: map[string]*alerting.Verdict{}}
 	var list []*Alone
 	var whose []*alerting.Verdict
-	w := &weighed{ephemeral: in.Settings.Wait.Ephemeral}
 	for _, v := range verdicts {
 		if !folds(v) {
 			continue
 		}
-		w.weigh(in, s, v)
-		v.Steadfast, v.Symptom = steadfast(v.Fact, w.impact), symptom(v.Fact, w.impact)
-		p, _ := w.priority()
-		list = append(list, &Alone{Fact: v.Fact, Reading: v.Reading, Priority: p, Told: v.Past.Page, Joined: v.Joined})
+		list = append(list, &Alone{Fact: v.Fact, Reading: v.Reading, Priority: v.Alone, Told: v.Past.Page, Joined: v.Joined})
 		whose = append(whose, v)
 	}
 	if len(list) == 0 {

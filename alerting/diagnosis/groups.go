@@ -17,10 +17,11 @@ type common struct {
 	target topology.Entity
 	of     int // machines or nodes there are; 0: nobody knows
 	rule   string
-	need   int             // on so many it is one alarm
-	on     map[string]bool // where it is, silences apart
-	all    map[string]bool // where it is, silenced ones too
+	need   int // on so many it is one alarm
 	alarms []*alerting.Verdict
+	where  []string        // of each
+	on     map[string]bool // where it is, silences apart; made once they are asked for
+	all    map[string]bool // where it is, silenced ones too
 }
 
 // gatherer finds what many alarms have in common.
@@ -194,7 +195,6 @@ func (g *gatherer) group(name string, fresh func() *common) *common {
 	c := g.groups[name]
 	if c == nil {
 		c = fresh()
-		c.on, c.all = map[string]bool{}, map[string]bool{}
 		g.groups[name] = c
 	}
 	return c
@@ -206,17 +206,30 @@ func (c *common) add(v *alerting.Verdict, where string) {
 	if c.target.ID == "" {
 		return
 	}
-	c.alarms = append(c.alarms, v)
-	c.all[where] = true
-	if v.Silence == "" {
-		c.on[where] = true
+	c.alarms, c.where = append(c.alarms, v), append(c.where, where)
+}
+
+// wide says that it is in enough places to be one alarm.
+func (c *common) wide() bool {
+	if len(c.alarms) < c.need {
+		return false
 	}
+	if c.all == nil {
+		c.on, c.all = make(map[string]bool, len(c.alarms)), make(map[string]bool, len(c.alarms))
+		for n, v := range c.alarms {
+			c.all[c.where[n]] = true
+			if v.Silence == "" {
+				c.on[c.where[n]] = true
+			}
+		}
+	}
+	return len(c.all) >= c.need
 }
 
 // one says whether the alarms are one.
 func (g *gatherer) one(c *common) bool {
 	switch {
-	case len(c.all) < c.need || c.target.ID == "" || c.of == 1:
+	case !c.wide() || c.target.ID == "" || c.of == 1:
 		return false
 	case c.target.Kind != topology.KindAZ:
 		return true
@@ -229,7 +242,7 @@ func (g *gatherer) one(c *common) bool {
 func (g *gatherer) everywhere(c *common) bool {
 	for _, o := range g.zones[c.rule] {
 		g.in.Walks.asked++
-		if o != c && len(o.all) >= o.need {
+		if o != c && o.wide() {
 			return true
 		}
 	}

@@ -11,30 +11,35 @@ import (
 )
 
 // judge finds for each alarm what it would be were there no other: its priority with the reason, and how good a cause it
-// makes. The alarms are in the order of causes afterwards. It returns when time alone changes an answer.
+// makes. It returns when time alone changes an answer.
 func judge(in Input, s *standing, verdicts []*alerting.Verdict) time.Time {
 	var wake wake
-	w := &weighed{ephemeral: in.Settings.Wait.Ephemeral}
 	for _, v := range verdicts {
-		w.weigh(in, s, v)
-		for _, due := range []time.Time{w.due, w.stays, w.judge(in.Now)} {
-			if due.After(in.Now) {
-				wake.add(due)
-			}
-		}
-	}
-	for _, v := range verdicts { // that of a group alarm asks for its parts
-		v.Rank = int(rankOf(v))
-	}
-	slices.SortFunc(verdicts, before)
-	for n, v := range verdicts {
-		v.Order = n
+		j := judged{fact: v.Fact, verdict: v}
+		j.judge(in, s)
+		wake.add(j.next(in.Now))
 	}
 	return wake.at
 }
 
-// judge writes the verdict on an alarm, and returns when the silence that covers it ends for a P1.
-func (w *weighed) judge(now time.Time) (ends time.Time) {
+// arrange puts the alarms into the order of causes.
+func arrange(verdicts []*alerting.Verdict) {
+	slices.SortFunc(verdicts, before)
+	for n, v := range verdicts {
+		v.Order = n
+	}
+}
+
+// judge writes the verdict on an alarm.
+func (j *judged) judge(in Input, s *standing) {
+	w := &weighed{ephemeral: in.Settings.Wait.Ephemeral}
+	w.weigh(in, s, j.verdict)
+	w.judge()
+	j.due, j.stays = w.due, w.stays
+	j.hush(in.Now)
+}
+
+func (w *weighed) judge() {
 	v := w.Verdict
 	v.Symptom, v.Effect, v.Steadfast = symptom(v.Fact, w.impact), effect(v), steadfast(v.Fact, w.impact)
 	v.ForWhole = v.Group() || (v.Kind == "partition" || v.Kind == "quorum") && v.Entity.Kind == topology.KindNode
@@ -42,10 +47,7 @@ func (w *weighed) judge(now time.Time) (ends time.Time) {
 	v.Unreplaced, v.Steady, v.Stays = w.unreplaced, w.steady, w.stays
 	v.Alone, v.Reason = w.priority()
 	v.Cause = cause(v)
-	if v.Quiet = v.Silence != ""; v.Quiet && v.Alone == alerting.P1 {
-		v.Quiet, ends = now.Before(v.Silenced), v.Silenced
-	}
-	return ends
+	v.Rank = int(rankOf(v)) // that of a group alarm asks for its parts, which were judged before
 }
 
 // symptom says that users notice it: a symptom by its rule, or an edge that answers with errors.

@@ -14,12 +14,13 @@ type standing struct {
 	graph  *topology.Graph
 	lost   map[string]bool                // nodes and machines that are gone
 	wholes map[string]topology.Redundancy // those asked about
+	texts  map[text]string                // said of their parts
 }
 
 // stand finds what is lost: a node whose own rule says that it is down, and a machine on which two rules agree. One ping
 // that fails is no loss.
 func stand(facts []*alerting.Fact, g *topology.Graph) *standing {
-	s := &standing{graph: g, lost: map[string]bool{}, wholes: map[string]topology.Redundancy{}}
+	s := &standing{graph: g, lost: map[string]bool{}, wholes: map[string]topology.Redundancy{}, texts: map[text]string{}}
 	rules := map[string]map[string]bool{}
 	down := map[string]bool{}
 	for _, f := range facts {
@@ -75,10 +76,10 @@ func (s *standing) spare(f *alerting.Fact) (string, bool) {
 	r, part := s.redundancy(id)
 	switch {
 	case part && r.Left():
-		return fmt.Sprintf("it is one of %d in %s, which can spare %d and has lost %d", r.Of, r.Whole, r.Spare, r.Lost), true
+		return s.text(r, true), true
 	case part && f.Kind != "down":
 		// The whole is worse off than it can bear, and an alarm of its own says that.
-		return fmt.Sprintf("it is one of %d in %s", r.Of, r.Whole), true
+		return s.text(r, false), true
 	case !part && e.Group != "":
 		why := "its group " + e.Group + " replaces it"
 		if e.Size != "" {
@@ -87,6 +88,24 @@ func (s *standing) spare(f *alerting.Fact) (string, bool) {
 		return why, true
 	}
 	return "", false
+}
+
+// text is what is said of a part of a whole; many parts of one say the same.
+type text struct {
+	of   topology.Redundancy
+	left bool
+}
+
+func (s *standing) text(r topology.Redundancy, left bool) string {
+	t, ok := s.texts[text{r, left}]
+	if !ok {
+		t = fmt.Sprintf("it is one of %d in %s", r.Of, r.Whole)
+		if left {
+			t += fmt.Sprintf(", which can spare %d and has lost %d", r.Spare, r.Lost)
+		}
+		s.texts[text{r, left}] = t
+	}
+	return t
 }
 
 // excused says why nobody needs to wake for an alarm: its machine was ended, or is started, by the group that it is in. A group

@@ -15,12 +15,32 @@ const oneEvaluation = 90 * time.Second
 // changing label changes goes on under it. Silences and the API see the labels as they are now.
 type identity struct {
 	of     map[string]string   // fingerprint to the ID of the Fact, where they differ
+	by     map[string][]string // the other way round
 	facts  map[string][]string // what stays of the labels, to IDs
 	ending map[string]bool     // fingerprints that end in this step: a successor may come before the end in one batch
 }
 
 func newIdentity() identity {
-	return identity{of: map[string]string{}, facts: map[string][]string{}, ending: map[string]bool{}}
+	return identity{of: map[string]string{}, by: map[string][]string{}, facts: map[string][]string{}, ending: map[string]bool{}}
+}
+
+// rename notes that the alarm with this fingerprint is the Fact with this ID.
+func (i *identity) rename(raw, id string) {
+	if i.of[raw] == id {
+		return
+	}
+	i.of[raw] = id
+	i.by[id] = append(i.by[id], raw)
+}
+
+// forget drops the fingerprints of a Fact.
+func (i *identity) forget(id string) {
+	for _, raw := range i.by[id] {
+		if i.of[raw] == id {
+			delete(i.of, raw)
+		}
+	}
+	delete(i.by, id)
 }
 
 // id is the ID of an alarm's Fact, and whether it goes on with that of a predecessor.
@@ -42,7 +62,7 @@ func (m *memory) id(now time.Time, in alerting.Alarm) (id string, continues bool
 		} else {
 			id = raw
 		}
-		m.identity.of[raw] = id
+		m.identity.rename(raw, id)
 		return id, false
 	}
 	if foreign := (&alerting.Fact{Alarm: in}); !foreign.Foreign() || in.Labels[alerting.LabelKind] != "" {
@@ -53,7 +73,7 @@ func (m *memory) id(now time.Time, in alerting.Alarm) (id string, continues bool
 	key := m.last.Identity
 	for _, was := range m.identity.facts[key] {
 		if f := m.alarms[was]; f != nil && m.ended(now, f) {
-			m.identity.of[raw] = was
+			m.identity.rename(raw, was)
 			return was, true
 		}
 	}
@@ -76,11 +96,7 @@ func (m *memory) forgetIdentity(f *alerting.Fact) {
 	if m.identity.facts[key] = ids; len(ids) == 0 {
 		delete(m.identity.facts, key)
 	}
-	for raw, id := range m.identity.of {
-		if id == f.ID {
-			delete(m.identity.of, raw)
-		}
-	}
+	m.identity.forget(f.ID)
 }
 
 // endings notes which alarms end in this step.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/diagnosis"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
@@ -97,6 +98,7 @@ type world struct {
 	open   map[string]alerting.Priority
 	ledger map[string]alerting.Record
 	high   int
+	anew   bool // each step diagnoses without what the one before found
 }
 
 func newWorld(t testing.TB) *world {
@@ -138,6 +140,9 @@ func (w *world) end(as ...alerting.Alarm) {
 
 func (w *world) step() {
 	for n := 0; ; n++ {
+		if w.anew {
+			w.r.memory.walks = diagnosis.NewWalks(w.r.memory.walks.Graph)
+		}
 		out, next := w.r.Step(w.now, w.in)
 		w.in, w.next = nil, next
 		for _, a := range out {

@@ -19,6 +19,7 @@ func New(entities []Entity) (*Graph, error) {
 		entities: map[string]Entity{}, children: map[string][]string{}, zones: map[string][]string{},
 		fleets: map[string][]string{}, hosts: map[string][]string{}, domains: map[string]string{},
 		wholes: map[string][]string{}, bears: map[string][]string{}, called: map[[2]string]string{}, parents: map[[2]string]int{}, classes: map[string]*Class{},
+		machines: map[string]string{}, within: map[string]within{},
 	}
 	var errs []error
 	for i, e := range entities {
@@ -99,6 +100,11 @@ func (g *Graph) circles() []error {
 
 func (g *Graph) index() {
 	for _, id := range g.ids {
+		if m, ok := g.host(g.entities[id]); ok {
+			g.machines[id] = m
+		}
+	}
+	for _, id := range g.ids {
 		e := g.entities[id]
 		if key := [2]string{e.Kind, e.name()}; g.called[key] == "" {
 			g.called[key] = id
@@ -128,6 +134,12 @@ func (g *Graph) index() {
 		if e.Service != "" {
 			k := e.Kind + "\x00" + e.Service
 			g.fleets[k] = append(g.fleets[k], id)
+		}
+	}
+	for _, id := range g.ids {
+		if k := g.entities[id].Kind; k == KindHost || k == KindNode {
+			parts := g.parts(id)
+			g.within[id] = within{parts, g.smallest(parts)}
 		}
 	}
 }

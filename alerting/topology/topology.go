@@ -4,7 +4,10 @@
 // no entity's kind out of its name. A Graph is immutable and may be used by many goroutines.
 package topology
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Entity is one vertex. Parents are what it needs in order to work, so that an alarm on a parent
 // explains alarms on its children.
@@ -64,6 +67,8 @@ type Graph struct {
 	domains  map[string]string    // the full name of a host by its first label, where only one begins so
 	wholes   map[string][]string  // by part, the clusters and services that it is a part of
 	bears    map[string][]string  // by machine, those whose nodes stand on it
+	machines map[string]string    // by node, the host that it stands on; those that stand on none are left out
+	within   map[string]within    // by machine and node
 	called   map[[2]string]string // the first ID by kind and name
 	parents  map[[2]string]int    // how many of a kind, by ID and kind
 
@@ -122,23 +127,46 @@ func (g *Graph) Fleet(kind, service string) []string {
 
 // Machine returns what an entity stands on: itself where it is a host or on none.
 func (g *Graph) Machine(id string) string {
-	e, ok := g.Get(id)
-	if !ok || e.Kind != KindNode {
-		return id
-	}
-	for _, p := range e.Parents {
-		if pe := g.entities[p]; pe.Kind == KindHost {
-			return p
+	if g != nil {
+		if m, ok := g.machines[id]; ok {
+			return m
 		}
 	}
 	return id
 }
 
+func (g *Graph) host(e Entity) (id string, ok bool) {
+	if e.Kind != KindNode {
+		return "", false
+	}
+	n := slices.IndexFunc(e.Parents, func(p string) bool { return g.entities[p].Kind == KindHost })
+	if n < 0 {
+		return "", false
+	}
+	return e.Parents[n], true
+}
+
+// within is what a machine or node belongs to.
+type within struct {
+	parts []string // see parts
+	whole string   // see Whole
+}
+
 // Whole returns the smallest cluster or service of which id, or a node on it, is a part: the one with the
 // fewest parents. Empty where there is none.
 func (g *Graph) Whole(id string) string {
+	if g == nil {
+		return ""
+	}
+	if in, ok := g.within[id]; ok {
+		return in.whole
+	}
+	return g.smallest(g.parts(id))
+}
+
+func (g *Graph) smallest(of []string) string {
 	best := ""
-	for _, c := range g.parts(id) {
+	for _, c := range of {
 		if best == "" || len(g.entities[c].Parents) < len(g.entities[best].Parents) {
 			best = c
 		}
@@ -148,6 +176,9 @@ func (g *Graph) Whole(id string) string {
 
 // parts are all clusters and services of which id, or a node on it, is a part.
 func (g *Graph) parts(id string) []string {
+	if in, ok := g.within[id]; ok {
+		return in.parts
+	}
 	var out []string
 	for _, c := range g.Children(id) {
 		e := g.entities[c]
