@@ -54,6 +54,7 @@ type Agent struct {
 	folder  *folder
 	damage  damage.Log // what was found broken in the data folder
 	censor  censor
+	proofs  *proofs // what pages are sent with
 
 	store   *storeRole
 	route   *routeRole
@@ -89,6 +90,7 @@ func New(cfg Config, h Hooks) (*Agent, error) {
 		hooks: h, log: h.Log, begun: now, loaded: now, cfg: cfg, where: whereabouts{root: "/"},
 		reloads: make(chan reload), pings: make(chan chan struct{}), failed: make(chan error, 1),
 	}
+	a.proofs = &proofs{config: a.config, dir: func() string { return a.folder.dir() }, log: h.Log.With("part", "proofs")}
 	a.roster = newRoster(h.Log, func(err error) {
 		select {
 		case a.failed <- err:

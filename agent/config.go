@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/aws"
@@ -273,6 +274,9 @@ func (c Config) Validate() error {
 	}
 	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
 		bad("log.format: %q is none of text, json", c.Log.Format)
+	}
+	if c.Route.ChartLinks && !strings.HasPrefix(c.Web.ExternalURL, "https://") {
+		bad("route.chart_links: want web.external_url with https, where pagers and chats fetch the charts")
 	}
 	if c.Intake.AWS.Queue != "" && c.Route.Off {
 		bad("intake.aws.queue: only a router reads it, and route is off")

@@ -105,10 +105,13 @@ func (s secondOf) Prove(ctx context.Context, channel, from string) alerting.Resu
 }
 
 // wayOut is the pager that the dispatcher has for life. A reload changes what is behind it: pagers, routes, keys, addresses.
-type wayOut struct{ now atomic.Pointer[exits] }
+type wayOut struct {
+	now   atomic.Pointer[exits]
+	prove func(ctx context.Context, kind alerting.ActionKind, key string, p alerting.Page) alerting.Page
+}
 
-func newWayOut(p *exits) *wayOut {
-	w := &wayOut{}
+func newWayOut(p *exits, prove func(context.Context, alerting.ActionKind, string, alerting.Page) alerting.Page) *wayOut {
+	w := &wayOut{prove: prove}
 	w.set(p)
 	return w
 }
@@ -151,10 +154,23 @@ func (w *wayOut) routeTo(labels map[string]string, p alerting.Priority, at time.
 
 // first is the pager; the one where pages are shown and logged can do less, and that stays so until a restart.
 func (w *wayOut) first() dispatch.Pager {
-	if p := w.get().log; p != nil {
-		return p
+	if w.get().log != nil {
+		return (*logOut)(w)
 	}
 	return (*firstOut)(w)
+}
+
+// proved is an action as it is sent, with what proves it.
+func (w *wayOut) proved(ctx context.Context, a alerting.Action) alerting.Action {
+	a.Page = w.prove(ctx, a.Kind, a.Key, a.Page)
+	return a
+}
+
+type logOut wayOut
+
+// Send implements dispatch.Pager.
+func (w *logOut) Send(ctx context.Context, a alerting.Action) alerting.Result {
+	return (*wayOut)(w).get().log.Send(ctx, (*wayOut)(w).proved(ctx, a))
 }
 
 // second is the second channel, nil where there is none, which stays so until a restart.
@@ -171,6 +187,7 @@ func (w *firstOut) get() *exits { return (*wayOut)(w).get() }
 
 // Send implements dispatch.Pager.
 func (w *firstOut) Send(ctx context.Context, a alerting.Action) alerting.Result {
+	a = (*wayOut)(w).proved(ctx, a)
 	if out := w.get().out; out != nil {
 		return out.Send(ctx, a)
 	}
@@ -200,6 +217,7 @@ func (w *firstOut) Steps(route string) (steps []dispatch.Step) {
 // Step pages one more pager for an open incident.
 func (w *firstOut) Step(ctx context.Context, rec alerting.Record, to string) alerting.Result {
 	if out := w.get().out; out != nil {
+		rec.Page = w.prove(ctx, alerting.Trigger, rec.Key, rec.Page)
 		return out.Step(ctx, rec, to)
 	}
 	return alerting.Result{Outcome: alerting.Refused, Detail: "no pager " + to}
@@ -249,7 +267,7 @@ type secondOut wayOut
 
 // Send implements dispatch.Pager.
 func (w *secondOut) Send(ctx context.Context, a alerting.Action) alerting.Result {
-	return (*wayOut)(w).get().second.Send(ctx, a)
+	return (*wayOut)(w).get().second.Send(ctx, (*wayOut)(w).proved(ctx, a))
 }
 
 // Channels and Prove implement dispatch.Prover, for a second channel that can be tried.

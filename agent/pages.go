@@ -21,11 +21,10 @@ import (
 // actor is who acts at the pages, as it logged in.
 func actor(r *http.Request) string { return door.Who(r).Name("someone at the board") }
 
-// pages builds the pages over what this node has.
-func (a *Agent) pages() *dashboards.Pages {
-	cfg, open, route := a.config(), a.store.get(), a.route.dispatch
-	frame := dashboards.Options{Node: cfg.nodeName(), Version: a.hooks.Version, Log: a.log.With("part", "pages"), MayAct: door.MayAct, Base: cfg.Web.Base()}
-	duty := oncall.Options{Status: a.Status, Node: frame.Node, Who: actor, MayAct: door.MayAct}
+// duty are the pages of who is on call, over what this node has.
+func (a *Agent) duty() oncall.Options {
+	open, route := a.store.get(), a.route.dispatch
+	duty := oncall.Options{Status: a.Status, Node: a.config().nodeName(), Who: actor, MayAct: door.MayAct}
 	if route != nil {
 		duty.View, duty.History, duty.People = route.View, a.pageHistory, a.desk(route)
 		duty.AckLink = func(key string, q url.Values) error {
@@ -36,6 +35,13 @@ func (a *Agent) pages() *dashboards.Pages {
 	if open.main != nil {
 		duty.Query, duty.Range, duty.Expr, duty.Threshold = asks(open.main), asksRange(open.main), a.expr, threshold
 	}
+	return duty
+}
+
+// pages builds the pages.
+func (a *Agent) pages() *dashboards.Pages {
+	cfg, open, duty := a.config(), a.store.get(), a.duty()
+	frame := dashboards.Options{Node: duty.Node, Version: a.hooks.Version, Log: a.log.With("part", "pages"), MayAct: door.MayAct, Base: cfg.Web.Base()}
 	board := oncall.New(duty)
 	figures := views.Options{
 		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.Status, View: duty.View, CanAct: duty.MayAct, Deploys: board.Deploys,

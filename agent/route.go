@@ -31,6 +31,9 @@ type RouteConfig struct {
 	// Topology is a file that rules over what agents tell: {"entities": {"node:a": {"kind": "node", "parents": [...]}}}.
 	Topology string            `yaml:"topology"`
 	Order    alerting.Settings `yaml:"order"` // waits, holds and limits
+	// ChartLinks puts the address of the alarm's chart into messages: a picture of 7 days, behind a signed link that needs no login.
+	// It wants web.external_url with https.
+	ChartLinks bool `yaml:"chart_links"`
 	// Ledger is a file in the data folder, or one that the routers of a fleet (order.fleet) share.
 	Ledger LedgerConfig `yaml:"ledger"`
 }
@@ -94,7 +97,7 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.out = newWayOut(p)
+	r.out = newWayOut(p, a.proofs.prove)
 	if r.dispatch, err = newDispatcher(cfg, a.damaged, r.out, a.log, a.hooks.Sent); err != nil {
 		return nil, err
 	}
@@ -191,6 +194,9 @@ func (r *routeRole) change(cfg Config) (*change, error) {
 	}
 	if !old.Route.Ways.Equal(cfg.Route.Ways) {
 		what = append(what, "route.pagers")
+	}
+	if old.Route.ChartLinks != cfg.Route.ChartLinks {
+		what = append(what, "route.chart_links")
 	}
 	if len(what) == 0 {
 		return nil, nil

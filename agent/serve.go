@@ -13,6 +13,7 @@ import (
 	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/store"
+	"github.com/navcloud/binnacle/dashboards/oncall"
 )
 
 // webRole answers: the API, the intake and the pages. The agent cannot do without it.
@@ -210,6 +211,8 @@ func (a *Agent) handler() http.Handler {
 	}
 	mux.HandleFunc("POST "+PathForget, a.forget)
 	a.authority(cfg).Register(mux)
+	a.proofs.use(oncall.New(a.duty()))
+	mux.HandleFunc("GET /charts/{name}", a.proofs.serve)
 	if !cfg.Web.Off {
 		mux.Handle("/", a.pages())
 	}

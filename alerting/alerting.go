@@ -241,6 +241,8 @@ type Page struct {
 	Since     time.Time
 	Guidance  string // the first thing to do; when there is none, says so
 	Changed   []string
+	Evidence  string  `json:",omitempty"` // the alarm's value and its threshold, in words; as it is sent, and kept nowhere
+	Chart     string  `json:",omitempty"` // https address of its picture, likewise
 	Explained []Alarm // all alarms behind the page, the head first
 	Behind    []string
 	Reason    string // why this priority

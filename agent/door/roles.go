@@ -82,6 +82,7 @@ var routes = map[string]route{
 	// Who signs what it sends needs no login.
 	"POST /api/v1/pagerduty": {role: Signed, body: jsonBody, max: small},
 	"POST /api/v1/sns":       {role: Signed, body: jsonBody, max: small},
+	"GET /charts/":           {role: Signed}, // a picture in a message, by its link
 	"GET /ping/":             {role: Signed}, // by a UUID that nobody can guess
 	"POST /ping/":            {role: Signed, body: plain, max: small},
 

@@ -117,8 +117,8 @@ func (p *Pages) asked(a alerting.Alarm) (expr string, hold time.Duration) {
 	return "", 0
 }
 
-// evidence measures what an alarm is about; nil where nobody knows its expression.
-func (p *Pages) evidence(ctx context.Context, a alerting.Alarm, l look) *evidence {
+// measurable is the evidence of an alarm before it is measured; nil where nobody knows its expression.
+func (p *Pages) measurable(a alerting.Alarm, l look) *evidence {
 	expr, hold := p.asked(a)
 	if expr == "" {
 		return nil
@@ -126,9 +126,17 @@ func (p *Pages) evidence(ctx context.Context, a alerting.Alarm, l look) *evidenc
 	e := &evidence{Expr: expr, Hold: hold, Explore: "/explore?q=" + url.QueryEscape(expr), look: l}
 	if p.opts.Range == nil || p.opts.Threshold == nil {
 		e.Lacks = "This node keeps no history to draw it from."
+	}
+	return e
+}
+
+// evidence measures what an alarm is about; nil where nobody knows its expression.
+func (p *Pages) evidence(ctx context.Context, a alerting.Alarm, l look) *evidence {
+	e := p.measurable(a, l)
+	if e == nil || e.Lacks != "" {
 		return e
 	}
-	key := strings.Join([]string{"evidence", expr, a.Fingerprint(), l.Back.String(), l.end().String(), l.span().String(), l.kept.Encode()}, "\xff")
+	key := strings.Join([]string{"evidence", e.Expr, a.Fingerprint(), l.Back.String(), l.end().String(), l.span().String(), l.kept.Encode()}, "\xff")
 	return p.answers.Get(ctx, key, p.opts.Now(), l.step(), evidenceTime, func(ctx context.Context) any {
 		p.measure(ctx, e, a)
 		return e

@@ -33,15 +33,18 @@ func (e *evidence) file(name string) string {
 	return e.path + name + "?" + q.Encode()
 }
 
-// Proof is what a message says of an alarm's evidence: the value and its threshold in words, and the chart for a picture. ok is
-// false where nothing is known of it here.
-func (p *Pages) Proof(ctx context.Context, a alerting.Alarm) (said string, chart charts.Chart, ok bool) {
+// Proof is what a message says of an alarm's evidence: the value and its threshold in words, and what draws the picture under a title. ok is
+// false where nothing is known of it here, or not before ctx ends.
+func (p *Pages) Proof(ctx context.Context, a alerting.Alarm) (said string, draw func(title string) ([]byte, error), ok bool) {
 	l, _ := lookAt(nil, "", a.StartsAt, p.opts.Now())
-	e := p.evidence(ctx, a, l)
+	e := p.measurable(a, l)
 	if e == nil || e.Lacks != "" {
-		return "", charts.Chart{}, false
+		return "", nil, false
 	}
-	return e.Said(), e.Chart, true
+	if p.measure(ctx, e, a); e.Lacks != "" {
+		return "", nil, false
+	}
+	return e.Said(), func(title string) ([]byte, error) { return charts.Picture(e.Chart, title, e.Said()) }, true
 }
 
 // errNoChart is why there is no picture and no table of a problem.

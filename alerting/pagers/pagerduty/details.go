@@ -85,6 +85,7 @@ func details(p alerting.Page, limit int) ordered {
 	}
 	text("guidance", p.Guidance)
 	list("changed", p.Changed)
+	text("evidence", p.Evidence)
 	text("explains", explains(p))
 	list("next", p.Behind)
 	text("priority", p.Priority.String())

@@ -72,7 +72,7 @@ func trigger(a alerting.Action, key string, low bool, client, clientURL string) 
 	e := plain(a, key, low)
 	p := a.Page
 	e.Client, e.ClientURL = client, problemURL(clientURL, a.Key)
-	e.Links = links(p)
+	e.Links, e.Images = links(p), images(p, e.ClientURL)
 	if !p.Since.IsZero() {
 		e.Payload.Timestamp = p.Since.UTC().Format(time.RFC3339)
 	}
@@ -128,6 +128,21 @@ func links(p alerting.Page) []any {
 	return out
 }
 
+type picture struct {
+	Src  string `json:"src"`
+	Href string `json:"href,omitempty"`
+	Alt  string `json:"alt"`
+}
+
+// images are the chart of a page, if it has one. PagerDuty wants an https address and shows it in the incident.
+// Source: PagerDuty Events API v2, "The images property", read 30 November 2026.
+func images(p alerting.Page, href string) []any {
+	if !strings.HasPrefix(p.Chart, "https://") || len(p.Chart) > maxHref {
+		return nil
+	}
+	return []any{picture{Src: p.Chart, Href: href, Alt: cutRunes(oneLine(p.Evidence), maxSource)}}
+}
+
 // oneLine makes s fit for a title: control characters and runs of space become one space.
 func oneLine(s string) string {
 	s = strings.ToValidUTF8(s, "�")
@@ -161,6 +176,7 @@ func Text(p alerting.Page) string {
 	}
 	line("do first", p.Guidance)
 	line("changed", strings.Join(p.Changed, "; "))
+	line("evidence", p.Evidence)
 	line("explains", explains(p))
 	line("next", strings.Join(p.Behind, "; "))
 	line("why", p.Reason)

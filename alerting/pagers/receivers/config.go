@@ -73,6 +73,9 @@ func New(name string, fields *yaml.Node) (Config, error) {
 	if k.apiURL != "" && !has(fields, "api_url") {
 		fields = with(fields, "api_url", k.apiURL)
 	}
+	if name == "slack" && !has(fields, "image_url") {
+		fields = with(fields, "image_url", `{{ template "slack.default.imageurl" . }}`)
+	}
 	if name == "email" && !has(fields, "from") {
 		return Config{}, errors.New("email.from: want the address that it is sent from")
 	}

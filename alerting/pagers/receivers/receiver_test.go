@@ -189,6 +189,33 @@ func TestASlackMessageMentionsNobody(t *testing.T) {
 	}
 }
 
+// TestAMessageShowsItsChart puts the picture where a receiver can show one, and its address where not.
+func TestAMessageShowsItsChart(t *testing.T) {
+	a := act(alerting.Trigger)
+	a.Page.Evidence, a.Page.Chart = "481. The alarm fires above 50.", "https://board.example/charts/a.png?sig=1"
+	s := newService(t)
+	s.answer = "ok"
+	newTest(t, s, "slack", speaking[0].fields).Send(t.Context(), a)
+	var m struct {
+		Attachments []struct {
+			Text  string
+			Image string `json:"image_url"`
+		}
+	}
+	if err := json.Unmarshal([]byte(s.bodies()[0]), &m); err != nil || len(m.Attachments) != 1 {
+		t.Fatal(err, s.bodies())
+	}
+	if got := m.Attachments[0]; got.Image != a.Page.Chart || strings.Contains(got.Text, "Chart:") || !strings.Contains(got.Text, "Evidence: 481. The alarm") {
+		t.Errorf("Slack is sent %+v, want the picture itself beside the words", got)
+	}
+	s = newService(t)
+	s.answer = `{"ok":true,"result":{"message_id":1}}`
+	newTest(t, s, "telegram", "{bot_token: 't', chat_id: 1}").Send(t.Context(), a)
+	if sent := strings.Join(s.bodies(), ""); !strings.Contains(sent, "Chart: https://board.example/charts/a.png") {
+		t.Errorf("Telegram is sent %s, want the address of the picture", sent)
+	}
+}
+
 func TestARepetitionInAChatSaysSo(t *testing.T) {
 	s := newService(t)
 	s.answer = "ok"

@@ -36,6 +36,7 @@ const ours = `
 {{ define "slack.default.title" }}{{ .RouteLabels.slack_title }}{{ end }}
 {{ define "slack.default.fallback" }}{{ .RouteLabels.slack_title }}{{ end }}
 {{ define "slack.default.text" }}{{ .RouteLabels.slack_text }}{{ end }}
+{{ define "slack.default.imageurl" }}{{ .RouteLabels.chart_url }}{{ end }}
 {{ define "slack.default.color" }}{{ .RouteLabels.color }}{{ end }}
 {{ define "opsgenie.default.description" }}{{ .RouteLabels.text }}{{ end }}
 {{ define "victorops.default.state_message" }}{{ .RouteLabels.text }}{{ end }}
@@ -63,7 +64,8 @@ const ours = `
 {{ define "email.default.html" }}<!DOCTYPE html>
 <html><body style="font-family:sans-serif;font-size:15px;line-height:1.45;color:#1b1f24">
 <p style="font-size:18px;font-weight:bold;margin:0 0 12px">{{ .RouteLabels.title }}</p>
-<p style="white-space:pre-line;margin:0 0 12px">{{ .RouteLabels.text }}</p>
+<p style="white-space:pre-line;margin:0 0 12px">{{ .RouteLabels.words }}</p>
+{{ with .RouteLabels.chart_url }}<p><img src="{{ . }}" width="800" height="400" style="max-width:100%;height:auto" alt="Chart: {{ $.RouteLabels.evidence }}"></p>{{ end }}
 {{ with .RouteLabels.url }}<p><a href="{{ . }}">Open on the board</a></p>{{ end }}
 {{ with .RouteLabels.ack_url }}<p><a href="{{ . }}">Acknowledge</a></p>{{ end }}
 </body></html>{{ end }}
@@ -127,12 +129,18 @@ func words(o Options, a alerting.Action, again bool) model.LabelSet {
 			lines = append(lines, "Acknowledge: "+ack)
 		}
 	}
+	words := strings.TrimSpace(strings.Join(lines, "\n")) // where the picture itself can stand
+	chart := ""
+	if a.Kind != alerting.Resolve && a.Page.Chart != "" {
+		chart = a.Page.Chart
+		lines = append(lines, "Chart: "+chart)
+	}
 	text := strings.TrimSpace(strings.Join(lines, "\n"))
 	color := map[bool]string{true: "good", false: "danger"}[a.Kind == alerting.Resolve]
 	out := model.LabelSet{}
 	for k, v := range map[string]string{
 		"title": title, "text": text, "url": board, "ack_url": ack, "priority": a.Page.Priority.String(), "color": color,
-		"slack_title": mrkdwn.Replace(title), "slack_text": mrkdwn.Replace(text), "markdown": strings.ReplaceAll(text, "\n", "\n\n"),
+		"slack_title": mrkdwn.Replace(title), "slack_text": mrkdwn.Replace(words), "words": words, "chart_url": chart, "evidence": a.Page.Evidence, "markdown": strings.ReplaceAll(text, "\n", "\n\n"),
 	} {
 		out[model.LabelName(k)] = model.LabelValue(strings.ToValidUTF8(v, "\ufffd"))
 	}
