@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"sync"
@@ -166,6 +167,18 @@ func (w *jobAtWork) get() *job {
 
 func (w *jobAtWork) work(name string) { w.crew.work(name, w.get().run) }
 
+// unopened says what of its collector could not be opened.
+func (w *jobAtWork) unopened() error {
+	j := w.get()
+	if j == nil {
+		return nil
+	}
+	if o, ok := j.collector.(collectors.Opener); ok {
+		return o.Opened()
+	}
+	return nil
+}
+
 // same says whether the job goes on as it is under the plan p and the name node.
 func (w *jobAtWork) same(p plan, node string) bool {
 	return !w.forgotten.Load() && w.node == node && w.plan.interval == p.interval && w.plan.deadline == p.deadline && reflect.DeepEqual(w.plan.options, p.options)
@@ -217,6 +230,10 @@ func (r *collectRole) change(cfg Config) (*change, error) {
 		}
 		w := &jobAtWork{plan: p, node: cfg.nodeName(), crew: r.a.roster.crew(r.crew.ctx), job: j}
 		jobs, fresh = append(jobs, w), append(fresh, w)
+		if err := w.unopened(); err != nil && (i < 0 || before[i].unopened() == nil) { // what was so before is no reason
+			c.cancel()
+			return nil, fmt.Errorf("collect.%s: %w", p.spec.Name, err)
+		}
 		c.what = append(c.what, "collect."+p.spec.Name)
 	}
 	for _, w := range ends {

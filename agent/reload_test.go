@@ -44,14 +44,24 @@ func TestARefusedReloadLeavesNothingOpen(t *testing.T) {
 	base := parsed(t, text, data, web, first)
 	a, end := run(t, base)
 	defer end()
+	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
 	for name, more := range map[string]string{
+		"a listener that another has":       "statsd",
 		"rules that are not there":          "rules: {files: ['/nowhere/*.yaml']}\n",
 		"a destination without its file":    "ship: {remote_write: {url: 'https://127.0.0.1:1/x', ca_file: /nowhere.pem}}\n",
 		"a login of routers":                "rules: {routers: ['http://127.0.0.1:1']}\n",
 		"a port that another has":           "",
 		"a web-config file that is damaged": "web: {config_file: /nowhere.yml}\n",
 	} {
-		next, err := ParseConfig("t.yaml", []byte(fmt.Sprintf(text, data, web, second)+more))
+		addresses := second
+		if more == "statsd" {
+			addresses, more = second+"', 'udp://"+taken.LocalAddr().String(), "ship: {}\n"
+		}
+		next, err := ParseConfig("t.yaml", []byte(fmt.Sprintf(text, data, web, addresses)+more))
 		if more == "" {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {

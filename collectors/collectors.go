@@ -31,6 +31,12 @@ type Runner interface {
 	Run(ctx context.Context) error
 }
 
+// Opener is what a Collector also is when it opens what it needs, such as sockets, when it is made. Opened says what could not
+// be opened: at a start that is tried again, and a reload is refused for it.
+type Opener interface {
+	Opened() error
+}
+
 // Settler is what a Runner also is when its first answers take longer than a collection. Settle returns when they are there,
 // or ctx ends: for who looks once, and not for the schedule.
 type Settler interface {

@@ -199,6 +199,13 @@ func (c *collector) open() error {
 	return c.fault
 }
 
+// Opened implements collectors.Opener.
+func (c *collector) Opened() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fault
+}
+
 // reopen is how often a listener that could not be opened is tried again.
 const reopen = 5 * time.Second
 
