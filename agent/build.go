@@ -146,6 +146,9 @@ func sinkPlans(cfg Config) ([]sinkPlan, error) {
 		var err error
 		p.options, err = options(spec.Options, own)
 		note(err)
+		if o, ok := p.options.(sinks.CloudWatch); ok && o.Alarms.On() {
+			p.common.View = p.common.View.Keeping(sinks.Beat)
+		}
 		plans = append(plans, p)
 	}
 	note(unknown(cfg.Ship.By, names, "no such destination"))

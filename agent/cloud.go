@@ -15,7 +15,8 @@ import (
 // cloud is what a router asks AWS, while it leads.
 type cloud struct {
 	opens   sync.Mutex
-	account atomic.Pointer[aws.Account] // nil until it is open
+	account atomic.Pointer[aws.Account]      // nil until it is open
+	alarms  atomic.Pointer[health.AWSAlarms] // what was planned or done last
 	fleet   aws.Fleet
 }
 
@@ -45,6 +46,9 @@ func (r *routeRole) openAWS(ctx context.Context) error {
 		r.crew.work("aws.alarms", q.Reconcile)
 	}
 	r.crew.work("aws.groups", r.watchGroups)
+	if cfg.writesAlarms() {
+		r.crew.work("aws.alarms.out", r.keepAlarms)
+	}
 	return nil
 }
 
@@ -87,7 +91,13 @@ func (r *routeRole) asker() (any, string) {
 }
 
 // asksAWS says whether a router of this configuration has anything to ask there.
-func (c Config) asksAWS() bool { return c.Intake.AWS.Queue != "" || c.ReadsAWS() }
+func (c Config) asksAWS() bool { return c.Intake.AWS.Queue != "" || c.ReadsAWS() || c.writesAlarms() }
+
+// writesAlarms says whether rules are kept as alarms there.
+func (c Config) writesAlarms() bool {
+	o, _, err := cloudWatch(c)
+	return err == nil && o.Alarms.On()
+}
 
 // ReadsAWS says whether metrics are read there.
 func (c Config) ReadsAWS() bool {
@@ -118,5 +128,6 @@ func (c *cloud) status(s intake.CloudStats) *health.AWS {
 	if a := c.account.Load(); a != nil {
 		out.Spent = a.Spent()
 	}
+	out.Alarms = c.alarms.Load()
 	return out
 }

@@ -7,11 +7,13 @@ import (
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/series"
+	"github.com/navcloud/binnacle/agent/sinks"
 	"github.com/navcloud/binnacle/collectors"
 )
 
 // The agent's own figures that no part of it publishes.
 var (
+	descBeat      = &metric.Desc{Name: sinks.Beat, Help: "1 while this router sends pages and they arrive; 0 while one does not"}
 	descStart     = &metric.Desc{Name: "binnacle_start_time_seconds", Unit: metric.Seconds, Help: "When the agent started, since 1970"}
 	descFault     = &metric.Desc{Name: "binnacle_fault", Help: "1 while this is wrong with the agent, as binnacle status says it; of what, and how bad"}
 	descPartUp    = &metric.Desc{Name: "binnacle_part_up", Help: "1 while a part of the agent that works by itself does, by part"}
@@ -63,6 +65,15 @@ func (a *Agent) self(b *metric.Batch) {
 	}
 	a.selfRollup(b, a.store.rollupStatus(open))
 	a.selfRoute(b)
+	a.route.beat(b)
+}
+
+// beat says whether this router pages. One that stands by says nothing.
+func (r *routeRole) beat(b *metric.Batch) {
+	if r.dispatch == nil || !r.dispatch.Sends() {
+		return
+	}
+	b.Bool(descBeat, r.dispatch.Status().Undelivered <= health.DeliverWithin)
 }
 
 // faultsOf are the faults of this node by what they are of, each at its worst level: the same that command and pages show.

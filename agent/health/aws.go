@@ -38,6 +38,7 @@ func (a *AWS) write(w io.Writer, at time.Time) {
 		}
 		fmt.Fprintf(w, "    group %s %s%s\n", g.Name, g.Size, short)
 	}
+	a.Alarms.write(w)
 	for _, f := range a.Forms {
 		if f.Result != "taken" {
 			fmt.Fprintf(w, "    NOT TAKEN (%s): %s, %d times, last %s ago %s\n", f.Result, f.Name, f.Count, ago(at, f.Last), f.Detail)
@@ -46,6 +47,27 @@ func (a *AWS) write(w io.Writer, at time.Time) {
 	if a.Poison > 0 {
 		fmt.Fprintf(w, "    GIVEN UP: %d messages that cannot be read; give the queue a dead-letter queue\n", a.Poison)
 	}
+}
+
+// write says how CloudWatch's alarms stand to our rules.
+func (a *AWSAlarms) write(w io.Writer) {
+	if a == nil {
+		return
+	}
+	fmt.Fprintf(w, "    alarms at CloudWatch: %d wanted, %d to put, %d to delete", a.Wanted, a.Put, a.Drop)
+	switch {
+	case a.Applies:
+		fmt.Fprintf(w, ", %d done", a.Done)
+	case a.Put+a.Drop > 0:
+		fmt.Fprint(w, "; only planned: binnacle aws alarms apply")
+	}
+	if a.Over > 0 {
+		fmt.Fprintf(w, "; %d OVER alarms.max", a.Over)
+	}
+	if a.Fault != "" {
+		fmt.Fprintf(w, "; FAILED: %s", a.Fault)
+	}
+	fmt.Fprintln(w)
 }
 
 // recently is how long a word of AWS that could not be read is a fault of today.
@@ -59,6 +81,12 @@ func (s Status) awsFaults(bad note) {
 	a := s.Route.AWS
 	if a.Fault != "" && a.Leads {
 		bad("aws", ExitWarning, "CloudWatch is not asked how its alarms are, so that a word that is lost is not found: %s", a.Fault)
+	}
+	if a.Alarms != nil && a.Alarms.Fault != "" {
+		bad("aws", ExitWarning, "CloudWatch's alarms are not as the rules say: %s", a.Alarms.Fault)
+	}
+	if a.Alarms != nil && a.Alarms.Over > 0 {
+		bad("aws", ExitWarning, "%d alarms of rules are not at CloudWatch: ship.cloudwatch.alarms.max", a.Alarms.Over)
 	}
 	for _, f := range a.Forms {
 		if f.Result == "unreadable" && s.At.Sub(f.Last) < recently {

@@ -185,7 +185,19 @@ type AWS struct {
 	Fault      string     `json:"fault,omitempty"`     // why it could not
 	Forms      []AWSForm  `json:"forms,omitempty"`
 	Groups     []AWSGroup `json:"groups,omitempty"`
-	Spent      float64    `json:"spent"` // dollars in this month since the start, at list prices
+	Alarms     *AWSAlarms `json:"alarms,omitempty"` // rules that are kept there as alarms
+	Spent      float64    `json:"spent"`            // dollars in this month since the start, at list prices
+}
+
+// AWSAlarms is how CloudWatch's alarms stand to our rules.
+type AWSAlarms struct {
+	Wanted  int    `json:"wanted"`
+	Put     int    `json:"put"`  // that are missing there or differ
+	Drop    int    `json:"drop"` // that nobody wants
+	Over    int    `json:"over"` // beyond the most that there may be
+	Done    int    `json:"done"`
+	Applies bool   `json:"applies"` // this router changes them; else it only plans
+	Fault   string `json:"fault,omitempty"`
 }
 
 // AWSGroup is how an Auto Scaling group stands.

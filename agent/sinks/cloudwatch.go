@@ -55,11 +55,13 @@ type CloudWatch struct {
 
 	HighResolution []string `yaml:"high_resolution"` // globs of metrics kept by the second; flushes come each 10 s then
 	MaxSeries      int      `yaml:"max_series"`      // of this node; new ones over it are not sent, loudly; 1 to 100,000
+
+	Alarms Alarms `yaml:"alarms"` // rules that are kept there as alarms, too
 }
 
 // DefaultCloudWatch returns the defaults. About 300 series a node at group scope cost what the README says.
 func DefaultCloudWatch() CloudWatch {
-	return CloudWatch{Namespace: "NavCloud", Scope: scopeGroup, InstanceDimension: instanceID, MaxSeries: 300}
+	return CloudWatch{Namespace: "NavCloud", Scope: scopeGroup, InstanceDimension: instanceID, MaxSeries: 300, Alarms: defaultAlarms()}
 }
 
 // instanceID is the dimension by which AWS's own metrics name an instance.
@@ -101,6 +103,7 @@ func (c CloudWatch) Validate() error {
 			bad("dimensions: %s=%q: want a name and a value of printable ASCII", k, v)
 		}
 	}
+	c.Alarms.validate(bad)
 	for key, globs := range map[string][]string{
 		"group": c.Group, "instance": c.Instance, "both": c.Both, "high_resolution": c.HighResolution,
 	} {
@@ -117,6 +120,8 @@ func (c CloudWatch) Validate() error {
 // order both, instance, group.
 func (c CloudWatch) ScopeOf(name string) string {
 	switch {
+	case name == Beat: // several routers' is one
+		return scopeGroup
 	case matchAny(c.Both, name):
 		return scopeBoth
 	case matchAny(c.Instance, name):

@@ -17,6 +17,8 @@ type View struct {
 	Rename     map[string]string `yaml:"rename"`      // whole names
 	DropLabels []string          `yaml:"drop_labels"` // names; series that become one must be fit to be added up
 	Labels     map[string]string `yaml:"labels"`      // added where a series does not have them
+
+	keeps string // a metric that is seen whatever the globs say
 }
 
 // Validate says all that is wrong.
@@ -37,9 +39,15 @@ func (v View) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Keeping is the view with a metric that it shows whatever the globs say.
+func (v View) Keeping(name string) View {
+	v.keeps = name
+	return v
+}
+
 // Shows says whether the destination sees the metric.
 func (v View) Shows(name string) bool {
-	return (len(v.Include) == 0 || matchAny(v.Include, name)) && !matchAny(v.Exclude, name)
+	return name == v.keeps && name != "" || (len(v.Include) == 0 || matchAny(v.Include, name)) && !matchAny(v.Exclude, name)
 }
 
 // viewer applies a View. Calls do not overlap.

@@ -273,3 +273,29 @@ func TestDeletedAlarmsEnd(t *testing.T) {
 		t.Error("it fires though it was deleted")
 	}
 }
+
+// What CloudWatch says of an alarm that was made of a rule is for the record; that it misses the beat is not.
+func TestAlarmsMadeOfRules(t *testing.T) {
+	b := newBoard()
+	c := cloudOf(t, b, t.TempDir())
+	event := func(name string) string {
+		return fmt.Sprintf(`{"detail-type":"CloudWatch Alarm State Change","resources":["arn:aws:cloudwatch:eu-west-1:123456789012:alarm:%[1]s"],"detail":{"alarmName":%[1]q,"state":{"value":"ALARM","timestamp":"2026-11-30T10:00:00.000+0000"},"configuration":{"metrics":[{"metricStat":{"metric":{"namespace":"NavCloud","name":"host_load1","dimensions":{"InstanceId":"i-1"}}}}]}}}`, name)
+	}
+	for name, want := range map[string]string{
+		"binnacle/prod/HostBusy/api,i-1/0f": "HostBusy P5 never", "binnacle/prod/beat/api/1f": "CloudWatchMissesBeat P3 ", "binnacle/prod/paging/api/1": "CloudWatchPages P4 ", "binnacle/x": "binnacle/x  ", "binnacles/prod/HostBusy/1": "binnacles/prod/HostBusy/1  ",
+	} {
+		c.tell(t, event(name))
+		found := false
+		for _, a := range b.alarms {
+			if strings.HasSuffix(a.Labels["alarm_arn"], ":"+name) {
+				found = true
+				if got := a.Rule() + " " + a.Labels[alerting.LabelPriority] + " " + a.Labels[alerting.LabelPage]; got != want || a.Labels["instance"] != "i-1" {
+					t.Errorf("%s is %q of %s; want %q of i-1", name, got, a.Labels["instance"], want)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s made no alarm", name)
+		}
+	}
+}

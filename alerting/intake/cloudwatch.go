@@ -336,6 +336,26 @@ func (c cloudAlarm) places() (labels map[string]string, differ []string) {
 	return labels, differ
 }
 
+// ownRule says of an alarm that binnacle made of a rule (agent.PlanAlarms names it binnacle/FLEET/RULE/...) that it is that rule's: the
+// rule itself pages, and CloudWatch saying the same is for the record. The beat that CloudWatch misses while we are here to hear
+// of it is not: nobody would notice that we are gone.
+func (c cloudAlarm) ownRule(labels map[string]string) {
+	parts := strings.SplitN(c.Name, "/", 4)
+	if len(parts) < 4 || parts[0] != "binnacle" {
+		return
+	}
+	labels["alarm_name"] = cutLabel(c.Name)
+	switch parts[2] {
+	case "beat":
+		labels[alerting.LabelRule], labels[alerting.LabelSeverity], labels[alerting.LabelPriority] = "CloudWatchMissesBeat", "warning", "P3"
+	case "paging":
+		labels[alerting.LabelRule], labels[alerting.LabelSeverity], labels[alerting.LabelPriority] = "CloudWatchPages", "info", "P4"
+	default:
+		labels[alerting.LabelRule], labels[alerting.LabelSeverity], labels[alerting.LabelPriority] = cutLabel(parts[2]), "info", "P5"
+		labels[alerting.LabelPage] = "never"
+	}
+}
+
 // alarm makes ours of it. Its tags may carry our labels.
 func (c cloudAlarm) alarm() alerting.Alarm {
 	labels, differ := c.places()
@@ -344,6 +364,7 @@ func (c cloudAlarm) alarm() alerting.Alarm {
 	if c.Contributor != "" {
 		labels["alarm_contributor"] = cutLabel(c.Contributor)
 	}
+	c.ownRule(labels)
 	if c.scaling() {
 		labels[alerting.LabelSeverity], labels[alerting.LabelPage] = "info", "never"
 	}

@@ -65,6 +65,14 @@ func (a *AWS) Set(name, state string, at time.Time, parts ...Contributor) string
 		name, at.UnixNano(), at.UTC().Format(time.RFC3339), arn(name), name, state, at.UTC().Format(form), old)
 }
 
+// Own makes an alarm with a tag.
+func (a *AWS) Own(name, key, value string) {
+	a.Set(name, "OK", a.Time())
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.alarms[name].tags = map[string]string{key: value}
+}
+
 func (a *AWS) describeAlarms(in map[string]any) (map[string]any, *failure) {
 	types := list(in, "AlarmTypes")
 	if len(types) == 0 {
@@ -98,7 +106,11 @@ func (a *AWS) describeAlarms(in map[string]any) (map[string]any, *failure) {
 		al := a.alarms[n]
 		s := map[string]any{"AlarmArn": arn(n), "StateValue": al.state, "StateReason": "as told", "StateUpdatedTimestamp": al.changed, "StateTransitionedTimestamp": al.changed, "ActionsEnabled": true}
 		for k, v := range al.shape {
-			if k != "Tags" {
+			switch n, _ := v.(float64); k {
+			case "Tags":
+			case "Period", "EvaluationPeriods", "DatapointsToAlarm":
+				s[k] = int(n)
+			default:
 				s[k] = v
 			}
 		}

@@ -88,6 +88,9 @@ func (a *AWS) Page(n int) {
 	a.pages = n
 }
 
+// Time is the fake's own.
+func (a *AWS) Time() time.Time { return a.now() }
+
 func (a *AWS) now() time.Time {
 	if a.Now != nil {
 		return a.Now()

@@ -15,6 +15,20 @@ type Metric struct {
 	Status          string                                                   // of its answer; empty: Complete
 }
 
+// Take takes the metrics of a namespace that have a dimension with this value away.
+func (a *AWS) Take(value string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.metrics = slices.DeleteFunc(a.metrics, func(m Metric) bool {
+		for _, v := range m.Dimensions {
+			if v == value {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // Lay adds metrics to what CloudWatch has.
 func (a *AWS) Lay(ms ...Metric) {
 	a.mu.Lock()
