@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
-	"os"
+	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,15 +31,16 @@ type realFleet struct {
 	state map[int]string
 	side  map[int]string
 	peers map[int]int                // that answer at their port
+	mute  map[int]bool               // nodes whose agent says nothing
 	trips map[int]int                // brokers whose messages of the active probe came
 	sent  map[int]map[string]float64 // such messages by what became of them
 }
 
-func newRealFleet(t *testing.T, c *rabbitmqrig.Cluster) *realFleet {
+func newRealFleet(t *testing.T, c *rabbitmqrig.Cluster, units string) *realFleet {
 	t.Helper()
 	f := &realFleet{
 		pd: alertingtest.NewPagerDuty(), state: map[int]string{}, side: map[int]string{}, peers: map[int]int{}, trips: map[int]int{},
-		sent: map[int]map[string]float64{},
+		mute: map[int]bool{}, sent: map[int]map[string]float64{},
 	}
 	cfg, err := ParseConfig("test.yaml", []byte(fmt.Sprintf(`
 data: %s
@@ -59,7 +58,7 @@ route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, 
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for n := 1; n <= rabbitmqrig.Size; n++ {
-		col := realCollector(t, c, n)
+		col := realCollector(t, c, n, filepath.Join(units, fmt.Sprintf("n%d", n)))
 		wg.Go(func() { _ = col.(collectors.Runner).Run(ctx) })
 		wg.Go(func() { f.feed(ctx, n, col) })
 	}
@@ -76,7 +75,7 @@ route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, 
 	return f
 }
 
-func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int) collectors.Collector {
+func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int, unit string) collectors.Collector {
 	t.Helper()
 	spec, ok := catalogue.Lookup("rabbitmq")
 	if !ok {
@@ -85,7 +84,7 @@ func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int) collectors.Colle
 	opt := reflect.New(reflect.TypeOf(spec.Options))
 	opt.Elem().Set(reflect.ValueOf(spec.Options))
 	config := fmt.Sprintf(`{user: monitor, password: monitor, name: rabbit@n%d, exchanges: [{name: nav.events, consumers: 3}],
-  probe: {user: %s, password: %s, every: 2s}}`, n, rabbitmqrig.Probe, rabbitmqrig.Probe)
+  unit: [cat, '%s'], probe: {user: %s, password: %s, every: 2s}}`, n, unit, rabbitmqrig.Probe, rabbitmqrig.Probe)
 	if err := yaml.Unmarshal([]byte(config), opt.Interface()); err != nil {
 		t.Fatal(err)
 	}
@@ -120,6 +119,10 @@ func (f *realFleet) feed(ctx context.Context, n int, col collectors.Collector) {
 func (f *realFleet) take(ctx context.Context, n int, b *metric.Batch) {
 	node, az := fmt.Sprintf("n%d", n), string(rune('a'+n-1))
 	f.mu.Lock()
+	if f.mute[n] {
+		f.mu.Unlock()
+		return
+	}
 	f.side[n], f.peers[n], f.trips[n], f.sent[n] = "", 0, 0, map[string]float64{}
 	for i, s := range b.Samples {
 		switch {
@@ -164,11 +167,6 @@ func (f *realFleet) connected() bool {
 	return true
 }
 
-// titled says whether the one incident's title has text in it.
-func (f *realFleet) titled(text string) bool {
-	return slices.ContainsFunc(f.pd.Incidents(), func(in alertingtest.Incident) bool { return strings.Contains(in.Title, text) })
-}
-
 // until waits until what holds, says how long that took since begin, and returns when it held.
 func (f *realFleet) until(t *testing.T, what string, begin time.Time, limit time.Duration, holds func() bool) time.Time {
 	t.Helper()
@@ -186,62 +184,28 @@ func (f *realFleet) until(t *testing.T, what string, begin time.Time, limit time
 	return time.Time{}
 }
 
-// TestRealCutIsOnePage cuts a node off a real cluster with the default tick time, which lets the split stand. Limits are for
-// a machine that is busy with other tests; BENCHMARKS.md has what a calm one took.
-func TestRealCutIsOnePage(t *testing.T) {
-	if os.Getenv("BINNACLE_REAL") == "" {
-		t.Skip("real brokers are started only where BINNACLE_REAL is set")
-	}
-	if err := rabbitmqrig.Available(); err != nil {
-		t.Skip(err)
-	}
-	c, err := rabbitmqrig.Start(t.Context(), t.TempDir(), rabbitmqrig.Options{Handling: "ignore", Tick: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	f := newRealFleet(t, c)
-	f.until(t, "healthy", time.Now(), 90*time.Second, func() bool {
-		return f.all("running", "n1+n2+n3", "n1+n2+n3", "n1+n2+n3") && f.connected()
-	})
-	time.Sleep(10 * time.Second)                   // the graph of the fleet is made of what was collected
-	if calls := f.pd.Incidents(); len(calls) > 0 { // the daily test of the channel opens none
-		t.Fatalf("healthy, and paged: %+v", calls)
-	}
-
-	cut := time.Now()
-	must(t, c.Cut(2))
-	f.until(t, "suspected on all nodes", cut, 20*time.Second, func() bool { return f.all("partition_suspected") })
-	f.until(t, "page", cut, 50*time.Second, func() bool { return len(f.pd.Pages()) > 0 })
-	known := f.until(t, "the brokers know", cut, 110*time.Second, func() bool { return f.all("running", "n1+n3", "n2", "n1+n3") })
-	f.until(t, "both sides in the title, after that", known, 40*time.Second, func() bool { return f.titled("n1+n3 against n2") })
-
-	healed := time.Now()
-	must(t, c.Heal(2))
-	f.until(t, "healed, and still split", healed, time.Minute, func() bool { return f.all("running", "n1+n3", "n2", "n1+n3") && f.connected() })
-	time.Sleep(20 * time.Second) // for what else may come
-	keys := map[string]string{}
-	for _, call := range f.pd.Calls() {
-		t.Logf("%5.1f s: %d %s %s", call.At.Sub(cut).Seconds(), call.Incident, call.Action, call.Summary)
-		if call.Opened {
-			keys[call.Key] = call.Severity + ": " + call.Summary
-		}
-		if (call.Status >= 400 || call.Status == 0) && !strings.HasPrefix(call.Action, "HEAD ") { // which keeps a connection warm
-			t.Errorf("refused: %+v", call)
-		}
-	}
-	if len(keys) != 1 {
-		t.Errorf("%d incidents, want one: %v", len(keys), slices.Sorted(maps.Values(keys)))
-	}
-}
-
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// value is what a query yields now; 0 for nothing.
+func (f *realFleet) value(t *testing.T, q string) float64 {
+	t.Helper()
+	main := f.a.store.get().main
+	query, err := main.Engine().NewInstantQuery(t.Context(), main.Queryable(), nil, q, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer query.Close()
+	v, err := query.Exec(t.Context()).Vector()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(v) == 0 {
+		return 0
+	}
+	return v[0].F
 }
