@@ -140,7 +140,9 @@ func (f *realFleet) take(ctx context.Context, n int, b *metric.Batch) {
 		b.Samples[i].Labels = s.Labels.With("node", node).With("az", az)
 	}
 	f.mu.Unlock()
-	_ = f.a.store.get().main.Append(ctx, "rabbitmq@"+node, b.Time, b.Samples) // it ends with the test
+	if main := f.a.store.get().main; main != nil { // once the agent has started
+		_ = main.Append(ctx, "rabbitmq@"+node, b.Time, b.Samples) // it ends with the test
+	}
 }
 
 // all says whether every node is in one state, on these sides.

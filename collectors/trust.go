@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/http"
 
 	"github.com/navcloud/binnacle/agent/login"
@@ -35,6 +36,37 @@ func Trust(caFile string) (*tls.Config, error) {
 		c = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	return c, err
+}
+
+// TrustAt returns how the certificate of a listener at an address is checked. Its name is not, where that is of this machine: it
+// is made for the names that clients use. The chain is.
+func TrustAt(address, caFile string) (*tls.Config, error) {
+	c, err := Trust(caFile)
+	if err != nil {
+		return nil, err
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	c.ServerName = host
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return c, nil
+	}
+	roots := c.RootCAs
+	c.InsecureSkipVerify = true // by itself: VerifyConnection checks the chain
+	c.VerifyConnection = func(s tls.ConnectionState) error {
+		if len(s.PeerCertificates) == 0 {
+			return errors.New("it has no certificate")
+		}
+		between := x509.NewCertPool()
+		for _, cert := range s.PeerCertificates[1:] {
+			between.AddCert(cert)
+		}
+		_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between})
+		return err
+	}
+	return c, nil
 }
 
 // IsTLS reports whether err is of the handshake: a certificate that is not trusted, of another name or expired, or a server

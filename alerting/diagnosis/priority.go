@@ -250,6 +250,7 @@ var table = []row{
 	{func(w *weighed) bool { return w.redundant && !(w.Foreign() && w.critical) }, alerting.P4, alerting.P4, func(w *weighed) string { return w.spare }},
 	{func(w *weighed) bool { return w.Foreign() && w.critical }, alerting.P2, alerting.P2, says("its author calls it critical, and nothing else is known of it")},
 	{func(w *weighed) bool { return w.Kind == "liveness" || w.Kind == "hygiene" }, alerting.P3, alerting.P4, says("nothing is known to be broken")},
+	{func(w *weighed) bool { return w.critical && w.impact == "redundancy" }, alerting.P2, alerting.P2, says("no users are affected while others serve in its place; the next loss hurts")},
 	{func(w *weighed) bool { return w.critical }, alerting.P2, alerting.P2, says("no users are affected, but nothing stands in for it")},
 	{func(*weighed) bool { return true }, alerting.P3, alerting.P3, says("a person must look today")},
 }

@@ -75,13 +75,15 @@ func (s *Riak) refusesPB(node string) bool {
 	return s.sit == RiakPBDown && node == "riak3" || s.answerHeld(node, "/ping").refused
 }
 
-// Messages of the protocol. Ping, its answer and the refusal of a node with security on are as a real node sends them; that a
-// login is wanted after TLS is not played. Source: a recorded ping (3.2.3, November 2026); riak_api's riak_api_pb_server, read
+// Messages of the protocol. Ping, its answer and the refusal of a node with security on are as a real node sends them; login and
+// its answers are derived. Source: a recorded ping (3.2.3, November 2026); riak_api's riak_api_pb_server, read
 // 30 November 2026.
 const (
 	pbErrorResp = 0
 	pbPingReq   = 1
 	pbPingResp  = 2
+	pbAuthReq   = 253
+	pbAuthResp  = 254
 	pbStartTLS  = 255
 	pbWantsTLS  = "Security is enabled, please STARTTLS first"
 )
@@ -89,28 +91,36 @@ const (
 // servePB answers on one connection until it ends.
 func (s *Riak) servePB(node string, c net.Conn) {
 	defer func() { _ = c.Close() }()
+	var in pbSession
 	for {
-		var head [5]byte
-		if _, err := io.ReadFull(c, head[:]); err != nil || binary.BigEndian.Uint32(head[:4]) != 1 {
+		code, text, err := readPB(c)
+		if err != nil {
 			return
 		}
 		s.mu.Lock()
 		a := s.answerHeld(node, "/ping")
 		secured := s.sit == RiakSecurity
 		s.mu.Unlock()
-		var err error
-		switch code := head[4]; {
+		switch {
 		case a.hang:
 			_, _ = io.Copy(io.Discard, c)
 			return
-		case secured && code == pbStartTLS:
+		case secured && !in.tls && code == pbStartTLS:
 			if err = writePB(c, pbStartTLS, ""); err == nil {
 				t := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{riakAuthority().leaf}})
 				err = t.Handshake()
-				c = t
+				c, in.tls = t, true
 			}
-		case secured:
-			err = writePB(c, pbErrorResp, "\x0a"+string(rune(len(pbWantsTLS)))+pbWantsTLS+"\x10\x00")
+		case secured && !in.tls:
+			err = writePB(c, pbErrorResp, pbText(pbWantsTLS)+"\x10\x00")
+		case secured && !in.login && code == pbAuthReq:
+			if in.login = string(text) == pbText(User)+"\x12"+pbText(Password)[1:]; in.login {
+				err = writePB(c, pbAuthResp, "")
+			} else {
+				err = writePB(c, pbErrorResp, pbText("Authentication failed"))
+			}
+		case secured && !in.login:
+			err = writePB(c, pbErrorResp, pbText("Security is enabled, please log in first"))
 		case code == pbPingReq:
 			err = writePB(c, pbPingResp, "")
 		default:
@@ -120,6 +130,26 @@ func (s *Riak) servePB(node string, c net.Conn) {
 			return
 		}
 	}
+}
+
+// pbSession is how far a client of a node with security on has come.
+type pbSession struct{ tls, login bool }
+
+// pbText is a first field of bytes.
+func pbText(text string) string { return "\x0a" + string(rune(len(text))) + text }
+
+func readPB(c net.Conn) (code byte, text []byte, err error) {
+	var head [5]byte
+	if _, err = io.ReadFull(c, head[:]); err != nil {
+		return 0, nil, err
+	}
+	n := binary.BigEndian.Uint32(head[:4])
+	if n == 0 || n > 1<<10 {
+		return 0, nil, errors.New("an odd length")
+	}
+	text = make([]byte, n-1)
+	_, err = io.ReadFull(c, text)
+	return head[4], text, err
 }
 
 func writePB(c net.Conn, code byte, text string) error {

@@ -2,12 +2,15 @@ package rabbitmq
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/navcloud/binnacle/collectors"
 )
 
 // What the probe leaves with the broker is small and goes by itself.
@@ -29,9 +32,19 @@ type amqpTrip struct {
 // connectTrip connects to the local broker, whose AMQP listener and Dial are the collector's.
 func (r *collector) connectTrip(ctx context.Context) (tripLink, error) {
 	p := r.opt.Probe
-	conn, err := amqp.DialConfig("amqp://"+r.opt.AMQP, amqp.Config{
-		SASL:  []amqp.Authentication{&amqp.PlainAuth{Username: p.User, Password: p.Password.Reveal()}},
-		Vhost: p.VHost, Heartbeat: 5 * time.Second, Properties: amqp.Table{"connection_name": "binnacle probe " + r.env.Node},
+	scheme := "amqp://"
+	var trust *tls.Config
+	if p.TLS {
+		var err error
+		if trust, err = collectors.TrustAt(r.opt.AMQP, r.opt.CAFile); err != nil {
+			return nil, fmt.Errorf("probe: %w", err)
+		}
+		scheme = "amqps://"
+	}
+	conn, err := amqp.DialConfig(scheme+r.opt.AMQP, amqp.Config{
+		TLSClientConfig: trust,
+		SASL:            []amqp.Authentication{&amqp.PlainAuth{Username: p.User, Password: p.Password.Reveal()}},
+		Vhost:           p.VHost, Heartbeat: 5 * time.Second, Properties: amqp.Table{"connection_name": "binnacle probe " + r.env.Node},
 		Dial: func(network, addr string) (net.Conn, error) {
 			c, err := r.env.Dial(ctx, network, addr)
 			if at, ok := ctx.Deadline(); err == nil && ok {

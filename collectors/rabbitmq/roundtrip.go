@@ -19,6 +19,7 @@ import (
 type probeOptions struct {
 	User     string        `yaml:"user"` // with all rights on the vhost, and none elsewhere
 	Password secret.Secret `yaml:"password"`
+	TLS      bool          `yaml:"tls"`      // by TLS, where the address amqp speaks that; its authority is ca_file's
 	VHost    string        `yaml:"vhost"`    // of its own, so that nothing of NavCloud's is touched
 	Exchange string        `yaml:"exchange"` // made when missing; it goes with the last agent
 	Every    time.Duration `yaml:"every"`    // between messages; 1s to 5m

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,11 +14,13 @@ import (
 )
 
 // The codes of protocol-buffer messages: each has a length of 4 bytes, the code, and what it says.
-// Source: Riak KV documentation, "PBC API", and a recorded ping (3.2.3), November 2026.
+// Source: Riak KV documentation, "PBC API" and "PBC Auth Request", and a recorded ping (3.2.3), November 2026.
 const (
 	pbError    = 0 // RpbErrorResp
 	pbPingReq  = 1
 	pbPingResp = 2
+	pbAuthReq  = 253 // user and password, over TLS alone
+	pbAuthResp = 254
 	pbStartTLS = 255
 )
 
@@ -32,7 +33,8 @@ type pbSeen uint8
 const (
 	pbUnasked pbSeen = iota
 	pbOK
-	pbSecured   // security is on, and TLS came about where it was tried
+	pbSecured   // security is on, and TLS came about where it was tried, and the login where there is one
+	pbDenied    // security is on, and the login was refused
 	pbUntrusted // security is on, and its certificate is not one that ca_file trusts
 	pbRefused   // nobody listens
 	pbSilent    // no answer in time
@@ -40,14 +42,21 @@ const (
 )
 
 // answers says whether the listener does what it is there for.
-func (p pbSeen) answers() bool { return p == pbOK || p == pbSecured || p == pbUntrusted }
+func (p pbSeen) answers() bool {
+	return p == pbOK || p == pbSecured || p == pbUntrusted || p == pbDenied
+}
 
-// pbPing asks the listener how it is. One that wants TLS lives: the handshake is made, and goes no further, since clients
-// log in with credentials of their own.
+// pbPing asks the listener how it is. One that wants TLS lives: the handshake is made, and where there is a user the login and
+// the ping too. A password goes to nobody whose certificate is not trusted.
 func (r *collector) pbPing(ctx context.Context) pbSeen {
 	ctx, cancel := context.WithTimeout(ctx, pingDeadline)
 	defer cancel()
-	code, text, err := r.pbAsk(ctx, pbPingReq, nil)
+	var code byte
+	var text []byte
+	err := r.pbDial(ctx, func(c net.Conn) (err error) {
+		code, text, err = pbExchange(c, pbPingReq, nil)
+		return err
+	})
 	switch {
 	case err != nil:
 		return pbFailed(ctx, err)
@@ -56,16 +65,54 @@ func (r *collector) pbPing(ctx context.Context) pbSeen {
 	case code != pbError || !bytes.Contains(bytes.ToUpper(text), []byte("STARTTLS")):
 		return pbOdd
 	}
-	_, _, err = r.pbAsk(ctx, pbStartTLS, r.trust)
+	err = r.pbDial(ctx, func(c net.Conn) error { return r.pbLogin(ctx, c) })
 	switch {
 	case err == nil:
 		return pbSecured
-	case collectors.IsTLS(err) && r.opt.CAFile == "":
+	case errors.Is(err, errPBDenied):
+		return pbDenied
+	case collectors.IsTLS(err) && r.opt.CAFile == "" && r.opt.User == "":
 		return pbSecured // of whom nobody told us
 	case collectors.IsTLS(err):
 		return pbUntrusted
 	}
 	return pbFailed(ctx, err)
+}
+
+// errPBDenied says that the node refused the login.
+var errPBDenied = errors.New("the login was refused")
+
+// pbLogin makes a connection one of TLS and logs in where there is a user, and then pings.
+func (r *collector) pbLogin(ctx context.Context, raw net.Conn) error {
+	if err := startTLS(raw); err != nil {
+		return err
+	}
+	c := tls.Client(raw, r.trust)
+	if err := c.HandshakeContext(ctx); err != nil || r.opt.User == "" {
+		return err
+	}
+	code, text, err := pbExchange(c, pbAuthReq, pbFields(r.opt.User, r.opt.Password.Reveal()))
+	switch {
+	case err != nil:
+		return err
+	case code == pbError:
+		return errPBDenied
+	case code != pbAuthResp:
+		return fmt.Errorf("asked to log in, it answers code %d %.80q", code, text)
+	}
+	if code, text, err = pbExchange(c, pbPingReq, nil); err == nil && code != pbPingResp {
+		err = fmt.Errorf("logged in and asked, it answers code %d %.80q", code, text)
+	}
+	return err
+}
+
+// pbFields is a message of fields 1, 2 and so on, each of bytes. Source: protobuf.dev/programming-guides/encoding, read 30 November 2026.
+func pbFields(values ...string) []byte {
+	var b []byte
+	for i, v := range values {
+		b = append(binary.AppendUvarint(append(b, byte(i+1)<<3|2), uint64(len(v))), v...)
+	}
+	return b
 }
 
 func pbFailed(ctx context.Context, err error) pbSeen {
@@ -78,27 +125,21 @@ func pbFailed(ctx context.Context, err error) pbSeen {
 	return pbOdd
 }
 
-// pbAsk sends one message on a connection of its own and returns the answer. With trust it then shakes hands.
-func (r *collector) pbAsk(ctx context.Context, code byte, trust *tls.Config) (byte, []byte, error) {
+// pbDial does something over a connection of its own.
+func (r *collector) pbDial(ctx context.Context, do func(net.Conn) error) error {
 	conn, err := r.env.Dial(ctx, "tcp", r.opt.PB)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	got, text, err := pbExchange(conn, code)
-	if err != nil || trust == nil {
-		return got, text, err
-	}
-	if got != pbStartTLS {
-		return got, text, fmt.Errorf("asked for TLS, it answers code %d %.80q", got, text)
-	}
-	return got, text, tls.Client(conn, trust).HandshakeContext(ctx)
+	return do(conn)
 }
 
-// pbExchange sends a message without content and reads one.
-func pbExchange(c net.Conn, code byte) (byte, []byte, error) {
-	if _, err := c.Write([]byte{0, 0, 0, 1, code}); err != nil {
+// pbExchange sends a message and reads one.
+func pbExchange(c net.Conn, code byte, content []byte) (byte, []byte, error) {
+	message := append(binary.BigEndian.AppendUint32(nil, uint32(1+len(content))), code)
+	if _, err := c.Write(append(message, content...)); err != nil {
 		return 0, nil, err
 	}
 	var head [5]byte
@@ -112,35 +153,4 @@ func pbExchange(c net.Conn, code byte) (byte, []byte, error) {
 	text := make([]byte, n-1)
 	_, err := io.ReadFull(c, text)
 	return head[4], text, err
-}
-
-// pbTrust returns how the certificate of the protocol-buffer listener is checked. Its name is not, where it is asked at an
-// address of this machine: it is made for the names that clients use.
-func pbTrust(address, caFile string) (*tls.Config, error) {
-	c, err := collectors.Trust(caFile)
-	if err != nil {
-		return nil, err
-	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	c.ServerName = host
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return c, nil
-	}
-	roots := c.RootCAs
-	c.InsecureSkipVerify = true // by itself: VerifyConnection checks the chain
-	c.VerifyConnection = func(s tls.ConnectionState) error {
-		if len(s.PeerCertificates) == 0 {
-			return errors.New("it has no certificate")
-		}
-		between := x509.NewCertPool()
-		for _, cert := range s.PeerCertificates[1:] {
-			between.AddCert(cert)
-		}
-		_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between})
-		return err
-	}
-	return c, nil
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/collectors"
 	"github.com/navcloud/binnacle/collectors/check"
 	"github.com/navcloud/binnacle/collectors/host"
@@ -29,6 +30,8 @@ type Options struct {
 	URL        string        `yaml:"url"`         // of the local node's HTTP listener
 	PB         string        `yaml:"pb"`          // address of its protocol-buffer listener; empty: not asked
 	CAFile     string        `yaml:"ca_file"`     // PEM, trusted besides the system's authorities: by https, and by protocol buffers with security on
+	User       string        `yaml:"user"`        // who logs in by protocol buffers where security is on; needs no permission
+	Password   secret.Secret `yaml:"password"`    // sent over TLS alone, to a certificate that is trusted
 	Cluster    string        `yaml:"cluster"`     // the label cluster: /stats has no name for it
 	DataDir    string        `yaml:"data_dir"`    // whose file system is watched in the node's own list of disks
 	StatsEvery time.Duration `yaml:"stats_every"` // between requests of /stats, at least: collections in between only ping
@@ -59,6 +62,12 @@ func (o Options) Validate() error {
 		if _, _, err := net.SplitHostPort(o.PB); err != nil {
 			errs = append(errs, fmt.Errorf("pb: want host:port, have %q", o.PB))
 		}
+	}
+	if o.User == "" && !o.Password.IsZero() {
+		errs = append(errs, errors.New("user: is empty, but there is a password"))
+	}
+	if o.User != "" && o.PB == "" {
+		errs = append(errs, errors.New("user: wants an address in pb"))
 	}
 	if o.Cluster == "" {
 		errs = append(errs, errors.New("cluster: is empty"))
@@ -166,7 +175,7 @@ func newCollector(env collectors.Env) (collectors.Collector, error) {
 		}
 	}
 	if opt.PB != "" {
-		if r.trust, err = pbTrust(opt.PB, opt.CAFile); err != nil {
+		if r.trust, err = collectors.TrustAt(opt.PB, opt.CAFile); err != nil {
 			return nil, fmt.Errorf("riak: %w", err)
 		}
 	}

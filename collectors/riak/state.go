@@ -42,6 +42,7 @@ const (
 	evSilent         = "accepts_and_never_answers"
 	evNotTrusted     = "certificate_not_trusted"
 	evSecurity       = "security_on"
+	evLoginFailed    = "login_failed"
 	evPBAnswers      = "protocol_buffers_answer"
 	evOddAnswer      = "unexpected_answer"
 	evFewMembers     = "sees_few_members"
@@ -53,7 +54,7 @@ const (
 )
 
 var evidenceWords = []string{
-	evProcessGone, evProcessStopped, evRefused, evSilent, evNotTrusted, evSecurity, evPBAnswers, evOddAnswer, evFewMembers,
+	evProcessGone, evProcessStopped, evRefused, evSilent, evNotTrusted, evSecurity, evLoginFailed, evPBAnswers, evOddAnswer, evFewMembers,
 	evOwnsNothing, evMemberStatus, evRefusesWork, evDiskFull, evNoFigures,
 }
 
@@ -129,7 +130,7 @@ func judgeRefused(f stateFacts, young bool) (nodeState, []string) {
 
 func judgeServing(f stateFacts) (nodeState, []string) {
 	var ev []string
-	secured := f.secured || f.pb == pbSecured || f.pb == pbUntrusted
+	secured := f.secured || f.pb == pbSecured || f.pb == pbUntrusted || f.pb == pbDenied
 	if secured {
 		ev = append(ev, evSecurity)
 	}
@@ -154,6 +155,8 @@ func judgeServing(f stateFacts) (nodeState, []string) {
 		return stateJoining, append(ev, evOwnsNothing)
 	case f.pb == pbUntrusted:
 		return stateTLS, append(ev, evNotTrusted)
+	case f.pb == pbDenied:
+		return stateBlind, append(ev, evLoginFailed)
 	case f.statsFailing >= blindFor:
 		return stateBlind, ev
 	case secured:

@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/collectors"
 	"github.com/navcloud/binnacle/collectors/collectorstest"
 	"github.com/navcloud/binnacle/collectors/host"
@@ -56,6 +57,7 @@ func TestJudgeRiak(t *testing.T) {
 		"its disk is full":                       {stateFacts{ring: all, diskUsed: 0.96, refuses: true}, stateDiskFull, evDiskFull},
 		"security is on":                         {stateFacts{ring: all, secured: true, pb: pbSecured}, stateSecured, evSecurity},
 		"only protocol buffers say so":           {stateFacts{ring: all, pb: pbSecured}, stateSecured, evSecurity},
+		"it refuses our login":                   {stateFacts{ring: all, pb: pbDenied}, stateBlind, evLoginFailed},
 		"their certificate is not trusted":       {stateFacts{ring: all, pb: pbUntrusted}, stateTLS, evNotTrusted},
 		"that of HTTP is not trusted":            {stateFacts{pingReason: reasonTLS, pb: pbOK}, stateTLS, evNotTrusted},
 		"figures fail once":                      {stateFacts{ring: all, statsReason: reasonCalcTimeout, statsFailing: 15 * time.Second}, stateRunning, evNoFigures},
@@ -158,11 +160,30 @@ func TestRiakProtocolBuffersAuthority(t *testing.T) {
 	other := authority(t, srv)
 	var err error
 	c.opt.CAFile = other
-	if c.trust, err = pbTrust("127.0.0.1:8087", other); err != nil {
+	if c.trust, err = collectors.TrustAt("127.0.0.1:8087", other); err != nil {
 		t.Fatal(err)
 	}
 	if got := c.pbPing(t.Context()); got != pbUntrusted {
 		t.Errorf("of another authority: %v, want untrusted", got)
+	}
+	c.opt.User, c.opt.Password = collectorstest.User, secret.New(collectorstest.Password)
+	if got := c.pbPing(t.Context()); got != pbUntrusted {
+		t.Errorf("with a login, of another authority: %v, want untrusted: it is told no password", got)
+	}
+	ours := filepath.Join(t.TempDir(), "riak.pem")
+	if err := os.WriteFile(ours, collectorstest.RiakAuthority(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.opt.CAFile = ours
+	if c.trust, err = collectors.TrustAt("127.0.0.1:8087", ours); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.pbPing(t.Context()); got != pbSecured {
+		t.Errorf("with a login: %v, want secured", got)
+	}
+	c.opt.Password = secret.New("wrong")
+	if got := c.pbPing(t.Context()); got != pbDenied {
+		t.Errorf("with a wrong password: %v, want denied", got)
 	}
 }
 

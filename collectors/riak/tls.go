@@ -70,7 +70,7 @@ func (r *collector) notAfter(ctx context.Context, address string) (first time.Ti
 
 // startTLS asks a protocol-buffer listener for TLS.
 func startTLS(c net.Conn) error {
-	code, text, err := pbExchange(c, pbStartTLS)
+	code, text, err := pbExchange(c, pbStartTLS, nil)
 	if err == nil && code != pbStartTLS {
 		err = fmt.Errorf("asked for TLS, it answers code %d %.80q", code, text)
 	}

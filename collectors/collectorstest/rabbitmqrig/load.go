@@ -16,7 +16,9 @@ func (c *Cluster) Load(ctx context.Context) (wait func()) {
 	var wg sync.WaitGroup
 	for n := 1; n <= Size; n++ {
 		wg.Go(func() { c.again(ctx, n, publish) })
-		wg.Go(func() { c.again(ctx, n, func(ctx context.Context, ch *amqp.Channel) error { return consume(ctx, ch, n) }) })
+		wg.Go(func() {
+			c.again(ctx, n, func(ctx context.Context, ch *amqp.Channel) error { return consume(ctx, ch, n) })
+		})
 	}
 	return wg.Wait
 }
