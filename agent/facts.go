@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -106,8 +107,11 @@ type fleetFacts struct {
 	descs map[string]*metric.Desc
 }
 
-// factsOf is when a node must be heard again.
-type factsOf struct{ due time.Time }
+// factsOf is when a node must be heard again, and who speaks for it until then.
+type factsOf struct {
+	due time.Time
+	by  string
+}
 
 var errTooManyNodes = errors.New("facts of too many nodes are kept already")
 
@@ -132,10 +136,14 @@ func (f *fleetFacts) take(ctx context.Context, p intake.FactsPost) error {
 		if len(f.nodes) >= maxFactNodes {
 			return errTooManyNodes
 		}
-		n = &factsOf{}
+		n = &factsOf{by: p.By}
 		f.nodes[p.Node] = n
 	}
 	now := f.now()
+	if n.by != p.By && now.Before(n.due) {
+		return fmt.Errorf("%w: facts of %s come from %s, and now from %s too: do two nodes have one name?", intake.ErrOtherNode, p.Node, n.by, p.By)
+	}
+	n.by = p.By
 	n.due = now.Add(intake.FactsExpire * p.Every)
 	var samples []metric.Sample
 	for _, fig := range p.Facts {

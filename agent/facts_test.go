@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -95,8 +96,19 @@ func TestFactsAreSeriesOfTheRouter(t *testing.T) {
 		}
 	}
 
+	other := intake.FactsPost{Node: "riak-3", Every: 5 * time.Second, By: "somebody else"}
+	if err := router.take(t.Context(), other); !errors.Is(err, intake.ErrOtherNode) {
+		t.Errorf("another login speaks for riak-3: %v; want a refusal", err)
+	}
+	if got, ok := value(`riak_listening`); !ok || got != 1 {
+		t.Errorf("riak_listening = %v, %v after the refusal; want it as it was", got, ok)
+	}
+
 	now = now.Add(16 * time.Second)
 	router.expire(t.Context())
+	if err := router.take(t.Context(), other); err != nil {
+		t.Errorf("the first is silent, and another speaks for the node: %v", err)
+	}
 	if got, ok := value(`riak_listening`); ok {
 		t.Errorf("three intervals without a word: riak_listening = %v; want none", got)
 	}

@@ -32,7 +32,12 @@ type FactsPost struct {
 	Node  string        `json:"node"`
 	Every time.Duration `json:"every"` // between two posts, in ns
 	Facts []Figure      `json:"facts"`
+
+	By string `json:"-"` // who posted it: the login that was proved, else the address
 }
+
+// ErrOtherNode is the refusal of facts of a node that another login or address speaks for.
+var ErrOtherNode = errors.New("another login speaks for this node")
 
 // Figure is one series with its newest value.
 type Figure struct {
@@ -58,7 +63,15 @@ func (i *Intake) postFacts(w http.ResponseWriter, r *http.Request) {
 		i.fail(w, http.StatusBadRequest, err)
 		return
 	}
-	if err := i.opts.Facts(r.Context(), p); err != nil {
+	who := i.opts.Who(r)
+	if p.By = who.From; who.Known() {
+		p.By = who.Login
+	}
+	switch err := i.opts.Facts(r.Context(), p); {
+	case errors.Is(err, ErrOtherNode):
+		i.fail(w, http.StatusConflict, err)
+		return
+	case err != nil:
 		i.fail(w, http.StatusServiceUnavailable, err)
 		return
 	}
@@ -88,9 +101,16 @@ func (p *FactsPost) check() error {
 func (c *Client) tellFacts(ctx context.Context, r *router) {
 	ticker := time.NewTicker(factsEvery)
 	defer ticker.Stop()
+	said := "" // the failure that was logged last
 	for {
 		if facts := c.opts.Facts(); len(facts) > 0 || r.judges() {
 			err := c.postFacts(ctx, r, facts)
+			if text := fmt.Sprint(err); err != nil && text != said {
+				c.opts.Log.Info("facts of clusters are not taken by a router", "router", r.url, "err", err)
+				said = text
+			} else if err == nil {
+				said = ""
+			}
 			r.mu.Lock()
 			if err == nil {
 				r.judgedAt = time.Now()

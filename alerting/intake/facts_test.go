@@ -126,6 +126,7 @@ func TestFactsAreChecked(t *testing.T) {
 	var got []FactsPost
 	full := New(Options{Facts: func(_ context.Context, p FactsPost) error { got = append(got, p); return nil }})
 	none := New(Options{})
+	taken := New(Options{Facts: func(context.Context, FactsPost) error { return ErrOtherNode }})
 	fact := func(node string) string { return fmt.Sprintf(`{"n":"riak_listening","l":{"node":%q},"v":1}`, node) }
 	for name, tc := range map[string]struct {
 		in   *Intake
@@ -140,6 +141,7 @@ func TestFactsAreChecked(t *testing.T) {
 		"every nanosecond":   {full, `{"node":"n1","every":5,"facts":[]}`, 400},
 		"too many":           {full, `{"node":"n1","every":5000000000,"facts":[` + strings.TrimSuffix(strings.Repeat(fact("n1")+",", maxFacts+1), ",") + `]}`, 400},
 		"no JSON":            {full, `node`, 400},
+		"of two logins":      {taken, `{"node":"n1","every":5000000000,"facts":[` + fact("n1") + `]}`, 409},
 		"it judges no fleet": {none, `{"node":"n1","every":5000000000,"facts":[]}`, 404},
 	} {
 		t.Run(name, func(t *testing.T) {
