@@ -19,6 +19,7 @@ import (
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/rollup"
 	"github.com/navcloud/binnacle/agent/secret"
+	"github.com/navcloud/binnacle/agent/store"
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
@@ -83,6 +84,7 @@ type StoreConfig struct {
 	Off           bool          `yaml:"-"`
 	Retention     time.Duration `yaml:"retention"`      // 1h to 400d
 	RetentionSize int64         `yaml:"retention_size"` // bytes
+	LabelLimit    int           `yaml:"label_limit"`    // labels of one series, 16 to 5000; one with more is refused and counted
 	Rollups       rollup.Config `yaml:"rollups"`        // what is kept for longer, a sample every five minutes
 }
 
@@ -130,7 +132,7 @@ func Default() Config {
 		Interval: 10 * time.Second,
 		Drain:    10 * time.Second,
 		Log:      LogConfig{Level: "info", Format: "text"},
-		Store:    StoreConfig{Retention: 15 * 24 * time.Hour, RetentionSize: 2 << 30, Rollups: rollup.Default()},
+		Store:    StoreConfig{Retention: 15 * 24 * time.Hour, RetentionSize: 2 << 30, LabelLimit: store.LabelLimit, Rollups: rollup.Default()},
 		Query:    query.Default(),
 		Rules:    RulesConfig{Interval: 15 * time.Second, Packs: []string{"all"}, CutOff: defaultCutOff()},
 		Route:    defaultRoute(),
@@ -297,6 +299,9 @@ func (c StoreConfig) Validate() error {
 	}
 	if c.RetentionSize < 64<<20 {
 		errs = append(errs, fmt.Errorf("retention_size: %d is below 64 MiB (%d)", c.RetentionSize, 64<<20))
+	}
+	if c.LabelLimit < 16 || c.LabelLimit > 5000 {
+		errs = append(errs, fmt.Errorf("label_limit: %d is outside 16 to 5000", c.LabelLimit))
 	}
 	return errors.Join(errs...)
 }

@@ -89,7 +89,7 @@ func (r *storeRole) opened() {
 func (r *storeRole) openMain() error {
 	c := r.a.config()
 	o := store.Options{
-		Retention: c.Store.Retention, RetentionSize: c.Store.RetentionSize, Query: c.Query, Interval: c.Interval, Series: r.series,
+		Retention: c.Store.Retention, RetentionSize: c.Store.RetentionSize, LabelLimit: c.Store.LabelLimit, Query: c.Query, Interval: c.Interval, Series: r.series,
 		Log: r.a.log, Requests: slog.New(door.Quiet(r.a.log.Handler())).With("part", "store"), Spare: r.spare,
 	}
 	s, err := r.openStore("store", o, standInStore)

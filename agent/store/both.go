@@ -147,6 +147,10 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 	if uint64(ref)&tagMask != a.tag {
 		ref = 0
 	}
+	if ref == 0 && ls.Len() > a.d.o.LabelLimit {
+		a.d.labels.refuse(a.d.o, ls)
+		return 0, nil // as the library does with illegal labels: the other series of a request are taken
+	}
 	ref &^= tagMask
 	if a.spare != nil && ref == 0 && a.spare.Head().NumSeries() >= spareSeries {
 		return 0, errSpareFull
@@ -166,6 +170,9 @@ func (a *appender) AppendExemplars(ref storage.SeriesRef, ls labels.Labels, exem
 	}
 	if uint64(ref)&tagMask != a.tag {
 		ref = 0
+	}
+	if ref == 0 && ls.Len() > a.d.o.LabelLimit {
+		return 0, nil
 	}
 	ref, err := to.AppendExemplars(ref&^tagMask, ls, exemplars)
 	if ref != 0 {

@@ -30,6 +30,8 @@ type disk struct {
 	dir string
 	log *slog.Logger
 
+	labels manyLabels
+
 	ready chan struct{} // closed once db is open
 	quit  chan struct{}
 	ended sync.Once

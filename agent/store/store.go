@@ -32,6 +32,7 @@ import (
 type Options struct {
 	Retention     time.Duration
 	RetentionSize int64            // bytes
+	LabelLimit    int              // labels of one series; 0: LabelLimit
 	Query         query.Config     // bounds of one question; zero: the defaults
 	Interval      time.Duration    // between two samples of a series, about
 	Series        *series.Registry // shared with others who need totals; nil: the store has one of its own
@@ -74,6 +75,9 @@ var ErrInUse = errors.New("another process has it open")
 func Open(dir string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.LabelLimit == 0 {
+		o.LabelLimit = LabelLimit
 	}
 	if o.Requests == nil {
 		o.Requests = o.Log
@@ -253,6 +257,9 @@ func (s *Store) Stats() Stats {
 	refused := maps.Clone(s.refused)
 	for k, v := range own.Lost {
 		refused[k] += v
+	}
+	if n := s.disk.labels.count.Load(); n > 0 {
+		refused["too_many_labels"] += float64(n)
 	}
 	st := Stats{Series: inHead, Bytes: bytes, Refused: refused, Lost: own.Named}
 	if t, err := s.disk.StartTime(); err == nil && t > 0 && t < s.opts.Now().UnixMilli() {
