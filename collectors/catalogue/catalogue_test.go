@@ -13,6 +13,7 @@ var noFixture = map[string]string{
 	"statsd": "clients send to its sockets",
 	"aws":    "a router asks AWS for it",
 	"exec":   "its programs are run between two collections",
+	"logs":   "what is there when it begins is no news",
 	"scrape": "its targets are asked between two collections",
 }
 
