@@ -44,7 +44,7 @@ func (r *Reader) identity(labels map[string]string) string {
 	nodata := about(labels) != ""
 	for _, n := range names {
 		v := labels[n]
-		if slices.Contains(r.set.ReplicaLabels, n) || slices.Contains(window, n) {
+		if slices.Contains(r.set.ReplicaLabels, n) || slices.Contains(window, n) || aliases[n] == alerting.LabelSeverity {
 			continue
 		}
 		switch {

@@ -52,7 +52,7 @@ func New(s Settings) *Reader {
 
 // Read reads an alarm. It keeps no part of it.
 func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
-	labels := forms(a.Labels)
+	labels, as := forms(a.Labels)
 	said := r.mapped(labels)
 	if said.labels != nil {
 		labels = said.labels
@@ -64,8 +64,14 @@ func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
 	entry := r.cat.find(out.Rule, labels)
 	spokes := speaksForOthers(labels)
 	out.Subject, out.Owners = locate(labels, entry, spokes)
+	if called := as[out.Subject.From]; called != "" {
+		out.Subject.From = called
+	}
 	out.Scope = scope(labels)
 	r.severity(&out, labels, said)
+	if called := as[alerting.LabelSeverity]; called != "" {
+		out.Severity.From = strings.Replace(out.Severity.From, alerting.LabelSeverity+"=", called+"=", 1)
+	}
 	r.nature(&out, a, labels, entry, said)
 	out.Title = title(a, out)
 	out.Names, out.Place = names(&out), place(labels[alerting.LabelRule], &out)

@@ -62,6 +62,16 @@ func TestSeverity(t *testing.T) {
 		"sloth":                             {[]string{"sloth_severity=page"}, Critical, 0, ""},
 		"Nagios' state":                     {[]string{"state=DOWN", "host=a"}, Critical, 0, ""},
 		"a plugin that could not tell":      {[]string{"state=UNKNOWN", "host=a", "service=NTP", "severity=unknown"}, Warning, 0, ""},
+		"German":                            {[]string{"severity=Kritisch"}, Critical, 0, ""},
+		"German for none":                   {[]string{"severity=keine"}, Info, 0, ""},
+		"German, with another label":        {[]string{"schweregrad=Warnung"}, Warning, 0, ""},
+		"French without accents":            {[]string{"severity=elevee"}, Critical, 0, ""},
+		"Spanish":                           {[]string{"gravedad=Crítico"}, Critical, 0, ""},
+		"Polish":                            {[]string{"severity=ostrzeżenie"}, Warning, 0, ""},
+		"Russian":                           {[]string{"severity=Критический"}, Critical, 0, ""},
+		"Chinese":                           {[]string{"severity=严重"}, Critical, 0, ""},
+		"Japanese":                          {[]string{"severity=警告"}, Warning, 0, ""},
+		"a colour that means two things":    {[]string{"severity=orange"}, Critical, 0, "orange"},
 		"an unknown word pages":             {[]string{"severity=apocalyptic"}, Critical, 0, "apocalyptic"},
 		"no word at all pages":              {[]string{"job=x"}, Critical, 0, "none"},
 	} {
@@ -75,6 +85,13 @@ func TestSeverity(t *testing.T) {
 	quiet := New(Settings{UnknownSeverity: alerting.P3})
 	if r := quiet.Read(labelled("severity=hm")); r.Severity.Value != Warning || r.Unknown != "hm" {
 		t.Errorf("with unknown_severity P3: %+v, %q", r.Severity, r.Unknown)
+	}
+}
+
+func TestAnAliasIsShownAsItIsCalled(t *testing.T) {
+	r := read("k8s_pod_name=cart-0", "gravedad=grave")
+	if r.Subject.From != "k8s_pod_name" || r.Severity.From != "gravedad=grave" {
+		t.Errorf("subject from %q, severity from %q", r.Subject.From, r.Severity.From)
 	}
 }
 
@@ -122,6 +139,11 @@ func TestSubject(t *testing.T) {
 		"CloudWatch's dimensions":                {[]string{"namespace=AWS/RDS", "metric=CPUUtilization", "DBInstanceIdentifier=main"}, "database:main", nil, []string{"namespace:AWS/RDS"}},
 		"a check of Nagios":                      {[]string{"host=web-1.example.net", "service=HTTP", "state=CRITICAL"}, "check:web-1.example.net/HTTP", []string{"node:web-1"}, nil},
 		"Datadog's tags name a pod":              {[]string{"tags=kube_namespace:shop,pod_name:cart-0,host:i-1"}, "pod:shop/cart-0", []string{"node:i-1"}, nil},
+		"OpenTelemetry's names":                  {[]string{"k8s_namespace_name=shop", "k8s_pod_name=cart-0", "k8s_node_name=w-1", "k8s_cluster_name=prod"}, "pod:shop/cart-0", []string{"node:w-1", "namespace:shop", "cluster:prod"}, nil},
+		"OpenTelemetry's queue":                  {[]string{"messaging_destination_name=billing", "cloud_availability_zone=eu-1a"}, "queue:billing", []string{"zone:eu-1a"}, nil},
+		"Datadog's names as labels":              {[]string{"kube_namespace=shop", "kube_stateful_set=cart", "host=i-1"}, "workload:shop/cart", []string{"node:i-1"}, nil},
+		"a usual name wins":                      {[]string{"pod=cart-0", "k8s_pod_name=agent-1", "namespace=shop"}, "pod:shop/cart-0", nil, []string{"pod:shop/agent-1"}},
+		"a Spanish host":                         {[]string{"servidor=db-1.example.net"}, "node:db-1", nil, nil},
 		"a role is no machine":                   {[]string{"instance=www.a.example:443", "job=x"}, "node:www.a.example", nil, nil},
 		"an objective's service":                 {[]string{"sloth_service=checkout", "sloth_slo=latency", "sloth_id=checkout-latency"}, "service:checkout", nil, nil},
 		"a cluster alone":                        {[]string{"alertname=X", "cluster=prod"}, "cluster:prod", nil, nil},

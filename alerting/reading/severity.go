@@ -19,25 +19,36 @@ const (
 // Sources: Prometheus' and Alertmanager's examples, kubernetes-mixin, sloth, pyrra, Zabbix (disaster to not classified), syslog (RFC
 // 5424), ITU-T X.733 (critical to warning), Nagios (states), Datadog and Opsgenie (P1 to P5), Google Cloud and GitLab (S1 to
 // S4), PagerDuty (critical, error, warning, info; urgency high, low), CloudWatch and Azure Monitor (Sev0 to Sev4); read November 2026.
-var severities = words(map[string]string{
+var severities = lists(map[string]string{
 	Critical: "critical crit page pager paging fatal emergency emerg panic disaster catastrophic severe serious urgent major blocker high higher highest veryhigh " +
-		"error err errors alert sev0 sev1 sev2 s0 s1 s2 p0 p1 p2 red down unreachable wake wakeup",
-	Warning: "warning warn minor ticket medium med moderate average sev3 s3 p3 yellow amber attention",
-	Low:     "low lower lowest verylow trivial sev4 s4 p4",
+		"error err errors alert sev0 sev1 sev2 s0 s1 s2 p0 p1 p2 red down unreachable wake wakeup " + abroadCritical,
+	Warning: "warning warn minor ticket medium med moderate average sev3 s3 p3 yellow amber attention " + abroadWarning,
+	Low:     "low lower lowest verylow trivial sev4 s4 p4 " + abroadLow,
 	Info: "info information informational informative none ok okay debug notice trace log normal sev5 s5 p5 clear cleared resolved green " +
-		"success notclassified recovery up",
+		"success notclassified recovery up " + abroadInfo,
 })
 
-// words turns lists of words into what each means.
-func words(lists map[string]string) map[string]string {
-	out := map[string]string{}
-	for meaning, list := range lists {
-		for _, w := range strings.Fields(list) {
-			out[w] = meaning
-		}
-	}
-	return out
-}
+// The same words in other languages, in lower case with the accents that they have, and without those where people leave them
+// out: German, French, Spanish, Portuguese, Italian, Dutch, Swedish, Norwegian, Danish, Finnish, Polish, Czech, Turkish, Russian,
+// Ukrainian, Chinese, Japanese, Korean. A word that is low in one language and urgent in another is left out.
+const (
+	abroadCritical = "kritisch kritische kritischer katastrophe desaster schwer schwerwiegend hoch dringend notfall fehler störung stoerung ausfall " +
+		"critique urgence désastre desastre catastrophe haut haute élevé élevée eleve elevee majeur majeure erreur panne " +
+		"crítico crítica critico critica grave alto alta urgente emergencia emergência emergenza disastro erro errore fallo guasto " +
+		"kritiek ernstig hoog noodgeval fout ramp storing kritisk allvarlig alvorlig hög høy høj fel feil fejl katastrof akut " +
+		"kriittinen vakava korkea virhe hätä krytyczny krytyczna krytyczne wysoki wysoka wysokie awaria katastrofa pilny pilne błąd blad " +
+		"kritický kritická kritické vysoký vysoká havárie chyba naléhavé kritik acil yüksek felaket hata " +
+		"критический критическая критическое критично критичный авария аварийный чрезвычайная чрезвычайный высокий высокая срочно катастрофа ошибка фатальный " +
+		"критичний критична високий висока аварія помилка терміново " +
+		"严重 紧急 致命 灾难 危急 错误 重大 高 嚴重 緊急 災難 錯誤 クリティカル 致命的 障害 重度 エラー 심각 긴급 치명적 높음 오류 재난 중대 위험"
+	abroadWarning = "warnung mittel durchschnittlich achtung avertissement moyen moyenne mineur mineure advertencia aviso medio media medios menor advertência atenção " +
+		"médio média avviso avvertimento avvertenza attenzione minore waarschuwing gemiddeld varning advarsel medel middels varoitus keskitaso ostrzeżenie ostrzezenie średni średnia " +
+		"varování varovani upozornění střední uyarı uyari orta предупреждение внимание средний средняя попередження увага середній середня " +
+		"警告 警报中 中 次要 注意 軽度 경고 보통 중간 주의"
+	abroadLow  = "niedrig gering bas basse faible bajo baja baixo baixa basso bassa laag låg lav matala niski niska nízký nízká düşük низкий низкая низький низька 低 낮음"
+	abroadInfo = "keine kein hinweis aucun aucune información informacion ninguno ninguna informação informacao nenhum nenhuma informazione informazioni nessuno nessuna " +
+		"informatie geen ingen tieto informacja brak informace žádná bilgi yok информация инфо інформація 信息 通知 正常 无 情報 なし 정보 없음"
+)
 
 var gravity = map[string]int{Critical: 3, Warning: 2, Low: 1, Info: 0}
 
@@ -65,11 +76,8 @@ func Word(text string) (level string) {
 // squeeze leaves lower-case letters and digits.
 func squeeze(text string) string {
 	return strings.Map(func(c rune) rune {
-		switch {
-		case c >= 'A' && c <= 'Z':
-			return c + 'a' - 'A'
-		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
-			return c
+		if unicode.IsLetter(c) || unicode.IsDigit(c) {
+			return unicode.ToLower(c)
 		}
 		return -1
 	}, text)

@@ -276,6 +276,9 @@ func scope(labels map[string]string) string {
 			return "cluster:" + v
 		}
 	}
+	if v := labels["cluster_name"]; v != "" && labels["namespace"] != "" { // as Google Cloud and Datadog call a cluster of Kubernetes
+		return "cluster:" + v
+	}
 	if v := first(labels["aws_account"], labels["account_id"], labels["account"], labels["project_id"], labels["subscription_id"]); v != "" {
 		return "account:" + v + "/" + first(labels["region"], labels["aws_region"])
 	}
