@@ -14,6 +14,7 @@ import (
 	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 	"github.com/navcloud/binnacle/alerting/rules"
+	"github.com/navcloud/binnacle/cmd/binnacle/importer"
 	"github.com/navcloud/binnacle/docs"
 )
 
@@ -31,6 +32,9 @@ func newCheck() *cobra.Command {
 			cfg, err := o.load()
 			if err != nil {
 				fmt.Fprintln(out, secret.Redact(err.Error()))
+				if what := ofOthers(o.config); what != "" {
+					fmt.Fprintf(out, "%s is %s: `binnacle import %s -o DIR` makes a configuration of it\n", o.config, what, o.config)
+				}
 				return exitError(health.ExitCritical)
 			}
 			if err := agent.CheckOpen(cmd.Context(), cfg); err != nil {
@@ -75,6 +79,15 @@ func newCheck() *cobra.Command {
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of the configuration, for editors, and check nothing")
 	cmd.Flags().BoolVar(&send, "send", false, "--live, and send one test event at low urgency and resolve it")
 	return cmd
+}
+
+// ofOthers names what a file of another program is; "" where it is none that import reads.
+func ofOthers(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return importer.Recognize(path, b)
 }
 
 // checkLive prints what was found at PagerDuty, the worst first. Its code of exit is a Nagios plugin's.

@@ -3,7 +3,6 @@ package importer
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -147,26 +146,34 @@ func (a *am) pagerduty(receiver string, fields map[string]any) map[string]any {
 
 var secretField = regexp.MustCompile(`(^|_)(api_url|webhook_url|key|token|password|secret|credentials|user_key|client_secret)$`)
 
-// hidden are fields whose secrets are in files of their own.
-func (a *am) hidden(name string, fields map[string]any) map[string]any {
-	out := map[string]any{}
-	for k, v := range fields {
-		switch v := v.(type) {
-		case map[string]any:
-			out[k] = a.hidden(name+"-"+k, v)
-		case string:
-			out[k] = v
-			web := k == "url" && strings.Contains(v, "://")
-			if v != "" && !strings.HasPrefix(v, "${") && !strings.Contains(v, "{{") && (web || secretField.MatchString(k)) {
-				file := name + "-" + k
-				a.Secrets[file] = v
-				out[k] = "${file:" + filepath.Join(a.folder, "secrets", file) + "}"
+// hidden is a value with its secrets in files of their own.
+func (r *Result) hidden(name string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for _, k := range sorted(v) {
+			x, isText := v[k].(string)
+			web := k == "url" && strings.Contains(x, "://") && (strings.Contains(x, "@") || !strings.HasPrefix(name, "scrape-"))
+			switch {
+			case k == "labels" || k == "params" || strings.HasSuffix(k, "relabel_configs"):
+				out[k] = v[k] // names of others, which say nothing of secrets
+			case isText && (web || secretField.MatchString(k)) && !strings.Contains(x, "{{"):
+				out[k] = r.hide(name+"-"+k, x)
+			case isText:
+				out[k] = x
+			default:
+				out[k] = r.hidden(name+"-"+k, v[k])
 			}
-		default:
-			out[k] = v
 		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = r.hidden(name, x)
+		}
+		return out
 	}
-	return out
+	return v
 }
 
 func (a *am) intervals(all []any) {

@@ -4,14 +4,16 @@ package importer
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
-	amconfig "github.com/prometheus/alertmanager/config"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/navcloud/binnacle/alerting/rules"
+	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/collectors/exec"
 )
 
 // Result is what is to be written.
@@ -21,6 +23,8 @@ type Result struct {
 	Secrets map[string]string // by file name
 	Report  []string
 	folder  string
+	seen    map[string]bool // files that others include
+	noted   map[string]bool // what is said once
 }
 
 // File is one that is read.
@@ -29,105 +33,338 @@ type File struct {
 	Text []byte
 }
 
-// Import reads alertmanager.yml and files of Prometheus rules. folder is where the result will be.
+// Import reads the configuration files of others. folder is where the result will be. What they include is read from the disk.
 func Import(files []File, folder string) (*Result, error) {
-	r := &Result{Config: map[string]any{}, Rules: map[string][]byte{}, Secrets: map[string]string{}, folder: folder}
+	r := &Result{
+		Config: map[string]any{}, Rules: map[string][]byte{}, Secrets: map[string]string{}, folder: folder,
+		seen: map[string]bool{}, noted: map[string]bool{},
+	}
 	for _, f := range files {
-		var top map[string]any
-		if err := yaml.Unmarshal(f.Text, &top); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Path, err)
-		}
-		var err error
-		switch {
-		case top["receivers"] != nil && top["route"] != nil:
-			err = r.alertmanager(f, top)
-		case top["groups"] != nil:
-			err = r.rules(f)
-		default:
-			err = fmt.Errorf("%s: neither an alertmanager.yml (route and receivers) nor a file of Prometheus rules (groups): no other kind is read yet", f.Path)
-		}
+		k, top, err := kindOf(f)
 		if err != nil {
+			return nil, err
+		}
+		if r.seen[f.Path] {
+			continue // another one of the files includes it
+		}
+		r.seen[f.Path] = true
+		if err := k.read(r, f, top); err != nil {
 			return nil, err
 		}
 	}
 	if len(r.Rules) > 0 {
-		r.Config["rules"] = map[string]any{"files": []string{filepath.Join(folder, "rules", "*.yaml")}}
+		put(r.Config, []string{filepath.Join(folder, "rules", "*.yaml")}, "rules", "files")
+	}
+	r.environment()
+	if r.Config["route"] == nil {
+		r.Config["route"] = map[string]any{"mode": "shadow"}
 	}
 	return r, nil
 }
 
-func (r *Result) report(f File, format string, args ...any) {
-	r.Report = append(r.Report, filepath.Base(f.Path)+": "+fmt.Sprintf(format, args...))
+// kind is a kind of file that is read.
+type kind struct {
+	name string
+	is   func(f File, top map[string]any) bool
+	read func(r *Result, f File, top map[string]any) error
 }
 
-// rules takes a file of rules as it is, once Prometheus' own reader has.
-func (r *Result) rules(f File) error {
-	if _, err := rules.Advise(f.Path, f.Text); err != nil {
+// kinds are all that are read, in the order in which they are tried. A function, since one of them reads others.
+func kinds() []kind {
+	return []kind{
+		{"a nagios.cfg or a file of Nagios objects", isNagios, (*Result).nagios},
+		{"a configuration of statsd (config.js)", isStatsdJS, (*Result).statsdJS},
+		{"a telegraf.conf", isTelegraf, (*Result).telegraf},
+		{"an alertmanager.yml", func(_ File, t map[string]any) bool { return t["receivers"] != nil && t["route"] != nil }, (*Result).alertmanager},
+		{"a prometheus.yml", isPrometheus, (*Result).prometheus},
+		{"an object of the Prometheus operator", isObject, (*Result).objects},
+		{"a file of Prometheus rules", func(_ File, t map[string]any) bool { return t["groups"] != nil }, (*Result).rules},
+		{"an amazon-cloudwatch-agent.json", isCloudWatchAgent, (*Result).cloudWatchAgent},
+		{"a datadog.yaml", isDatadog, (*Result).datadog},
+		{"a check of a Datadog agent", isDatadogCheck, (*Result).datadogCheck},
+	}
+}
+
+// kindOf says what a file is, and what YAML or JSON it holds.
+func kindOf(f File) (kind, map[string]any, error) {
+	var top map[string]any
+	err := yaml.Unmarshal(f.Text, &top)
+	if err != nil {
+		top = nil
+	}
+	for _, k := range kinds() {
+		if k.is(f, top) {
+			return k, top, nil
+		}
+	}
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.name)
+	}
+	why := ""
+	if err != nil {
+		why = " (" + strings.ReplaceAll(err.Error(), "\n", " ") + ")"
+	}
+	return kind{}, nil, fmt.Errorf("%s: not read: want %s%s", f.Path, strings.Join(names, ", "), why)
+}
+
+// Recognize names what a file of another program is; "" where it is none that is read.
+func Recognize(path string, text []byte) string {
+	k, _, err := kindOf(File{path, text})
+	if err != nil {
+		return ""
+	}
+	return k.name
+}
+
+// environment reports variables that the configuration takes from the environment and that are not set here.
+func (r *Result) environment() {
+	b, err := yaml.Marshal(r.Config)
+	if err != nil {
+		return
+	}
+	said := map[string]bool{}
+	for _, m := range reference.FindAllSubmatch(b, -1) {
+		name := string(m[2])
+		if _, set := os.LookupEnv(name); string(m[1]) == "env" && !set && !said[name] {
+			said[name] = true
+			r.Report = append(r.Report, name+": the configuration takes it from the environment, as before; it is not set here")
+		}
+	}
+}
+
+func (r *Result) report(f File, format string, args ...any) {
+	r.Report = append(r.Report, filepath.Base(f.Path)+": "+strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " "))
+}
+
+// once is report for what would be said again of each of many.
+func (r *Result) once(f File, format string, args ...any) {
+	key := f.Path + fmt.Sprintf(format, args...)
+	if !r.noted[key] {
+		r.noted[key] = true
+		r.report(f, format, args...)
+	}
+}
+
+// hide puts a secret into a file of its own, and returns what the configuration says in its place.
+func (r *Result) hide(name, value string) string {
+	if value == "" || strings.HasPrefix(value, "${") {
+		return value
+	}
+	base := strings.Trim(unnameable.ReplaceAllString(name, "-"), "-._")
+	file := base
+	for n := 2; r.Secrets[file] != "" && r.Secrets[file] != value; n++ {
+		file = fmt.Sprintf("%s-%d", base, n)
+	}
+	r.Secrets[file] = value
+	return "${file:" + filepath.Join(r.folder, "secrets", file) + "}"
+}
+
+// fits says what an agent would refuse of a part of a configuration.
+func fits(part map[string]any) error {
+	b, err := yaml.Marshal(part)
+	if err != nil {
 		return err
 	}
-	name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(f.Path), ".yml"), ".yaml")
-	for n := 2; r.Rules[name+".yaml"] != nil; n++ {
-		name = fmt.Sprintf("%s-%d", strings.TrimSuffix(name, fmt.Sprintf("-%d", n-1)), n)
+	// Files of secrets are not there yet, and the environment is that of another machine.
+	if _, err = agent.ParseConfig("", reference.ReplaceAll(b, []byte("x"))); err == nil {
+		return nil
 	}
-	r.Rules[name+".yaml"] = f.Text
-	return nil
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		if i := strings.Index(line, ": "); i >= 0 {
+			line = line[i+2:] // its place is in no file
+		}
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	return fmt.Errorf("%s", strings.Join(lines, "; "))
 }
 
-// alertmanager takes receivers, routes, windows and templates. Alertmanager's own reader says whether it is one.
-func (r *Result) alertmanager(f File, top map[string]any) error {
-	if r.Config["route"] != nil {
-		return fmt.Errorf("%s: a second alertmanager.yml: import them one by one", f.Path)
-	}
-	if _, err := amconfig.Load(string(f.Text)); err != nil {
-		return fmt.Errorf("%s: %w", f.Path, err)
-	}
-	a := &am{Result: r, file: f, global: section(top, "global"), names: map[string][]string{}, pagers: map[string]any{}, windows: map[string]any{}}
-	for _, key := range sorted(top) {
-		switch key {
-		case "global", "route", "receivers", "templates", "time_intervals", "mute_time_intervals":
-		default:
-			r.report(f, "%s: no counterpart: %s", key, reasons[key])
+var reference = regexp.MustCompile(`\$\{(file|env):([^}]*)\}`)
+
+// put sets a value in maps within maps.
+func put(m map[string]any, v any, path ...string) {
+	for _, key := range path[:len(path)-1] {
+		next, _ := m[key].(map[string]any)
+		if next == nil {
+			next = map[string]any{}
+			m[key] = next
 		}
+		m = next
 	}
-	a.globals()
-	a.receivers(list(top["receivers"]))
-	a.intervals(append(list(top["time_intervals"]), list(top["mute_time_intervals"])...))
-	route := map[string]any{"mode": "shadow", "pagers": a.pagers}
-	root := section(top, "route")
-	a.tree(root)
-	if to := a.names[text(root["receiver"])]; len(to) > 0 {
-		route["default"] = to[0]
-		if len(to) > 1 { // the default is one pager; a last route that matches all has all of them
-			a.routes = append(a.routes, map[string]any{"to": to})
+	m[path[len(path)-1]] = v
+}
+
+// get is what put has set; nil: nothing.
+func get(m map[string]any, path ...string) any {
+	for _, key := range path[:len(path)-1] {
+		m = section(m, key)
+	}
+	return m[path[len(path)-1]]
+}
+
+// ship adds a destination. The first of a kind has the kind's name.
+func (r *Result) ship(f File, kind, name string, options map[string]any) {
+	if err := fits(map[string]any{"ship": map[string]any{kind: options}}); err != nil {
+		r.report(f, "%s %s: left out: %v", kind, name, err)
+		return
+	}
+	r.shipAs(f, kind, name, options)
+}
+
+// shipAs is ship for what was seen to fit.
+func (r *Result) shipAs(f File, kind, name string, options map[string]any) {
+	if get(r.Config, "ship", kind) == nil {
+		put(r.Config, options, "ship", kind)
+		return
+	}
+	base := strings.Trim(unnameable.ReplaceAllString(strings.ReplaceAll(name, ".", "-"), "-"), "-_")
+	if base == "" || base == kind {
+		base = kind
+	}
+	name = base
+	for n := 2; get(r.Config, "ship", name) != nil; n++ {
+		name = fmt.Sprintf("%s-%d", base, n)
+	}
+	if name != text(options["name"]) && base == kind {
+		r.once(f, "%s: the second and further ones have names: %s", kind, name)
+	}
+	options["kind"] = kind
+	put(r.Config, options, "ship", name)
+}
+
+// server adds one to the section of a system.
+func (r *Result) server(f File, system, from string, s map[string]any) {
+	if err := fits(map[string]any{"collect": map[string]any{system: []any{s}}}); err != nil {
+		r.report(f, "%s: left out: %v", from, err)
+		return
+	}
+	if pw, ok := s["password"].(string); ok {
+		s["password"] = r.hide(system+"-"+text(s["url"])+"-password", pw)
+	}
+	have, _ := get(r.Config, "collect", system).([]any)
+	put(r.Config, append(have, s), "collect", system)
+}
+
+// listen adds an address at which StatsD lines come in.
+func (r *Result) listen(f File, address string) {
+	have, _ := get(r.Config, "collect", "statsd", "listen").([]any)
+	if slices.Contains(have, any(address)) {
+		return
+	}
+	if err := fits(map[string]any{"collect": map[string]any{"statsd": map[string]any{"listen": []any{address}}}}); err != nil {
+		r.report(f, "StatsD at %s: left out: %v", address, err)
+		return
+	}
+	put(r.Config, append(have, address), "collect", "statsd", "listen")
+}
+
+// job adds an entry of scrape_configs.
+func (r *Result) job(f File, job map[string]any) {
+	name := text(job["job_name"])
+	have, _ := get(r.Config, "collect", "scrape", "jobs").([]any)
+	taken := func(n string) bool {
+		return slices.ContainsFunc(have, func(x any) bool { return x.(map[string]any)["job_name"] == n })
+	}
+	for n := 2; taken(text(job["job_name"])); n++ {
+		job["job_name"] = fmt.Sprintf("%s-%d", name, n)
+	}
+	if text(job["job_name"]) != name {
+		r.report(f, "job %s: there is another one of that name: it is %s here", name, job["job_name"])
+	}
+	if err := fits(map[string]any{"collect": map[string]any{"scrape": map[string]any{"jobs": []any{job}}}}); err != nil {
+		r.report(f, "job %s: left out: %v", name, err)
+		return
+	}
+	if why := missing(job); why != "" {
+		r.report(f, "job %s: left out: %s", name, why)
+		return
+	}
+	hidden, _ := r.hidden("scrape-"+name, job).(map[string]any)
+	put(r.Config, append(have, hidden), "collect", "scrape", "jobs")
+}
+
+// program adds one that is run.
+func (r *Result) program(f File, from, name string, p map[string]any) {
+	base := strings.Trim(unnameable.ReplaceAllString(name, "-"), "-._")
+	base = base[:min(len(base), 60)]
+	if base == "" {
+		base = "program"
+	}
+	name = base
+	for n := 2; get(r.Config, "collect", "exec", name) != nil; n++ {
+		name = fmt.Sprintf("%s-%d", base, n)
+	}
+	if err := fits(map[string]any{"collect": map[string]any{"exec": map[string]any{name: p}}}); err != nil {
+		r.report(f, "%s: left out: %v", from, err)
+		return
+	}
+	command, _ := p["command"].([]string)
+	if why := missing(command[0]); why != "" {
+		r.report(f, "%s: left out: %s", from, why)
+		return
+	}
+	if err := exec.Others(command[0]); err != nil {
+		r.report(f, "%s: left out: %v", from, err)
+		return
+	}
+	put(r.Config, p, "collect", "exec", name)
+}
+
+// missing says which file that a value names is not on this machine: an agent here would refuse it.
+func missing(v any) string {
+	switch v := v.(type) {
+	case string:
+		path := v
+		if p, ok := strings.CutPrefix(v, "${file:"); ok {
+			path = strings.TrimSuffix(p, "}")
 		}
-	} else {
-		r.report(f, "route.receiver: %s sends to nobody: set route.default", text(root["receiver"]))
-	}
-	if len(a.routes) > 0 {
-		route["routes"] = a.routes
-	}
-	if len(a.quiet) > 0 {
-		route["maintenance"] = a.quiet
-	}
-	if len(a.windows) > 0 {
-		route["windows"] = a.used()
-	}
-	if t := list(top["templates"]); len(t) > 0 {
-		for i, name := range t {
-			if !filepath.IsAbs(text(name)) {
-				t[i] = filepath.Join(filepath.Dir(f.Path), text(name))
+		if filepath.IsAbs(path) {
+			if _, err := os.Stat(path); err != nil {
+				return path + " is not on this machine: import where it is"
 			}
 		}
-		route["templates"] = t
+	case map[string]any:
+		for _, k := range sorted(v) {
+			_, deeper := v[k].(map[string]any)
+			if deeper || strings.HasPrefix(text(v[k]), "${file:") || slices.Contains([]string{"ca_file", "cert_file", "key_file"}, k) {
+				if why := missing(v[k]); why != "" {
+					return why
+				}
+			}
+		}
 	}
-	r.Config["route"] = route
-	return nil
+	return ""
 }
 
-// reasons say why a part has no counterpart.
-var reasons = map[string]string{
-	"inhibit_rules": "binnacle finds root causes by itself and explains symptoms with them",
-	"tracing":       "binnacle sends no traces",
+// included reads a file that another one names. One that was read already is nil.
+func (r *Result) included(f File, path string) *File {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(f.Path), path)
+	}
+	if r.seen[path] {
+		return nil
+	}
+	r.seen[path] = true
+	b, err := os.ReadFile(path)
+	if err != nil {
+		r.report(f, "%s: not read: %v", path, err)
+		return nil
+	}
+	return &File{path, b}
+}
+
+// matching are the files that a pattern names, beside f.
+func (r *Result) matching(f File, pattern string) []string {
+	path := pattern
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(f.Path), path)
+	}
+	out, err := filepath.Glob(path)
+	if err != nil || len(out) == 0 {
+		r.report(f, "%s: no such file: nothing of it was read", pattern)
+	}
+	return out
 }
 
 func section(m map[string]any, key string) map[string]any {
@@ -137,6 +374,17 @@ func section(m map[string]any, key string) map[string]any {
 
 func list(v any) []any { out, _ := v.([]any); return slices.Clone(out) }
 
+// many is a list, or the one value that stands in its place.
+func many(v any) []any {
+	if v == nil {
+		return nil
+	}
+	if out, ok := v.([]any); ok {
+		return slices.Clone(out)
+	}
+	return []any{v}
+}
+
 func text(v any) string {
 	if v == nil {
 		return ""
@@ -144,7 +392,7 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
-func sorted(m map[string]any) []string {
+func sorted[T any](m map[string]T) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {
 		out = append(out, k)

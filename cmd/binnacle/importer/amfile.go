@@ -1,0 +1,65 @@
+package importer
+
+import (
+	"fmt"
+	"path/filepath"
+
+	amconfig "github.com/prometheus/alertmanager/config"
+)
+
+// alertmanager takes receivers, routes, windows and templates. Alertmanager's own reader says whether it is one.
+func (r *Result) alertmanager(f File, top map[string]any) error {
+	if r.Config["route"] != nil {
+		return fmt.Errorf("%s: a second alertmanager.yml: import them one by one", f.Path)
+	}
+	if _, err := amconfig.Load(string(f.Text)); err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	a := &am{Result: r, file: f, global: section(top, "global"), names: map[string][]string{}, pagers: map[string]any{}, windows: map[string]any{}}
+	for _, key := range sorted(top) {
+		switch key {
+		case "global", "route", "receivers", "templates", "time_intervals", "mute_time_intervals":
+		default:
+			r.report(f, "%s: no counterpart: %s", key, reasons[key])
+		}
+	}
+	a.globals()
+	a.receivers(list(top["receivers"]))
+	a.intervals(append(list(top["time_intervals"]), list(top["mute_time_intervals"])...))
+	route := map[string]any{"mode": "shadow", "pagers": a.pagers}
+	root := section(top, "route")
+	a.tree(root)
+	if to := a.names[text(root["receiver"])]; len(to) > 0 {
+		route["default"] = to[0]
+		if len(to) > 1 { // the default is one pager; a last route that matches all has all of them
+			a.routes = append(a.routes, map[string]any{"to": to})
+		}
+	} else {
+		r.report(f, "route.receiver: %s sends to nobody: set route.default", text(root["receiver"]))
+	}
+	if len(a.routes) > 0 {
+		route["routes"] = a.routes
+	}
+	if len(a.quiet) > 0 {
+		route["maintenance"] = a.quiet
+	}
+	if len(a.windows) > 0 {
+		route["windows"] = a.used()
+	}
+	if t := list(top["templates"]); len(t) > 0 {
+		for i, name := range t {
+			if !filepath.IsAbs(text(name)) {
+				t[i] = filepath.Join(filepath.Dir(f.Path), text(name))
+			}
+		}
+		route["templates"] = t
+	}
+	r.Config["route"] = route
+	return nil
+}
+
+// reasons say why a part has no counterpart.
+var reasons = map[string]string{
+	"inhibit_rules": "binnacle finds root causes by itself and explains symptoms with them",
+	"tracing":       "binnacle sends no traces",
+}
