@@ -140,6 +140,7 @@ var menu = []entry{
 	{Name: "timeline", Path: "/timeline", Label: "Timeline", Icon: "M8 4.5V8l2.5 1.5M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0"},
 	{Name: "streams", Path: "/streams", Label: "Streams", Icon: "M2 5c2-2 4 2 6 0s4 2 6 0M2 11c2-2 4 2 6 0s4 2 6 0"},
 	{Name: "nodes", Path: "/nodes", Label: "Nodes", Head: "The fleet", Icon: "M2.5 3h11v4h-11zM2.5 9h11v4h-11zM5 5h.01M5 11h.01", Short: true},
+	{Name: "services", Path: "/services", Label: "Services", Icon: "M2.5 2.5h4.5v4.5h-4.5zM9 2.5h4.5v4.5H9zM2.5 9h4.5v4.5h-4.5zM9 11.3h4.5M11.3 9v4.5"},
 	{Name: "metrics", Path: "/browse", Label: "Metrics", Icon: "M2 12.5 5.5 8l3 2.5L14 3.5", Short: true},
 	{Name: "systems", Path: "/systems", Label: "Systems", Icon: "M8 2v4M4 13v-3h8v3M8 6v4M2.5 13h3M10.5 13h3"},
 	{Name: "capacity", Path: "/capacity", Label: "Capacity", Icon: "M2.5 13V9m3.7 4V6m3.7 7V4m3.6 9V2"},

@@ -22,9 +22,16 @@ type Node struct {
 	Begun                             time.Time
 	Collectors                        int      // that see what they look for
 	Blind                             []string // those that do not, and why
+	Seen                              []Seen   // all of them, by name
 	Others                            []string // faults that the node itself names, of anything but collectors and destinations
 	Sinks                             []NodeSink
 	Streams                           float64 // of NavCloud; negative: none
+}
+
+// Seen is a collector of a node and whether it sees what it looks for.
+type Seen struct {
+	Collector, Reason string
+	Up                bool
 }
 
 // NodeSink is a destination of a node.
@@ -141,6 +148,7 @@ func Fleet(ctx context.Context, ask query.Func, at time.Time) ([]Node, error) {
 		n.Software = append(n.Software, strings.TrimSpace("RabbitMQ "+s.Labels["version"]))
 	})
 	each("up", func(n *Node, s query.Series, v float64) {
+		n.Seen = append(n.Seen, Seen{s.Labels["collector"], strings.ReplaceAll(s.Labels["reason"], "_", " "), v > 0})
 		switch {
 		case v > 0:
 			n.Collectors++
@@ -161,6 +169,7 @@ func Fleet(ctx context.Context, ask query.Func, at time.Time) ([]Node, error) {
 	out := make([]Node, 0, len(nodes))
 	for _, n := range nodes {
 		slices.Sort(n.Blind)
+		slices.SortFunc(n.Seen, func(a, b Seen) int { return cmp.Compare(a.Collector, b.Collector) })
 		slices.Sort(n.Others)
 		slices.SortFunc(n.Sinks, func(a, b NodeSink) int { return cmp.Compare(a.Name, b.Name) })
 		out = append(out, *n)

@@ -21,12 +21,13 @@ const (
 // Spark is a small line with its words, so that nobody has to see it to know it.
 type Spark struct {
 	Path          string // of an SVG path; empty when there is nothing to draw
+	Area          string // below it
 	Words         string
 	Min, Max, Now float64
 }
 
 // minSpark is the shortest time that a line shows: what is younger begins further right.
-const minSpark = 2 * time.Minute
+const minSpark = 45 * time.Second
 
 // DrawSpark draws points as a line that ends at end and begins at the first of them; say writes a value. Where
 // more than two steps are missing the line has a gap: absent is not zero. The scale starts at 0, so that a
@@ -56,25 +57,36 @@ func DrawSpark(points []query.Point, end time.Time, step time.Duration, say func
 	if top <= 0 {
 		top = 1
 	}
-	var b strings.Builder
+	var b, area strings.Builder
 	var before time.Time
+	last := 0.0
 	for _, pt := range kept {
 		x := sparkWidth * (1 - end.Sub(pt.T).Seconds()/window.Seconds())
 		y := sparkEdge + (sparkHeight-2*sparkEdge)*(1-max(pt.V, 0)/top)
 		if before.IsZero() || pt.T.Sub(before) > 2*step {
+			if !before.IsZero() {
+				area.WriteString(bottom(last))
+			}
 			b.WriteByte('M')
+			area.WriteString("M" + Coordinate(x) + " " + Coordinate(sparkHeight) + "L")
 		} else {
 			b.WriteByte('L')
+			area.WriteByte('L')
 		}
 		b.WriteString(Coordinate(x) + " " + Coordinate(y))
-		before = pt.T
+		area.WriteString(Coordinate(x) + " " + Coordinate(y))
+		before, last = pt.T, x
 	}
+	s.Area = area.String() + bottom(last)
 	if len(kept) == 1 {
 		b.WriteString("h0") // a dot, by the line's round end
 	}
 	s.Path = b.String()
 	return s
 }
+
+// bottom closes an area below a line that ends at x.
+func bottom(x float64) string { return "L" + Coordinate(x) + " " + Coordinate(sparkHeight) + "Z" }
 
 // UpTo is a range's points and the value that is there now, at the end of the step that runs: a line changes with
 // its values and its steps, and not with each look.

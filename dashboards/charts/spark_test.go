@@ -21,8 +21,8 @@ func TestSpark(t *testing.T) {
 		"nothing that is a number":     {[]query.Point{at(0, math.NaN())}, ""},
 		"one point is a dot":           {[]query.Point{at(30, 5)}, "M200 2h0"},
 		"constant":                     {[]query.Point{at(28, 5), at(29, 5), at(30, 5)}, "M0 2L100 2L200 2"},
-		"all zero lies on the ground":  {[]query.Point{at(29, 0), at(30, 0)}, "M100 34L200 34"},
-		"a fall to half, scale from 0": {[]query.Point{at(29, 10), at(30, 5)}, "M100 2L200 18"},
+		"all zero lies on the ground":  {[]query.Point{at(29, 0), at(30, 0)}, "M0 34L200 34"},
+		"a fall to half, scale from 0": {[]query.Point{at(29, 10), at(30, 5)}, "M0 2L200 18"},
 		"a hole is not a line":         {[]query.Point{at(0, 10), at(29, 10), at(30, 10)}, "M0 2M193.3 2L200 2"},
 		"negative is drawn at 0":       {[]query.Point{at(29, 10), at(30, -3)}, "M100 2L200 34"},
 	} {

@@ -111,7 +111,9 @@ func (p *Pages) browse(r *http.Request) dashboards.Page {
 	for _, name := range slices.Sorted(maps.Keys(by)) {
 		b.Groups = append(b.Groups, familyGroup{name, by[name]})
 	}
-	p.sketch(r.Context(), b.Own[:min(len(b.Own), maxCards)], now)
+	span := dashboards.ReadPeriod(r.URL.Query(), now, "/browse", familySpan, maxRange)
+	pg.Period = &span
+	p.sketch(r.Context(), b.Own[:min(len(b.Own), maxCards)], span)
 	pg.Sections = []dashboards.Section{{ID: "browse", Hush: true, Parts: []dashboards.Part{{ID: "browse-part", Template: "browse", Data: b}}}}
 	return pg
 }
@@ -146,10 +148,21 @@ func (p *Pages) families(ctx context.Context, now time.Time) ([]family, error) {
 	return slices.Clone(got.families), got.err
 }
 
+// ownFamilies are one's own metrics; those that the first page shows have lines.
+func (p *Pages) ownFamilies(ctx context.Context, span dashboards.Period) []family {
+	all, _ := p.families(ctx, p.opts.Now()) // the page of metrics says why there are none
+	own := slices.DeleteFunc(all, func(f family) bool { return !f.Own })
+	if p.opts.Range != nil {
+		p.sketch(ctx, own[:min(homeOwn, len(own))], span)
+	}
+	return own
+}
+
 // sketch adds the newest value and a line to each family.
-func (p *Pages) sketch(ctx context.Context, in []family, now time.Time) {
-	step := charts.StepOf(familySpan)
-	end := now.Truncate(step)
+func (p *Pages) sketch(ctx context.Context, in []family, span dashboards.Period) {
+	back, now := span.To.Sub(span.From), p.opts.Now()
+	step := charts.StepOf(back)
+	end := span.To.Truncate(step)
 	for i := range in {
 		f := &in[i]
 		_, unit := unitByName(f.Name)
@@ -161,8 +174,8 @@ func (p *Pages) sketch(ctx context.Context, in []family, now time.Time) {
 		case "counter":
 			promql, unit = "sum(rate({__name__="+strconv.Quote(f.Name)+"}["+short60(max(time.Minute, 4*p.opts.Interval))+"]))", charts.InRate
 		}
-		line := p.answers.Get(ctx, "sketch\xff"+f.Name, now, step, queryTime, func(ctx context.Context) any {
-			s, _ := p.opts.Range(ctx, promql, end.Add(-familySpan), end, step) // a family without a line is a family
+		line := p.answers.Get(ctx, strings.Join([]string{"sketch", f.Name, back.String(), end.String()}, "\xff"), now, step, queryTime, func(ctx context.Context) any {
+			s, _ := p.opts.Range(ctx, promql, end.Add(-back), end, step) // a family without a line is a family
 			return s
 		}).([]query.Series)
 		f.Value = "–"

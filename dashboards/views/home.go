@@ -24,6 +24,7 @@ import (
 const (
 	homeProblems = 5
 	homeWorst    = 10 // nodes that are named
+	homeOwn      = 6  // of one's own metrics
 	homeSpan     = time.Hour
 )
 
@@ -33,25 +34,30 @@ type home struct {
 	Calm       bool
 	Problems   []alerting.ProblemView
 	More       int
+	Urgent     [2]int // of P1 and P2, all of them
 	CanAct     bool
+	Span       string // that the figures look back
 	Figures    []bigFigure
-	Nodes      []health.Node // the worst
-	Rest       []health.Node
-	NodeWords  string
+	Fleet      nodeMap
+	Streams    *streamsCard
+	Own        []family // the first of one's own metrics
+	OwnMore    int
 	Services   []service
 	Steps      []step
 	Ships      []line
+}
+
+// streamsCard is NavCloud's streams on the first page.
+type streamsCard struct {
+	Total float64
+	Line  charts.Spark
+	Zones []gauge
 }
 
 // bigFigure is a figure of the fleet, with the node that stands out.
 type bigFigure struct {
 	Name, Value, Note, Link string
 	Line                    charts.Spark
-}
-
-// service is what a collector looks after.
-type service struct {
-	Name, Word, Look, Text string
 }
 
 type step struct{ Title, Text, Link, Label string }
@@ -74,8 +80,10 @@ func (p *Pages) home(r *http.Request) dashboards.Page {
 	if q := r.URL.Query(); slices.ContainsFunc(boardQuery, q.Has) {
 		return dashboards.Page{To: "/board?" + q.Encode()}
 	}
-	pg := dashboards.Page{Name: "home", Title: "Home", Live: dashboards.LivePath("home", nil), Forms: true}
+	pg := dashboards.Page{Name: "home", Title: "Home", Live: dashboards.LivePath("home", dashboards.TimeOf(r.URL.Query())), Forms: true}
 	now := p.opts.Now()
+	span := dashboards.ReadPeriod(r.URL.Query(), now, "/", homeSpan, maxRange)
+	pg.Period = &span
 	h := home{CanAct: p.opts.CanAct == nil || p.opts.CanAct(r)}
 	if p.opts.View != nil {
 		h.addProblems(p.opts.View())
@@ -83,11 +91,13 @@ func (p *Pages) home(r *http.Request) dashboards.Page {
 	st := p.status()
 	if p.opts.Query != nil {
 		f := p.fleet(r.Context(), now)
-		h.NodeWords = f.Words
-		h.addNodes(f.Nodes, f.More)
-		h.Figures = p.fleetFigures(r.Context(), now)
+		h.Fleet = mapOf(f.Nodes, homeWorst)
+		h.Span = span.Label()
+		h.Figures = p.fleetFigures(r.Context(), span)
+		h.Streams = p.streamsCard(r.Context(), now)
+		h.addOwn(p.ownFamilies(r.Context(), span))
 	}
-	h.Services, h.Steps = services(st.Collectors), p.steps(st)
+	h.Services, h.Steps = folded(servicesOf(h.Fleet.All, p.opts.Node, st.Collectors)), p.steps(st)
 	h.Ships = sinkLines(st.Sinks, now)
 	h.say(st, p.opts.View != nil)
 	if p.opts.Capacity != nil && h.Calm {
@@ -101,6 +111,7 @@ func (p *Pages) home(r *http.Request) dashboards.Page {
 		{ID: "summary", Parts: []dashboards.Part{{ID: "home-head", Template: "home-head", Data: h}}},
 		{ID: "home-problems", Label: "Open problems", Hush: true, Parts: []dashboards.Part{{ID: "home-list", Template: "home-problems", Data: h}}},
 		{ID: "home-fleet", Label: "The fleet", Hush: true, Parts: []dashboards.Part{{ID: "home-figures", Template: "home-fleet", Data: h}}},
+		{ID: "home-own", Label: "What you count", Hush: true, Parts: []dashboards.Part{{ID: "home-metrics", Template: "home-own", Data: h}}},
 		{ID: "home-rest", Hush: true, Parts: []dashboards.Part{{ID: "home-services", Template: "home-rest", Data: h}}},
 	}
 	return pg
@@ -111,6 +122,9 @@ func (h *home) addProblems(v alerting.View) {
 		if pv.State == alerting.Quiet {
 			continue
 		}
+		if pv.Priority <= alerting.P2 {
+			h.Urgent[pv.Priority-alerting.P1]++
+		}
 		if len(h.Problems) < homeProblems {
 			h.Problems = append(h.Problems, pv)
 		} else {
@@ -119,28 +133,39 @@ func (h *home) addProblems(v alerting.View) {
 	}
 }
 
-func (h *home) addNodes(nodes []health.Node, more int) {
-	n := 0
-	for n < len(nodes) && n < homeWorst && nodes[n].Word() != health.Well {
-		n++
+func (h *home) addOwn(own []family) {
+	h.Own = own[:min(homeOwn, len(own))]
+	h.OwnMore = len(own) - len(h.Own)
+}
+
+// streamsCard is nothing where no node reports streams.
+func (p *Pages) streamsCard(ctx context.Context, now time.Time) *streamsCard {
+	a := p.ask(ctx, now)
+	nodes := perNode(a, now)
+	if len(nodes) == 0 {
+		return nil
 	}
-	h.Nodes, h.Rest = nodes[:n], nodes[n:]
+	c := &streamsCard{Zones: fold(nodes, func(g gauge) gauge { return gauge{AZ: g.AZ} })}
+	most := 0.0
+	for i := range c.Zones {
+		c.Total += c.Zones[i].Open
+		most = max(most, c.Zones[i].Open)
+	}
+	for i := range c.Zones { // the bars compare zones, not limits
+		c.Zones[i].Share = c.Zones[i].Open / max(most, 1)
+	}
+	if line := a.by["open line"]; len(line) > 0 {
+		points, end := charts.UpTo(line[0].Points, now, sparkStep, c.Total)
+		c.Line = charts.DrawSpark(points, end, sparkStep, words.Number)
+	}
+	return c
 }
 
 // say makes the sentence that the page begins with.
 func (h *home) say(st health.Status, routes bool) {
-	p1, p2, rest := 0, 0, h.More
-	for _, pv := range h.Problems {
-		switch pv.Priority {
-		case alerting.P1:
-			p1++
-		case alerting.P2:
-			p2++
-		default:
-			rest++
-		}
-	}
-	nodes := words.Plural(len(h.Nodes)+len(h.Rest), "node")
+	p1, p2 := h.Urgent[0], h.Urgent[1]
+	rest := len(h.Problems) + h.More - p1 - p2
+	nodes := words.Plural(len(h.Fleet.All), "node")
 	switch {
 	case p1 > 0 && p2 > 0:
 		h.Says = affects(p1) + " users, " + needs(p2)
@@ -167,45 +192,50 @@ func (h *home) say(st health.Status, routes bool) {
 	if st.Rules != nil && st.Store != nil {
 		h.Lead += fmt.Sprintf("%s watch %s series.", words.Plural(st.Rules.Rules, "rule"), words.Number(float64(st.Store.Series)))
 	}
-	h.Lead = strings.TrimSpace(h.Lead + " " + sentence(h.NodeWords))
-}
-
-func sentence(nodeWords string) string {
-	if nodeWords == "" || nodeWords == "none" {
-		return ""
-	}
-	return "Nodes: " + nodeWords + "."
+	h.Lead = strings.TrimSpace(h.Lead + " " + h.Fleet.Says())
 }
 
 func needs(n int) string {
 	if n == 1 {
 		return "one more needs you within the hour"
 	}
-	return words.Number(float64(n)) + " more need you within the hour"
+	return inWords(n) + " more need you within the hour"
 }
 
 func affects(n int) string {
 	if n == 1 {
 		return "One problem affects"
 	}
-	return words.Plural(n, "problem") + " affect"
+	text := inWords(n)
+	return strings.ToUpper(text[:1]) + text[1:] + " problems affect"
+}
+
+// inWords writes a small number as a sentence does.
+func inWords(n int) string {
+	small := []string{"no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
+	if n >= 0 && n < len(small) {
+		return small[n]
+	}
+	return words.Number(float64(n))
 }
 
 // fleetFigures asks for the large figures.
-func (p *Pages) fleetFigures(ctx context.Context, now time.Time) []bigFigure {
+func (p *Pages) fleetFigures(ctx context.Context, span dashboards.Period) []bigFigure {
 	if p.opts.Range == nil {
 		return nil
 	}
-	return p.answers.Get(ctx, "home figures", now, 15*time.Second, queryTime, func(ctx context.Context) any {
+	back := span.To.Sub(span.From)
+	step := charts.StepOf(back)
+	end, now := span.To.Truncate(step), p.opts.Now()
+	key := strings.Join([]string{"home figures", back.String(), end.String()}, "\xff")
+	return p.answers.Get(ctx, key, now, min(step, 15*time.Second), queryTime, func(ctx context.Context) any {
 		var out []bigFigure
-		step := charts.StepOf(homeSpan)
-		end := now.Truncate(step)
 		for _, f := range fleetFigures {
 			b := bigFigure{Name: f.name, Value: "–", Link: "/explore?q=" + escape(f.each)}
-			if s, err := p.opts.Range(ctx, f.all, end.Add(-homeSpan), end, step); err == nil && len(s) > 0 && len(s[0].Points) > 0 {
+			if s, err := p.opts.Range(ctx, f.all, end.Add(-back), end, step); err == nil && len(s) > 0 && len(s[0].Points) > 0 {
 				b.Value, b.Line = f.say(query.Last(s[0])), charts.DrawSpark(s[0].Points, end, step, f.say)
 			}
-			if each, err := p.opts.Query(ctx, f.each, now); err == nil && len(each) > 0 {
+			if each, err := p.opts.Query(ctx, f.each, span.To); err == nil && len(each) > 0 {
 				worst := slices.MaxFunc(each, func(a, b query.Series) int { return cmp.Compare(order(query.Last(a)), order(query.Last(b))) })
 				if n := worst.Labels["node"]; n != "" {
 					b.Note = n + " highest, " + f.say(query.Last(worst))
@@ -224,82 +254,6 @@ func order(v float64) float64 {
 	}
 	return v
 }
-
-// services are what the collectors look after, what needs a step first.
-func services(in []health.Collector) []service {
-	var out []service
-	for _, c := range in {
-		s := service{Name: c.Name}
-		switch {
-		case c.Absent:
-			continue
-		case c.Up:
-			s.Word, s.Look, s.Text = "Watched", "ok", words.Plural(c.Series, "series")
-			s.Text = words.Number(float64(c.Series)) + " series"
-		case c.LastRun.IsZero():
-			s.Word, s.Text = "Not run yet", "Its first check comes within "+words.Duration(c.Interval)+"."
-		default:
-			s.Word, s.Look, s.Text = "Needs a step", "need", cmp.Or(c.Error, strings.ReplaceAll(c.Reason, "_", " "))
-		}
-		out = append(out, s)
-	}
-	out = asPeopleSay(machine(out))
-	rank := map[string]int{"need": 0, "": 1, "ok": 2}
-	slices.SortStableFunc(out, func(a, b service) int { return rank[a.Look] - rank[b.Look] })
-	return folded(out)
-}
-
-// systems are the names of what collectors look after, where people write them otherwise.
-var systems = map[string]string{
-	"self": "binnacle itself", "statsd": "StatsD", "riak": "Riak", "rabbitmq": "RabbitMQ", "exec": "Programs and plugins", "scrape": "Exporters",
-}
-
-// asPeopleSay gives services the names that people use.
-func asPeopleSay(in []service) []service {
-	for i, s := range in {
-		in[i].Name = cmp.Or(systems[s.Name], s.Name)
-	}
-	return in
-}
-
-// homeWatched is how many services that are well have a line of their own.
-const homeWatched = 5
-
-// folded leaves what needs a step as it is, and makes one line of the last of what is well, so that the first page stays one.
-func folded(in []service) []service {
-	well := slices.IndexFunc(in, func(s service) bool { return s.Look == "ok" })
-	if well < 0 || len(in)-well <= homeWatched+1 {
-		return in
-	}
-	cut := well + homeWatched
-	var names []string
-	for _, s := range in[cut:] {
-		names = append(names, s.Name)
-	}
-	return append(in[:cut:cut], service{words.Plural(len(names), "more service"), "Watched", "ok", strings.Join(names, ", ")})
-}
-
-// machine makes one line of the checks of the machine itself that see what they look for.
-func machine(in []service) []service {
-	n := 0
-	out := slices.DeleteFunc(slices.Clone(in), func(s service) bool {
-		is := s.Look == "ok" && strings.HasPrefix(s.Name, "host_")
-		if is {
-			n++
-		}
-		return is
-	})
-	if n > 0 {
-		out = append(out, service{"This machine", "Watched", "ok", words.Plural(n, "check") + ": processor, memory, disks, network and more"})
-	}
-	return out
-}
-
-// fewNodes are so many that their names fit.
-const fewNodes = 24
-
-// Named says whether the nodes that are well are few enough to be named.
-func (h home) Named() bool { return len(h.Rest) <= fewNodes }
 
 // steps are what is to be done next; each goes away when it is done.
 func (p *Pages) steps(st health.Status) []step {

@@ -15,10 +15,10 @@ func TestServicesOfTheFirstPage(t *testing.T) {
 	}
 	in = append(in, health.Collector{Name: "apache", Absent: true})
 	var got []string
-	for _, s := range services(in) {
+	for _, s := range folded(servicesOf(nil, "here", in)) {
 		got = append(got, s.Name+":"+s.Look)
 	}
-	want := "Riak:need binnacle itself:ok StatsD:ok RabbitMQ:ok redis:ok nginx:ok 4 more services:ok"
+	want := "Riak:need HAProxy:ok memcached:ok MySQL:ok nginx:ok RabbitMQ:ok 4 more services:ok"
 	if strings.Join(got, " ") != want {
 		t.Errorf("services %q; want %q", strings.Join(got, " "), want)
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/navcloud/binnacle/agent/capacity"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/words"
@@ -38,7 +37,9 @@ type nodePage struct {
 	health.Node
 	Found    bool
 	Problems []alerting.ProblemView
-	Pools    []capacity.Answer
+	Pools    []runway
+	Figures  []bigFigure
+	Services []string
 	Charts   []charts.Chart
 	Fault    string
 }
@@ -47,6 +48,9 @@ type nodePage struct {
 func (n nodePage) Says() string {
 	if len(n.Problems) > 0 {
 		return n.Name() + ": " + words.Plural(len(n.Problems), "problem")
+	}
+	if !n.Found {
+		return n.Name() + " has not been heard for an hour"
 	}
 	return n.Name() + " is " + n.Word()
 }
@@ -60,8 +64,10 @@ func (p *Pages) node(r *http.Request) dashboards.Page {
 	if name == "" {
 		name = r.URL.Query().Get("node")
 	}
+	live := dashboards.TimeOf(r.URL.Query())
+	live.Set("node", name)
 	pg := dashboards.Page{
-		Name: "nodes", Title: name, Live: dashboards.LivePath("node", url.Values{"node": {name}}), Forms: true, Charts: true,
+		Name: "nodes", Title: name, Live: dashboards.LivePath("node", live), Forms: true, Charts: true,
 		Up: &dashboards.Link{Path: "/nodes", Label: "Nodes"},
 	}
 	if p.opts.Query == nil || p.opts.Range == nil {
@@ -82,11 +88,14 @@ func (p *Pages) node(r *http.Request) dashboards.Page {
 	if p.opts.Capacity != nil {
 		for _, a := range p.opts.Capacity().Answers {
 			if a.Labels["node"] == name {
-				n.Pools = append(n.Pools, a)
+				n.Pools = append(n.Pools, newRunway(a))
 			}
 		}
 	}
-	n.Charts = p.nodeCharts(r.Context(), name, now)
+	span := dashboards.ReadPeriod(r.URL.Query(), now, "/nodes/"+url.PathEscape(name), keptSpan(p.status(), nodeSpan, now), maxRange)
+	delete(span.Kept, "node")
+	pg.Period, n.Services = &span, servicesOn(n.Node)
+	n.Figures, n.Charts = p.nodeFigures(r.Context(), name, span), p.nodeCharts(r.Context(), name, span)
 	if !n.Found && len(n.Charts) == 0 && len(n.Problems) == 0 && n.Fault == "" {
 		return dashboards.Message(http.StatusNotFound, "No such node", "No agent called "+name+" has told this store of itself in the last hour.")
 	}
@@ -115,12 +124,34 @@ func problemsOf(v alerting.View, node string) []alerting.ProblemView {
 	return out
 }
 
-func (p *Pages) nodeCharts(ctx context.Context, name string, now time.Time) []charts.Chart {
-	span := keptSpan(p.status(), nodeSpan, now)
+// nodeFigures are the large figures of one node, each with its limit where it has one.
+func (p *Pages) nodeFigures(ctx context.Context, name string, of dashboards.Period) []bigFigure {
+	span := of.To.Sub(of.From)
 	step := charts.StepOf(span)
-	end := now.Truncate(step)
+	end := of.To.Truncate(step)
+	key := strings.Join([]string{"node figures", name, span.String(), end.String()}, "\xff")
+	return p.answers.Get(ctx, key, p.opts.Now(), min(step, p.opts.Interval), queryTime, func(ctx context.Context) any {
+		var out []bigFigure
+		for _, f := range fleetFigures {
+			promql := "(" + f.each + fmt.Sprintf(") and on (node) (binnacle_start_time_seconds{node=%q} or host_load1{node=%q})", name, name)
+			s, err := p.opts.Range(ctx, promql, end.Add(-span), end, step)
+			if err != nil || len(s) == 0 || len(s[0].Points) == 0 {
+				continue
+			}
+			b := bigFigure{Name: f.name, Value: f.say(query.Last(s[0])), Line: charts.DrawSpark(s[0].Points, end, step, f.say), Link: "/explore?q=" + escape(f.each)}
+			b.Note = strings.ReplaceAll(b.Line.Words, " in the last "+words.Duration(span), "")
+			out = append(out, b)
+		}
+		return out
+	}).([]bigFigure)
+}
+
+func (p *Pages) nodeCharts(ctx context.Context, name string, of dashboards.Period) []charts.Chart {
+	span, now := of.To.Sub(of.From), p.opts.Now()
+	step := charts.StepOf(span)
+	end := of.To.Truncate(step)
 	window := short60(max(time.Minute, 4*p.opts.Interval, step))
-	return p.answers.Get(ctx, "node\xff"+name+"\xff"+end.String(), now, step, queryTime, func(ctx context.Context) any {
+	return p.answers.Get(ctx, strings.Join([]string{"node", name, span.String(), end.String()}, "\xff"), now, step, queryTime, func(ctx context.Context) any {
 		var out []charts.Chart
 		marks := p.deploys(ctx, end.Add(-span), end)
 		for i, f := range nodeFigures {

@@ -36,22 +36,41 @@ type nodeHead struct {
 	Verdict                     string
 	Bad                         bool
 	Faults                      []string
+	Lists                       []nodeList
+	Alone                       bool // no fleet is known: its verdict is the page's
 }
 
+// nodes is the fleet, and below it the agent that serves the page.
 func (p *Pages) nodes(r *http.Request) dashboards.Page {
-	pg := dashboards.Page{Name: "nodes", Title: "Node", Live: dashboards.LivePath("nodes", r.URL.Query())}
+	pg := dashboards.Page{Name: "nodes", Title: "Nodes", Live: dashboards.LivePath("nodes", r.URL.Query())}
 	if p.opts.Status == nil {
 		return dashboards.Message(http.StatusNotFound, "No status", "This program does not say how it is.")
 	}
 	s, now := p.opts.Status(), p.opts.Now()
-	lists := []nodeList{
+	head := p.agentHead(s, now)
+	pg.Title, pg.Crumb = "Nodes: "+strings.ToLower(strings.TrimSuffix(head.Verdict, ".")), "Nodes"
+	if p.opts.Query != nil {
+		f := p.fleet(r.Context(), now)
+		if len(f.Nodes) > 0 {
+			pg.Title = strings.TrimSuffix(f.Map.Says(), ".")
+		}
+		f.Rows = p.nodeRows(r.Context(), f.Nodes[:min(maxNodes, len(f.Nodes))], now)
+		pg.Sections = append(pg.Sections, dashboards.Section{ID: "fleet", Parts: []dashboards.Part{{ID: "fleet-list", Template: "fleet", Data: f}}})
+	}
+	pg.Sections = append(pg.Sections, dashboards.Section{ID: "agent", Label: "This agent", Hush: true, Parts: []dashboards.Part{{ID: "node-head", Template: "node-head", Data: head}}})
+	return pg
+}
+
+// agentHead is how the agent that serves the page is, in all its parts.
+func (p *Pages) agentHead(s health.Status, now time.Time) nodeHead {
+	head := nodeHead{Node: p.opts.Node, Version: p.opts.Version, Listen: s.Listen, Data: s.Data, Begun: s.Begun, Alone: p.opts.Query == nil}
+	head.Lists = []nodeList{
 		{"collectors", "What it collects", collectorLines(s.Collectors, now), "It collects nothing (collect: off)."},
 		{"sinks", "What it ships", sinkLines(s.Sinks, now), "It ships nothing: no destination is configured."},
 		{"roles", "What it keeps and judges", roleLines(s, now), ""},
 	}
-	head := nodeHead{Node: p.opts.Node, Version: p.opts.Version, Listen: s.Listen, Data: s.Data, Begun: s.Begun}
 	sick := 0
-	for _, l := range lists {
+	for _, l := range head.Lists {
 		for _, x := range l.Lines {
 			if x.Word == health.Ill {
 				sick++
@@ -73,15 +92,7 @@ func (p *Pages) nodes(r *http.Request) dashboards.Page {
 	if head.Bad {
 		head.Verdict = words.Plural(sick+len(head.Faults), "thing") + " to look at."
 	}
-	pg.Title = "Nodes: " + strings.ToLower(strings.TrimSuffix(head.Verdict, "."))
-	pg.Sections = []dashboards.Section{{ID: "summary", Parts: []dashboards.Part{{ID: "node-head", Template: "node-head", Data: head}}}}
-	if p.opts.Query != nil {
-		pg.Sections = append(pg.Sections, dashboards.Section{ID: "fleet", Hush: true, Parts: []dashboards.Part{{ID: "fleet-list", Template: "fleet", Data: p.fleet(r.Context(), now)}}})
-	}
-	for _, l := range lists {
-		pg.Sections = append(pg.Sections, dashboards.Section{ID: "of-" + l.ID, Hush: true, Parts: []dashboards.Part{{ID: l.ID, Template: "node-list", Data: l}}})
-	}
-	return pg
+	return head
 }
 
 // inLists says whether a line of the lists below shows what is wrong.
@@ -220,16 +231,16 @@ func roleLines(s health.Status, now time.Time) []line {
 // fleetList is all nodes that this node's store has heard of.
 type fleetList struct {
 	Nodes    []health.Node
-	More     int
-	Words    string
-	Versions string // who runs what, where they differ
+	Map      nodeMap
+	Rows     []nodeRow // of the first of them
+	Versions string    // who runs what, where they differ
 	Fault    string
 }
 
 func (p *Pages) fleet(ctx context.Context, now time.Time) fleetList {
 	return p.answers.Get(ctx, "fleet", now, p.opts.Interval, queryTime, func(ctx context.Context) any {
 		nodes, err := health.Fleet(ctx, p.opts.Query, now)
-		f := fleetList{Nodes: nodes, Words: health.Words(nodes)}
+		f := fleetList{Nodes: nodes, Map: mapOf(nodes, homeWorst)}
 		if err != nil {
 			f.Fault = "The store did not answer all that was asked, so what is missing is not known: " + err.Error() + "."
 		}
@@ -246,9 +257,9 @@ func (p *Pages) fleet(ctx context.Context, now time.Time) fleetList {
 		} else if len(by) == 1 {
 			f.Versions = "All run the same version of the agent."
 		}
-		if len(nodes) > maxNodes {
-			f.Nodes, f.More = nodes[:maxNodes], len(nodes)-maxNodes
-		}
 		return f
 	}).(fleetList)
 }
+
+// More is how many nodes have no row.
+func (f fleetList) More() int { return len(f.Nodes) - len(f.Rows) }

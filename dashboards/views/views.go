@@ -70,11 +70,11 @@ func (p *Pages) Set() dashboards.Set {
 		Pages: map[string]func(*http.Request) dashboards.Page{
 			"/{$}": p.home, "/styleguide": p.styleguide, "/nodes/{node}": p.node, "/browse": p.browse, "/browse/{name}": p.family,
 			"/streams": p.streams, "/streams/history": p.overTime, "/wall": p.wall, "/capacity": p.capacity,
-			"/nodes": p.nodes, "/systems": p.systems, "/explore": p.explore,
+			"/nodes": p.nodes, "/systems": p.systems, "/services": p.services, "/explore": p.explore,
 			"/runbooks/{$}": p.runbooks, "/runbooks/{rule}": p.runbook, "/docs/{$}": p.docs, "/docs/{page}": p.docs,
 		},
 		Live: map[string]func(*http.Request) dashboards.Page{
-			"streams": p.streams, "overtime": p.overTime, "explore": p.explore, "systems": p.systems, "nodes": p.nodes, "home": p.home, "node": p.node,
+			"streams": p.streams, "overtime": p.overTime, "explore": p.explore, "systems": p.systems, "services": p.services, "nodes": p.nodes, "home": p.home, "node": p.node,
 		},
 		Files:   map[string]http.HandlerFunc{"/csv/{name}": p.csv},
 		Streams: map[string]dashboards.Stream{"wall": {Event: "wall", Every: wallEvery, Open: p.liveWall}},
