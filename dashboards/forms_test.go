@@ -191,7 +191,7 @@ func TestWhatIfInPlace(t *testing.T) {
 	await(t, ctx, `location.search.endsWith("growth=20") && document.getElementById("w-growth")?.value === "20"`)
 }
 
-// TestAnotherTimeInPlace goes from a time that goes on to one that is over: what was opened stays, and the page no longer
+// TestAnotherTimeInPlace goes from a time that goes on to one that is over: the choice is put away, and the page no longer
 // says that it is live.
 func TestAnotherTimeInPlace(t *testing.T) {
 	ctx := browser(t)
@@ -199,16 +199,17 @@ func TestAnotherTimeInPlace(t *testing.T) {
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	defer srv.CloseClientConnections()
+	do(t, ctx, chromedp.EmulateViewport(1440, 900))
 	opened(t, ctx, srv.URL+"/timeline?last=8h0m0s")
-	value[bool](t, ctx, `document.getElementById("period-choice").open = true`)
-	do(t, ctx, chromedp.Click(chromedp.CSS(".choices li:first-child a")))
-	answered(t, ctx, `document.querySelector(".counts").textContent.endsWith("in 1 h")`, "/timeline?last=1h0m0s")
+	do(t, ctx, chromedp.Click(chromedp.CSS(".range .seg a:first-child")))
+	answered(t, ctx, `document.querySelector(".counts").textContent.includes("in 1 h")`, "/timeline?last=1h")
 	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	do(t, ctx, chromedp.Click(chromedp.CSS("#period-choice > summary")))
 	value[bool](t, ctx, `document.getElementById("from").value = "2026-11-24T09:00"; document.getElementById("to").value = "2026-11-24T11:00"; true`)
 	do(t, ctx, chromedp.Click(chromedp.CSS(".period button")))
-	answered(t, ctx, `document.querySelector(".counts").textContent.endsWith("in 2 h")`, "/timeline?from=2026-11-24T09%3A00&to=2026-11-24T11%3A00")
-	if got := value[string](t, ctx, `[document.getElementById("period-choice").open, document.getElementById("heard").textContent].join()`); got != "true,As of 12:00:00 UTC, 24 Nov" {
-		t.Errorf("of a time that is over it says %q, want the choice still open and no word of being live", got)
+	answered(t, ctx, `document.querySelector(".counts").textContent.includes("in 2 h")`, "/timeline?from=2026-11-24T09%3A00&to=2026-11-24T11%3A00")
+	if got := value[string](t, ctx, `[document.getElementById("period-choice").open, document.getElementById("heard").textContent].join()`); got != "false,As of 12:00:00 UTC, 24 Nov" {
+		t.Errorf("of a time that is over it says %q, want the choice closed and no word of being live", got)
 	}
 }
 

@@ -27,6 +27,10 @@ func screens() map[string]struct {
 	}{
 		"home":           {"/", options(incident(), three, goodStatus())},
 		"home-calm":      {"/", options(alerting.View{At: noon}, three, goodStatus())},
+		"home-500":       {"/", bigOptions()},
+		"nodes":          {"/nodes", options(incident(), three, goodStatus())},
+		"nodes-500":      {"/nodes", bigOptions()},
+		"services":       {"/services", bigOptions()},
 		"node":           {"/nodes/b-ill", options(incident(), three, goodStatus())},
 		"browse":         {"/browse", options(incident(), three, goodStatus())},
 		"family":         {"/browse/navcloud_streams_open", options(incident(), three, goodStatus())},

@@ -24,7 +24,7 @@ func TestSpark(t *testing.T) {
 		"all zero lies on the ground":  {[]query.Point{at(29, 0), at(30, 0)}, "M0 34L200 34"},
 		"a fall to half, scale from 0": {[]query.Point{at(29, 10), at(30, 5)}, "M0 2L200 18"},
 		"a hole is not a line":         {[]query.Point{at(0, 10), at(29, 10), at(30, 10)}, "M0 2M193.3 2L200 2"},
-		"negative is drawn at 0":       {[]query.Point{at(29, 10), at(30, -3)}, "M100 2L200 34"},
+		"negative is drawn at 0":       {[]query.Point{at(29, 10), at(30, -3)}, "M0 2L200 34"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := DrawSpark(tc.in, noon, time.Minute, words.Number); got.Path != tc.want {

@@ -20,6 +20,35 @@ import (
 	"github.com/navcloud/binnacle/dashboards/charts"
 )
 
+// heroText is how much of the guidance stands below the worst problem, in bytes.
+const heroText = 160
+
+// hero is a problem as the first page shows the worst.
+type hero struct{ alerting.ProblemView }
+
+// First is the beginning of the first thing to do, whole sentences.
+func (h hero) First() string {
+	text, out := strings.ReplaceAll(h.Page.Guidance, "`", ""), ""
+	for _, s := range strings.SplitAfter(text, ". ") {
+		if out != "" && len(out)+len(s) > heroText {
+			break
+		}
+		out += s
+	}
+	return strings.TrimSpace(out)
+}
+
+// Impact is who is affected, where the sentence does not say it.
+func (h hero) Impact() string {
+	if strings.HasPrefix(h.Page.Sentence, h.Page.Impact) {
+		return ""
+	}
+	return h.Page.Impact
+}
+
+// Worst is the problem that the page begins with.
+func (h home) Worst() hero { return hero{h.Problems[0]} }
+
 // Bounds of the first page.
 const (
 	homeProblems = 5
@@ -192,7 +221,15 @@ func (h *home) say(st health.Status, routes bool) {
 	if st.Rules != nil && st.Store != nil {
 		h.Lead += fmt.Sprintf("%s watch %s series.", words.Plural(st.Rules.Rules, "rule"), words.Number(float64(st.Store.Series)))
 	}
-	h.Lead = strings.TrimSpace(h.Lead + " " + h.Fleet.Says())
+	h.Lead = strings.TrimSpace(h.Lead + " " + full(h.Fleet.Says()))
+}
+
+// full ends what says something with a full stop.
+func full(text string) string {
+	if text == "" {
+		return ""
+	}
+	return text + "."
 }
 
 func needs(n int) string {
@@ -234,6 +271,8 @@ func (p *Pages) fleetFigures(ctx context.Context, span dashboards.Period) []bigF
 			b := bigFigure{Name: f.name, Value: "–", Link: "/explore?q=" + escape(f.each)}
 			if s, err := p.opts.Range(ctx, f.all, end.Add(-back), end, step); err == nil && len(s) > 0 && len(s[0].Points) > 0 {
 				b.Value, b.Line = f.say(query.Last(s[0])), charts.DrawSpark(s[0].Points, end, step, f.say)
+			} else if s, err := p.opts.Query(ctx, f.all, span.To); err == nil && len(s) > 0 {
+				b.Value = f.say(query.Last(s[0])) // there is no line yet
 			}
 			if each, err := p.opts.Query(ctx, f.each, span.To); err == nil && len(each) > 0 {
 				worst := slices.MaxFunc(each, func(a, b query.Series) int { return cmp.Compare(order(query.Last(a)), order(query.Last(b))) })

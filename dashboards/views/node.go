@@ -139,7 +139,10 @@ func (p *Pages) nodeFigures(ctx context.Context, name string, of dashboards.Peri
 				continue
 			}
 			b := bigFigure{Name: f.name, Value: f.say(query.Last(s[0])), Line: charts.DrawSpark(s[0].Points, end, step, f.say), Link: "/explore?q=" + escape(f.each)}
-			b.Note = strings.ReplaceAll(b.Line.Words, " in the last "+words.Duration(span), "")
+			b.Note = f.say(b.Line.Min) + " to " + f.say(b.Line.Max)
+			if f.say(b.Line.Min) == f.say(b.Line.Max) {
+				b.Note = "steady"
+			}
 			out = append(out, b)
 		}
 		return out
@@ -156,13 +159,29 @@ func (p *Pages) nodeCharts(ctx context.Context, name string, of dashboards.Perio
 		marks := p.deploys(ctx, end.Add(-span), end)
 		for i, f := range nodeFigures {
 			promql := strings.ReplaceAll(strings.ReplaceAll(f.promql, `"NODE"`, fmt.Sprintf("%q", name)), "%s", window)
-			s, err := p.opts.Range(ctx, promql, end.Add(-span), end, step)
-			if err != nil || len(s) == 0 {
+			all, err := p.opts.Range(ctx, promql, end.Add(-span), end, step)
+			if err != nil || len(all) == 0 {
 				continue // the head says what the store did not answer
 			}
 			pl := charts.Plan{ID: fmt.Sprintf("node-%d", i), Title: f.title, Unit: f.unit, From: end.Add(-span), To: end, Step: step, Marks: marks}
-			out = append(out, charts.Draw(pl, s, func(s query.Series) string { return labelWords(s.Labels, "node") }))
+			out = append(out, charts.Draw(pl, all, func(s query.Series) string {
+				if len(all) == 1 {
+					return name
+				}
+				return apart(s.Labels, all)
+			}))
 		}
 		return out
 	}).([]charts.Chart)
+}
+
+// apart names a series by the labels in which it differs from the others.
+func apart(labels map[string]string, all []query.Series) string {
+	own := map[string]string{}
+	for k, v := range labels {
+		if slices.ContainsFunc(all, func(o query.Series) bool { return o.Labels[k] != v }) {
+			own[k] = v
+		}
+	}
+	return labelWords(own, "")
 }

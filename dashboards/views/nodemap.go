@@ -66,7 +66,7 @@ func (m nodeMap) Says() string {
 	case len(m.All) == 0:
 		return ""
 	case bad == 0:
-		return words.Plural(len(m.All), "node") + zones + ", all reporting."
+		return words.Plural(len(m.All), "node") + zones + ", all reporting"
 	}
-	return words.Plural(len(m.All), "node") + zones + ", " + inWords(bad) + " not well."
+	return words.Plural(len(m.All), "node") + zones + ", " + inWords(bad) + " not well"
 }

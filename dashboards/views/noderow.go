@@ -37,7 +37,11 @@ func (s share) Bar() gauge {
 	if math.IsNaN(s.Value) {
 		return gauge{}
 	}
-	return gauge{Share: s.Value}
+	g := gauge{Share: s.Value}
+	if s.Name == "CPU" { // a processor that works is no fault
+		g.Calm = true
+	}
+	return g
 }
 
 // nodeRows adds to nodes what runs on them and how busy their machines are.

@@ -52,7 +52,7 @@ func (p *Pages) nodes(r *http.Request) dashboards.Page {
 	if p.opts.Query != nil {
 		f := p.fleet(r.Context(), now)
 		if len(f.Nodes) > 0 {
-			pg.Title = strings.TrimSuffix(f.Map.Says(), ".")
+			pg.Title = f.Map.Says()
 		}
 		f.Rows = p.nodeRows(r.Context(), f.Nodes[:min(maxNodes, len(f.Nodes))], now)
 		pg.Sections = append(pg.Sections, dashboards.Section{ID: "fleet", Parts: []dashboards.Part{{ID: "fleet-list", Template: "fleet", Data: f}}})

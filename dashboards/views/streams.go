@@ -128,6 +128,7 @@ type gauge struct {
 	Line            charts.Spark
 	Age             time.Duration
 	Stale           bool
+	Calm            bool // no level is a fault
 }
 
 // Width is the bar's, of 100.
@@ -136,6 +137,7 @@ func (g gauge) Width() string { return fmt.Sprintf("%.1f", 100*min(max(g.Share, 
 // Level says how near the limit is: the alarms' own thresholds are 80 and 95 %.
 func (g gauge) Level() string {
 	switch {
+	case g.Calm:
 	case g.Share > 0.95:
 		return "full"
 	case g.Share > 0.8:
