@@ -24,6 +24,10 @@ func (r *routeRole) lives(l intake.Life) {
 			why = "AWS takes it back"
 		}
 		r.cloud.fleet.Leaves(l.Instance, l.Group, why, false, l.At)
+	case intake.StackEnds:
+		r.cloud.fleet.Retire(l.Stack, true, l.At)
+	case intake.StackStays:
+		r.cloud.fleet.Retire(l.Stack, false, l.At)
 	case intake.Ended:
 		r.cloud.fleet.Leaves(l.Instance, l.Group, "its group "+l.Group+" ended it", true, l.At)
 	}

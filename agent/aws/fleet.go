@@ -31,6 +31,8 @@ type Fleet struct {
 	groups map[string]*groupSeen
 	began  time.Time // when the first list came; zero: none did
 	last   time.Time // when the last did
+
+	retired map[string]time.Time // stacks that are deleted, and since when
 }
 
 // seen is what is known of an instance.
@@ -115,7 +117,7 @@ func (f *Fleet) Observe(groups []Group, now time.Time) {
 
 func (f *Fleet) make() {
 	if f.seen == nil {
-		f.seen, f.groups = map[string]*seen{}, map[string]*groupSeen{}
+		f.seen, f.groups, f.retired = map[string]*seen{}, map[string]*groupSeen{}, map[string]time.Time{}
 	}
 }
 
@@ -164,6 +166,9 @@ func (f *Fleet) Standings(now time.Time) []Standing {
 		one := Standing{ID: id, Group: s.group}
 		if !s.gone.IsZero() || s.leaving != "" || now.Sub(f.last) < stale {
 			one.Excused = s.excused(now)
+		}
+		if one.Excused == "" && f.retires(s.group, now) {
+			one.Excused = "its stack " + f.groups[s.group].Stack + " is deleted"
 		}
 		if g := f.groups[s.group]; g != nil {
 			one.Size = sizeOf(g.Group).String()
@@ -226,6 +231,33 @@ func sizeOf(g Group) Size {
 	return s
 }
 
+// Retire notes that a stack is deleted: what its groups have ends with it, and none of them is short of anything. ends is false where
+// it stays after all, or is made again.
+func (f *Fleet) Retire(stack string, ends bool, at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.make()
+	if !ends {
+		delete(f.retired, stack)
+		return
+	}
+	f.retired[stack] = at
+	maps.DeleteFunc(f.retired, func(_ string, was time.Time) bool { return at.Sub(was) > retiredKept })
+}
+
+// retires says since when a group's stack is deleted.
+func (f *Fleet) retires(group string, now time.Time) bool {
+	g := f.groups[group]
+	if g == nil || g.Stack == "" {
+		return false
+	}
+	at, ok := f.retired[g.Stack]
+	return ok && now.Sub(at) < retiredKept
+}
+
+// retiredKept is how long the deletion of a stack may take.
+const retiredKept = time.Hour
+
 // Sizes are those of all groups, by name. Short is set where a group has fewer instances than it wants for too long.
 func (f *Fleet) Sizes(now time.Time) []Size {
 	f.mu.Lock()
@@ -238,7 +270,7 @@ func (f *Fleet) Sizes(now time.Time) []Size {
 		if s.Starting > 0 {
 			wait = shortStarting
 		}
-		if !g.short.IsZero() && now.Sub(g.short) >= wait {
+		if !g.short.IsZero() && now.Sub(g.short) >= wait && !f.retires(name, now) {
 			s.Short = g.short
 		}
 		out = append(out, s)

@@ -95,3 +95,24 @@ func TestAGroupThatIsShort(t *testing.T) {
 		t.Error("it has what it wants, and is short")
 	}
 }
+
+// A stack that is deleted takes its groups with it: nobody wakes for them, unless it stays after all.
+func TestARetiredStackFallsSilent(t *testing.T) {
+	at := time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)
+	var f Fleet
+	gs := list(3, "i-1 InService")
+	gs[0].Stack = "navcloud-v41"
+	f.Observe(gs, at)
+	f.Retire("navcloud-v41", true, at.Add(time.Minute))
+	if s := of(&f, "i-1", at.Add(2*time.Minute)); s.Excused != "its stack navcloud-v41 is deleted" {
+		t.Errorf("excused %q", s.Excused)
+	}
+	f.Observe(gs, at.Add(50*time.Minute))
+	if s := f.Sizes(at.Add(50 * time.Minute))[0]; !s.Short.IsZero() {
+		t.Error("its group is short of what it is to lose")
+	}
+	f.Retire("navcloud-v41", false, at.Add(51*time.Minute))
+	if s := f.Sizes(at.Add(51 * time.Minute))[0]; s.Short.IsZero() || of(&f, "i-1", at.Add(51*time.Minute)).Excused != "" {
+		t.Error("it stays, and is still excused")
+	}
+}

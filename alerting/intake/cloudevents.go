@@ -21,14 +21,16 @@ type word struct {
 	at     time.Time
 	life   Life
 	health healthEvent
+	stack  stackEvent
+	marks  []Deploy // what was changed
 }
 
 // Life is what became of an instance of a group, or of the wish to have one.
 type Life struct {
-	Instance, Group string
-	What            Fate
-	Cause           string // in AWS's words
-	At              time.Time
+	Instance, Group, Stack string
+	What                   Fate
+	Cause                  string // in AWS's words
+	At                     time.Time
 }
 
 // Fate is what can become of an instance.
@@ -43,6 +45,8 @@ const (
 	Ended   // Auto Scaling did
 	Stopped // or terminated, whoever did it
 	EndFailed
+	StackEnds // the stack is deleted, and all in it
+	StackStays
 )
 
 var (
@@ -177,6 +181,10 @@ func bridgeWord(kind, resource string, detail []byte, at time.Time) (word, error
 		return w, nil
 	case "EC2 Instance State-change Notification":
 		return stateWord(w, detail)
+	case formStack:
+		return stackWord(w, detail)
+	case formCall:
+		return callWord(w, detail)
 	case "AWS Health Event":
 		if err := json.Unmarshal(detail, &w.health); err != nil {
 			return bad(err)
@@ -300,10 +308,26 @@ func (w *cloudWatch) hear(x word, now time.Time) ([]alerting.Input, undo) {
 		return w.gone(x.gone, x.at, now)
 	case x.health.EventARN != "":
 		return w.own("health\x00"+x.health.EventARN, x.health.alarm(x.at), !slices.Contains([]string{"closed"}, x.health.Status), x.at, now)
+	case x.stack.ID != "":
+		return w.stack(x, now)
+	case len(x.marks) > 0:
+		return inputs(x.marks, now), func() {}
 	case x.life.What == LaunchFailed && x.life.Group != "", x.life.What == Launched && x.life.Group != "":
 		return w.own(launchKey(x.life.Group), cannotLaunch(x.life), x.life.What == LaunchFailed, x.life.At, now)
 	}
 	return nil, func() {}
+}
+
+// stack makes inputs of what became of one.
+func (w *cloudWatch) stack(x word, now time.Time) (in []alerting.Input, back undo) {
+	back = func() {}
+	if x.stack.fails() || x.stack.ends() {
+		in, back = w.own("stack\x00"+x.stack.ID, x.stack.alarm(x.at), x.stack.fails(), x.at, now)
+	}
+	if d, ok := x.stack.mark(x.at); ok {
+		in = append(in, inputs([]Deploy{d}, now)...)
+	}
+	return in, back
 }
 
 // own raises or ends an alarm of ours about AWS; the latest word counts.

@@ -184,7 +184,7 @@ func TestTheTemplateAsksForWhatIsTaken(t *testing.T) {
 	for _, r := range doc.Resources {
 		for _, kind := range r.Properties.EventPattern.Kinds {
 			asked[kind] = true
-			if _, err := parseWord([]byte(event(kind, oneARN, `{"eventArn":"arn:h","alarmName":"x","operation":"update","alarmContributor":{"id":"c"},"state":{"value":"OK","timestamp":"2026-11-29T10:00:00Z"}}`)), time.Now()); err != nil &&
+			if _, err := parseWord([]byte(event(kind, oneARN, `{"eventArn":"arn:h","alarmName":"x","operation":"update","stack-id":"arn:aws:cloudformation:eu-west-1:1:stack/s/1","status-details":{"status":"UPDATE_COMPLETE"},"eventName":"ChangeResourceRecordSets","alarmContributor":{"id":"c"},"state":{"value":"OK","timestamp":"2026-11-29T10:00:00Z"}}`)), time.Now()); err != nil &&
 				kind != "EC2 Instance State-change Notification" { // whose state is no object
 				t.Errorf("%s: %v; want a form that is taken", kind, err)
 			}
@@ -195,7 +195,7 @@ func TestTheTemplateAsksForWhatIsTaken(t *testing.T) {
 			t.Errorf("the template does not ask for %s", kind)
 		}
 	}
-	for _, kind := range []string{"CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change", "CloudWatch Alarm Configuration Change", "AWS Health Event", "EC2 Instance State-change Notification"} {
+	for _, kind := range []string{"CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change", "CloudWatch Alarm Configuration Change", "AWS Health Event", "EC2 Instance State-change Notification", formStack, formCall} {
 		if !asked[kind] {
 			t.Errorf("the template does not ask for %s", kind)
 		}
