@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/aws/awstest"
+	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/metric"
 )
 
 // asAWS lets the SDK sign, for a fake.
@@ -30,7 +32,7 @@ func TestWhatAWSAloneSeesIsStored(t *testing.T) {
 	fake.Lay(awstest.Metric{Namespace: "AWS/ELB", Name: "HealthyHostCount", Dimensions: dims, At: at(0)},
 		awstest.Metric{Namespace: "AWS/ELB", Name: "UnHealthyHostCount", Dimensions: dims, At: at(3)})
 	fake.Group("api", 3, awstest.Member{ID: "i-1", State: "InService"}, awstest.Member{ID: "i-2", State: "Pending"})
-	cfg := parsed(t, "data: %s\nlisten: %s\nnode: {name: r1}\ncollect: {aws: {elb: auto, interval: 1s}}\nrules: off\nroute: {mode: shadow}\naws: {region: eu-west-1, endpoint: '%s'}\n",
+	cfg := parsed(t, "data: %s\nlisten: %s\nnode: {name: r1}\ninterval: 1s\ncollect: {aws: {elb: auto, interval: 1s}}\nrules: off\nroute: {mode: shadow}\naws: {region: eu-west-1, endpoint: '%s'}\n",
 		t.TempDir(), freePort(t, "tcp"), fake.URL)
 	a, end := run(t, cfg)
 	defer end()
@@ -54,7 +56,27 @@ func TestWhatAWSAloneSeesIsStored(t *testing.T) {
 	if !strings.Contains(labels, "www") || strings.Contains(labels, "r1") {
 		t.Errorf("labels %s; want the balancer's, and not those of the router that asked", labels)
 	}
-	if !strings.Contains(status, "group api wants 3, has 1, 1 starting") {
-		t.Errorf("status, without what AWS has:\n%s", status)
+	// Nobody of the group reports here; then one does, and the other is missing.
+	put := func(id string) {
+		b := &metric.Batch{Time: time.Now()}
+		b.Add(descNodeInfo, 1, "node", "n-"+id, "instance_id", id)
+		a.collect.deliverFrom("test", id, b, time.Hour)
 	}
+	ask := asks(a.store.get().main)
+	missing := func() string {
+		got, err := health.FindMissing(t.Context(), ask, time.Now())
+		return fmt.Sprint(got, err)
+	}
+	if got := missing(); got != "[] <nil>" {
+		t.Errorf("missing %s; want nobody of a group that is not ours", got)
+	}
+	put("i-1")
+	want := "[group api lacks 2 of the instances that it wants i-2 of group api (Pending): its group api starts it] <nil>"
+	for range 600 {
+		if missing() == want {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("missing %s; want %s", missing(), want)
 }

@@ -13,6 +13,8 @@ import (
 
 // The agent's own figures that no part of it publishes.
 var (
+	descMember    = &metric.Desc{Name: "binnacle_autoscaling_member", Help: "1 for each instance that Auto Scaling has, by group and state, as the router knows that asks AWS"}
+	descLacking   = &metric.Desc{Name: "binnacle_autoscaling_lacking", Help: "Instances that a group wants and does not have in service"}
 	descBeat      = &metric.Desc{Name: sinks.Beat, Help: "1 while this router sends pages and they arrive; 0 while one does not"}
 	descStart     = &metric.Desc{Name: "binnacle_start_time_seconds", Unit: metric.Seconds, Help: "When the agent started, since 1970"}
 	descFault     = &metric.Desc{Name: "binnacle_fault", Help: "1 while this is wrong with the agent, as binnacle status says it; of what, and how bad"}
@@ -66,6 +68,7 @@ func (a *Agent) self(b *metric.Batch) {
 	a.selfRollup(b, a.store.rollupStatus(open))
 	a.selfRoute(b)
 	a.route.beat(b)
+	a.route.cloud.report(b, time.Now())
 }
 
 // beat says whether this router pages. One that stands by says nothing.
@@ -74,6 +77,18 @@ func (r *routeRole) beat(b *metric.Batch) {
 		return
 	}
 	b.Bool(descBeat, r.dispatch.Status().Undelivered <= health.DeliverWithin)
+}
+
+// report says which instances Auto Scaling has, so that who is missing can be found.
+func (c *cloud) report(b *metric.Batch, now time.Time) {
+	for _, s := range c.fleet.Standings(now) {
+		if !s.Gone && s.State != "" {
+			b.Add(descMember, 1, "instance_id", s.ID, "autoscaling_group", s.Group, "state", s.State, "excused", s.Excused)
+		}
+	}
+	for _, s := range c.fleet.Sizes(now) {
+		b.Add(descLacking, float64(max(s.Wants-s.Has, 0)), "autoscaling_group", s.Name)
+	}
 }
 
 // faultsOf are the faults of this node by what they are of, each at its worst level: the same that command and pages show.

@@ -54,8 +54,10 @@ type groupSeen struct {
 // Standing is how an instance stands: what becomes of it in words where nobody needs to wake for it.
 type Standing struct {
 	ID, Group string
+	State     string // in its group: InService, Pending and so on
 	Excused   string // why nothing about it wakes anybody; empty: nothing excuses it
 	Size      string // of its group: "wants 3, has 2, 1 starting"
+	Gone      bool   // its group does not have it any more
 }
 
 // Size is how a group stands.
@@ -163,7 +165,7 @@ func (f *Fleet) Standings(now time.Time) []Standing {
 	var out []Standing
 	for _, id := range slices.Sorted(maps.Keys(f.seen)) {
 		s := f.seen[id]
-		one := Standing{ID: id, Group: s.group}
+		one := Standing{ID: id, Group: s.group, State: s.Lifecycle, Gone: !s.gone.IsZero()}
 		if !s.gone.IsZero() || s.leaving != "" || now.Sub(f.last) < stale {
 			one.Excused = s.excused(now)
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -24,7 +25,7 @@ func newNodes() *cobra.Command {
 	var o remote
 	asJSON := false
 	cmd := &cobra.Command{
-		Use: "nodes", Short: "List all nodes that an agent's store has heard of, the worst first; exits 2 while one is silent, 1 while one is ill", Args: cobra.NoArgs,
+		Use: "nodes", Short: "List all nodes that an agent's store has heard of, the worst first; exits 2 while one is silent, 1 while one is ill or an instance of Auto Scaling has no agent", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			nodes, err := health.Fleet(cmd.Context(), o.query, time.Now())
 			if err != nil && len(nodes) == 0 {
@@ -35,7 +36,8 @@ func newNodes() *cobra.Command {
 				enc.SetIndent("", "  ")
 				return errors.Join(err, enc.Encode(nodes))
 			}
-			if err := errors.Join(err, printNodes(inColour(cmd.OutOrStdout()), nodes)); err != nil {
+			missing, gone := health.FindMissing(cmd.Context(), o.query, time.Now())
+			if err := errors.Join(err, gone, printNodes(inColour(cmd.OutOrStdout()), nodes), printMissing(cmd.OutOrStdout(), missing)); err != nil {
 				return err
 			}
 			if len(nodes) > 0 { // the worst first
@@ -45,6 +47,9 @@ func newNodes() *cobra.Command {
 				case "ill":
 					return exitError(health.ExitWarning)
 				}
+			}
+			if slices.ContainsFunc(missing, health.Missing.Wants) {
+				return exitError(health.ExitWarning)
 			}
 			return nil
 		},
@@ -66,6 +71,20 @@ func printNodes(out io.Writer, nodes []health.Node) error {
 	}
 	fmt.Fprintf(w, "\n%s: %s\n", words.Plural(len(nodes), "node"), health.Words(nodes))
 	return w.Flush()
+}
+
+// printMissing names instances without an agent, and groups that lack some.
+func printMissing(out io.Writer, missing []health.Missing) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	fmt.Fprintln(out, "\nMissing:")
+	for _, m := range missing {
+		if _, err := fmt.Fprintln(out, "  "+plain(m.String())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // or writes a dash for what is not there: an empty cell looks like a fault of the table.
