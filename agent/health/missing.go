@@ -57,6 +57,8 @@ func FindMissing(ctx context.Context, ask query.Func, at time.Time) ([]Missing, 
 			out = append(out, m)
 		}
 	}
-	slices.SortFunc(out, func(a, b Missing) int { return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Instance, b.Instance)) })
+	slices.SortFunc(out, func(a, b Missing) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Instance, b.Instance))
+	})
 	return out, err
 }

@@ -22,6 +22,7 @@ type HTTPOptions struct {
 	URL           string `yaml:"url"`
 	login.Options `yaml:",inline"`
 	Headers       map[string]secret.Secret `yaml:"headers"` // more of them, such as a tenant's
+	SigV4         SigV4                    `yaml:"sigv4"`   // signs requests for AWS
 }
 
 // Validate says all that is wrong.
@@ -31,7 +32,7 @@ func (o HTTPOptions) Validate() error {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		errs = append(errs, fmt.Errorf("url: want http:// or https:// and a host, have %q", o.URL))
 	}
-	return errors.Join(append(errs, o.Options.Validate())...)
+	return errors.Join(append(errs, o.SigV4.validate(o.URL, o.Header().Get("Authorization") != ""), o.Options.Validate())...)
 }
 
 // poster posts bodies and tells answers apart.
@@ -39,21 +40,26 @@ type poster struct {
 	name   string
 	opts   HTTPOptions
 	client *http.Client
+	signer *signer // nil: nothing is signed
 }
 
 func newPoster(name string, o HTTPOptions, env Env) (*poster, error) {
 	// A redirect is not followed: where it leads to, nobody configured, and a login page says 200 to everything.
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	sign, err := newSigner(o.SigV4, o.URL, env.HTTP)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	if env.HTTP != nil {
 		client.Transport = env.HTTP
-		return &poster{name: name, opts: o, client: client}, nil
+		return &poster{name: name, opts: o, client: client, signer: sign}, nil
 	}
 	tr, err := o.Transport()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	client.Transport = tr
-	return &poster{name: name, opts: o, client: client}, nil
+	return &poster{name: name, opts: o, client: client, signer: sign}, nil
 }
 
 // Close implements io.Closer.
@@ -83,11 +89,15 @@ func (p *poster) post(ctx context.Context, body []byte, header map[string]string
 		req.Header.Set(k, v.Reveal())
 	}
 	maps.Copy(req.Header, p.opts.Header())
+	if err := p.signer.sign(ctx, req, body); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", p.name, err)
+	}
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", p.name, err)
 	}
 	defer resp.Body.Close()
+	p.signer.learn(resp)
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	taken := resp.StatusCode/100 == 2
 	if taken && !isPage(resp.Header, answer) {

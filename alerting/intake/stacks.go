@@ -74,6 +74,7 @@ func (s stackEvent) mark(at time.Time) (d Deploy, ok bool) {
 
 // fails says whether a stack is left as nobody wanted it, and ends whether it is well again.
 func (s stackEvent) fails() bool { return strings.HasSuffix(s.Status.Status, "_FAILED") }
+
 func (s stackEvent) ends() bool {
 	return slices.Contains([]string{"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "DELETE_COMPLETE", "IMPORT_COMPLETE", "ROLLBACK_COMPLETE"}, s.Status.Status)
 }
