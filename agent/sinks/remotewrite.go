@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,9 @@ type remoteWrite struct {
 	node metric.Labels // on every series that says nothing else
 	old  atomic.Bool   // whether the receiver speaks version 1 alone
 	auto bool
+
+	plain atomic.Bool // whether the receiver has native histograms off
+	log   *slog.Logger
 }
 
 // NewRemoteWrite returns the Sink of a remote-write receiver.
@@ -57,7 +61,7 @@ func NewRemoteWrite(o RemoteWrite, env Env) (Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &remoteWrite{poster: p, node: env.labels(), auto: o.Version == 0}
+	r := &remoteWrite{poster: p, node: env.labels(), auto: o.Version == 0, log: env.Log}
 	r.old.Store(o.Version == 1)
 	return r, nil
 }
@@ -69,6 +73,20 @@ func (r *remoteWrite) Write(ctx context.Context, samples []metric.Sample) error 
 	if len(samples) == 0 {
 		return nil
 	}
+	if r.plain.Load() {
+		return r.send(ctx, classic(samples))
+	}
+	err := r.send(ctx, samples)
+	if !refusesNative(err) {
+		return err
+	}
+	if !r.plain.Swap(true) {
+		r.log.Warn("distributions are sent as classic histograms: the receiver has native histograms off", "sink", r.name)
+	}
+	return r.send(ctx, classic(samples))
+}
+
+func (r *remoteWrite) send(ctx context.Context, samples []metric.Sample) error {
 	if !r.old.Load() {
 		again, err := r.write2(ctx, samples)
 		if !again {

@@ -36,8 +36,10 @@ type RemoteWrite struct {
 	// Only1 makes it a receiver of version 1 that says so; Silent1 one that doesn't look at the content type,
 	// as Prometheus 2.42, finds nothing in a body of version 2, and is content. Set before it is used.
 	Only1, Silent1 bool
-	samples        []RemoteSample
-	versions       []int // of each request that was taken
+	// NoNative makes it one that has native histograms off: it refuses a request that has any, as Prometheus does.
+	NoNative bool
+	samples  []RemoteSample
+	versions []int // of each request that was taken
 }
 
 // NewRemoteWrite makes one.
@@ -95,6 +97,10 @@ func (r *RemoteWrite) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if r.NoNative && slices.ContainsFunc(got, func(s RemoteSample) bool { return s.Histogram }) {
+		http.Error(w, "native histograms are disabled", http.StatusInternalServerError)
 		return
 	}
 	r.mu.Lock()
