@@ -155,6 +155,6 @@ func (r *rulesRole) change(cfg Config) (*change, error) {
 func (r *rulesRole) status(s *health.Status) {
 	if m := r.get(); m != nil {
 		st := m.Stats(s.At)
-		s.Rules = &health.Rules{Groups: st.Groups, Rules: st.Rules, Late: max(st.Late, 0), Failing: st.Failing, Coverage: r.coverStatus()}
+		s.Rules = &health.Rules{Groups: st.Groups, Rules: st.Rules, Late: max(st.Late, 0), LateGroup: st.LateGroup, LateRule: st.LateRule, LateTakes: st.LateTakes, Failing: st.Failing, Coverage: r.coverStatus()}
 	}
 }

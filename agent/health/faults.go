@@ -166,7 +166,11 @@ func (s Status) ruleFaults(bad note) {
 		}
 	}
 	if s.Rules.Late > RulesLate {
-		bad("rules", ExitWarning, "rules are %v late", s.Rules.Late.Round(time.Second))
+		text := fmt.Sprintf("rules are %v late", s.Rules.Late.Round(time.Second))
+		if r := s.Rules; r.LateGroup != "" {
+			text += fmt.Sprintf(": those of the group %s, of which %s takes longest, %v", r.LateGroup, r.LateRule, r.LateTakes.Round(time.Millisecond))
+		}
+		bad("rules", ExitWarning, "%s", text)
 	}
 }
 

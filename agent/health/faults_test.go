@@ -3,6 +3,7 @@ package health
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,17 @@ func TestFaultsAreDecidedOnce(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestALateGroupNamesItsSlowestRule(t *testing.T) {
+	s := Status{Rules: &Rules{Late: 45 * time.Second, LateGroup: "host", LateRule: "HostDiskFilling", LateTakes: 19 * time.Second}}
+	var texts []string
+	for _, f := range s.Faults() {
+		texts = append(texts, f.Text)
+	}
+	if want := "rules are 45s late: those of the group host, of which HostDiskFilling takes longest, 19s"; !slices.Contains(texts, want) {
+		t.Errorf("%q; want %q", texts, want)
 	}
 }
 

@@ -127,6 +127,11 @@ type Rules struct {
 	Late    time.Duration `json:"late_ns"` // behind their interval
 	Failing []string      `json:"failing,omitempty"`
 
+	// The group that is most behind, with its rule that takes longest, and how long that took last.
+	LateGroup string        `json:"late_group,omitempty"`
+	LateRule  string        `json:"late_rule,omitempty"`
+	LateTakes time.Duration `json:"late_takes_ns,omitempty"`
+
 	Coverage *Coverage `json:"coverage,omitempty"` // nil: nobody has looked yet
 }
 

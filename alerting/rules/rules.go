@@ -245,6 +245,9 @@ func vital(set map[string]string) bool {
 type Stats struct {
 	Groups, Rules int
 	Late          time.Duration // of the group that is most behind its interval
+	LateGroup     string        // its name; empty: none is behind
+	LateRule      string        // its rule that takes longest
+	LateTakes     time.Duration // how long that took last
 	Slowest       time.Duration // last evaluation that took longest
 	Failing       []string      // "rule: error"
 	LastAt        time.Time     // of the last evaluation of any group
@@ -261,8 +264,9 @@ func (m *Manager) Stats(now time.Time) Stats {
 		if last.After(s.LastAt) {
 			s.LastAt = last
 		}
-		if !last.IsZero() {
-			s.Late = max(s.Late, now.Sub(last)-g.Interval())
+		if late := now.Sub(last) - g.Interval(); !last.IsZero() && late > s.Late {
+			s.Late, s.LateGroup = late, g.Name()
+			s.LateRule, s.LateTakes = slowest(g.Rules())
 		}
 		for _, r := range g.Rules() {
 			if r.Health() == promrules.HealthBad {
@@ -272,6 +276,16 @@ func (m *Manager) Stats(now time.Time) Stats {
 	}
 	slices.Sort(s.Failing)
 	return s
+}
+
+// slowest returns the name of the rule that took longest in its last evaluation, and how long.
+func slowest(rules []promrules.Rule) (name string, took time.Duration) {
+	for _, r := range rules {
+		if d := r.GetEvaluationDuration(); d > took || name == "" {
+			name, took = r.Name(), d
+		}
+	}
+	return name, took
 }
 
 // lay writes the packs that are wanted into Dir, for the manager reads files, and returns all files.

@@ -113,6 +113,9 @@ func TestARuleFiresAndEnds(t *testing.T) {
 	if !ok || e.Fingerprint != f.Alarm.Fingerprint() {
 		t.Errorf("second input = %+v; want the end of %s", e, f.Alarm.Fingerprint())
 	}
+	if s := m.Stats(time.Now().Add(time.Hour)); s.LateGroup == "" || s.LateRule == "" {
+		t.Errorf("a group that is an hour late: %+v", s)
+	}
 	if s := m.Stats(time.Now()); s.Rules != 1 || s.Groups != 1 || len(s.Failing) != 0 || s.LastAt.IsZero() {
 		t.Errorf("Stats = %+v", s)
 	}
