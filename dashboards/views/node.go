@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -82,6 +83,9 @@ func (p *Pages) node(r *http.Request) dashboards.Page {
 	if i := slices.IndexFunc(nodes, func(o health.Node) bool { return o.Node == name }); i >= 0 {
 		n.Node, n.Found = nodes[i], true
 	}
+	if !n.Found && name == p.opts.Node && p.opts.Status != nil { // it knows itself before its store does
+		n.Node, n.Found = p.itself(), true
+	}
 	if p.opts.View != nil {
 		n.Problems = problemsOf(p.opts.View(), name)
 	}
@@ -107,6 +111,24 @@ func (p *Pages) node(r *http.Request) dashboards.Page {
 		pg.Sections[1].Parts = append(pg.Sections[1].Parts, dashboards.Part{ID: c.ID, Template: "chart", Data: c})
 	}
 	return pg
+}
+
+// itself is the node that serves the page, by its own word.
+func (p *Pages) itself() health.Node {
+	st := p.status()
+	n := health.Node{Node: p.opts.Node, Version: p.opts.Version, Begun: st.Begun, Streams: -1}
+	for _, c := range st.Collectors {
+		switch {
+		case c.Absent || c.LastRun.IsZero():
+			continue
+		case c.Up:
+			n.Collectors++
+		default:
+			n.Blind = append(n.Blind, c.Name+" ("+cmp.Or(c.Error, strings.ReplaceAll(c.Reason, "_", " "))+")")
+		}
+		n.Seen = append(n.Seen, health.Seen{Collector: c.Name, Reason: c.Error, Up: c.Up})
+	}
+	return n
 }
 
 // problemsOf are the problems of a node: its own, and those that explain an alarm of it.
