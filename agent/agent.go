@@ -64,6 +64,7 @@ type Agent struct {
 	ship    *shipRole
 	collect *collectRole
 	facts   ownFacts // what routers are sent of what it collects
+	told    *told    // which of its alarms fire, for the life after this one
 
 	mu       sync.Mutex
 	cfg      Config
@@ -104,6 +105,7 @@ func New(cfg Config, h Hooks) (*Agent, error) {
 	if a.folder, err = openFolder(cfg.Data, h.Log); err != nil {
 		return nil, errors.Join(err, a.web.close())
 	}
+	a.told = openTold(a.folder.dir(), time.Now, h.Log, a.damaged)
 	a.history = &history{node: cfg.nodeName(), data: a.folder.dir(), runbook: cfg.runbooks() + ruleHistory, log: a.log, put: a.put}
 	a.store, a.rules, a.ship, a.collect = newStoreRole(a), newRulesRole(a), newShipRole(a), newCollectRole(a)
 	if a.route, err = newRouteRole(a); err == nil {
@@ -283,6 +285,9 @@ func (a *Agent) put(in []alerting.Input) {
 	var err error
 	in = a.censor.inputs(in)
 	client := a.routers.client()
+	if client != nil {
+		a.told.note(in)
+	}
 	switch {
 	case client != nil && a.route.facts != nil:
 		here, post := a.split(in)

@@ -157,6 +157,13 @@ func (f *realFleet) all(state string, sides ...string) bool {
 	return true
 }
 
+// seenBy says whether a node sees itself on a side.
+func (f *realFleet) seenBy(n int, side string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.side[n] == side
+}
+
 // connected says whether every node reaches all the others, and messages of the active probe came from all.
 func (f *realFleet) connected() bool {
 	f.mu.Lock()

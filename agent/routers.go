@@ -86,7 +86,11 @@ func (r *routersRole) get() *toRouters {
 func (r *routersRole) client() *intake.Client { return r.get().client }
 
 func (r *routersRole) start(ctx context.Context) error {
-	r.get().start(r.a.roster.crew(ctx))
+	c := r.a.roster.crew(ctx)
+	r.get().start(c)
+	if r.client() != nil {
+		c.work("alarms of before", r.a.settleTold)
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/rules"
 )
 
 // settleAfter is how long this node's own rules run before their silence about an alarm of an earlier
@@ -15,7 +16,7 @@ const settleAfter = 4 * time.Minute
 // others the router waits to hear; of its own rules their evaluation is proof. Where alarms of other
 // nodes come in under the same rules, their senders speak for themselves.
 func (a *Agent) settle(ctx context.Context) error {
-	if a.routers.client() != nil {
+	if a.routers.client() != nil && a.route.facts == nil {
 		return nil
 	}
 	for ran, next := time.Duration(0), settleAfter; next > ran; {
@@ -49,6 +50,9 @@ func (a *Agent) over(recs []alerting.Record, ran time.Duration) (over []alerting
 	}
 	for _, rec := range recs {
 		for _, al := range rec.Page.Explained {
+			if a.routers.client() != nil && !rules.OfFleet(al) {
+				continue // what concerns a whole cluster this router judges, all else it hears
+			}
 			byRule := own[al.Rule()] && !m.Firing(al.Fingerprint()) && !a.censor.shows(al.Fingerprint()) && !m.Blind(al)
 			byNone := al.Rule() == ruleHistory && a.history.failing() == nil || al.Rule() == ruleDamaged && len(a.damage.Current(time.Now())) == 0 || a.route.dispatch.Calm(al.Rule())
 			keeps, _ := time.ParseDuration(al.Annotations[alerting.AnnotationKeeps]) // as the teller wrote it; 0: it does not
