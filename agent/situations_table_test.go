@@ -13,6 +13,7 @@ const navRig = "cluster:nav-rig"
 var (
 	suspected   = page{"P2", "RabbitMQPartitionSuspected", navRig, "RabbitMQ nav-rig: partition suspected, no answer of n2"}
 	split       = page{"P1", "RabbitMQSplitBrain", navRig, "RabbitMQ nav-rig is split: n1+n3 against n2"}
+	discarded   = page{"P3", "RabbitMQAutohealed", "node:n2", "RabbitMQ on n2 restarted and the split is over"}
 	blockedRows = []string{"rabbitmqctl list_vhosts", "rabbitmqctl list_queues -p / name memory messages"}
 )
 
@@ -46,7 +47,7 @@ var situations = []situation{
 			p.until("whole", p.whole)
 		},
 		pages: []page{{"P2", "RabbitMQNodeFrozen", "node:n2", "RabbitMQ on n2 takes connections and does not answer"}},
-		maybe: []page{split},
+		maybe: []page{split, discarded},
 	},
 	{
 		name: "frozen for a moment", handling: "ignore",
@@ -219,7 +220,7 @@ var situations = []situation{
 			})
 		},
 		pages: []page{suspected},
-		maybe: []page{split, {"P3", "RabbitMQAutohealed", "node:n2", "Autoheal restarted RabbitMQ on n2"}},
+		maybe: []page{split, discarded},
 	},
 	{
 		name: "a node for good: forgotten, and back with an empty disk", handling: "autoheal",
@@ -262,7 +263,7 @@ var situations = []situation{
 		pages: []page{{"P1", "RabbitMQVHostGone", navRig, "The vhost binnacle of RabbitMQ nav-rig is gone, with all of its queues"}},
 	},
 	{
-		name: "cut", handling: "ignore", quick: true, last: true, // ignore leaves it split
+		name: "cut", handling: "ignore", quick: true,
 		play: func(p *play) {
 			p.do(p.c.Cut(2))
 			p.until("suspected on all nodes", func() bool { return p.f.all("partition_suspected") })
@@ -272,8 +273,12 @@ var situations = []situation{
 			p.until("both sides in the title", p.titled("n1+n3 against n2"))
 			p.do(p.c.Heal(2))
 			p.until("healed, and still split", func() bool { return apart() && p.f.connected() })
+			p.operator(2, "rabbitmqctl stop_app; rabbitmqctl start_app")
+			p.do(nil)
+			p.until("whole", p.whole)
 		},
 		pages: []page{suspected},
+		maybe: []page{discarded},
 	},
 	{
 		name: "twenty healthy minutes", handling: "pause_minority",
