@@ -52,7 +52,7 @@ var arrows = map[string][]string{
 	"collectors/host":         {"agent/metric", "collectors"},
 	"collectors/aws":          {"agent/aws", "agent/metric", "collectors"},
 	"collectors/check":        {"collectors"}, // runs the parts of a collector
-	"collectors/riak":         {"agent/metric", "collectors", "collectors/check", "collectors/host"},
+	"collectors/riak":         {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/rabbitmq":     {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/exec":         {"agent/metric", "agent/secret", "collectors", "collectors/check"},
 	"collectors/logs":         {"agent/metric", "collectors"},
@@ -115,7 +115,7 @@ var edges = map[string][]string{
 	"github.com/go-sql-driver/mysql":      {"collectors/services/mysql*"},
 	"github.com/spf13/cobra":              {"cmd/binnacle/*"},
 	"github.com/yuin/goldmark":            {"dashboards/*", "docs/*"},
-	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*", "collectors/rabbitmq/amqp*"},
+	"github.com/rabbitmq/amqp091-go":      {"cmd/navcloud/api/*", "collectors/rabbitmq/amqp*", "collectors/collectorstest/rabbitmqrig/load*"},
 }
 
 // core may not see network, clock or disk; of time it may take the types.
