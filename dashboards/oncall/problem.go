@@ -266,6 +266,8 @@ func since(at, now time.Time) string {
 // TitleSize makes a long title smaller where the screen is narrow: of two lines at most.
 func (s story) TitleSize() string {
 	switch n := utf8.RuneCountInString(s.Page.Sentence); {
+	case n > 66:
+		return "fullest"
 	case n > 56:
 		return "longest"
 	case n > 40:
