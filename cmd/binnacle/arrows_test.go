@@ -55,7 +55,7 @@ var arrows = map[string][]string{
 	"collectors/riak":         {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/rabbitmq":     {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/exec":         {"agent/metric", "agent/secret", "collectors", "collectors/check"},
-	"collectors/logs":         {"agent/metric", "collectors"},
+	"collectors/logs":         {"agent/metric", "agent/words", "collectors"},
 	"collectors/scrape":       {"agent/metric", "agent/secret", "collectors"},
 	"collectors/services":     {"agent/metric", "agent/secret", "collectors"},
 	"collectors/statsd":       {"agent/metric", "collectors", "collectors/statsd/lines"},

@@ -159,6 +159,32 @@ func TestProgramsThatDoNotBehave(t *testing.T) {
 	}
 }
 
+func TestWhatLeavesTheGroupOfItsProgramEndsWithIt(t *testing.T) {
+	if _, err := os.Stat("/proc/self/environ"); err != nil {
+		t.Skip(err)
+	}
+	pid := filepath.Join(t.TempDir(), "pid")
+	if err := os.Chmod(filepath.Dir(pid), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := open(t, Options{"x": {Command: []string{script(t, "setsid sh -c 'echo $$ >"+pid+".new; mv "+pid+".new "+pid+"; exec sleep 1000' >/dev/null 2>&1 &\nwhile ! test -s "+pid+"; do sleep 0.01; done; echo OK")}, Attempts: 1}})
+	if got := look(t, c); !strings.Contains(got, "OK") {
+		t.Fatal(got)
+	}
+	body, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var child int
+	if _, err := fmt.Sscan(string(body), &child); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(child, 0); err == nil && !zombie(child) {
+		_ = syscall.Kill(child, syscall.SIGKILL)
+		t.Errorf("the child %d with a session of its own runs on after its program", child)
+	}
+}
+
 // zombie says whether a process has ended and only waits to be noticed.
 func zombie(pid int) bool {
 	for range 200 {

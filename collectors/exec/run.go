@@ -48,7 +48,8 @@ func (p *program) run(ctx context.Context) result {
 	}
 	out, errs := &firstBytes{limit: limit}, &firstBytes{limit: maxText}
 	cmd := exec.CommandContext(ctx, p.Command[0], p.Command[1:]...)
-	cmd.Dir, cmd.Env = "/", p.environment()
+	mark := markOf(p.name)
+	cmd.Dir, cmd.Env = "/", append(p.environment(), mark)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = out, errs, killWait
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if a := p.account; a != nil {
@@ -60,6 +61,7 @@ func (p *program) run(ctx context.Context) result {
 		_ = unix.Setpriority(unix.PRIO_PGRP, cmd.Process.Pid, niceness) // it may have ended
 		err = cmd.Wait()
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind
+		killMarked(mark)
 	}
 	r := result{output: out.kept.Bytes(), cut: out.cut}
 	if len(bytes.TrimSpace(r.output)) == 0 {

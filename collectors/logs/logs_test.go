@@ -322,7 +322,7 @@ func TestAnAlarmOfAPattern(t *testing.T) {
 	said("2 disk_errors_total: 3 lines of app matched, the last: I/O error 3")
 	said("")
 	k.now = k.now.Add(30 * time.Second)
-	said("0 disk_errors_total: no line of app matched within 1m0s")
+	said("0 disk_errors_total: no line of app matched within 1 min")
 }
 
 func TestFilesThatCannotBeRead(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/collectors"
 )
 
@@ -189,10 +190,10 @@ func (p *pattern) alarm(b *metric.Batch, log string) {
 		return
 	}
 	p.recent = slices.DeleteFunc(p.recent, func(t time.Time) bool { return b.Time.Sub(t) > p.Within })
-	level, text := metric.OK, fmt.Sprintf("no line of %s matched within %v", log, p.Within)
+	level, text := metric.OK, fmt.Sprintf("no line of %s matched within %s", log, words.Duration(p.Within))
 	if len(p.recent) >= p.Above {
 		level = map[string]metric.Level{"warning": metric.Warning, "critical": metric.Critical}[p.Alarm]
-		text = fmt.Sprintf("%d lines of %s matched", p.total, log)
+		text = words.Plural(p.total, "line") + " of " + log + " matched"
 		if p.Evidence == nil || *p.Evidence {
 			text += ", the last: " + p.last
 		}
