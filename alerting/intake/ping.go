@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/atomicfile"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -135,7 +136,7 @@ func (p *pings) named(id string) string {
 // ping notes a ping, and says whether the name is known.
 func (p *pings) ping(name string, what Ping, text string) bool {
 	p.mu.Lock()
-	ok := p.beats.Ping(name, what, text, time.Now())
+	ok := p.beats.Ping(name, what, secret.Redact(text), time.Now()) // it is kept, and listed
 	p.mu.Unlock()
 	if ok {
 		p.soon()

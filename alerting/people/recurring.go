@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -61,7 +62,7 @@ func (r Recurring) Next(now time.Time, within time.Duration) (s alerting.Silence
 		return s, false // it never closes: see Check
 	}
 	by := "maintenance " + r.Name
-	return alerting.Silence{ID: r.id(begin, end), Matchers: r.Matchers, StartsAt: begin, EndsAt: end, CreatedBy: by, Comment: r.Comment, Window: r.Name}, true
+	return alerting.Silence{ID: r.id(begin, end), Matchers: r.Matchers, StartsAt: begin, EndsAt: end, CreatedBy: by, Comment: secret.Redact(r.Comment), Window: r.Name}, true
 }
 
 // change is when the window opens or closes next, going forward or back by step; zero: not within most.

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
@@ -112,9 +113,10 @@ func (d *Desk) Silence(ctx context.Context, r Request) (alerting.Silence, error)
 // made turns a request into a silence, without a look at its bounds.
 func (d *Desk) made(r Request, now time.Time) (alerting.Silence, error) {
 	s := alerting.Silence{
-		StartsAt: r.Starts, EndsAt: r.Until, CreatedBy: cutName(r.By), Comment: clip(r.Comment, maxComment),
+		StartsAt: r.Starts, EndsAt: r.Until, CreatedBy: cutName(r.By), Comment: secret.Redact(clip(r.Comment, maxComment)),
 		UpdatedAt: now, Matchers: slices.Clone(r.Matchers), Annotations: maps.Clone(r.Annotations),
 	}
+	secret.RedactAll(&s.Annotations)
 	if s.StartsAt.IsZero() {
 		s.StartsAt = now
 	}

@@ -71,8 +71,8 @@ var arrows = map[string][]string{
 	"alerting/compare":          {"agent/words", "alerting", "alerting/ledger"},
 	"alerting/simulate":         {"agent/words", "alerting", "alerting/router", "alerting/topology"},
 	"alerting/rules":            {"alerting", "alerting/simulate", "alerting/topology", "agent/words"},
-	"alerting/people":           {"alerting", "agent/query", "agent/words"},
-	"alerting/intake":           {"agent/atomicfile", "agent/aws", "alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query"}, // its own figures, the events of StatsD, and what a filter may be
+	"alerting/people":           {"alerting", "agent/query", "agent/secret", "agent/words"},
+	"alerting/intake":           {"agent/atomicfile", "agent/aws", "alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query", "agent/secret"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
 	"alerting/pagers":           {"alerting", "alerting/pagers/pagerduty", "alerting/pagers/receivers"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
