@@ -72,7 +72,11 @@ func (t *together) named(a *Alone, name string, out map[*group]alerting.Joined) 
 			if m == a || !m.Fact.Firing() && t.now.Sub(m.Fact.Ended) > t.after {
 				continue
 			}
-			if why, ok := edge(a, m, b.of, name); ok {
+			why, ok := edge(a, m, b.of, name)
+			if !ok && strings.HasPrefix(name, "node:") && !graver(a, b.of) {
+				why, ok = t.sameHosts(a, m, b.of)
+			}
+			if ok {
 				out[b.of] = alerting.Joined{Trust: alerting.Certain, Why: why, Leads: a.wakes() && !a.comesAndGoes()}
 				break
 			}
@@ -153,6 +157,47 @@ func edge(a, m *Alone, g *group, shared string) (string, bool) {
 		return shares(shared, false, true), true
 	}
 	return why, !a.wakes() && a.Reading.Follows && m.Reading.Rank <= a.Reading.Rank
+}
+
+// sameHosts says that a rule fires on the very hosts on which another one fires, as far as both read that hosts or what runs on
+// them went down or are not well. That as many hosts have a fault of their own each within minutes is no likely story, whatever
+// the rules are called; of one or two it may be.
+func (t *together) sameHosts(a, m *Alone, g *group) (string, bool) {
+	x, y := a.Reading, m.Reading
+	life := func(r *alerting.Reading) bool { return r.Kind.Value == "down" || r.Kind.Value == "liveness" }
+	if x.Rule == y.Rule || !life(x) || y.Kind.Value != "down" || g.first.IsZero() || a.Fact.Began().Sub(g.first) > guessHolds {
+		return "", false
+	}
+	these, those := t.hostsOf(x.Place), t.hostsOf(y.Place)
+	both := 0
+	for h := range these {
+		if those[h] {
+			both++
+		}
+	}
+	if both < severalHosts || 4*both < 3*len(these) {
+		return "", false
+	}
+	return sharesHosts(both), true
+}
+
+// severalHosts have no faults of their own each within minutes.
+const severalHosts = 3
+
+// hostsOf are the hosts on which a rule fires in one place.
+func (t *together) hostsOf(place string) map[string]bool {
+	if t.hosts == nil {
+		t.hosts = map[string]map[string]bool{}
+		for _, a := range t.all {
+			if h := a.Reading.Owner("node"); h != "" && a.Fact.Firing() {
+				if t.hosts[a.Reading.Place] == nil {
+					t.hosts[a.Reading.Place] = map[string]bool{}
+				}
+				t.hosts[a.Reading.Place][h] = true
+			}
+		}
+	}
+	return t.hosts[place]
 }
 
 // down says that a host is down, as far as more than a word of a text says.

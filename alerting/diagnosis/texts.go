@@ -83,6 +83,9 @@ func shares(name string, down, rule bool) string {
 	return "both name " + name
 }
 
+// sharesHosts says that two rules fire on the same hosts.
+func sharesHosts(n int) string { return fmt.Sprintf("both rules fire on the same %d hosts", n) }
+
 // oneRule says that one rule fires several times in one place.
 func oneRule(rule string, other bool) string {
 	if other {

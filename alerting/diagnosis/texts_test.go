@@ -47,6 +47,7 @@ func TestWhySentences(t *testing.T) {
 		{shares("pod:web-1", false, false), "both name pod:web-1"},
 		{shares("node:h1", true, false), "both name node:h1, which is down"},
 		{shares("node:h1", false, true), "both name node:h1 and are of one rule"},
+		{sharesHosts(12), "both rules fire on the same 12 hosts"},
 		{oneRule("KubePodCrashLooping", false), "KubePodCrashLooping fires several times in one place"},
 		{oneRule("ProbeFailed", true), "ProbeFailed fires several times in one place, for different services"},
 		{oneAlarm, "both are one alarm under different labels"},

@@ -18,6 +18,9 @@ func names(r *alerting.Reading) []string {
 	if id := r.Subject.ID(); id != "" && !slices.Contains(narrow, r.Subject.Kind) && !slices.Contains(wide, r.Subject.Kind) {
 		out = append(out, id)
 	}
+	if slices.Contains(wide, r.Subject.Kind) && r.Owner(KindJob) != "" { // the program that speaks of itself is all that it names
+		out = append(out, strings.Join([]string{"job:" + r.Owner(KindJob), r.Owner(KindNamespace), r.Scope}, " "))
+	}
 	return out
 }
 

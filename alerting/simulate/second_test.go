@@ -122,6 +122,18 @@ func TestASecondFaultPages(t *testing.T) {
 			{0, "PostgresqlDown critical instance=db1:9187 job=postgres"},
 			{40 * s, "ServiceErrorsHigh warning service=cart"},
 		}, []other{{0, "ServiceErrorsHigh critical service=search"}}, "PostgresqlDown"},
+		"two rules on the same hosts": {false, []other{
+			{0, "OurMachineMissing critical instance=w1:9100 job=node"},
+			{0, "OurMachineMissing critical instance=w2:9100 job=node"},
+			{0, "OurMachineMissing critical instance=w3:9100 job=node"},
+			{10 * time.Minute, "OurNodeNotReady critical node=w1 instance=10.0.0.9:8080 job=kube-state-metrics"},
+			{10 * time.Minute, "OurNodeNotReady critical node=w2 instance=10.0.0.9:8080 job=kube-state-metrics"},
+			{10 * time.Minute, "OurNodeNotReady critical node=w3 instance=10.0.0.9:8080 job=kube-state-metrics"},
+		}, []other{{0, "OurNodeNotReady critical node=w4 instance=10.0.0.9:8080 job=kube-state-metrics"}}, "OurMachineMissing"},
+		"a program that speaks of itself": {false, []other{
+			{0, "OurResolverErrors critical namespace=kube-system job=resolver service=resolver cluster=a"},
+			{5 * s, "OurForwardErrors critical namespace=kube-system job=resolver service=resolver cluster=a to=10.0.0.2:53"},
+		}, []other{{0, "OurMailErrors critical namespace=kube-system job=mail service=mail cluster=a"}}, ""},
 		"by the graph: a machine and what stands on it": {true, []other{
 			{0, "HostDown critical instance=w1:9100 job=node-exporter"},
 			{5 * s, "PostgresqlDown critical instance=w1:9187 job=postgres"},
@@ -161,5 +173,32 @@ func TestASecondFaultPages(t *testing.T) {
 				t.Errorf("with a second fault an hour later the pages are %v at %v, want one within minutes of it", rules, at)
 			}
 		})
+	}
+}
+
+// What fires on the same hosts later is folded only where there are several hosts and both rules say that they are down or not well.
+func TestTheSameHostsAreNoExcuse(t *testing.T) {
+	missing := func(hosts ...string) (out []other) {
+		for _, h := range hosts {
+			out = append(out, other{0, "OurMachineMissing critical instance=" + h + ":9100 job=node"})
+		}
+		return out
+	}
+	for name, tc := range map[string]struct {
+		first []other
+		later string // on each of the hosts w1 to w3
+		after time.Duration
+	}{
+		"another kind of fault": {missing("w1", "w2", "w3"), "OurPaymentsFail", 10 * time.Minute},
+		"two hosts alone":       {missing("w1", "w2"), "OurNodeNotReady", 10 * time.Minute},
+		"long after":            {missing("w1", "w2", "w3"), "OurNodeNotReady", 40 * time.Minute},
+	} {
+		all := tc.first
+		for _, h := range []string{"w1", "w2", "w3"} {
+			all = append(all, other{tc.after, tc.later + " critical node=" + h + " instance=10.0.0.9:8080 job=kube-state-metrics"})
+		}
+		if rules, at := heads(t, nil, time.Hour, all...); len(rules) < 2 || at[len(at)-1] < tc.after || at[len(at)-1] > tc.after+5*time.Minute {
+			t.Errorf("%s: pages %v at %v; want one more within minutes of what is later", name, rules, at)
+		}
 	}
 }
