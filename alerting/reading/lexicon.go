@@ -26,7 +26,7 @@ var (
 			"queue full", "backlog", "limit reached", "near limit", "surge queue", "swap",
 		}},
 		{"latency", []string{
-			"latency", "slow", "lag", "delay", "response time", "took too long", "taking too long", "p99", "p95", "duration", "queue depth", "behind", "age of oldest", "old message",
+			"latency", "slow", "slowly", "slower", "lag", "lagging", "lagged", "delay", "response time", "took too long", "taking too long", "p99", "p95", "duration", "queue depth", "behind", "age of oldest", "old message",
 		}},
 		{"liveness", []string{
 			"crash loop", "crash", "not ready", "notready", "unready", "unhealthy", "mismatch", "restart", "misscheduled", "not scheduled", "replicas", "heartbeat", "rollout",
@@ -45,14 +45,14 @@ var (
 		{"monitoring", []string{"prometheus", "alertmanager", "scrape", "exporter", "grafana", "loki", "thanos", "mimir", "cortex", "promtail", "watchdog", "telemetry", "monitoring"}},
 		{"edge", []string{"nginx", "haproxy", "ha proxy", "ingress", "elb", "alb", "nlb", "load balancer", "envoy", "traefik", "gateway", "cloudfront", "cdn", "varnish", "apache", "istio", "kong", "http 5xx", "http5xx"}},
 		{"database", []string{
-			"postgres", "pg", "mysql", "maria", "mongo", "cassandra", "database", "db", "rds", "sql", "oracle", "dynamo", "riak", "clickhouse", "cockroach", "elasticsearch",
+			"postgres", "pg", "pgbouncer", "pgpool", "mysql", "maria", "mongo", "cassandra", "database", "db", "rds", "sql", "oracle", "dynamo", "riak", "clickhouse", "cockroach", "elasticsearch",
 			"opensearch", "elastic", "innodb", "galera", "patroni", "tidb", "neo4j", "couch", "influx", "zookeeper", "consul", "vault",
 		}},
 		{"cache", []string{"redis", "memcache", "cache", "valkey", "hazelcast"}},
 		{"queue", []string{"kafka", "rabbit", "queue", "sqs", "nats", "pulsar", "activemq", "sidekiq", "celery", "kinesis", "topic", "consumer", "pubsub", "amqp", "jetstream", "sns"}},
 		{"platform", []string{"kube api", "kubeapi", "apiserver", "api server", "etcd", "scheduler", "controller manager", "argocd", "flux", "admission", "cluster autoscaler", "karpenter"}},
 		{"storage", []string{"disk", "filesystem", "volume", "storage", "pvc", "raid", "s3", "ebs", "efs", "nfs", "ceph", "minio", "smart", "zfs", "inode", "gluster"}},
-		{"network", []string{"network", "interface", "packet", "bgp", "vpn", "nat", "link", "conntrack", "switch", "router", "peering", "tunnel"}},
+		{"network", []string{"network", "networking", "interface", "packet", "bgp", "vpn", "nat", "link", "conntrack", "switch", "router", "peering", "tunnel"}},
 		{"workload", []string{"pod", "container", "deployment", "daemonset", "daemon set", "statefulset", "stateful set", "replica", "hpa", "pdb", "helm"}},
 		{"node", []string{"node", "host", "machine", "server", "kubelet", "instance", "kernel", "clock", "ntp", "cpu", "load", "memory", "systemd", "nrpe", "vm"}},
 		{"job", []string{"job", "cron", "batch", "backup", "etl", "report", "export", "import", "snapshot"}},
@@ -62,6 +62,14 @@ var (
 		{"users", []string{"users cannot", "customers cannot", "users get", "users see", "buyers", "shop is down", "site is down", "site down"}},
 	}
 )
+
+// whole are words that other words begin with which mean something else: slow, download, deadline, native, important, reported, hosting.
+var whole = map[string]bool{
+	"slo": true, "down": true, "dead": true, "gone": true, "lost": true, "lag": true, "nat": true, "alb": true, "elb": true, "nlb": true, "load": true, "link": true, "host": true,
+	"node": true, "vm": true, "job": true, "import": true, "export": true, "report": true, "zone": true, "db": true, "sql": true, "pod": true, "sns": true, "cdn": true, "dns": true,
+	"memory": true, "volume": true, "server": true, "instance": true, "machine": true, "switch": true, "router": true, "topic": true, "network": true, "interface": true, "cache": true,
+	"snapshot": true, "backup": true, "batch": true, "slow": true, "behind": true, "quota": true, "license": true, "licence": true, "stale": true, "ntp": true, "pdb": true, "smart": true,
+}
 
 // plugins are the words that check plugins begin their output with, as plain lower-case words.
 // Source: monitoring-plugins/monitoring-plugins, plugins/*.c and their tests, read November 2026.

@@ -223,11 +223,18 @@ func begins(text, words string) bool {
 		if n < 0 {
 			return false
 		}
-		if n += from; n == 0 || text[n-1] == ' ' {
+		n += from
+		if (n == 0 || text[n-1] == ' ') && (!whole[words] || ends(text[n+len(words):])) {
 			return true
 		}
 		from = n + 1
 	}
+}
+
+// ends says that a word ends here, but for a plural or a number.
+func ends(rest string) bool {
+	rest = strings.TrimLeft(strings.TrimPrefix(rest, "s"), "0123456789")
+	return rest == "" || rest[0] == ' '
 }
 
 // found is what words say.

@@ -88,6 +88,30 @@ func TestSeverity(t *testing.T) {
 	}
 }
 
+// Words that merely begin like others say something else.
+func TestWordsThatBeginAlike(t *testing.T) {
+	for rule, want := range map[string]string{
+		"BackupSlow":            "latency job ",
+		"CheckoutSlow":          "latency  ",
+		"CheckoutSloBurn":       "symptom  users",
+		"SlotsOfTheGridTaken":   "  ",
+		"DownloadsStuck":        "  ",
+		"NodejsHeapTooLarge":    "  ",
+		"ImportantThing":        "  ",
+		"NativeHistogramsOff":   "  ",
+		"HostingPlanExceeded":   "  ",
+		"ReplicaLagging":        "latency workload ",
+		"ServersDown":           "down node ",
+		"PgbouncerErrors2":      "errors database ",
+		"DeadlineExceededOften": "  ",
+	} {
+		r := read("alertname="+rule, "severity=critical")
+		if got := r.Kind.Value + " " + r.Layer.Value + " " + r.Impact.Value; got != want {
+			t.Errorf("%s reads as %q; want %q", rule, got, want)
+		}
+	}
+}
+
 func TestAnAliasIsShownAsItIsCalled(t *testing.T) {
 	r := read("k8s_pod_name=cart-0", "gravedad=grave")
 	if r.Subject.From != "k8s_pod_name" || r.Severity.From != "gravedad=grave" {
