@@ -72,7 +72,7 @@ func (r *rulesRole) options(cfg Config) (rules.Options, error) {
 	}
 	return rules.Options{
 		Interval: cfg.Rules.Interval, Packs: cfg.Rules.Packs, Files: cfg.Rules.Files, Dir: filepath.Join(r.a.folder.dir(), "rules"),
-		ExternalURL: cfg.boardURL(), External: cfg.external(), Queryable: s.Queryable(), Appendable: s.Appendable(), Engine: s.Engine(),
+		ExternalURL: cfg.boardURL(), External: cfg.external(), Queryable: s.Queryable(), Has: s.Has, Appendable: s.Appendable(), Engine: s.Engine(),
 		Notify: r.a.put, Log: r.a.log, Now: time.Now,
 	}, nil
 }

@@ -32,6 +32,9 @@ type stores struct {
 // posts an alarm then is heard at once, and rules begin when it is there.
 const openSoon = 300 * time.Millisecond
 
+// exemplars are kept of what is scraped or pushed; under 1 MB, made at once.
+const exemplars = 10_000
+
 // sourceCapacity is what feeds the registry of series beside the collectors.
 const sourceCapacity = "capacity"
 
@@ -89,7 +92,8 @@ func (r *storeRole) opened() {
 func (r *storeRole) openMain() error {
 	c := r.a.config()
 	o := store.Options{
-		Retention: c.Store.Retention, RetentionSize: c.Store.RetentionSize, LabelLimit: c.Store.LabelLimit, Query: c.Query, Interval: c.Interval, Series: r.series,
+		Retention: c.Store.Retention, RetentionSize: c.Store.RetentionSize, LabelLimit: c.Store.LabelLimit, Query: c.Query,
+		Exemplars: exemplars, Interval: c.Interval, Series: r.series,
 		Log: r.a.log, Requests: slog.New(door.Quiet(r.a.log.Handler())).With("part", "store"), Spare: r.spare,
 	}
 	s, err := r.openStore("store", o, standInStore)

@@ -107,7 +107,7 @@ func (d *disk) openDB() (*tsdb.DB, *prometheus.Registry, error) {
 	to.WALSegmentSize = 16 << 20
 	to.OutOfOrderTimeWindow = outOfOrder.Milliseconds()
 	to.EnableSTAsZeroSample = true
-	to.EnableExemplarStorage, to.MaxExemplars = true, maxExemplars
+	to.EnableExemplarStorage, to.MaxExemplars = d.o.Exemplars > 0, int64(d.o.Exemplars)
 	to.EnableMemorySnapshotOnShutdown = true            // a start then reads the snapshot and not the whole log
 	to.HeadChunksWriteBufferSize = 64 << 10             // the library's default of 4 MiB is for big servers
 	to.NoLockfile = true                                // ours spans several openings

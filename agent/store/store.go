@@ -42,13 +42,14 @@ type Options struct {
 	// Spare makes a folder for what is kept in memory while dir cannot be written; nil: nothing is kept then.
 	Spare   func() (string, error)
 	Damaged func(damage.Report) // is called with what was damaged; may be nil
+	// Exemplars is how many are kept; the oldest give way.
+	Exemplars int
 }
 
 const (
 	outOfOrder = 10 * time.Minute // agents replay their spools
 	stripeSize = 512              // the library's default suits big servers: 5 MB more when idle
 
-	maxExemplars = 10_000 // under 1 MB, made at once; the oldest give way
 )
 
 // Store is an open database.
@@ -61,6 +62,7 @@ type Store struct {
 	dir    string
 
 	series *series.Registry
+	names  names
 
 	mu      sync.Mutex
 	refs    map[*series.Series]storage.SeriesRef

@@ -26,7 +26,7 @@ var (
 
 func open(t *testing.T) *Store {
 	t.Helper()
-	s, err := Open(t.TempDir(), Options{Retention: 24 * time.Hour, RetentionSize: 1 << 30, Log: slog.New(slog.DiscardHandler)})
+	s, err := Open(t.TempDir(), Options{Retention: 24 * time.Hour, RetentionSize: 1 << 30, Exemplars: 100, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func TestWhatRoutersJudge(t *testing.T) {
 	}
 	for name, want := range map[string]bool{
 		"riak_listening": true, "riak_member_connected": true, "riak_member_self": true, "riak_stopped_in_order": true, "rabbitmq_view": true,
-		"rabbitmq_peer_running": true, "rabbitmq_state": true, "rabbitmq_queue_messages_ready": false, "riak_fsm_time_seconds": false, "host_load1": false,
+		"rabbitmq_peer_running": true, "rabbitmq_state": true, "rabbitmq_queue_messages_ready": true, "rabbitmq_queue_messages_unacked": false, "riak_fsm_time_seconds": false, "host_load1": false,
 	} {
 		if got := IsFact(name, ""); got != want {
 			t.Errorf("IsFact(%s) = %v", name, got)

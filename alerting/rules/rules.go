@@ -50,6 +50,7 @@ type Options struct {
 	ExternalURL string
 	External    map[string]string // what $externalLabels holds in texts
 	Queryable   storage.Queryable
+	Has         func(metric string) bool // whether Queryable may have a sample of it; nil: it may
 	Appendable  storage.AppendableV2
 	Engine      promql.QueryEngine
 	Notify      func([]alerting.Input) // must not block for long
@@ -61,6 +62,7 @@ type Options struct {
 type Manager struct {
 	manager *promrules.Manager
 	teller  *teller
+	asked   *asked
 
 	mu     sync.Mutex
 	loaded [sha256.Size]byte // what is evaluated
@@ -79,12 +81,13 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	m := &Manager{loaded: digest(o)}
-	m.teller = newTeller(external, o.Notify, &eyes{query: promrules.EngineQueryFunc(o.Engine, o.Queryable), list: m.rules}, o.Now)
+	query := promrules.EngineQueryFunc(o.Engine, o.Queryable)
+	m := &Manager{loaded: digest(o), asked: &asked{query: query, has: o.Has}}
+	m.teller = newTeller(external, o.Notify, &eyes{query: query, list: m.rules}, o.Now)
 	m.manager = promrules.NewManager(&promrules.ManagerOptions{
 		NameValidationScheme: model.UTF8Validation,
 		ExternalURL:          external,
-		QueryFunc:            promrules.EngineQueryFunc(o.Engine, o.Queryable),
+		QueryFunc:            m.asked.ask,
 		NotifyFunc:           m.teller.notify,
 		Context:              ctx,
 		AppendableV2:         o.Appendable,
@@ -101,6 +104,7 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 		return nil, fmt.Errorf("rules: %w", err)
 	}
 	m.teller.learn(m.manager.AlertingRules())
+	m.asked.learn(m.rules())
 	return m, nil
 }
 
@@ -159,6 +163,7 @@ func (m *Manager) Update(o Options) error {
 		exprs[r.Query().String()] = true
 	}
 	m.teller.learn(m.manager.AlertingRules())
+	m.asked.learn(m.rules())
 	m.teller.renew(external, active, exprs)
 	return nil
 }

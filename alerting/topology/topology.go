@@ -176,6 +176,9 @@ func (g *Graph) smallest(of []string) string {
 
 // parts are all clusters and services of which id, or a node on it, is a part.
 func (g *Graph) parts(id string) []string {
+	if g == nil {
+		return nil
+	}
 	if in, ok := g.within[id]; ok {
 		return in.parts
 	}
