@@ -21,6 +21,7 @@ import (
 type HTTPOptions struct {
 	URL           string `yaml:"url"`
 	login.Options `yaml:",inline"`
+	Credentials   `yaml:",inline"`
 	Headers       map[string]secret.Secret `yaml:"headers"` // more of them, such as a tenant's
 	SigV4         SigV4                    `yaml:"sigv4"`   // signs requests for AWS
 }
@@ -32,7 +33,8 @@ func (o HTTPOptions) Validate() error {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		errs = append(errs, fmt.Errorf("url: want http:// or https:// and a host, have %q", o.URL))
 	}
-	return errors.Join(append(errs, o.SigV4.validate(o.URL, o.Header().Get("Authorization") != ""), o.Options.Validate())...)
+	shows := o.Header().Get("Authorization") != ""
+	return errors.Join(append(errs, o.SigV4.validate(o.URL, shows || o.any()), o.Options.Validate(), o.validate(shows))...)
 }
 
 // poster posts bodies and tells answers apart.
@@ -50,15 +52,17 @@ func newPoster(name string, o HTTPOptions, env Env) (*poster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if env.HTTP != nil {
-		client.Transport = env.HTTP
-		return &poster{name: name, opts: o, client: client, signer: sign}, nil
+	base := env.HTTP
+	if base == nil {
+		tr, err := o.Transport()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		base = tr
 	}
-	tr, err := o.Transport()
-	if err != nil {
+	if client.Transport, err = o.wrap(base); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	client.Transport = tr
 	return &poster{name: name, opts: o, client: client, signer: sign}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -56,6 +57,11 @@ func (r *Result) remoteWrite(f File, name string, m map[string]any) {
 			out[k] = r.hide("ship-"+name+"-"+k, v)
 		}
 	}
+	for _, at := range [][2]string{{"oauth2", "client_secret"}, {"sigv4", "secret_access_key"}} {
+		if m := section(out, at[0]); m[at[1]] != nil {
+			m[at[1]] = r.hide("ship-"+name+"-"+at[1], text(m[at[1]]))
+		}
+	}
 	if headers := section(out, "headers"); headers != nil {
 		hidden := map[string]any{}
 		for k, v := range headers {
@@ -104,6 +110,32 @@ func (r *Result) login(out map[string]any, key string, v any) (why string) {
 			default:
 				return k + " has no counterpart: binnacle verifies the server's certificate against ca_file"
 			}
+		}
+	case "oauth2":
+		for _, k := range sorted(m) {
+			if !slices.Contains([]string{"client_id", "client_secret", "client_secret_file", "token_url", "scopes", "endpoint_params"}, k) {
+				return k + " has no counterpart"
+			}
+		}
+		if p := text(m["client_secret_file"]); p != "" {
+			delete(m, "client_secret_file")
+			m["client_secret"] = "${file:" + p + "}"
+		}
+		out[key] = m
+	case "sigv4":
+		to := map[string]string{"region": "region", "access_key": "access_key_id", "secret_key": "secret_access_key", "profile": "profile", "role_arn": "role_arn", "external_id": "external_id"}
+		sign := map[string]any{"enabled": true, "service": "aps"}
+		for _, k := range sorted(m) {
+			if to[k] == "" {
+				return k + " has no counterpart"
+			}
+			sign[to[k]] = m[k]
+		}
+		out[key] = sign
+	case "google_iam":
+		out[key] = map[string]any{"scope": "https://www.googleapis.com/auth/monitoring.write"}
+		if p := text(m["credentials_file"]); p != "" {
+			put(out, p, key, "credentials_file")
 		}
 	default:
 		return "no counterpart"
