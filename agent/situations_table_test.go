@@ -11,9 +11,13 @@ import (
 const navRig = "cluster:nav-rig"
 
 var (
-	suspected   = page{"P2", "RabbitMQPartitionSuspected", navRig, "RabbitMQ nav-rig: partition suspected, no answer of n2"}
-	split       = page{"P1", "RabbitMQSplitBrain", navRig, "RabbitMQ nav-rig is split: n1+n3 against n2"}
-	discarded   = page{"P3", "RabbitMQAutohealed", "node:n2", "RabbitMQ on n2 restarted and the split is over"}
+	suspected = page{"P2", "RabbitMQPartitionSuspected", navRig, "RabbitMQ nav-rig: partition suspected, no answer of n2"}
+	split     = page{"P1", "RabbitMQSplitBrain", navRig, "RabbitMQ nav-rig is split: n1+n3 against n2"}
+	discarded = page{"P3", "RabbitMQAutohealed", "node:n2", "RabbitMQ on n2 restarted and the split is over"}
+	stuck     = []page{ // a known fault of 3.10, as it falls
+		{"P2", "RabbitMQAppNotBack", "node:n2", "RabbitMQ on n2 did not come back: its peers answer again, its application is stopped"},
+		{"P2", "RabbitMQNodeDown", "node:n2", "RabbitMQ on n2 is down"},
+	}
 	blockedRows = []string{"rabbitmqctl list_vhosts", "rabbitmqctl list_queues -p / name memory messages"}
 )
 
@@ -156,9 +160,10 @@ var situations = []situation{
 			p.until("page", p.opened(1))
 			p.until("paused", p.in("running", "paused", "running"))
 			p.do(p.c.HealDist(2))
-			p.until("back", p.whole)
+			p.back(2)
 		},
 		pages: []page{suspected},
+		maybe: stuck,
 	},
 	{
 		name: "loss in one direction", handling: "pause_minority",
@@ -167,9 +172,10 @@ var situations = []situation{
 			p.until("page", p.opened(1))
 			p.until("paused", p.in("running", "paused", "running"))
 			p.do(p.c.Unmute(2))
-			p.until("back", p.whole)
+			p.back(2)
 		},
 		pages: []page{suspected},
+		maybe: stuck,
 	},
 	{
 		name: "rolling restart", handling: "pause_minority",
@@ -196,7 +202,7 @@ var situations = []situation{
 			p.until("page", p.opened(1))
 			p.until("paused", p.in("running", "paused", "running"))
 			p.do(p.c.Heal(2))
-			p.until("back", p.whole)
+			p.back(2)
 			p.do(p.c.Signal(3, syscall.SIGKILL))
 			p.until("down", p.in("running", "running", "down"))
 			p.until("second page", p.opened(2))
@@ -205,6 +211,7 @@ var situations = []situation{
 			p.until("whole", p.whole)
 		},
 		pages: []page{suspected, {"P2", "RabbitMQNodeDown", "node:n3", "RabbitMQ on n3 is down"}},
+		maybe: stuck,
 	},
 	{
 		name: "autoheal", handling: "autoheal",

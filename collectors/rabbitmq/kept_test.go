@@ -109,11 +109,11 @@ func TestWhatStoodInTheBrokerIsMissed(t *testing.T) {
 			vhosts: []string{"/", "shop"}, queues: []string{orders, reply, lease, policy, idle}, uptime: time.Hour,
 		}
 		look := w.life()
-		got := look(50 * time.Minute)
+		look(50 * time.Minute)
 		w.queues = append(w.queues, strings.ReplaceAll(orders, `"orders"`, `"job-17"`))
 		look(20 * time.Minute)
 		w.queues = w.queues[:5] // the job is done
-		got = look(time.Minute)
+		got := look(time.Minute)
 		if got[`rabbitmq_queues_missing{}`] != 0 || got[`rabbitmq_queues_kept{}`] != 1 || got[`rabbitmq_vhost_present{vhost="shop"}`] != 1 {
 			t.Errorf("healthy: %v", got)
 		}
