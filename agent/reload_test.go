@@ -220,7 +220,7 @@ func TestTwoAgentsDoNotShareAFolder(t *testing.T) {
 // TestNoSectionIsSilentlyNotInForce holds that whoever adds a section of the configuration says what a reload does with it.
 func TestNoSectionIsSilentlyNotInForce(t *testing.T) {
 	known := map[string]string{
-		"data": "restart", "aws": "restart", "store": "restart", "capacity": "restart", "intake": "restart",
+		"data": "restart", "aws": "restart", "store": "restart", "capacity": "restart", "intake": "restart", "query": "restart",
 		"listen": "web", "web": "web", "node": "collect, ship, routers", "interval": "collect", "deadline": "collect", "drain": "read when it is needed",
 		"log": "Hooks.Applied; format: restart", "collect": "collect", "ship": "ship", "rules": "rules, routers; cut_off: restart", "route": "route; order, ledger, mode: restart",
 	}
@@ -233,7 +233,7 @@ func TestNoSectionIsSilentlyNotInForce(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"store": "store: {retention: 2d}", "capacity": "capacity: off", "data": "data: /elsewhere",
-		"log.format": "log: {format: json}", "route": "route: {mode: shadow}", "intake": "intake: off",
+		"log.format": "log: {format: json}", "route": "route: {mode: shadow}", "intake": "intake: off", "query": "query: {timeout: 1m}",
 	} {
 		next, err := ParseConfig("t.yaml", []byte(text+"\n"))
 		if err != nil && name == "intake" {
