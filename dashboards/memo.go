@@ -8,7 +8,8 @@ import (
 )
 
 // Memo remembers answers for a moment, so that many open pages cost the store no more than one. Who asks for what is
-// being worked out waits for it. Answers are shared: nobody may change one.
+// being worked out waits for it. A costly answer is remembered for longer: working it out takes at most a twentieth of the time.
+// Answers are shared: nobody may change one.
 type Memo struct {
 	mu   sync.Mutex
 	kept map[string]*answer
@@ -21,10 +22,16 @@ type answer struct {
 	v     any
 }
 
+// An answer is remembered for costs times as long as it took, and for longest at most.
+const (
+	costs   = 20
+	longest = time.Minute
+)
+
 // maxKept bounds what is remembered: the addresses that people make up are many.
 const maxKept = 64
 
-// Get returns what work returned for this key at most ttl before now. The answer is for all who wait for it, so that
+// Get returns what work returned for this key at most ttl before now, or as long before as its cost asks for. The answer is for all who wait for it, so that
 // work does not end with the first of them, but after limit.
 func (m *Memo) Get(ctx context.Context, key string, now time.Time, ttl, limit time.Duration, work func(context.Context) any) any {
 	m.mu.Lock()
@@ -38,9 +45,20 @@ func (m *Memo) Get(ctx context.Context, key string, now time.Time, ttl, limit ti
 	a.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 		defer cancel()
+		begun := time.Now()
 		a.v = work(ctx)
+		m.keep(a, time.Since(begun))
 	})
 	return a.v
+}
+
+// keep remembers an answer for as long as its cost asks for.
+func (m *Memo) keep(a *answer, took time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if until := a.at.Add(min(costs*took, longest)); until.After(a.until) {
+		a.until = until
+	}
 }
 
 // forget makes room: what is over goes first, and all when that was not enough; m.mu is held.

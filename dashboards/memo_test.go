@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -44,3 +45,31 @@ func TestMemo(t *testing.T) {
 
 // noon is when everything in these tests happens.
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// TestACostlyAnswerIsRememberedForLonger holds that the work for one key takes at most a twentieth of the time.
+func TestACostlyAnswerIsRememberedForLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m Memo
+		worked := 0
+		get := func(takes time.Duration) int {
+			return m.Get(t.Context(), "a", time.Now(), time.Second, time.Minute, func(context.Context) any {
+				worked++
+				time.Sleep(takes)
+				return worked
+			}).(int)
+		}
+		get(2 * time.Second) // remembered for 40 s from when it was asked for
+		time.Sleep(37 * time.Second)
+		if got := get(time.Minute); got != 1 {
+			t.Errorf("answer %d after 39 s, want the first", got)
+		}
+		time.Sleep(2 * time.Second)
+		if got := get(50 * time.Second); got != 2 {
+			t.Errorf("answer %d after 41 s, want the second", got)
+		}
+		time.Sleep(longest - 50*time.Second)
+		if got := get(0); got != 3 {
+			t.Errorf("answer %d after %v, want the third: that is the longest", got, longest)
+		}
+	})
+}

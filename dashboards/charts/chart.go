@@ -307,5 +307,8 @@ func StepOf(span time.Duration) time.Duration {
 	return max(span/chartPoints, time.Hour).Round(time.Hour)
 }
 
+// SparkStep is the step of a small line over a span: a quarter of a chart's points are more than it has pixels to tell apart.
+func SparkStep(span time.Duration) time.Duration { return StepOf(4 * span) }
+
 // Last is the newest value of the line.
 func (ln Line) Last() float64 { return ln.last }

@@ -161,7 +161,7 @@ func (p *Pages) ownFamilies(ctx context.Context, span dashboards.Period) []famil
 // sketch adds the newest value and a line to each family.
 func (p *Pages) sketch(ctx context.Context, in []family, span dashboards.Period) {
 	back, now := span.To.Sub(span.From), p.opts.Now()
-	step := charts.StepOf(back)
+	step := charts.SparkStep(back)
 	end := span.To.Truncate(step)
 	for i := range in {
 		f := &in[i]

@@ -262,7 +262,7 @@ func (p *Pages) fleetFigures(ctx context.Context, span dashboards.Period) []bigF
 		return nil
 	}
 	back := span.To.Sub(span.From)
-	step := charts.StepOf(back)
+	step := charts.SparkStep(back)
 	end, now := span.To.Truncate(step), p.opts.Now()
 	key := strings.Join([]string{"home figures", back.String(), end.String()}, "\xff")
 	return p.answers.Get(ctx, key, now, min(step, 15*time.Second), queryTime, func(ctx context.Context) any {
