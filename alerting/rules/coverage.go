@@ -24,6 +24,7 @@ type FindingKind string
 const (
 	NoSeries  FindingKind = "no series"        // a metric that it needs does not exist
 	NoMatch   FindingKind = "matches nothing"  // the metric exists, and no series has such labels
+	Later     FindingKind = "comes later"      // a counter that appears with the first that it counts is not there yet: the rule can fire
 	NeverNear FindingKind = "never near"       // its threshold was never reached by half
 	Always    FindingKind = "fires always"     //
 	Unheeded  FindingKind = "never acted on"   // its incidents were opened and nobody acknowledged or closed one
@@ -83,10 +84,13 @@ type CoverOptions struct {
 	Dir       string                                // where the shipped packs are laid out
 	Read      func(alerting.Alarm) alerting.Reading // how urgent a rule is
 	Acts      map[string]Acts                       // by rule
-	// Rest is called after each rule with how long it took; it may wait, so that a look at all of them takes a small part of a
+	// Rest is called after each rule, and once before the first, with how long that took; it may wait, so that a look at all of them takes a small part of a
 	// core. nil: it does not.
 	Rest func(ctx context.Context, took time.Duration) error
 }
+
+// lookMost bounds the questions about one rule: one that costs more cannot be judged.
+const lookMost = 10 * time.Second
 
 // unheededFrom is from how many incidents on nobody's act about any of them means something.
 const unheededFrom = 5
@@ -95,20 +99,26 @@ const unheededFrom = 5
 func (m *Manager) Cover(ctx context.Context, o CoverOptions) (Coverage, error) {
 	c := cover{CoverOptions: o, hosts: map[string]bool{}}
 	out := Coverage{At: o.Now, History: max(0, o.Now.Sub(o.Oldest))}
-	always := c.always(ctx)
-	if err := c.learnHosts(ctx); err != nil {
+	var always map[string]bool
+	rest := func(do func(context.Context) error) error {
+		begun := time.Now()
+		bounded, cancel := context.WithTimeout(ctx, lookMost)
+		err := do(bounded)
+		cancel()
+		took := time.Since(begun)
+		out.Took += took
+		if err != nil || o.Rest == nil {
+			return err
+		}
+		return o.Rest(ctx, took)
+	}
+	if err := rest(func(ctx context.Context) error { always = c.always(ctx); return c.learnHosts(ctx) }); err != nil {
 		return out, err
 	}
 	for _, g := range m.manager.RuleGroups() {
 		for _, r := range g.AlertingRules() {
-			begun := time.Now()
-			out.Rules = append(out.Rules, c.rule(ctx, g, r, always))
-			took := time.Since(begun)
-			out.Took += took
-			if o.Rest == nil {
-				continue
-			}
-			if err := o.Rest(ctx, took); err != nil {
+			err := rest(func(ctx context.Context) error { out.Rules = append(out.Rules, c.rule(ctx, g, r, always)); return nil })
+			if err != nil {
 				return out, err
 			}
 		}
@@ -184,7 +194,12 @@ func (c *cover) dead(ctx context.Context, e parser.Expr, add func(FindingKind, s
 		return false, failed
 	}
 	lacks := needs(e, func(s *parser.VectorSelector) bool { _, gone := missing[s]; return gone })
+	counts := counted(e)
 	for _, s := range lacks {
+		if text := c.later(ctx, s, counts[s]); text != "" {
+			add(Later, text)
+			continue
+		}
 		k, text := c.why(ctx, s)
 		add(k, text)
 	}
