@@ -49,6 +49,11 @@ func (d *desk) Escalate(_ context.Context, problem, by string) error {
 	return d.err
 }
 
+func (d *desk) Note(_ context.Context, problem, by, text string) (alerting.ProblemView, error) {
+	d.did = append(d.did, fmt.Sprintf("note %s by %s: %s", problem, by, text))
+	return alerting.ProblemView{}, d.err
+}
+
 func (d *desk) End(_ context.Context, id, by string) (alerting.Silence, error) {
 	d.did = append(d.did, fmt.Sprintf("end %s by %s", id, by))
 	return alerting.Silence{ID: id, EndsAt: noon.Add(time.Hour)}, d.err
@@ -85,6 +90,12 @@ func TestActions(t *testing.T) {
 		"taking it": {
 			"/problems/00000000000000b2/take", nil, maria, nil,
 			303, "/board?done=taken&problem=00000000000000b2", "ack 00000000000000b2 by maria, undo false",
+		},
+		"noting it": {
+			"/problems/00000000000000b2/note",
+			url.Values{"text": {"grew since the deploy"}},
+			maria, nil,
+			303, "/board?done=noted&problem=00000000000000b2", "note 00000000000000b2 by maria: grew since the deploy",
 		},
 		"giving it back": {
 			"/problems/00000000000000b2/take",

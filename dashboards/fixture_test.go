@@ -89,6 +89,7 @@ func theDay() []oncall.Event {
 		{At: ago(3 * time.Minute), Kind: "decided", Action: "trigger", Key: split, Priority: alerting.P1},
 		{At: ago(3 * time.Minute), Kind: "accepted", Action: "trigger", Key: split, Priority: alerting.P1, Title: "Users hurt: RabbitMQ is split between eu-west-1a and eu-west-1b [RabbitMQSplitBrain]", Reason: "users are hurt", Alarms: 4},
 		{At: ago(2 * time.Minute), Kind: "acked", Key: split, Priority: alerting.P1, By: "maria"},
+		{At: ago(90 * time.Second), Kind: "noted", Key: split, Priority: alerting.P1, By: "maria", Detail: "Both sides answer; the network team looks at the rules of 11:48"},
 		{At: ago(time.Minute), Kind: "silenced", Key: "s1", By: "jo", Title: "alertname=HostUnitFailed", Detail: "backup is being moved"},
 	}
 }

@@ -82,6 +82,12 @@ func TestTasksAtAProblem(t *testing.T) {
 			click(`.actbar .silence form > button`)
 			await(t, ctx, `document.querySelector("#done-note")?.textContent.includes("Silenced")`)
 			open()
+			click(`#r-notes > summary`) // note: 2
+			click(`#r-notes input`)
+			do(t, ctx, chromedp.KeyEvent("the network team is at it"))
+			click(`#r-notes button`)
+			await(t, ctx, `document.querySelector("#done-note")?.textContent.includes("Noted")`)
+			open()
 			click(`#ev-more > summary`) // values: 2
 			if !value[bool](t, ctx, `document.querySelector('#ev-more a[href*="chart.csv"]').checkVisibility()`) {
 				t.Error("the values are not two clicks away")

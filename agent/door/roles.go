@@ -70,6 +70,7 @@ var routes = map[string]route{
 
 	// What people do.
 	"POST /api/v1/ack":            {role: Act, body: jsonBody, max: small},
+	"POST /api/v1/note":           {role: Act, body: jsonBody, max: small},
 	"POST /api/v1/silence":        {role: Act, body: jsonBody, max: small},
 	"POST /api/v1/forget":         {role: Act, body: jsonBody, max: small},
 	"POST /api/v2/silences":       {role: Act, body: jsonBody, max: small},

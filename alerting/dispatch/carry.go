@@ -8,11 +8,25 @@ import (
 	"github.com/navcloud/binnacle/alerting/ledger"
 )
 
-// job is one thing for a route to do: an action, or an acknowledgement for the pager.
+// job is one thing for a route to do: an action, or an acknowledgement or a person's note for the pager.
 type job struct {
 	action alerting.Action
 	ack    *alerting.Record
+	note   *alerting.Action
 	at     time.Time // of the decision
+}
+
+// aside says that the router knows of it already: it may be given up.
+func (j job) aside() bool { return j.ack != nil || j.note != nil }
+
+func (j job) route() string {
+	switch {
+	case j.ack != nil:
+		return j.ack.Route
+	case j.note != nil:
+		return j.note.Route
+	}
+	return j.action.Route
 }
 
 // answer is what became of an action.
@@ -36,7 +50,7 @@ func (d *Dispatcher) enqueue(ctx context.Context, route string, j job) {
 			}
 		})
 	}
-	if j.ack != nil && len(jobs) > maxJobs/2 {
+	if j.aside() && len(jobs) > maxJobs/2 {
 		d.stats.ackDropped()
 		return
 	}
@@ -68,6 +82,12 @@ func (d *Dispatcher) carry(ctx context.Context, j job) {
 			if r := p.Acknowledge(whole, j.ack.Route, j.ack.Key); r.Outcome != alerting.Accepted {
 				d.log.Warn("acknowledgement did not reach the pager", "key", j.ack.Key, "outcome", r.Outcome.String(), "detail", r.Detail)
 			}
+		}
+		return
+	}
+	if j.note != nil {
+		if r := d.opts.Pager.Send(whole, *j.note); r.Outcome != alerting.Accepted {
+			d.log.Warn("a note did not reach the pager; the board has it", "key", j.note.Key, "outcome", r.Outcome.String(), "detail", r.Detail)
 		}
 		return
 	}

@@ -92,7 +92,7 @@ type Dispatcher struct {
 	routes  map[string]chan job // owned by the loop
 	backlog []answer            // owned by the loop
 	workers sync.WaitGroup
-	extra   chan job // acknowledgements for the pager
+	extra   chan job // acknowledgements and notes for the pager
 }
 
 // New makes a Dispatcher.
@@ -296,7 +296,7 @@ func (d *Dispatcher) loop(ctx context.Context, in []alerting.Input) {
 		case more := <-d.book.others:
 			in = append(in, d.heard(more)...)
 		case j := <-d.extra:
-			d.enqueue(ctx, j.ack.Route, j)
+			d.enqueue(ctx, j.route(), j)
 			continue
 		case late := <-d.book.late:
 			d.mu.Lock()

@@ -260,6 +260,31 @@ func TestAPersonsWordReachesThePager(t *testing.T) {
 	})
 }
 
+// TestANoteIsKeptAndTold notes what is not paged yet, and an incident, of which the pager hears.
+func TestANoteIsKeptAndTold(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		pager := &counting{}
+		r.opts.Pager = pager
+		r.start()
+		r.put(alerting.Firing{Alarm: alarm("A")})
+		r.pass(time.Second)
+		if err := r.d.Note(t.Context(), "p-A", "ann", "it grew"); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(time.Second)
+		if e := r.history(ledger.Noted); len(e) != 1 || e[0].Key != "key:A" || e[0].By != "ann" || e[0].Detail != "it grew" {
+			t.Errorf("history %+v; want the note of ann at the incident", e)
+		}
+		if n := len(pager.sent()); n != 2 {
+			t.Errorf("the pager was called %d times, want the page and its note", n)
+		}
+		if err := r.d.Note(t.Context(), "p-unpaged", "ann", "x"); err != nil {
+			t.Errorf("of what nobody was paged for: %v", err)
+		}
+		r.stop()
+	})
+}
+
 // TestEscalating takes an incident from who has it, and gets who is next and the second channel.
 func TestEscalating(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {

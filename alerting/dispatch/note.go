@@ -75,6 +75,28 @@ func (d *Dispatcher) acked(a alerting.Acked, now time.Time) {
 	d.book.put(&rec, e)
 }
 
+// Note keeps what a person says of an incident or a problem, and tells the pager where that takes notes.
+func (d *Dispatcher) Note(ctx context.Context, key, by, text string) error {
+	e := ledger.Event{At: time.Now(), Kind: ledger.Noted, Key: d.keyOf(key), By: by, Detail: text}
+	rec, paged := d.book.record(e.Key)
+	if paged {
+		e.Route, e.Priority, e.Title = rec.Route, rec.Page.Priority, rec.Page.Sentence
+	} else {
+		e.Title = d.problem(e.Key).Page.Sentence
+	}
+	d.book.put(nil, e)
+	if !paged || !rec.Open || d.cfg.Mode == Shadow || d.cfg.Mode == Off || !d.book.sends() {
+		return nil
+	}
+	a := alerting.Action{Kind: alerting.Note, Key: rec.Key, Route: rec.Route, Page: rec.Page, Text: by + ": " + text, Record: rec}
+	select {
+	case d.extra <- job{note: &a}:
+		return nil
+	case <-ctx.Done():
+		return nil // it is kept, and the board has it
+	}
+}
+
 // closed says whether a person closed the incident: our own resolve comes back by webhook too.
 func (d *Dispatcher) closed(c alerting.Closed, now time.Time) bool {
 	rec, ok := d.book.record(c.Key)

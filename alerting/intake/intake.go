@@ -98,6 +98,7 @@ func New(o Options) *Intake {
 // The paths of our own endpoints; those of Alertmanager are its own.
 const (
 	PathAck         = "/api/v1/ack"          // AckRequest, AckAnswer
+	PathNote        = "/api/v1/note"         // NoteRequest, AckAnswer
 	PathSilence     = "/api/v1/silence"      // SilenceRequest, SilenceAnswer
 	PathCheckResult = "/api/v1/check-result" // CheckResult
 	PathDeploys     = "/api/v1/deploys"      // Deploy
@@ -125,6 +126,7 @@ func (i *Intake) Register(mux *http.ServeMux) {
 		"GET /api/v2/receivers":       i.getReceivers,
 		"POST " + PathAlertmanager:    i.postWebhook,
 		"POST " + PathAck:             i.postAck,
+		"POST " + PathNote:            i.postNote,
 		"POST " + PathSilence:         i.postQuiet,
 		"POST " + PathCheckResult:     i.postCheck,
 		"POST " + PathFacts:           i.postFacts,

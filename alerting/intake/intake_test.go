@@ -21,6 +21,7 @@ import (
 // board keeps alarms as problems of their own and silences as they come: what a router shows, without
 // judgement.
 type board struct {
+	noted    string
 	mu       sync.Mutex
 	got      []alerting.Input
 	alarms   map[string]alerting.Alarm
@@ -99,6 +100,10 @@ func (b *board) Put(ctx context.Context, in ...alerting.Input) error { return b.
 
 func (b *board) Acknowledge(ctx context.Context, a alerting.Acked) error { return b.put(ctx, a) }
 func (b *board) Escalate(context.Context, string, string) error          { return nil }
+func (b *board) Note(_ context.Context, key, by, text string) error {
+	b.noted = key + " by " + by + ": " + text
+	return nil
+}
 
 func serve(b *board) *http.ServeMux {
 	i := New(Options{Put: b.put, View: b.view, Version: "test", Desk: &people.Desk{Router: b, Ended: b.ended, Vital: func() []map[string]string {
@@ -404,6 +409,9 @@ func TestPostIsTheOtherEnd(t *testing.T) {
 	var got AckAnswer
 	if err := Post(t.Context(), s.Client(), s.URL+"/", PathAck, AckRequest{Problem: "disk", By: "ann"}, &got); err != nil || got.Key != "key:disk" {
 		t.Errorf("Post = %v, %+v; want the key of the problem", err, got)
+	}
+	if err := Post(t.Context(), s.Client(), s.URL, PathNote, NoteRequest{Problem: "disk", By: "ann", Text: "it grew"}, &got); err != nil || b.noted != "key:disk by ann: it grew" {
+		t.Errorf("a note: %v, %q; want it at the key of the problem", err, b.noted)
 	}
 	err := Post(t.Context(), s.Client(), s.URL, PathAck, AckRequest{Problem: "none"}, &got)
 	if err == nil || err.Error() != `no problem "none"` {

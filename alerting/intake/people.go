@@ -42,6 +42,29 @@ func (i *Intake) postAck(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, AckAnswer{Problem: p.ID, Key: p.Key, Title: p.Page.Sentence})
 }
 
+// NoteRequest is what a person says of a problem, which is named as in an AckRequest. The answer is an AckAnswer.
+type NoteRequest struct {
+	Problem string `json:"problem"`
+	By      string `json:"by"`
+	Text    string `json:"text"`
+}
+
+func (i *Intake) postNote(w http.ResponseWriter, r *http.Request) {
+	var req NoteRequest
+	if err := read(w, r, maxSmall, &req); err != nil {
+		i.fail(w, status(err), err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), putDeadline)
+	defer cancel()
+	p, err := i.opts.Desk.Note(ctx, req.Problem, i.person(r, req.By), req.Text)
+	if err != nil {
+		i.failAct(w, err)
+		return
+	}
+	answer(w, http.StatusOK, AckAnswer{Problem: p.ID, Key: p.Key, Title: p.Page.Sentence})
+}
+
 // SilenceRequest is a silence as the command line asks for one: of a problem with what it explains now, or by matchers in
 // Alertmanager's notation, or both. A start ahead makes it a maintenance window.
 type SilenceRequest struct {

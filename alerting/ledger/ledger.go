@@ -99,6 +99,7 @@ const (
 	Silenced  Kind = "silenced"
 	Unsilence Kind = "unsilenced"
 	Deployed  Kind = "deployed"
+	Noted     Kind = "noted" // what a person wrote, in Detail
 
 	ActRefused Kind = "act_refused" // somebody was not allowed to
 	Theirs     Kind = "theirs"      // another Alertmanager notified somebody; By is its receiver

@@ -27,6 +27,8 @@ type Router interface {
 	Acknowledge(ctx context.Context, a alerting.Acked) error
 	// Escalate gets another person for the open incident with this dedup key or problem ID.
 	Escalate(ctx context.Context, key, by string) error
+	// Note keeps what a person says of the incident with this dedup key or problem ID.
+	Note(ctx context.Context, key, by, text string) error
 }
 
 // Desk is where people act. Vital returns the labels of each rule that can make a P1; nil: none is known.
@@ -123,6 +125,19 @@ func (d *Desk) Escalate(ctx context.Context, problem, by string) error {
 		return err
 	}
 	return d.Router.Escalate(ctx, cmp.Or(p.Key, p.ID), cutName(by))
+}
+
+// Note keeps what a person says of a problem: it goes to its incident, the timeline and the handover.
+func (d *Desk) Note(ctx context.Context, problem, by, text string) (alerting.ProblemView, error) {
+	text = clip(strings.Join(strings.Fields(text), " "), maxComment)
+	if text == "" {
+		return alerting.ProblemView{}, errors.New("want a note: what was seen, tried or agreed")
+	}
+	p, err := d.Find(problem)
+	if err != nil {
+		return p, err
+	}
+	return p, d.Router.Note(ctx, cmp.Or(p.Key, p.ID), cutName(by), text)
 }
 
 // Bounds of what people write, in bytes.

@@ -16,6 +16,7 @@ import (
 type router struct {
 	view      alerting.View
 	got       []alerting.Input
+	noted     []string
 	escalated string
 	full      bool
 }
@@ -43,6 +44,30 @@ func (r *router) Acknowledge(ctx context.Context, a alerting.Acked) error { retu
 func (r *router) Escalate(_ context.Context, key, by string) error {
 	r.escalated = key + " by " + by
 	return nil
+}
+
+func (r *router) Note(_ context.Context, key, by, text string) error {
+	r.noted = append(r.noted, key+" by "+by+": "+text)
+	return nil
+}
+
+// TestANote is of a problem by any of its names, and says something.
+func TestANote(t *testing.T) {
+	d, r := desk(problem("p1", "key:1", alerting.P2, alarm("alertname", "Disk")), problem("p2", "", alerting.P3, alarm("alertname", "Slow")))
+	for _, n := range [][2]string{{"Disk", "  grew since\nthe deploy "}, {"p2", "seen before"}} {
+		if _, err := d.Note(t.Context(), n[0], "ann", n[1]); err != nil {
+			t.Errorf("Note(%q) = %v", n[0], err)
+		}
+	}
+	if got, want := strings.Join(r.noted, "; "), "key:1 by ann: grew since the deploy; p2 by ann: seen before"; got != want {
+		t.Errorf("noted %q, want %q", got, want)
+	}
+	if _, err := d.Note(t.Context(), "none", "ann", "x"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("of no problem: %v, want ErrNotFound", err)
+	}
+	if _, err := d.Note(t.Context(), "p1", "ann", " \n"); err == nil {
+		t.Error("an empty note is taken")
+	}
 }
 
 var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)

@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newRun(), newCheck(), newCollect(), newStatus(), newRules(), newCost(), newVersion(), newDemo(), newDemoChild())
-	root.AddCommand(newBoard(), newNodes(), newDashboards(), newWhy(), newAck(), newSilence(), newMaintenance(), newDeploy(), newForget(), newCheckResult(), newToken(), newCompare(), newReplay(), newForecast(), newCapacity(), newHeartbeat(), newImport(), newSupport(), newSetup(), newJoin(), newAWS())
+	root.AddCommand(newBoard(), newNodes(), newDashboards(), newWhy(), newAck(), newNote(), newSilence(), newMaintenance(), newDeploy(), newForget(), newCheckResult(), newToken(), newCompare(), newReplay(), newForecast(), newCapacity(), newHeartbeat(), newImport(), newSupport(), newSetup(), newJoin(), newAWS())
 	for _, c := range extra {
 		root.AddCommand(c())
 	}

@@ -31,6 +31,10 @@ func (p *Pages) doneNote(q url.Values, v alerting.View) *dashboards.Done {
 		if sentence != "" {
 			return &dashboards.Done{Text: "You acknowledged: " + sentence, Action: "/problems/" + url.PathEscape(id) + "/take", Undo: "Undo: take that back", Give: true}
 		}
+	case "noted":
+		if sentence != "" {
+			return &dashboards.Done{Text: "Noted: it goes to the incident, the timeline and the handover."}
+		}
 	case "given":
 		if sentence != "" {
 			return &dashboards.Done{Text: "Acknowledgement taken back: " + sentence}
@@ -66,10 +70,11 @@ func nobody(*http.Request) string { return "someone at the board" }
 func (p *Pages) acts() map[string]dashboards.Act {
 	out := map[string]dashboards.Act{
 		"/problems/{id}/take": nil, "/problems/{id}/silence": nil, "/problems/{id}/escalate": nil,
-		"/problems/{id}/ack": nil, "/problems/bulk": nil, "/silences/{id}/end": nil, "/silences/{id}/renew": nil,
+		"/problems/{id}/note": nil, "/problems/{id}/ack": nil, "/problems/bulk": nil, "/silences/{id}/end": nil, "/silences/{id}/renew": nil,
 	}
 	if p.opts.People != nil {
 		out["/problems/{id}/take"], out["/problems/{id}/silence"], out["/problems/{id}/escalate"] = p.take, p.silence, p.escalate
+		out["/problems/{id}/note"] = p.note
 		out["/problems/bulk"], out["/problems/{id}/ack"] = p.bulk, p.ack
 		out["/silences/{id}/end"], out["/silences/{id}/renew"] = p.endSilence, p.renewSilence
 	}
@@ -89,6 +94,12 @@ func (p *Pages) take(r *http.Request) (url.Values, error) {
 func (p *Pages) escalate(r *http.Request) (url.Values, error) {
 	id := r.PathValue("id")
 	return url.Values{"problem": {id}, "done": {"escalated"}}, p.opts.People.Escalate(r.Context(), id, p.opts.Who(r))
+}
+
+func (p *Pages) note(r *http.Request) (url.Values, error) {
+	id := r.PathValue("id")
+	_, err := p.opts.People.Note(r.Context(), id, p.opts.Who(r), dashboards.Clip(r.PostForm.Get("text"), dashboards.MaxComment))
+	return url.Values{"problem": {id}, "done": {"noted"}}, err
 }
 
 func (p *Pages) silence(r *http.Request) (url.Values, error) {

@@ -22,6 +22,7 @@ type handover struct {
 	Open     []row
 	Silences []alerting.Silence
 	Changes  []deed
+	Notes    []deed // what people said, the newest first
 	Fault    string
 	Known    bool // what happened; else no figure is shown, since 0 would be a lie
 	Node     string
@@ -48,6 +49,7 @@ func (p *Pages) handover(r *http.Request) dashboards.Page {
 			h.Changes = append(h.Changes, d)
 		}
 	}
+	h.Notes = linked(notesOf(deeds(events)))
 	v := p.opts.View()
 	rows, _ := p.rows(v, "")
 	for _, rw := range rows {

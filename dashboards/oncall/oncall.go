@@ -26,6 +26,7 @@ type People interface {
 	End(ctx context.Context, id, by string) (alerting.Silence, error) // of a silence
 	Renew(ctx context.Context, s alerting.Silence, by string) error   // of one that was ended
 	Escalate(ctx context.Context, problem, by string) error
+	Note(ctx context.Context, problem, by, text string) (alerting.ProblemView, error)
 }
 
 // Options are where the pages get what they show. What is nil means that this node does not have the

@@ -87,6 +87,7 @@ func deeds(events []Event) []deed {
 // kinds are the events in words; what is not here (a decision before its call, an end that nobody sees) is not told.
 var kinds = map[string]struct{ text, mark string }{
 	"acked": {"Acknowledged by ", "person"}, "unacked": {"Acknowledgement taken back by ", "person"}, "escalated": {"Escalated by ", "person"},
+	"noted":  {"Note by ", "person"},
 	"closed": {"Closed at the pager by ", "end"}, "silenced": {"Silenced by ", "person"}, "unsilenced": {"Silence ended", "other"},
 	"deployed": {"", "change"}, "started": {"This router started", "other"}, "second_channel": {"Paged through the second channel", "page"},
 	"refused": {"The pager refused it", "page"}, "throttled": {"The pager wants it later", "other"}, "unknown": {"The pager's answer was lost", "other"},
@@ -203,6 +204,11 @@ func (p *Pages) problem(r *http.Request) dashboards.Page {
 	if key != "" {
 		var events []Event
 		events, list.Fault = p.history(r.Context(), EventQuery{Since: p.opts.Now().Add(-problemHistory), Key: key})
+		if found != nil && found.ID != key { // what people did before it was paged
+			before, _ := p.history(r.Context(), EventQuery{Since: p.opts.Now().Add(-problemHistory), Key: found.ID})
+			events = append(before, events...)
+			slices.SortStableFunc(events, func(a, b Event) int { return a.At.Compare(b.At) })
+		}
 		list.Deeds = untitled(deeds(events))
 	}
 	if found == nil && len(list.Deeds) == 0 && list.Fault == "" {
@@ -261,6 +267,18 @@ func since(at, now time.Time) string {
 		return at.UTC().Format("15:04") + " UTC"
 	}
 	return words.Minute(at) + " UTC"
+}
+
+// Notes are what people said of it, the newest first.
+func (s story) Notes() []deed { return notesOf(s.History.Deeds) }
+
+func notesOf(all []deed) (out []deed) {
+	for _, d := range slices.Backward(all) {
+		if d.Kind == "noted" {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // TitleSize makes a long title smaller where the screen is narrow: of two lines at most.
