@@ -1,108 +1,44 @@
 package agent
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/aws/awstest"
+	"github.com/navcloud/binnacle/alerting/alertingtest"
 )
 
-// sqsServer is a queue that speaks as SQS does: JSON 1.0, what was received comes no more once it is deleted.
-type sqsServer struct {
-	mu     sync.Mutex
-	bodies map[string]string // by receipt
-	n      int
-}
-
-func (s *sqsServer) send(body string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.n++
-	s.bodies[fmt.Sprint("r", s.n)] = body
-}
-
-func (s *sqsServer) left() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.bodies)
-}
-
-func (s *sqsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-	switch r.Header.Get("X-Amz-Target") {
-	case "AmazonSQS.ReceiveMessage":
-		for range 20 {
-			s.mu.Lock()
-			var out []map[string]any
-			for receipt, text := range s.bodies {
-				out = append(out, map[string]any{"MessageId": receipt, "ReceiptHandle": receipt, "Body": text, "Attributes": map[string]string{"ApproximateReceiveCount": "1"}})
-			}
-			s.mu.Unlock()
-			if len(out) > 0 || r.Context().Err() != nil {
-				_ = json.NewEncoder(w).Encode(map[string]any{"Messages": out})
-				return
-			}
-			select {
-			case <-time.After(50 * time.Millisecond):
-			case <-r.Context().Done():
-			}
+// untilAWS waits for a state.
+func untilAWS(t *testing.T, what string, is func() bool, say func() any) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within two minutes: %+v", what, say())
 		}
-		_, _ = io.WriteString(w, "{}")
-	case "AmazonSQS.DeleteMessageBatch":
-		var in struct {
-			Entries []struct{ ID, ReceiptHandle string }
-		}
-		_ = json.Unmarshal(body, &in)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, e := range in.Entries {
-			delete(s.bodies, e.ReceiptHandle)
-		}
-		_, _ = io.WriteString(w, `{"Successful":[],"Failed":[]}`)
-	default: // DescribeAlarms and Auto Scaling: no right
-		w.Header().Set("Content-Type", "application/cbor")
-		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
-		w.WriteHeader(http.StatusForbidden)
-		_, _ = io.WriteString(w, "\xa2\x66__type\x6cAccessDenied\x67message\x62no") // a map of two texts, in CBOR
 	}
 }
 
-// From a message in a queue to the router, over a restart of the agent, and back.
+// From a message in a queue to the router, over a restart of the agent, and back; without the right to ask how alarms are.
 func TestAlarmsOfAQueueReachTheRouter(t *testing.T) {
-	for k, v := range map[string]string{"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_EC2_METADATA_DISABLED": "true"} {
-		t.Setenv(k, v)
-	}
-	s := &sqsServer{bodies: map[string]string{}}
-	srv := httptest.NewServer(s)
-	defer srv.Close()
-	data := t.TempDir()
+	fake := asAWS(t)
+	fake.Deny("DescribeAlarms", true)
+	queue, data := fake.Queue("notices"), t.TempDir()
 	start := func() (*Agent, func()) {
-		cfg := parsed(t, "data: %s\nlisten: %s\ncollect: off\nrules: off\nstore: off\nroute: {mode: shadow}\naws: {region: eu-west-1, endpoint: '%s'}\nintake: {aws: {queue: '%s/123456789012/notices'}}\n",
-			data, freePort(t, "tcp"), srv.URL, srv.URL)
-		return run(t, cfg)
-	}
-	state := func(state, at string) string {
-		return fmt.Sprintf(`{"detail-type":"CloudWatch Alarm State Change","resources":["arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x"],"detail":{"alarmName":"x","state":{"value":%q,"timestamp":%q}}}`, state, at)
+		return run(t, parsed(t, "data: %s\nlisten: %s\ncollect: off\nrules: off\nstore: off\nroute: {mode: shadow}\naws: {region: eu-west-1, endpoint: '%s'}\nintake: {aws: {queue: '%s'}}\n",
+			data, freePort(t, "tcp"), fake.URL, queue))
 	}
 	firing := func(a *Agent, want int) {
 		t.Helper()
-		for range 400 {
-			if a.route.dispatch.View().Firing == want && s.left() == 0 {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		t.Fatalf("%d alarms fire, %d messages are left; want %d, 0: %+v", a.route.dispatch.View().Firing, s.left(), want, a.Status().Route.AWS)
+		untilAWS(t, fmt.Sprintf("%d alarms fire, and no message is left", want), func() bool {
+			return a.route.dispatch.View().Firing == want && fake.Left("notices") == 0
+		}, func() any { return a.Status().Route.AWS })
 	}
+	at := time.Now().Add(-time.Hour)
 	a, end := start()
-	s.send(state("ALARM", "2026-11-29T10:00:00.000+0000"))
-	s.send(`{"detail-type":"Something New","detail":{}}`)
+	fake.Send("notices", fake.Set("x", "ALARM", at))
+	fake.Send("notices", `{"detail-type":"Something New","detail":{}}`)
 	firing(a, 1)
 	var text strings.Builder
 	a.Status().Write(&text)
@@ -113,13 +49,68 @@ func TestAlarmsOfAQueueReachTheRouter(t *testing.T) {
 	a, end = start()
 	defer end()
 	firing(a, 1) // remembered
-	s.send(state("OK", "2026-11-29T10:01:00.000+0000"))
+	fake.Send("notices", fake.Set("x", "OK", at.Add(time.Minute)))
 	firing(a, 0)
-	for range 400 {
-		if f := a.Status().Route.AWS.Fault; strings.Contains(f, "lacks the right cloudwatch:DescribeAlarms") {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
+	untilAWS(t, "the right that lacks is named", func() bool {
+		return strings.Contains(a.Status().Route.AWS.Fault, "lacks the right cloudwatch:DescribeAlarms")
+	}, func() any { return a.Status().Route.AWS })
+}
+
+// An alarm of CloudWatch pages within seconds; what happens while no router lives pages at the next start, once; what ends meanwhile ends;
+// and of two contributors the one that is well again leaves the other firing.
+func TestFromAnAlarmAtCloudWatchToAPage(t *testing.T) {
+	fake, pd := asAWS(t), alertingtest.NewPagerDuty()
+	defer pd.Close()
+	queue, data := fake.Queue("notices"), t.TempDir()
+	start := func() (*Agent, func()) {
+		return run(t, parsed(t, "data: %s\nlisten: %s\ncollect: off\nrules: off\nstore: off\nroute: {pagerduty: {routing_key: 0123456789abcdef0123456789abcdef, events_url: '%s'}, order: {wait: {foreign: 0s, cause_alone: 0s, roll_up: 0s}, start: {listen: 1s, listen_p1: 1s, listen_resolve: 2s}, resolve: {quiet: 1s}}}\naws: {region: eu-west-1, endpoint: '%s'}\nintake: {aws: {queue: '%s'}}\n",
+			data, freePort(t, "tcp"), pd.URL(), fake.URL, queue))
 	}
-	t.Errorf("status %+v; want the right that lacks", a.Status().Route.AWS)
+	open := func() (n int) {
+		for _, i := range pd.Incidents() {
+			if i.Status != "resolved" {
+				n++
+			}
+		}
+		return n
+	}
+	var a *Agent
+	until := func(what string, is func() bool) time.Duration {
+		t.Helper()
+		begun := time.Now()
+		untilAWS(t, what, is, func() any {
+			var text strings.Builder
+			a.Status().Write(&text)
+			return fmt.Sprintf("%+v\n%s", pd.Incidents(), &text)
+		})
+		return time.Since(begun).Round(time.Millisecond)
+	}
+	a, end := start()
+	fake.Send("notices", fake.Set("balancer", "ALARM", time.Now()))
+	t.Logf("from the message in the queue to the router: %v", until("it fires", func() bool { return a.route.dispatch.View().Firing == 1 }))
+	t.Logf("and to the page: %v", until("it pages", func() bool { return len(pd.Pages()) == 1 }))
+	end()
+	// Nobody reads: one alarm is lost on the way (its queue had no room), one waits, and the first ends unheard.
+	fake.Set("lost", "ALARM", time.Now())
+	fake.Send("notices", fake.Set("waits", "ALARM", time.Now()))
+	fake.Send("notices", fake.Set("waits", "ALARM", time.Now())) // twice
+	fake.Set("balancer", "OK", time.Now())
+	a, end = start()
+	defer end()
+	t.Logf("after a restart, to the end of what ended unheard and the page of what began: %v", until("what was missed is made good", func() bool {
+		in := pd.Incidents()
+		return a.route.dispatch.View().Firing == 2 && len(in) > 1 && in[0].Status == "resolved" && open() == len(in)-1
+	}))
+	part := func(id, state string) string {
+		arn := "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:many"
+		return fmt.Sprintf(`{"detail-type":"CloudWatch Alarm Contributor State Change","resources":[%q],"detail":{"alarmName":"many","alarmContributor":{"id":%q,"attributes":{"Team":%q}},"state":{"value":%q,"timestamp":%q}}}`,
+			arn, id, id, state, time.Now().UTC().Format("2006-01-02T15:04:05.000-0700"))
+	}
+	now := time.Now()
+	fake.Set("many", "ALARM", now, awstest.Contributor{ID: "b", Attributes: map[string]string{"Team": "b"}, At: now})
+	fake.Send("notices", part("a", "ALARM"))
+	fake.Send("notices", part("b", "ALARM"))
+	untilAWS(t, "a and b fire", func() bool { return a.route.dispatch.View().Firing == 4 }, func() any { return a.route.dispatch.View().Firing })
+	fake.Send("notices", part("a", "OK"))
+	untilAWS(t, "b alone fires", func() bool { return a.route.dispatch.View().Firing == 3 }, func() any { return a.route.dispatch.View().Firing })
 }

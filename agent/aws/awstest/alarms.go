@@ -165,7 +165,7 @@ func (a *AWS) putMetricAlarm(in map[string]any) (map[string]any, *failure) {
 		return nil, &failure{400, "LimitExceeded", "too many actions or dimensions, or too long a description"}
 	}
 	a.put(name, in, false)
-	return map[string]any{}, nil
+	return nil, nil // AWS answers nothing
 }
 
 func (a *AWS) putCompositeAlarm(in map[string]any) (map[string]any, *failure) {
@@ -180,7 +180,7 @@ func (a *AWS) putCompositeAlarm(in map[string]any) (map[string]any, *failure) {
 		}
 	}
 	a.put(name, in, true)
-	return map[string]any{}, nil
+	return nil, nil // AWS answers nothing
 }
 
 // put overwrites all of an alarm, but tags, which count when it is made.
@@ -218,7 +218,7 @@ func (a *AWS) deleteAlarms(in map[string]any) (map[string]any, *failure) {
 	for _, n := range names {
 		delete(a.alarms, fmt.Sprint(n))
 	}
-	return map[string]any{}, nil
+	return nil, nil // AWS answers nothing
 }
 
 func (a *AWS) listTags(in map[string]any) (map[string]any, *failure) {

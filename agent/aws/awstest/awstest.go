@@ -4,7 +4,6 @@
 package awstest
 
 import (
-	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
@@ -102,6 +101,26 @@ func (a *AWS) now() time.Time {
 type failure struct {
 	status        int
 	code, message string
+}
+
+// typeOf are the errors whose type has another name than the code of the query protocol, which the header still has, and the key of the
+// message where it has a capital. Source: the SDK's recorded answers (testdata), read 30 November 2026.
+var typeOf = map[string]string{
+	"InternalServiceError": "InternalServiceFault", "LimitExceeded": "LimitExceededFault", "InvalidParameterValue": "InvalidParameterValueException",
+	"MissingRequiredParameter": "MissingRequiredParameterException", "MissingParameter": "MissingRequiredParameterException", "InvalidParameterCombination": "InvalidParameterCombinationException",
+}
+
+// shape is the body of an error.
+func (f *failure) shape() map[string]any {
+	name := f.code
+	if t := typeOf[name]; t != "" {
+		name = t
+	}
+	key := "message"
+	if name == "InternalServiceFault" || name == "ResourceNotFoundException" {
+		key = "Message"
+	}
+	return map[string]any{"__type": "com.amazonaws.cloudwatch#" + name, key: f.message}
 }
 
 func invalid(format string, args ...any) *failure {
@@ -214,7 +233,7 @@ func (a *AWS) cloudWatch(w http.ResponseWriter, r *http.Request, action string, 
 	case len(body) > maxBody:
 		fail = &failure{http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", fmt.Sprintf("Request size %d exceeded %d bytes", len(body), maxBody)}
 	}
-	out := map[string]any{}
+	var out map[string]any
 	if fail == nil {
 		a.mu.Lock()
 		out, fail = do(a, in)
@@ -227,7 +246,11 @@ func (a *AWS) cloudWatch(w http.ResponseWriter, r *http.Request, action string, 
 		}
 		w.Header().Set("X-Amzn-Query-Error", fail.code+";"+kind)
 		w.WriteHeader(fail.status)
-		out = map[string]any{"__type": "com.amazonaws.cloudwatch#" + fail.code, "message": fail.message}
+		out = fail.shape()
+	}
+	if out == nil {
+		w.Header().Del("Content-Type")
+		return
 	}
 	if binary {
 		_, _ = w.Write(cbor.Encode(cborOf(out)))
@@ -361,10 +384,4 @@ func (a *AWS) page(in map[string]any, n, most int) (from, to int, next any, fail
 		next = fmt.Sprintf("token-%d", to)
 	}
 	return from, to, next, nil
-}
-
-// Bytes decodes what a CBOR body says, for comparisons with recorded ones.
-func Bytes(b []byte) (any, error) {
-	v, err := cbor.Decode(bytes.TrimSpace(b))
-	return plainOf(v), err
 }

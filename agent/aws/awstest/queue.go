@@ -94,7 +94,11 @@ func (a *AWS) sqs(w http.ResponseWriter, r *http.Request, action string, body []
 	if fail != nil {
 		w.Header().Set("X-Amzn-Query-Error", fail.code+";Sender")
 		w.WriteHeader(fail.status)
-		out = map[string]any{"__type": "com.amazonaws.sqs#" + fail.code, "message": fail.message}
+		name := fail.code
+		if name == "AWS.SimpleQueueService.NonExistentQueue" {
+			name = "QueueDoesNotExist"
+		}
+		out = map[string]any{"__type": "com.amazonaws.sqs#" + name, "message": fail.message}
 	}
 	_ = json.NewEncoder(w).Encode(out)
 }
