@@ -9,6 +9,7 @@ import (
 	"github.com/navcloud/binnacle/agent/aws/awstest"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
 // asAWS lets the SDK sign, for a fake.
@@ -79,4 +80,36 @@ func TestWhatAWSAloneSeesIsStored(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	t.Errorf("missing %s; want %s", missing(), want)
+}
+
+// Each right that lacks is named by check --live, and the others are found to be there.
+func TestCheckLiveNamesTheRightThatLacks(t *testing.T) {
+	cfg, fake := atCloudWatch(t, "scope: group")
+	more := parsed(t, "collect: {aws: {elb: auto}}\nintake: {aws: {queue: '%s'}}\nroute: {mode: shadow}\n", fake.Queue("q"))
+	cfg.Collect, cfg.Intake, cfg.Route = more.Collect, more.Intake, more.Route
+	fake.Send("q", "x")
+	for operation, right := range map[string]string{
+		"": "", "GetQueueAttributes": "sqs:GetQueueAttributes", "DeleteMessageBatch": "sqs:DeleteMessage", "DescribeAlarms": "cloudwatch:DescribeAlarms", "ListMetrics": "cloudwatch:ListMetrics",
+		"GetMetricData": "cloudwatch:GetMetricData", "DeleteAlarms": "cloudwatch:DeleteAlarms", "DescribeAutoScalingGroups": "autoscaling:DescribeAutoScalingGroups",
+	} {
+		fake.Deny(operation, true)
+		lacks, fine := 0, 0
+		for _, f := range liveAWS(t.Context(), cfg) {
+			switch {
+			case f.Level == pagerduty.Fine:
+				fine++
+			case right != "" && strings.Contains(f.Text, "the role lacks the right "+right):
+				lacks++
+			default:
+				t.Errorf("without %q: %s", operation, f.Text)
+			}
+		}
+		if (lacks > 0) != (right != "") || fine < 4 {
+			t.Errorf("without %q: %d say what lacks, %d are fine", operation, lacks, fine)
+		}
+		fake.Deny(operation, false)
+	}
+	if fake.Left("q") != 1 || len(fake.Alarms()) != 0 {
+		t.Errorf("%d messages and %d alarms are left; want the one, and none", fake.Left("q"), len(fake.Alarms()))
+	}
 }

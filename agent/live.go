@@ -155,11 +155,17 @@ func liveAWS(ctx context.Context, cfg Config) (found []pagerduty.Finding) {
 	if queue != "" {
 		n, err := account.Waiting(ctx, queue)
 		add(fmt.Sprintf("the queue of AWS's notices can be read; %.0f messages wait", n.Visible), pagerduty.Defeats, err)
+		add("its messages can be deleted (whether they can be received is not tried: that would count towards the dead letters)", pagerduty.Defeats, account.MayDelete(ctx, queue))
 		alarms, err := account.Alarms(ctx)
 		add(fmt.Sprintf("CloudWatch says how its %d alarms are", len(alarms)), pagerduty.Advice, err)
 	}
 	if cfg.ReadsAWS() {
 		found = append(found, liveFigures(ctx, account)...)
+	}
+	if cfg.writesAlarms() {
+		plan, err := PlanAlarms(ctx, cfg, account)
+		add(fmt.Sprintf("of the rules %d can be alarms of CloudWatch, and %d cannot", len(plan.Want), len(plan.Not)), pagerduty.Advice, err)
+		add("alarms can be deleted (whether they can be put is not tried)", pagerduty.Advice, account.MayDrop(ctx, alarmPrefix(cfg)+"none/none"))
 	}
 	groups, err := account.Groups(ctx)
 	add(fmt.Sprintf("Auto Scaling says how its %d groups are", len(groups)), pagerduty.Advice, err)
