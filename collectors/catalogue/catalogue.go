@@ -10,6 +10,7 @@ import (
 	"github.com/navcloud/binnacle/collectors/exec"
 	"github.com/navcloud/binnacle/collectors/host"
 	"github.com/navcloud/binnacle/collectors/logs"
+	"github.com/navcloud/binnacle/collectors/probe"
 	"github.com/navcloud/binnacle/collectors/rabbitmq"
 	"github.com/navcloud/binnacle/collectors/riak"
 	"github.com/navcloud/binnacle/collectors/scrape"
@@ -19,7 +20,7 @@ import (
 
 // All returns the collectors in order of name.
 func All() []collectors.Spec {
-	list := append(append(host.Specs(), services.Specs()...), aws.Spec, exec.Spec, logs.Spec, rabbitmq.Spec, riak.Spec, scrape.Spec, collectors.Self, statsd.Spec)
+	list := append(append(host.Specs(), services.Specs()...), aws.Spec, exec.Spec, logs.Spec, probe.Spec, rabbitmq.Spec, riak.Spec, scrape.Spec, collectors.Self, statsd.Spec)
 	slices.SortFunc(list, func(a, b collectors.Spec) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }

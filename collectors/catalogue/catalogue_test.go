@@ -14,6 +14,7 @@ var noFixture = map[string]string{
 	"aws":    "a router asks AWS for it",
 	"exec":   "its programs are run between two collections",
 	"logs":   "what is there when it begins is no news",
+	"probe":  "its endpoints are asked between two collections",
 	"scrape": "its targets are asked between two collections",
 }
 
