@@ -23,7 +23,7 @@ function colours() {
 function layout() {
   colours();
   const width = canvas.parentElement.clientWidth, tall = Math.max(240, innerHeight * 0.6), scale = devicePixelRatio || 1;
-  size = Math.max(4, Math.min(48, Math.floor(Math.sqrt((width * tall) / Math.max(names.length, 1)))));
+  size = Math.max(4, Math.min(96, Math.floor(Math.sqrt((width * tall) / Math.max(names.length, 1)))));
   columns = Math.max(1, Math.floor(width / size));
   const rows = Math.max(1, Math.ceil(names.length / columns));
   canvas.width = columns * size * scale;

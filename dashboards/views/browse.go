@@ -22,7 +22,7 @@ import (
 
 // Bounds of the browser of metrics.
 const (
-	maxCards    = 24   // families with a line
+	maxCards    = 60   // families with a line
 	maxFamilies = 2000 // that are listed
 	familySpan  = time.Hour
 )
@@ -49,6 +49,7 @@ type familyGroup struct {
 
 type browser struct {
 	Text          string
+	Kinds         []dashboards.Link // of one's own, with their counts
 	Own           []family
 	Groups        []familyGroup
 	Total, Series float64
@@ -114,8 +115,44 @@ func (p *Pages) browse(r *http.Request) dashboards.Page {
 	span := dashboards.ReadPeriod(r.URL.Query(), now, "/browse", familySpan, maxRange)
 	pg.Period = &span
 	p.sketch(r.Context(), b.Own[:min(len(b.Own), maxCards)], span)
+	b.choose(r.URL.Query())
 	pg.Sections = []dashboards.Section{{ID: "browse", Hush: true, Parts: []dashboards.Part{{ID: "browse-part", Template: "browse", Data: b}}}}
 	return pg
+}
+
+// choose offers the kinds that there are, and keeps one where that is asked for.
+func (b *browser) choose(q url.Values) {
+	count := map[string]int{}
+	for _, f := range b.Own {
+		count[f.plainKind()]++
+	}
+	asked := q.Get("kind")
+	link := func(kind, label string, n int) {
+		to := dashboards.TimeOf(q)
+		for k, v := range map[string]string{"q": b.Text, "kind": kind} {
+			if v != "" {
+				to.Set(k, v)
+			}
+		}
+		b.Kinds = append(b.Kinds, dashboards.Link{Path: "/browse?" + to.Encode(), Label: label + " " + words.Number(float64(n)), Here: kind == asked})
+	}
+	if len(count) > 1 {
+		link("", "All", len(b.Own))
+		for _, k := range []string{"counter", "gauge", "timer"} {
+			if count[k] > 0 {
+				link(k, strings.ToUpper(k[:1])+k[1:]+"s", count[k])
+			}
+		}
+	}
+	if count[asked] > 0 {
+		b.Own = slices.DeleteFunc(b.Own, func(f family) bool { return f.plainKind() != asked })
+	}
+}
+
+// plainKind is the kind without which of its figures is shown.
+func (f family) plainKind() string {
+	kind, _, _ := strings.Cut(f.Kind, ",")
+	return kind
 }
 
 // matchesAll says whether a name has every word of a text in it.

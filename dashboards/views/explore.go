@@ -36,9 +36,12 @@ type exploration struct {
 	Asked bool
 	At    time.Time
 	Took  string
-	Try   []dashboards.Link
+	Try   []example
 	Times map[string]string
 }
+
+// example is a query to begin with.
+type example struct{ Label, Query, Path string }
 
 type exploreRow struct{ Name, Value string }
 
@@ -72,7 +75,7 @@ func (p *Pages) explore(r *http.Request) dashboards.Page {
 	}
 	e.Sparse = sparseOf(st, e.From)
 	for _, ex := range examples {
-		e.Try = append(e.Try, dashboards.Link{Path: "/explore?q=" + url.QueryEscape(ex.promql), Label: ex.label})
+		e.Try = append(e.Try, example{ex.label, ex.promql, "/explore?q=" + url.QueryEscape(ex.promql)})
 	}
 	pg.Period, e.Times = &e.Period, map[string]string{} // another time keeps the question, another question the time
 	for k, v := range dashboards.TimeOf(q) {

@@ -137,7 +137,8 @@ func inventions(now time.Time) []*invented {
 			drift = 0.95*drift + 0.004*rnd.NormFloat64()
 			grown := 1 - 0.03*ago.Hours()/168 // 3 % a week
 			// The last hour comes to what the demo begins with: a page never shows other figures than the demo does.
-			return end * grown * (1 + swing*(swingAt(now.Add(-ago))-base) + drift*min(1, max(0, ago.Hours()-0.1)))
+			fade := min(1, max(0, ago.Hours()-0.1))
+			return end * grown * (1 + fade*(swing*(swingAt(now.Add(-ago))-base)+drift))
 		}
 	}
 	fills := func(seed uint64, end, perDay float64) func(time.Duration) float64 {
