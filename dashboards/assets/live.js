@@ -7,7 +7,7 @@ let heard = Date.now(), fresh = false, source = null;
 let drift = Number(body.dataset.at) - heard; // of the server's clock from this one: a phone's may be wrong
 
 // short says seconds as words.go does.
-function short(s) {
+export function short(s) {
   s = Math.max(0, Math.round(s));
   if (s < 60) return `${s} s`;
   if (s < 3600) return `${Math.floor(s / 60)} min`;
@@ -19,7 +19,7 @@ function short(s) {
 }
 
 // left says seconds as words.go does: to the second where it is soon.
-function left(s) {
+export function left(s) {
   s = Math.max(0, Math.round(s));
   return s >= 60 && s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : short(s);
 }

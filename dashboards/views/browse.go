@@ -134,7 +134,7 @@ func (b *browser) choose(q url.Values) {
 				to.Set(k, v)
 			}
 		}
-		b.Kinds = append(b.Kinds, dashboards.Link{Path: "/browse?" + to.Encode(), Label: label + " " + words.Number(float64(n)), Here: kind == asked})
+		b.Kinds = append(b.Kinds, dashboards.Link{Path: strings.TrimSuffix("/browse?"+to.Encode(), "?"), Label: label + " " + words.Number(float64(n)), Here: kind == asked})
 	}
 	if len(count) > 1 {
 		link("", "All", len(b.Own))
