@@ -24,12 +24,12 @@ func TestHintedIsWhatTheExpressionSays(t *testing.T) {
 		if rng.IntN(2) == 0 {
 			text = strings.ToUpper(text)
 		}
-		if got, want := hinted(text), hints.MatchString(text); got != want {
+		if got, want := hinted(text) != nothing, hints.MatchString(text); got != want {
 			t.Fatalf("hinted(%q) = %v; want %v", text, got, want)
 		}
 	}
 	for _, w := range hintWords {
-		if !hinted("x"+w) || !hinted(strings.ToUpper(w)+"x") {
+		if hinted("x"+w) == nothing || hinted(strings.ToUpper(w)+"x") == nothing {
 			t.Errorf("%q is no hint", w)
 		}
 	}
@@ -40,5 +40,29 @@ func BenchmarkRedactLongText(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		Redact(text)
+	}
+}
+
+// TestAnAddressAloneIsRedactedAsByAllExpressions compares the short way with the long one, for texts with addresses.
+func TestAnAddressAloneIsRedactedAsByAllExpressions(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 3))
+	parts := []string{"https://", "http://", "a://", "://", "jo", "@", ":", "/", "?", "#", " ", "=", "host", "9090", `"`, "%20", "&", "a-very-long-name-of-a-user", "[::1]", "-", "x.y"}
+	alone := 0
+	for range 20_000 {
+		var b strings.Builder
+		for range 1 + rng.IntN(12) {
+			b.WriteString(parts[rng.IntN(len(parts))])
+		}
+		text := b.String()
+		if hinted(text) != address {
+			continue
+		}
+		alone++
+		if got, want := Redact(text), redactLong(text); got != want {
+			t.Fatalf("Redact(%q) = %q; want %q", text, got, want)
+		}
+	}
+	if alone < 1000 {
+		t.Errorf("%d texts had an address alone", alone)
 	}
 }

@@ -38,9 +38,20 @@ func Redact(text string) string {
 	if known := known.Load(); known != nil {
 		text = known.Replace(text)
 	}
-	if !hinted(text) {
+	switch hinted(text) {
+	case nothing:
 		return text
+	case address:
+		if !strings.Contains(text, "@") {
+			return text
+		}
+		return schemes.ReplaceAllStringFunc(text, redactURL)
 	}
+	return redactLong(text)
+}
+
+// redactLong asks all expressions.
+func redactLong(text string) string {
 	text = pem.ReplaceAllString(text, shown)
 	text = schemes.ReplaceAllStringFunc(text, redactURL)
 	text = chatHooks.ReplaceAllString(text, "${1}"+shown)

@@ -265,25 +265,25 @@ func split(name string) string {
 // lexicon reads the words of a rule's name, then those of its summary and description.
 func lexicon(rule string, a alerting.Alarm, labels map[string]string) found {
 	var out found
-	texts := []string{split(rule)}
+	texts := []spoken{speak(split(rule))}
 	if nagios(labels) {
-		texts = append(texts, split(labels["service"]))
+		texts = append(texts, speak(split(labels["service"])))
 	}
 	for _, name := range []string{alerting.AnnotationSummary, "description", "message", "output", "info"} {
 		text := a.Annotations[name]
 		if i := strings.Index(text, "LABELS ="); i >= 0 { // awesome-prometheus-alerts lists all labels there
 			text = text[:i]
 		}
-		texts = append(texts, split(text[:min(len(text), 400)]))
+		texts = append(texts, speak(split(text[:min(len(text), 400)])))
 	}
 	read := func(to *alerting.Answer, list []phrase) {
-		for i, text := range texts {
+		for i := range texts {
 			if i > 0 && to.Known() {
 				return
 			}
 			for _, p := range list {
 				for _, w := range p.words {
-					if begins(text, w) {
+					if texts[i].begins(w) {
 						*to = answer(p.means, "the word "+strings.TrimSpace(w), alerting.Guessed)
 						return
 					}
@@ -291,8 +291,8 @@ func lexicon(rule string, a alerting.Alarm, labels map[string]string) found {
 			}
 		}
 	}
-	for _, text := range texts {
-		out.served = out.served || strings.Contains(text, "5xx") || strings.Contains(text, "http 5")
+	for _, t := range texts {
+		out.served = out.served || strings.Contains(t.text, "5xx") || strings.Contains(t.text, "http 5")
 	}
 	read(&out.kind, kindWords)
 	read(&out.layer, layerWords)
