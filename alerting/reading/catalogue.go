@@ -160,4 +160,23 @@ func (e *Entry) agrees(r *alerting.Reading) bool {
 	return slices.Contains(e.Subject, s.From) || slices.Contains(e.Subject, "instance") && s.Kind == KindNode
 }
 
+// first puts the labels that the entry names before the others, in its order.
+func (e *Entry) first(list []string) []string {
+	if e == nil || !slices.ContainsFunc(list, func(l string) bool { return slices.Contains(e.Subject, l) }) {
+		return list
+	}
+	var out []string
+	for _, l := range e.Subject {
+		if slices.Contains(list, l) {
+			out = append(out, l)
+		}
+	}
+	for _, l := range list {
+		if !slices.Contains(out, l) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
 func (e *Entry) names(label string) bool { return e != nil && slices.Contains(e.Subject, label) }

@@ -64,9 +64,6 @@ func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
 	entry := r.cat.find(out.Rule, labels)
 	spokes := speaksForOthers(labels)
 	out.Subject, out.Owners = locate(labels, entry, spokes)
-	if called := as[out.Subject.From]; called != "" {
-		out.Subject.From = called
-	}
 	out.Scope = scope(labels)
 	r.severity(&out, labels, said)
 	if called := as[alerting.LabelSeverity]; called != "" {
@@ -76,6 +73,9 @@ func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
 	out.Title = title(a, out)
 	out.Names, out.Place = names(&out), place(labels[alerting.LabelRule], &out)
 	out.Rank, out.Follows = rank(&out), follows(&out)
+	if called := as[out.Subject.From]; called != "" {
+		out.Subject.From = called
+	}
 	return out
 }
 

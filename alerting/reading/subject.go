@@ -33,9 +33,9 @@ var nearness = []struct {
 	kind   string
 	labels []string
 }{
-	{"container", []string{"container", "container_name", "k8s_container_name"}},
-	{KindPod, []string{"pod", "pod_name", "kubernetes_pod_name", "exported_pod", "k8s_pod_name", "TaskId"}},
-	{KindDevice, []string{"mountpoint", "device", "disk", "path", "VolumeId", "FileSystemId", "array"}},
+	{"container", []string{"exported_container", "container", "container_name", "k8s_container_name"}},
+	{KindPod, []string{"exported_pod", "pod", "pod_name", "kubernetes_pod_name", "k8s_pod_name", "TaskId"}},
+	{KindDevice, []string{"mountpoint", "device", "disk", "path", "ifName", "ifname", "interface_name", "VolumeId", "FileSystemId", "array"}},
 	{KindVolume, []string{"persistentvolumeclaim", "exported_persistentvolumeclaim", "pvc", "persistentvolume"}},
 	{KindQueue, []string{"queue", "QueueName", "queue_name", "topic", "Topic", "TopicName", "consumergroup", "consumer_group", "subscription", "StreamName", "stream_name"}},
 	{KindDatabase, []string{
@@ -49,15 +49,15 @@ var nearness = []struct {
 	}},
 	{KindWorkload, []string{
 		"deployment", "exported_deployment", "statefulset", "daemonset", "replicaset", "replicationcontroller", "horizontalpodautoscaler", "hpa", "poddisruptionbudget",
-		"cronjob", "job_name", "exported_job", "workload", "k8s_deployment_name", "created_by_name", "ServiceName", "AutoScalingGroupName", "autoscaling_group",
+		"cronjob", "job_name", "exported_job", "scaledObject", "scaledobject", "nodepool", "nodegroup", "workload", "k8s_deployment_name", "created_by_name", "ServiceName", "AutoScalingGroupName", "autoscaling_group",
 	}},
 	{KindNode, []string{
-		"node", "exported_node", "nodename", "kubernetes_node", "kubernetes_io_hostname", "k8s_node_name", "host", "hostname", "host_name", "Host", "vm", "machine", "InstanceId", "instance_id",
+		"exported_node", "node", "nodename", "kubernetes_node", "kubernetes_io_hostname", "k8s_node_name", "host", "hostname", "host_name", "Host", "vm", "machine", "InstanceId", "instance_id",
 	}},
-	{KindNamespace, []string{"namespace", "exported_namespace", "kubernetes_namespace", "k8s_namespace_name", "project"}},
-	{KindService, []string{"sloth_service", "service", "service_name", "app", "application", "app_kubernetes_io_name", "component", "exported_service", "slo"}},
+	{KindNamespace, []string{"exported_namespace", "namespace", "kubernetes_namespace", "k8s_namespace_name", "project"}},
+	{KindService, []string{"sloth_service", "exported_service", "destination_canonical_service", "destination_service_name", "service", "service_name", "app", "application", "app_kubernetes_io_name", "component", "slo"}},
 	{KindJob, []string{"job"}},
-	{KindCluster, []string{"cluster_name", "kafka_cluster", "redis_cluster", "cluster", "k8s_cluster", "kubernetes_cluster", "k8s_cluster_name", "eks_cluster", "ClusterName", "cluster_id"}},
+	{KindCluster, []string{"cluster_name", "kafka_cluster", "redis_cluster", "cassandra_cluster", "mongodb_cluster", "strimzi_io_cluster", "cluster", "k8s_cluster", "kubernetes_cluster", "k8s_cluster_name", "eks_cluster", "ClusterName", "cluster_id"}},
 	{KindZone, []string{"zone", "az", "availability_zone", "AvailabilityZone", "topology_kubernetes_io_zone", "failure_domain_beta_kubernetes_io_zone"}},
 	{"region", []string{"region", "aws_region", "topology_kubernetes_io_region"}},
 }
@@ -75,7 +75,7 @@ func locate(labels map[string]string, entry *Entry, how speech) (alerting.Subjec
 		from[o.ID()] = label
 	}
 	for _, n := range nearness {
-		for _, label := range n.labels {
+		for _, label := range entry.first(n.labels) {
 			v := labels[label]
 			if v == "" || own(label, labels, how) {
 				continue
@@ -91,6 +91,9 @@ func locate(labels map[string]string, entry *Entry, how speech) (alerting.Subjec
 			if n.kind != KindDevice && n.kind != KindNode && n.kind != KindWorkload {
 				break
 			}
+		}
+		if v := labels["name"]; n.kind == KindWorkload && v != "" && entry.names("name") { // too general to mean something where no rule says so
+			add(KindWorkload, named(KindWorkload, "name", v, labels), "name", alerting.Certain)
 		}
 		if n.kind == KindTarget {
 			if v := labels["instance"]; v != "" && !has(found, KindTarget) && (how == ofTarget && !strings.Contains(strings.ToLower(v), "exporter") || ParseAddress(v).Kind == "url") {
