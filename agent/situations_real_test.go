@@ -215,6 +215,9 @@ func playSituation(t *testing.T, c *rabbitmqrig.Cluster, s situation) {
 	broken := time.Now()
 	s.play(p)
 	p.quiet(20 * time.Second)
+	if !p.whole() {
+		t.Errorf("not whole at the end: %v", p.f.state)
+	}
 	got := p.f.opened()
 	for _, call := range got {
 		t.Logf("sent after %.1f s: %s (%s)", call.At.Sub(broken).Seconds(), call.Summary, call.Key)

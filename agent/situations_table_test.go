@@ -83,7 +83,7 @@ var situations = []situation{
 	{
 		name: "disk alarm", handling: "ignore",
 		play: func(p *play) {
-			p.operator(1, "rabbitmqctl set_disk_free_limit 100TB")
+			p.operator(1, "rabbitmqctl set_disk_free_limit 100000000000000")
 			p.do(nil)
 			p.until("page", p.opened(1))
 			p.operator(1, "rabbitmqctl set_disk_free_limit 50MB")
@@ -121,6 +121,10 @@ var situations = []situation{
 			p.do(p.c.KillEpmd(2))
 			p.until("sent", p.opened(1))
 			p.do(p.c.StartEpmd(2))
+			p.until("the broker is registered again", func() bool {
+				out, err := p.c.Command(p.Context(), 2, "epmd -names")
+				return err == nil && strings.Contains(out, "name rabbit at port")
+			})
 			p.until("whole", p.whole)
 		},
 		pages: []page{{"P3", "RabbitMQEpmdGone", "node:n2", "The port mapper (epmd) of RabbitMQ on n2 is gone"}},
