@@ -216,7 +216,7 @@ func playSituation(t *testing.T, c *rabbitmqrig.Cluster, s situation) {
 	s.play(p)
 	p.quiet(20 * time.Second)
 	if !p.whole() {
-		t.Errorf("not whole at the end: %v", p.f.state)
+		t.Error("not whole at the end")
 	}
 	got := p.f.opened()
 	for _, call := range got {
