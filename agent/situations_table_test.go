@@ -26,10 +26,8 @@ var situations = []situation{
 	{
 		name: "commands of operators all the while", handling: "ignore", quick: true,
 		play: func(p *play) {
-			for range 3 { // each links a node of its own for as long as it runs
-				for n := range 3 {
-					p.operator(n+1, "rabbitmqctl cluster_status; rabbitmqctl list_queues name messages; rabbitmqctl list_connections peer_host")
-				}
+			for n := range 3 { // each links a node of its own for as long as it runs
+				p.operator(n+1, "rabbitmqctl cluster_status; rabbitmqctl list_queues name messages; rabbitmqctl list_connections peer_host")
 			}
 		},
 	},
