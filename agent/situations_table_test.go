@@ -13,9 +13,9 @@ const navRig = "cluster:nav-rig"
 var (
 	suspected = page{"P2", "RabbitMQPartitionSuspected", navRig, "RabbitMQ nav-rig: partition suspected, no answer of n2"}
 	split     = page{"P1", "RabbitMQSplitBrain", navRig, "RabbitMQ nav-rig is split: n1+n3 against n2"}
-	discarded = page{"P3", "RabbitMQAutohealed", "node:n2", "RabbitMQ on n2 restarted and the split is over"}
+	discarded = page{"P3", "RabbitMQAutohealed", "node:n2", "RabbitMQ on n2 restarted, the split is over"}
 	stuck     = []page{ // a known fault of 3.10, as it falls
-		{"P2", "RabbitMQAppNotBack", "node:n2", "RabbitMQ on n2 did not come back: its peers answer again, its application is stopped"},
+		{"P2", "RabbitMQAppNotBack", "node:n2", "RabbitMQ on n2 did not come back after the cut: its application is stopped"},
 		{"P2", "RabbitMQNodeDown", "node:n2", "RabbitMQ on n2 is down"},
 	}
 	blockedRows = []string{"rabbitmqctl list_vhosts", "rabbitmqctl list_queues -p / name memory messages"}
@@ -111,7 +111,7 @@ var situations = []situation{
 			p.do(nil)
 			p.until("back", p.whole)
 		},
-		pages: []page{{"P2", "RabbitMQAppStopped", "node:n3", "The application of RabbitMQ on n3 is stopped; its machine and its peers are there"}},
+		pages: []page{{"P2", "RabbitMQAppStopped", "node:n3", "RabbitMQ on n3: application stopped, machine and peers are there"}},
 	},
 	{
 		name: "port mapper killed", handling: "ignore",
