@@ -55,13 +55,14 @@ var arrows = map[string][]string{
 	"collectors/riak":         {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/rabbitmq":     {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/exec":         {"agent/metric", "agent/secret", "collectors", "collectors/check"},
+	"collectors/graphite":     {"agent/metric", "collectors"},
 	"collectors/logs":         {"agent/metric", "agent/words", "collectors"},
 	"collectors/probe":        {"agent/metric", "agent/secret", "collectors", "collectors/check"},
 	"collectors/scrape":       {"agent/metric", "agent/secret", "collectors"},
 	"collectors/services":     {"agent/metric", "agent/secret", "collectors"},
 	"collectors/statsd":       {"agent/metric", "collectors", "collectors/statsd/lines"},
-	"collectors/statsd/lines": {},                                                                                                                                                                                                                                       // a hash table
-	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/aws", "collectors/exec", "collectors/host", "collectors/logs", "collectors/probe", "collectors/riak", "collectors/rabbitmq", "collectors/scrape", "collectors/services", "collectors/statsd"}, // the list
+	"collectors/statsd/lines": {},                                                                                                                                                                                                                                                              // a hash table
+	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/aws", "collectors/exec", "collectors/graphite", "collectors/host", "collectors/logs", "collectors/probe", "collectors/riak", "collectors/rabbitmq", "collectors/scrape", "collectors/services", "collectors/statsd"}, // the list
 
 	"alerting":                  {"alerting/topology"},
 	"alerting/topology":         {},

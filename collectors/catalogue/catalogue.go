@@ -8,6 +8,7 @@ import (
 	"github.com/navcloud/binnacle/collectors"
 	"github.com/navcloud/binnacle/collectors/aws"
 	"github.com/navcloud/binnacle/collectors/exec"
+	"github.com/navcloud/binnacle/collectors/graphite"
 	"github.com/navcloud/binnacle/collectors/host"
 	"github.com/navcloud/binnacle/collectors/logs"
 	"github.com/navcloud/binnacle/collectors/probe"
@@ -20,7 +21,7 @@ import (
 
 // All returns the collectors in order of name.
 func All() []collectors.Spec {
-	list := append(append(host.Specs(), services.Specs()...), aws.Spec, exec.Spec, logs.Spec, probe.Spec, rabbitmq.Spec, riak.Spec, scrape.Spec, collectors.Self, statsd.Spec)
+	list := append(append(host.Specs(), services.Specs()...), aws.Spec, exec.Spec, graphite.Spec, logs.Spec, probe.Spec, rabbitmq.Spec, riak.Spec, scrape.Spec, collectors.Self, statsd.Spec)
 	slices.SortFunc(list, func(a, b collectors.Spec) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }

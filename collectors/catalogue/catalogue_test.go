@@ -10,12 +10,13 @@ import (
 // noFixture names the collectors that a fixture can't feed, and why: what they gather is sent to them
 // while they run, so there is no world to lay out before one Collect. Each has tests of its own.
 var noFixture = map[string]string{
-	"statsd": "clients send to its sockets",
-	"aws":    "a router asks AWS for it",
-	"exec":   "its programs are run between two collections",
-	"logs":   "what is there when it begins is no news",
-	"probe":  "its endpoints are asked between two collections",
-	"scrape": "its targets are asked between two collections",
+	"statsd":   "clients send to its sockets",
+	"aws":      "a router asks AWS for it",
+	"exec":     "its programs are run between two collections",
+	"graphite": "senders write to its sockets",
+	"logs":     "what is there when it begins is no news",
+	"probe":    "its endpoints are asked between two collections",
+	"scrape":   "its targets are asked between two collections",
 }
 
 func TestEveryCollectorHasOneNameAndAFixture(t *testing.T) {

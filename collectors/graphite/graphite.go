@@ -1,0 +1,411 @@
+// Package graphite receives what Diamond, collectd and others send to a Carbon: lines of a path, a value and a time.
+//
+// It keeps no history and answers nobody, as Carbon does not. A value is a gauge at the time that it came; one whose own time is far
+// from it is counted and left out, since it would be drawn where it is not.
+package graphite
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/collectors"
+)
+
+// Config is the section collect.graphite.
+type Config struct {
+	Listen    []string      `yaml:"listen"`     // tcp://host:port and udp://host:port; host 127.0.0.1 where it is left out, nothing: off
+	Templates []string      `yaml:"templates"`  // "[FILTER] TEMPLATE [label=value,...]"; the first that fits makes name and labels of a path
+	MaxSeries int           `yaml:"max_series"` // 1 to 1000000
+	Keep      time.Duration `yaml:"keep"`       // 1s to 1h; after its last line a value is repeated, this long
+	Skew      time.Duration `yaml:"skew"`       // 1s to 24h; a line whose own time is further away is left out
+}
+
+func defaults() Config {
+	return Config{MaxSeries: 10_000, Keep: 90 * time.Second, Skew: 5 * time.Minute}
+}
+
+// Bounds of what is received.
+const (
+	maxLine   = 4 << 10 // bytes
+	maxPath   = 512     // Carbon takes more, and fails to write it
+	maxConns  = 256
+	idleEnd   = 10 * time.Minute
+	maxPacket = 64 << 10
+	openAgain = time.Second
+)
+
+var (
+	labelForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+	pathForm  = regexp.MustCompile(`^[!-:<-~]+$`)
+)
+
+var (
+	descLines    = &metric.Desc{Name: "graphite_lines_total", Kind: metric.Delta, Help: "Lines that were taken"}
+	descRejected = &metric.Desc{Name: "graphite_rejected_total", Kind: metric.Delta, Help: "Lines that were left out: form, value, time, path, reserved, series, long"}
+	descSeries   = &metric.Desc{Name: "graphite_series", Help: "Series that are kept"}
+	descConns    = &metric.Desc{Name: "graphite_connections", Help: "Connections of senders"}
+)
+
+// Spec is the collector.
+var Spec = collectors.Spec{
+	Name: "graphite", Options: defaults(), New: newCollector,
+	Metrics: []*metric.Desc{descLines, descRejected, descSeries, descConns},
+}
+
+// Validate says what is out of bounds.
+func (c Config) Validate() error {
+	var errs []error
+	for _, l := range c.Listen {
+		if _, _, err := listener(l); err != nil {
+			errs = append(errs, fmt.Errorf("listen: %w", err))
+		}
+	}
+	for _, t := range c.Templates {
+		if _, err := parseTemplate(t); err != nil {
+			errs = append(errs, fmt.Errorf("templates: %w", err))
+		}
+	}
+	if c.MaxSeries < 1 || c.MaxSeries > 1_000_000 {
+		errs = append(errs, fmt.Errorf("max_series: %d is outside 1 to 1000000", c.MaxSeries))
+	}
+	if c.Keep < time.Second || c.Keep > time.Hour {
+		errs = append(errs, fmt.Errorf("keep: %v is outside 1s to 1h", c.Keep))
+	}
+	if c.Skew < time.Second || c.Skew > 24*time.Hour {
+		errs = append(errs, fmt.Errorf("skew: %v is outside 1s to 24h", c.Skew))
+	}
+	return errors.Join(errs...)
+}
+
+func listener(text string) (network, address string, err error) {
+	network, address, ok := strings.Cut(text, "://")
+	host, port, err := net.SplitHostPort(address)
+	if !ok || network != "tcp" && network != "udp" || err != nil || port == "" {
+		return "", "", fmt.Errorf("want tcp://host:port or udp://host:port, have %q", text)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return network, net.JoinHostPort(host, port), nil
+}
+
+type collector struct {
+	Config
+	env       collectors.Env
+	templates []template
+
+	mu       sync.Mutex
+	series   map[string]*series
+	descs    map[string]*metric.Desc
+	lines    float64
+	rejected map[string]float64
+	conns    int
+	closed   map[string]error // listeners that do not listen
+}
+
+type series struct {
+	desc   *metric.Desc
+	labels metric.Labels
+	value  float64
+	at     time.Time
+}
+
+func newCollector(e collectors.Env) (collectors.Collector, error) {
+	c := &collector{
+		Config: e.Options.(Config), env: e, series: map[string]*series{}, descs: map[string]*metric.Desc{}, rejected: map[string]float64{}, closed: map[string]error{},
+	}
+	for _, text := range c.Templates {
+		t, err := parseTemplate(text)
+		if err != nil {
+			return nil, err
+		}
+		c.templates = append(c.templates, t)
+	}
+	return c, nil
+}
+
+// Run listens until ctx ends. A listener that cannot is said by Collect, and tried again.
+func (c *collector) Run(ctx context.Context) error {
+	if len(c.Listen) == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	var running errgroup.Group
+	for _, l := range c.Listen {
+		network, address, err := listener(l)
+		if err != nil {
+			return err
+		}
+		running.Go(func() error {
+			for ctx.Err() == nil {
+				err := c.listen(ctx, l, network, address)
+				c.note(l, err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(openAgain):
+				}
+			}
+			return nil
+		})
+	}
+	return running.Wait()
+}
+
+func (c *collector) note(l string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed[l] = err
+}
+
+// listen serves one listener until ctx ends or it fails.
+func (c *collector) listen(ctx context.Context, name, network, address string) error {
+	if network == "udp" {
+		conn, err := (&net.ListenConfig{}).ListenPacket(ctx, network, address)
+		if err != nil {
+			return err
+		}
+		c.note(name, nil)
+		defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+		return c.packets(ctx, conn)
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, network, address)
+	if err != nil {
+		return err
+	}
+	c.note(name, nil)
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	var serving errgroup.Group
+	defer func() { _ = l.Close(); _ = serving.Wait() }()
+	for {
+		conn, err := l.Accept()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			var timeout net.Error
+			if errors.As(err, &timeout) && timeout.Timeout() {
+				continue
+			}
+			return err
+		}
+		if !c.enter(1) {
+			_ = conn.Close() // one too many
+			continue
+		}
+		serving.Go(func() error {
+			defer c.enter(-1)
+			c.serve(ctx, conn)
+			return nil
+		})
+	}
+}
+
+// enter counts a connection; false: there are as many as may be.
+func (c *collector) enter(n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n > 0 && c.conns >= maxConns {
+		return false
+	}
+	c.conns += n
+	return true
+}
+
+func (c *collector) packets(ctx context.Context, conn net.PacketConn) error {
+	buf := make([]byte, maxPacket)
+	for {
+		n, _, err := conn.ReadFrom(buf)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for line := range bytes.Lines(buf[:n]) {
+			c.take(line)
+		}
+	}
+}
+
+func (c *collector) serve(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	r := bufio.NewReaderSize(conn, maxLine)
+	for {
+		if conn.SetReadDeadline(c.env.Now().Add(idleEnd)) != nil {
+			return
+		}
+		line, err := r.ReadSlice('\n')
+		for errors.Is(err, bufio.ErrBufferFull) { // the rest of it is left out
+			line = nil
+			if _, err = r.ReadSlice('\n'); err == nil {
+				c.reject("long")
+			}
+		}
+		if err == nil || errors.Is(err, io.EOF) && len(line) > 0 {
+			c.take(line)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (c *collector) reject(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rejected[reason]++
+}
+
+// point is a line as it came.
+type point struct {
+	path  string
+	tags  []string // names and values in turn
+	value float64
+	at    float64 // seconds since 1970; -1: now
+}
+
+// parse reads a line. Its reason, where there is one, is why it cannot be taken.
+// Source: graphite.readthedocs.io, "Feeding In Your Data" and "Graphite Tag Support", read 30 November 2026, and Carbon 1.1.7 by trial.
+func parse(line []byte) (p point, reason string) {
+	f := strings.Fields(string(line))
+	if len(f) != 3 {
+		return p, "form"
+	}
+	var tags string
+	p.path, tags, _ = strings.Cut(f[0], ";")
+	if p.path == "" || len(f[0]) > maxPath || !pathForm.MatchString(p.path) {
+		return p, "path"
+	}
+	if tags != "" {
+		for _, tag := range strings.Split(tags, ";") {
+			k, v, ok := strings.Cut(tag, "=")
+			if !ok || k == "" || v == "" {
+				return p, "path"
+			}
+			p.tags = append(p.tags, k, v)
+		}
+	}
+	var err error
+	if p.value, err = strconv.ParseFloat(f[1], 64); err != nil || math.IsNaN(p.value) || math.IsInf(p.value, 0) {
+		return p, "value"
+	}
+	if p.at, err = strconv.ParseFloat(f[2], 64); err != nil || math.IsNaN(p.at) {
+		return p, "time"
+	}
+	return p, ""
+}
+
+// take takes a line.
+func (c *collector) take(line []byte) {
+	if len(bytes.TrimSpace(line)) == 0 {
+		return
+	}
+	p, reason := parse(line)
+	now := c.env.Now()
+	if away := time.Duration((p.at - float64(now.Unix())) * float64(time.Second)).Abs(); reason == "" && p.at != -1 && (math.Abs(p.at-float64(now.Unix())) > 1e6 || away > c.Skew) {
+		reason = "time"
+	}
+	if reason != "" {
+		c.reject(reason)
+		return
+	}
+	name, kv := c.named(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := name + "\x00" + strings.Join(kv, "\x00")
+	s := c.series[key]
+	if s == nil {
+		if s, reason = c.add(name, kv); reason != "" {
+			c.rejected[reason]++
+			return
+		}
+		c.series[key] = s
+	}
+	s.value, s.at = p.value, now
+	c.lines++
+}
+
+// named makes a name and labels of a path: by the first template that fits, else all of it is the name.
+func (c *collector) named(p point) (name string, kv []string) {
+	name = p.path
+	parts := strings.Split(p.path, ".")
+	for _, t := range c.templates {
+		if t.fits(parts) {
+			name, kv = t.apply(parts)
+			break
+		}
+	}
+	return name, append(kv, p.tags...)
+}
+
+// add makes a series; the lock is held.
+func (c *collector) add(name string, kv []string) (*series, string) {
+	if len(c.series) >= c.MaxSeries {
+		return nil, "series"
+	}
+	d := c.descs[name]
+	if d == nil {
+		d = &metric.Desc{Name: name}
+		if c.env.Reserved != nil && c.env.Reserved(metric.PromName(d)) {
+			return nil, "reserved"
+		}
+		c.descs[name] = d
+	}
+	labels := metric.Labels{}
+	for i := 0; i+1 < len(kv); i += 2 {
+		labels = labels.With(collectors.Label(kv[i]), collectors.Label(kv[i+1]))
+	}
+	return &series{desc: d, labels: labels.With("job", "").With("instance", "")}, ""
+}
+
+// Collect tells what came last, and what is due to be forgotten no more.
+func (c *collector) Collect(_ context.Context, b *metric.Batch) error {
+	if len(c.Listen) == 0 {
+		return fmt.Errorf("%w: no listener in collect.graphite", collectors.ErrAbsent)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	used := map[string]bool{}
+	for key, s := range c.series {
+		if b.Time.Sub(s.at) > c.Keep {
+			delete(c.series, key)
+			continue
+		}
+		used[s.desc.Name] = true
+		b.Samples = append(b.Samples, metric.Sample{Desc: s.desc, Labels: s.labels, Time: b.Time, Value: s.value})
+	}
+	for name := range c.descs {
+		if !used[name] {
+			delete(c.descs, name)
+		}
+	}
+	b.Add(descLines, c.lines)
+	for _, reason := range [...]string{"form", "value", "time", "path", "reserved", "series", "long"} {
+		b.Add(descRejected, c.rejected[reason], "reason", reason)
+	}
+	c.lines, c.rejected = 0, map[string]float64{}
+	b.Add(descSeries, float64(len(c.series)))
+	b.Add(descConns, float64(c.conns))
+	var errs []error
+	for l, err := range c.closed {
+		if err != nil {
+			errs = append(errs, collectors.Part(l, collectors.Blind("listen", err)))
+		}
+	}
+	return errors.Join(errs...)
+}
