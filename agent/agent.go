@@ -55,6 +55,7 @@ type Agent struct {
 	damage  damage.Log // what was found broken in the data folder
 	censor  censor
 	proofs  *proofs // what pages are sent with
+	tops    *tops   // what alarms about this machine are sent with
 
 	store   *storeRole
 	route   *routeRole
@@ -92,6 +93,7 @@ func New(cfg Config, h Hooks) (*Agent, error) {
 		reloads: make(chan reload), pings: make(chan chan struct{}), failed: make(chan error, 1),
 	}
 	a.proofs = &proofs{config: a.config, dir: func() string { return a.folder.dir() }, log: h.Log.With("part", "proofs")}
+	a.tops = newTops(a)
 	a.roster = newRoster(h.Log, func(err error) {
 		select {
 		case a.failed <- err:
@@ -145,6 +147,7 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) beside(c *crew) {
 	c.work("discover", a.discover)
 	c.work("notices", a.watchNotices)
+	c.work("tops", a.tops.run)
 	c.work("trim", trimNowAndThen)
 	c.work("watch", a.watchParts)
 	c.work("certificates", a.keepCertificate)
@@ -283,7 +286,7 @@ func (a *Agent) put(in []alerting.Input) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	var err error
-	in = a.censor.inputs(in)
+	in = a.censor.inputs(a.tops.add(in))
 	client := a.routers.client()
 	if client != nil {
 		a.told.note(in)

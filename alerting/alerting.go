@@ -31,6 +31,7 @@ const (
 	AnnotationHarmIn   = "harm_in" // a Go or Prometheus duration: time left to harm
 	AnnotationRunbook  = "runbook_url"
 	AnnotationKeeps    = "keep_firing_for" // of the rule, a Go duration: a router that restarts holds the alarm for so long
+	AnnotationTop      = "top_processes"   // of a host's alarm, which processes used most when it began: "CPU: a 90 %, b 3 %; memory: ..."
 	AnnotationNotSeen  = "not_seen_since"  // the alarm is frozen: what it was judged from can't be seen, since when and why
 )
 

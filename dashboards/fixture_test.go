@@ -48,6 +48,7 @@ func incident() alerting.View {
 		})
 	}
 	p2 := problem("00000000000000b2", alerting.P2, alerting.Held, "RiakDiskFull", "node:riak-07", "Riak disk on riak-07 is 96 % full, full in 40 minutes")
+	p2.Root.Annotations[alerting.AnnotationTop] = "CPU: beam.smp 182 %, compact 41 %, binnacle 1 %; memory: beam.smp 11 GiB, compact 240 MiB; I/O: compact 88 MiB/s"
 	p2.Until, p2.Behind, p2.Reason = noon.Add(95*time.Second), p1.ID, "a person must act within the hour: harm in 40m"
 	p2.Page.Impact = "No user is known to be hurt."
 	p2.Refused = []alerting.Refusal{{Alarm: p2.Root.Fingerprint(), By: p1.Root.Fingerprint(), Reason: "nothing ties its subject to it"}}

@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 
 	"agent": {
 		"agent/atomicfile", "agent/authority", "agent/aws", "agent/damage", "agent/door", "agent/health", "agent/inventory", "agent/login", "agent/metric", "agent/planner", "agent/query", "agent/rollup", "agent/secret", "agent/series", "agent/sinks", "agent/store", "agent/strict", "agent/words", "collectors",
-		"collectors/catalogue", "collectors/aws", "collectors/exec",
+		"collectors/catalogue", "collectors/aws", "collectors/exec", "collectors/host", // of which it takes the processes at an alarm's onset
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers", "alerting/pagers/pagerduty", "alerting/people", "alerting/reading", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
 	},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -280,6 +281,21 @@ func notesOf(all []deed) (out []deed) {
 	}
 	return out
 }
+
+// Tops are the processes that used most of the subject when its alarm began, a line for each kind.
+func (s story) Tops() []string {
+	text := s.Root.Annotations[alerting.AnnotationTop]
+	for _, e := range s.Explained {
+		text = cmp.Or(text, e.Alarm.Annotations[alerting.AnnotationTop])
+	}
+	if text == "" {
+		return nil
+	}
+	return strings.Split(dashboards.Clip(text, maxTop), "; ")
+}
+
+// maxTop bounds them, in bytes.
+const maxTop = 1 << 10
 
 // TitleSize makes a long title smaller where the screen is narrow: of two lines at most.
 func (s story) TitleSize() string {
