@@ -126,6 +126,10 @@ func own(name string, labels map[string]string, how speech) bool {
 		return how == ofOthers && ownPod(labels, job) && !namespaced(labels)
 	case "device":
 		return v == "rootfs"
+	case "zone": // a zone of DNS is no place
+		return strings.Contains(v, ".")
+	case "server": // where a name server listens is nothing in front of others
+		return strings.HasPrefix(v, "dns://")
 	case "node", "host":
 		return v == ""
 	}

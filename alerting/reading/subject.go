@@ -57,7 +57,7 @@ var nearness = []struct {
 	{KindNamespace, []string{"exported_namespace", "namespace", "kubernetes_namespace", "k8s_namespace_name", "project"}},
 	{KindService, []string{"sloth_service", "exported_service", "destination_canonical_service", "destination_service_name", "service", "service_name", "app", "application", "app_kubernetes_io_name", "component", "slo"}},
 	{KindJob, []string{"job"}},
-	{KindCluster, []string{"cluster_name", "kafka_cluster", "redis_cluster", "cassandra_cluster", "mongodb_cluster", "strimzi_io_cluster", "cluster", "k8s_cluster", "kubernetes_cluster", "k8s_cluster_name", "eks_cluster", "ClusterName", "cluster_id"}},
+	{KindCluster, []string{"cluster_name", "kafka_cluster", "redis_cluster", "cassandra_cluster", "mongodb_cluster", "rabbitmq_cluster", "activemq_cluster", "influxdb_cluster", "couchbase_cluster", "strimzi_io_cluster", "cluster", "k8s_cluster", "kubernetes_cluster", "k8s_cluster_name", "eks_cluster", "ClusterName", "cluster_id"}},
 	{KindZone, []string{"zone", "az", "availability_zone", "AvailabilityZone", "topology_kubernetes_io_zone", "failure_domain_beta_kubernetes_io_zone"}},
 	{"region", []string{"region", "aws_region", "topology_kubernetes_io_region"}},
 }
