@@ -100,17 +100,20 @@ func (c Config) writesAlarms() bool {
 }
 
 // ReadsAWS says whether metrics are read there.
-func (c Config) ReadsAWS() bool {
+func (c Config) ReadsAWS() bool { return c.figures().On() }
+
+// figures says what is read there.
+func (c Config) figures() (none cloudfigures.Options) {
 	plans, err := collectorPlans(c)
 	if err != nil {
-		return false
+		return none
 	}
 	for _, p := range plans {
 		if o, ok := p.options.(cloudfigures.Options); ok {
-			return o.On()
+			return o
 		}
 	}
-	return false
+	return none
 }
 
 // leadsAWS says whether this node asks AWS now: of routers that share a ledger only the one that sends does.

@@ -85,12 +85,13 @@ func TestWhatAWSAloneSeesIsStored(t *testing.T) {
 // Each right that lacks is named by check --live, and the others are found to be there.
 func TestCheckLiveNamesTheRightThatLacks(t *testing.T) {
 	cfg, fake := atCloudWatch(t, "scope: group")
-	more := parsed(t, "collect: {aws: {elb: auto}}\nintake: {aws: {queue: '%s'}}\nroute: {mode: shadow}\n", fake.Queue("q"))
+	more := parsed(t, "collect: {aws: {elb: auto, s3_age: [{bucket: backups}]}}\nintake: {aws: {queue: '%s'}}\nroute: {mode: shadow}\n", fake.Queue("q"))
 	cfg.Collect, cfg.Intake, cfg.Route = more.Collect, more.Intake, more.Route
 	fake.Send("q", "x")
+	fake.Store("backups", awstest.Object{Key: "x", Size: 1})
 	for operation, right := range map[string]string{
 		"": "", "GetQueueAttributes": "sqs:GetQueueAttributes", "DeleteMessageBatch": "sqs:DeleteMessage", "DescribeAlarms": "cloudwatch:DescribeAlarms", "ListMetrics": "cloudwatch:ListMetrics",
-		"GetMetricData": "cloudwatch:GetMetricData", "DeleteAlarms": "cloudwatch:DeleteAlarms", "DescribeAutoScalingGroups": "autoscaling:DescribeAutoScalingGroups",
+		"GetMetricData": "cloudwatch:GetMetricData", "DeleteAlarms": "cloudwatch:DeleteAlarms", "ListObjectsV2": "s3:ListBucket on backups", "DescribeAutoScalingGroups": "autoscaling:DescribeAutoScalingGroups",
 	} {
 		fake.Deny(operation, true)
 		lacks, fine := 0, 0

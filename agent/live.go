@@ -160,7 +160,7 @@ func liveAWS(ctx context.Context, cfg Config) (found []pagerduty.Finding) {
 		add(fmt.Sprintf("CloudWatch says how its %d alarms are", len(alarms)), pagerduty.Advice, err)
 	}
 	if cfg.ReadsAWS() {
-		found = append(found, liveFigures(ctx, account)...)
+		found = append(found, liveFigures(ctx, cfg, account)...)
 	}
 	if cfg.writesAlarms() {
 		plan, err := PlanAlarms(ctx, cfg, account)
@@ -173,7 +173,7 @@ func liveAWS(ctx context.Context, cfg Config) (found []pagerduty.Finding) {
 }
 
 // liveFigures asks with each right that collect.aws needs: what ListMetrics has first, then for that.
-func liveFigures(ctx context.Context, account *aws.Account) (found []pagerduty.Finding) {
+func liveFigures(ctx context.Context, cfg Config, account *aws.Account) (found []pagerduty.Finding) {
 	add := func(well string, err error) {
 		f := pagerduty.Finding{Level: pagerduty.Fine, Text: well}
 		if err != nil {
@@ -187,6 +187,10 @@ func liveFigures(ctx context.Context, account *aws.Account) (found []pagerduty.F
 	to := time.Now().Truncate(time.Minute)
 	_, err = account.Figures(ctx, []aws.Query{q}, to.Add(-5*time.Minute), to)
 	add("CloudWatch's metrics can be read", err)
+	for _, p := range cfg.figures().S3Age {
+		is, err := account.Newest(ctx, p.Bucket, p.Prefix)
+		add(fmt.Sprintf("%d objects are under s3://%s/%s", is.N, p.Bucket, p.Prefix), err)
+	}
 	return found
 }
 

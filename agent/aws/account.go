@@ -21,10 +21,11 @@ import (
 
 // Account asks AWS as the section says. It may be used by many goroutines.
 type Account struct {
-	alarms *cloudwatch.Client
-	queues *sqs.Client
-	groups *autoscaling.Client
-	spent  meter
+	alarms  *cloudwatch.Client
+	queues  *sqs.Client
+	groups  *autoscaling.Client
+	objects lister
+	spent   meter
 }
 
 // ErrNoRegion says that nobody said which region to ask.
@@ -80,7 +81,7 @@ func Open(ctx context.Context, c Config, o Options) (*Account, error) {
 			}
 		}))
 	}
-	a := &Account{alarms: cloudwatch.NewFromConfig(cfg), queues: sqs.NewFromConfig(cfg), groups: autoscaling.NewFromConfig(cfg)}
+	a := &Account{alarms: cloudwatch.NewFromConfig(cfg), queues: sqs.NewFromConfig(cfg), groups: autoscaling.NewFromConfig(cfg), objects: newLister(cfg)}
 	a.spent.now, a.spent.budget = time.Now, c.Budget
 	if o.Now != nil {
 		a.spent.now = o.Now

@@ -26,6 +26,7 @@ type Asker interface {
 	Waiting(ctx context.Context, queue string) (aws.Waiting, error)
 	Reserve(what string, dollars float64)
 	Room() float64
+	Newest(ctx context.Context, bucket, prefix string) (aws.Objects, error)
 	Sizes(now time.Time) []aws.Size
 }
 
@@ -57,11 +58,12 @@ type reader struct {
 	listed  time.Time
 	targets []*target
 	plan    plan
+	backups map[Prefix]backup
 }
 
 func open(e collectors.Env) (collectors.Collector, error) {
 	o := e.Options.(Options)
-	return &reader{env: e, opts: o, urls: map[string]string{}, checks: map[string]*collectors.CheckState{}}, nil
+	return &reader{env: e, opts: o, urls: map[string]string{}, backups: map[Prefix]backup{}, checks: map[string]*collectors.CheckState{}}, nil
 }
 
 // Collect asks what is due, and tells what is known.
@@ -81,7 +83,7 @@ func (c *reader) Collect(ctx context.Context, b *metric.Batch) error {
 		errs = append(errs, c.list(ctx, ask, now))
 	}
 	c.plan = plans(c.targets, c.opts.Every, ask.Room())
-	errs = append(errs, c.read(ctx, ask, now), c.depths(ctx, ask, now))
+	errs = append(errs, c.read(ctx, ask, now), c.depths(ctx, ask, now), c.ages(ctx, ask, now))
 	c.tell(b, ask.Sizes(now))
 	return errors.Join(errs...)
 }
@@ -242,6 +244,7 @@ func (c *reader) tell(b *metric.Batch, groups []aws.Size) {
 			out.Add(instances, float64(n), "autoscaling_group", g.Name, "state", state)
 		}
 	}
+	c.tellAges(out)
 	for kind, n := range counts {
 		b.Add(resources, n[0], "kind", kind, "read", "true")
 		b.Add(resources, n[1], "kind", kind, "read", "false")
@@ -282,7 +285,7 @@ func (c *reader) check(name string, every time.Duration, now time.Time, err erro
 func (c *reader) Checks() (out []collectors.CheckState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, name := range []string{"list", "figures", "queues"} {
+	for _, name := range []string{"list", "figures", "queues", "s3"} {
 		if s := c.checks[name]; s != nil {
 			out = append(out, *s)
 		}

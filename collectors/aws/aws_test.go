@@ -277,13 +277,15 @@ func TestAMonthIsWithinTheBudget(t *testing.T) {
 func TestOptions(t *testing.T) {
 	for text, want := range map[string]string{
 		"{elb: auto, sqs: {high: a, low: b}, rds: [x], nat: off}": "",
-		"{elb: all}":               "want auto, off, or names",
-		"{elb: []}":                "want auto, off, or names",
-		"{elb: {high: x}}":         "a priority is a queue's",
-		"{sqs: {high: a, low: a}}": "both queue a",
-		"{every: 30s}":             "every: want whole minutes",
-		"{every: 20m}":             "every: want whole minutes",
-		"{every: 90s}":             "every: want whole minutes",
+		"{elb: all}":                "want auto, off, or names",
+		"{elb: []}":                 "want auto, off, or names",
+		"{elb: {high: x}}":          "a priority is a queue's",
+		"{sqs: {high: a, low: a}}":  "both queue a",
+		"{every: 30s}":              "every: want whole minutes",
+		"{every: 20m}":              "every: want whole minutes",
+		"{every: 90s}":              "every: want whole minutes",
+		"{s3_age: [{bucket: A_B}]}": "want a bucket's name",
+		"{s3_age: [{bucket: abc, older_than: 1m}]}": "outside 1h to 9600h",
 	} {
 		o := Spec.Options.(Options)
 		err := yaml.Unmarshal([]byte(text), &o)
@@ -300,5 +302,34 @@ func TestOptions(t *testing.T) {
 				t.Errorf("%s is shown as %s, %v", text, back, err)
 			}
 		}
+	}
+}
+
+// The age of the newest backup grows between two looks, and a prefix without objects has none.
+func TestAgeOfBackups(t *testing.T) {
+	b := newBench(t, 100, "{s3_age: [{bucket: backups, prefix: db/, older_than: 26h}, {bucket: backups, prefix: empty/}, {bucket: nobodys}]}")
+	for i := range 25 {
+		b.fake.Store("backups", awstest.Object{Key: fmt.Sprintf("db/%02d +.gz", i), At: b.now.Add(-time.Duration(25-i) * time.Hour), Size: 10})
+	}
+	b.fake.Store("backups", awstest.Object{Key: "db/zz/", At: b.now}) // a folder
+	b.fake.Page(7)
+	err := b.minute()
+	if err == nil || !strings.Contains(err.Error(), "NoSuchBucket") {
+		t.Errorf("%v; want the bucket that is not there", err)
+	}
+	b.want(`aws_s3_newest_age_seconds{bucket="backups",prefix="db/"}`, "3600")
+	b.want(`aws_s3_objects{bucket="backups",prefix="db/"}`, "25")
+	b.want(`aws_s3_newest_limit_seconds{bucket="backups",prefix="empty/"}`, "93600")
+	b.want(`aws_s3_newest_age_seconds{bucket="backups",prefix="empty/"}`, "-")
+	b.want(`aws_s3_objects{bucket="backups",prefix="empty/"}`, "0")
+	b.minutes(5)
+	b.want(`aws_s3_newest_age_seconds{bucket="backups",prefix="db/"}`, "3900")
+	if n := b.fake.Count("ListObjectsV2"); n != 6 { // four pages, and two
+		t.Errorf("%d lists in 6 minutes; want 6", n)
+	}
+	b.fake.Deny("ListObjectsV2", true)
+	b.now = b.now.Add(10 * time.Minute)
+	if err := b.minute(); err == nil || !strings.Contains(err.Error(), "lacks the right s3:ListBucket on backups") {
+		t.Errorf("%v; want the right that lacks", err)
 	}
 }

@@ -90,6 +90,10 @@ var (
 	ebsBurst     = gauge("aws_ebs_burst_balance_ratio", metric.Ratio, "Burst credits of a volume that are left: at 0 it is as slow as its size says")
 	ec2Credits   = gauge("aws_ec2_cpu_credits", metric.Count, "CPU credits of an instance that are left: at 0 it is as slow as its baseline")
 
+	s3Age     = gauge("aws_s3_newest_age_seconds", metric.Seconds, "Age of the newest object under a prefix")
+	s3Limit   = gauge("aws_s3_newest_limit_seconds", metric.Seconds, "At which age it is too old, as s3_age says")
+	s3Objects = gauge("aws_s3_objects", metric.Count, "Objects under a prefix")
+
 	instances = gauge("aws_autoscaling_instances", metric.Count, "Instances of an Auto Scaling group; state: wanted, in_service, starting, leaving, most (that it may have)")
 
 	resources = gauge("binnacle_aws_resources", metric.Count, "Resources of AWS that are known; read: false where aws.budget does not reach")
@@ -162,7 +166,7 @@ var kinds = []kind{
 
 // descs are those of all kinds.
 func descs() []*metric.Desc {
-	out := []*metric.Desc{resources, readEvery, instances, sqsMessages}
+	out := []*metric.Desc{resources, readEvery, instances, sqsMessages, s3Age, s3Limit, s3Objects}
 	for _, k := range kinds {
 		for _, f := range k.figures {
 			if !slices.Contains(out, f.desc) {

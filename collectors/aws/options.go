@@ -1,8 +1,10 @@
 package aws
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -22,7 +24,22 @@ type Options struct {
 	Lambda   Pick          `yaml:"lambda"`   // functions
 	EBS      Pick          `yaml:"ebs"`      // volumes that have a burst balance
 	EC2      Pick          `yaml:"ec2"`      // instances that have CPU credits
+	S3Age    []Prefix      `yaml:"s3_age"`   // where backups land: how old the newest object is
 }
+
+// Prefix is where objects of one kind land.
+type Prefix struct {
+	Bucket    string        `yaml:"bucket"`
+	Prefix    string        `yaml:"prefix"`
+	OlderThan time.Duration `yaml:"older_than"` // at which the newest object is too old; 26h where nothing is said; 1h to 9600h
+}
+
+func (p Prefix) limit() time.Duration { return cmp.Or(p.OlderThan, 26*time.Hour) }
+
+// bucketForm. Source: S3 user guide, "General purpose bucket naming rules", read 30 November 2026.
+var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+const maxPrefixes = 50
 
 // Bounds of Every.
 const (
@@ -40,7 +57,7 @@ func (o Options) any() bool {
 			return true
 		}
 	}
-	return false
+	return len(o.S3Age) > 0
 }
 
 // On says whether anything is read, for who has to open an account.
@@ -55,6 +72,17 @@ func (o Options) Validate() error {
 	for name, p := range o.picks() {
 		if name != "sqs" && len(p.Priority) > 0 {
 			errs = append(errs, fmt.Errorf("%s: want auto, names or off; a priority is a queue's", name))
+		}
+	}
+	if len(o.S3Age) > maxPrefixes {
+		errs = append(errs, fmt.Errorf("s3_age: %d are more than %d", len(o.S3Age), maxPrefixes))
+	}
+	for _, p := range o.S3Age {
+		if !bucketForm.MatchString(p.Bucket) {
+			errs = append(errs, fmt.Errorf("s3_age: want a bucket's name, have %q", p.Bucket))
+		}
+		if l := p.limit(); l < time.Hour || l > 9600*time.Hour {
+			errs = append(errs, fmt.Errorf("s3_age: older_than: %v is outside 1h to 9600h", l))
 		}
 	}
 	slices.SortFunc(errs, func(a, b error) int { return compare(a.Error(), b.Error()) })

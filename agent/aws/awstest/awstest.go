@@ -31,6 +31,7 @@ type AWS struct {
 	alarms  map[string]*alarm
 	queues  map[string]*queue
 	groups  string
+	objects map[string][]Object // by bucket
 	pages   int
 }
 
@@ -44,7 +45,7 @@ type Fault struct {
 
 // New starts one; the test ends it with Close.
 func New() *AWS {
-	a := &AWS{denied: map[string]bool{}, alarms: map[string]*alarm{}, queues: map[string]*queue{}, pages: 500}
+	a := &AWS{denied: map[string]bool{}, alarms: map[string]*alarm{}, queues: map[string]*queue{}, objects: map[string][]Object{}, pages: 500}
 	a.Server = httptest.NewServer(a)
 	return a
 }
@@ -149,6 +150,8 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.sqs(w, r, action, body)
 	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
 		a.query(w, body)
+	case r.Method == http.MethodGet && r.URL.Query().Get("list-type") == "2":
+		a.s3(w, r)
 	default:
 		http.Error(w, "<UnknownOperationException/>", http.StatusNotFound)
 	}
