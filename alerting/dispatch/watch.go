@@ -243,10 +243,10 @@ func (w *watch) self(now time.Time, durable bool, since time.Time, standsIn stri
 	// It would go the way that is shut, and once that opens it would be old news.
 	set(RuleDelivery, age >= w.cfg.SecondAfter, "P2", "never",
 		"pages of "+w.opts.Node+" cannot be delivered",
-		"look at the board for what is open; check the way from "+w.opts.Node+" to PagerDuty")
+		"look at the board for what is open; check the way from "+w.opts.Node+" to the pager")
 	set(RuleRefused, !w.refusedAt.IsZero() && now.Sub(w.refusedAt) < refusedHolds, "P4", "",
-		"PagerDuty refused a page: "+w.refusal,
-		"check the routing key; a page that went out plain lacks its details")
+		"the pager refused a page: "+w.refusal,
+		"check the pager's key or address; a page that went out plain lacks its details")
 	return in
 }
 

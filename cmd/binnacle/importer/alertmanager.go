@@ -141,8 +141,15 @@ func (a *am) pagerduty(receiver string, fields map[string]any) map[string]any {
 		a.report(a.file, "receiver %s: pagerduty_configs: left out: it has no routing_key of an Events API v2 integration (a service_key is of v1)", receiver)
 		return nil
 	}
+	if key := text(out["routing_key"]); len(key) != keyLength && !strings.HasPrefix(key, "${") {
+		a.report(a.file, "receiver %s: pagerduty_configs: left out: its routing_key has %d characters, and those of an Events API v2 integration have %d", receiver, len(key), keyLength)
+		return nil
+	}
 	return out
 }
+
+// keyLength is how long PagerDuty's integration keys are. Source: PagerDuty Events API v2, read 30 November 2026.
+const keyLength = 32
 
 var secretField = regexp.MustCompile(`(^|_)(api_url|webhook_url|key|token|password|secret|credentials|user_key|client_secret)$`)
 

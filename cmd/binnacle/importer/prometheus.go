@@ -13,13 +13,12 @@ import (
 )
 
 func isPrometheus(_ File, top map[string]any) bool {
-	for _, key := range []string{"scrape_configs", "rule_files", "scrape_config_files", "alerting", "remote_write"} {
+	for _, key := range []string{"scrape_configs", "rule_files", "scrape_config_files", "alerting", "remote_write", "remote_read", "otlp", "storage", "global"} {
 		if top[key] != nil && top["groups"] == nil {
 			return true
 		}
 	}
-	_, interval := section(top, "global")["scrape_interval"]
-	return interval
+	return false
 }
 
 // ofJobs are settings of global that a job has as well.
