@@ -24,6 +24,7 @@ type situation struct {
 	last     bool   // the brokers are not whole after it: nothing can follow
 	play     func(p *play)
 	pages    []page // that open, in order; with none nobody is sent anything
+	one      []page // of which exactly one opens, whichever is told first
 	maybe    []page // that may open besides, as it falls
 }
 
@@ -239,6 +240,16 @@ func playSituation(t *testing.T, c *rabbitmqrig.Cluster, s situation) {
 			continue
 		}
 		got = slices.Delete(got, i, i+1)
+	}
+	if len(s.one) > 0 {
+		i := slices.IndexFunc(got, func(c alertingtest.Call) bool {
+			return slices.ContainsFunc(s.one, func(w page) bool { return w.is(c) })
+		})
+		if i < 0 {
+			t.Errorf("nobody was sent one of %+v", s.one)
+		} else {
+			got = slices.Delete(got, i, i+1)
+		}
 	}
 	for _, call := range got {
 		if !slices.ContainsFunc(s.maybe, func(w page) bool { return w.is(call) }) {

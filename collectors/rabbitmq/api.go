@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -70,13 +69,10 @@ func (r *collector) askNodes(ctx context.Context) (func(), error) {
 		s.nodes = nodes
 		for _, n := range nodes {
 			s.member(n.Name, "", now)
-			if n.Name != s.name {
-				continue
-			}
-			for _, l := range n.Links {
-				if l.PeerAddr != "" {
-					s.member(l.Name, net.JoinHostPort(l.PeerAddr, distPort), now)
-				}
+		}
+		for _, n := range nodes {
+			if n.Name == s.name {
+				s.locate(n.Links)
 			}
 		}
 		s.unlist(now)

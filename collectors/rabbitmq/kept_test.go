@@ -30,7 +30,11 @@ type standIn struct {
 func (w *standIn) answers() fixture.HTTP {
 	nodes := make([]string, 0, len(w.nodes))
 	for _, n := range w.nodes {
-		nodes = append(nodes, fmt.Sprintf(`{"name":"rabbit@%s","running":%v,"partitions":[]}`, n, n == "n1"))
+		links := "" // those of n3 stay in the statistics for a while
+		if n == "n1" {
+			links = `{"name":"rabbit@n3","peer_addr":"10.0.0.3"}`
+		}
+		nodes = append(nodes, fmt.Sprintf(`{"name":"rabbit@%s","running":%v,"partitions":[],"cluster_links":[%s]}`, n, n == "n1", links))
 	}
 	vhosts := make([]string, 0, len(w.vhosts))
 	for _, v := range w.vhosts {

@@ -150,6 +150,16 @@ func (s *brokerSeen) member(name, addr string, now time.Time) {
 	}
 }
 
+// locate keeps the addresses of members that links tell. That there is a link makes no member: the statistics of one to a node
+// that was forgotten stay for a minute or two.
+func (s *brokerSeen) locate(links []nodeLink) {
+	for _, l := range links {
+		if p := s.peers[l.Name]; p != nil && !p.fixed && l.PeerAddr != "" {
+			p.addr = net.JoinHostPort(l.PeerAddr, distPort)
+		}
+	}
+}
+
 // unlist drops learnt peers that the cluster does not list any more: they left it, or somebody had them forgotten
 // (rabbitmqctl forget_cluster_node). That is the word of a list in which others stand that were members before, or of a node
 // that listed them itself since it started. One that comes back with an empty disk lists itself alone, as a cluster of its own:
