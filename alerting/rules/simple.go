@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -29,7 +30,7 @@ type Simple struct {
 // Fits says whether a series with these labels is one that the rule looks at. A label that series do not have is empty.
 func (t Simple) Fits(ls map[string]string) bool {
 	for _, m := range t.matchers {
-		if m.Name != labels.MetricName && !m.Matches(ls[m.Name]) {
+		if m.Name != model.MetricNameLabel && !m.Matches(ls[m.Name]) {
 			return false
 		}
 	}
