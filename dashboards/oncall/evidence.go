@@ -246,6 +246,10 @@ func subjectOf(a alerting.Alarm) map[string]string {
 	if kind, name, ok := strings.Cut(a.Labels[alerting.LabelEntity], ":"); ok && (kind == "node" || kind == "cluster" || kind == "host") {
 		out[strings.Replace(kind, "host", "node", 1)] = name
 	}
+	for _, k := range []string{"host", "hostname", "nodename", "instance"} { // as others name a machine; one that is not a node here has no figures
+		name, _, _ := strings.Cut(a.Labels[k], ":")
+		out["node"] = cmp.Or(out["node"], name)
+	}
 	return out
 }
 
