@@ -373,38 +373,3 @@ func (c *collector) Notes() []string {
 	defer c.mu.Unlock()
 	return slices.Clone(c.notes)
 }
-
-// seenFile keeps which servers were ever seen, so that one that is down when the agent starts is down, and not absent.
-func (c *collector) seenFile() string { return filepath.Join(c.env.State, "seen-"+c.name) }
-
-func (c *collector) readSeen() []string {
-	if c.env.State == "" {
-		return nil
-	}
-	body, err := os.ReadFile(c.seenFile())
-	if err != nil || len(body) > 1<<20 {
-		return nil // never seen, or not known
-	}
-	return strings.Split(strings.TrimSpace(string(body)), "\n")
-}
-
-func (c *collector) keepSeen() {
-	if c.env.State == "" {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var names []string
-	for _, t := range c.targets {
-		if t.seen {
-			names = append(names, t.label)
-		}
-	}
-	err := os.MkdirAll(c.env.State, 0o750)
-	if err == nil {
-		err = os.WriteFile(c.seenFile(), []byte(strings.Join(names, "\n")+"\n"), 0o640)
-	}
-	if err != nil {
-		c.env.Log.Warn("what was seen is forgotten with the next start", "err", err)
-	}
-}
