@@ -24,6 +24,7 @@ var feeds = map[string]string{
 	"rabbitmq_up": "state", "rabbitmq_state_age_seconds": "state", "rabbitmq_stopped_in_order": "state",
 	"riak_connected_members": "stats", "riak_ring_members": "stats", "riak_listening": "state",
 	"riak_state": "state", "riak_stopped_in_order": "state", "riak_ping_up": "state", "rabbitmq_exchange_present": "exchange_x",
+	"rabbitmq_vhost_present": "vhost_list", "rabbitmq_peers_unlisted": "nodes",
 }
 
 type packRule struct {
@@ -103,6 +104,8 @@ func TestBlindnessOfWhatP1RestsOnIsP2(t *testing.T) {
 		switch {
 		case strings.HasPrefix(name, "navcloud_"):
 			collector = "statsd"
+		case collector == "aws":
+			check = "figures"
 		case collector == "":
 			continue // a recording rule, or ALERTS
 		case check == "state":
