@@ -13,7 +13,6 @@ const navRig = "cluster:nav-rig"
 var (
 	suspected = page{"P2", "RabbitMQPartitionSuspected", navRig, "RabbitMQ nav-rig: partition suspected, no answer of n2"}
 	split     = page{"P1", "RabbitMQSplitBrain", navRig, "RabbitMQ nav-rig is split: n1+n3 against n2"}
-	discarded = page{"P3", "RabbitMQAutohealed", "node:n2", "RabbitMQ on n2 restarted, the split is over"}
 	stuck     = []page{ // a known fault of 3.10, as it falls
 		{"P2", "RabbitMQAppNotBack", "node:n2", "RabbitMQ on n2 did not come back after the cut: its application is stopped"},
 		{"P2", "RabbitMQNodeDown", "node:n2", "RabbitMQ on n2 is down"},
