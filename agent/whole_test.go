@@ -129,11 +129,10 @@ func TestAPortInUse(t *testing.T) {
 func TestABadReloadKeepsTheOldConfiguration(t *testing.T) {
 	pd := alertingtest.NewPagerDuty()
 	defer pd.Close()
-	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\ncollect: off\nrules: {packs: []}\n"+
-		"route: {pagerduty: {routing_key: 0123456789abcdef0123456789abcdef, events_url: '%s'}}\n", t.TempDir(), freePort(t, "tcp"), pd.URL())))
-	if err != nil {
-		t.Fatal(err)
-	}
+	const text = "data: %s\nlisten: %s\ncollect: %s\nrules: {packs: []}\n" +
+		"route: {pagerduty: {routing_key: 0123456789abcdef0123456789abcdef, events_url: '%s'}}\n"
+	data, web := t.TempDir(), freePort(t, "tcp")
+	cfg := parsed(t, text, data, web, "off", pd.URL())
 	a, done := run(t, cfg)
 	ctx := t.Context()
 	bad := cfg
@@ -156,8 +155,7 @@ func TestABadReloadKeepsTheOldConfiguration(t *testing.T) {
 			_ = a.pages()
 		}
 	})
-	good := cfg
-	good.Collect.Off = false
+	good := parsed(t, text, data, web, "{statsd: {listen: ['udp://"+freePort(t, "udp")+"']}}", pd.URL())
 	good.Node.Name = "renamed"
 	if err := a.Reload(ctx, good, nil); err != nil || a.Status().Node != "renamed" || a.Status().Reload != "" {
 		t.Errorf("Reload = %v, status %+v", err, a.Status())

@@ -154,8 +154,6 @@ func clock(t, now time.Time) string {
 	return t.Format("2 Jan 15:04:05")
 }
 
-const day = 24 * time.Hour
-
 // plain takes out what would steer a terminal: titles come from outside.
 func plain(s string) string {
 	return strings.Join(strings.Fields(strings.Map(func(c rune) rune {
