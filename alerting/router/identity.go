@@ -11,6 +11,10 @@ import (
 // where the exporter is: one or two intervals of usual rules.
 const oneEvaluation = 90 * time.Second
 
+// mostNames bounds the fingerprints of one Fact that are remembered: a label that carries what was measured has another value each
+// minute for as long as the alarm fires.
+const mostNames = 64
+
 // identity is what the router remembers of alarms under several fingerprints. A Fact keeps the ID that it had first; one whose
 // changing label changes goes on under it. Silences and the API see the labels as they are now.
 type identity struct {
@@ -31,6 +35,12 @@ func (i *identity) rename(raw, id string) {
 	}
 	i.of[raw] = id
 	i.by[id] = append(i.by[id], raw)
+	if was := i.by[id]; len(was) > mostNames {
+		if i.of[was[0]] == id {
+			delete(i.of, was[0])
+		}
+		i.by[id] = slices.Delete(was, 0, 1)
+	}
 }
 
 // forget drops the fingerprints of a Fact.

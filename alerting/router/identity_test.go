@@ -39,3 +39,19 @@ func TestAnAlarmThatIsForgottenLeavesNothing(t *testing.T) {
 		t.Errorf("%d alarms and %d, %d, %d names are kept", len(m.alarms), len(m.identity.of), len(m.identity.by), len(m.identity.facts))
 	}
 }
+
+// An alarm whose label changes each minute of a year leaves a bounded trace, of its newest names.
+func TestNamesOfOneAlarmAreBounded(t *testing.T) {
+	i := newIdentity()
+	i.rename("other", "b")
+	for n := range 10_000 {
+		i.rename(fmt.Sprint(n), "a")
+	}
+	if len(i.of) != mostNames+1 || len(i.by["a"]) != mostNames || i.of["9999"] != "a" || i.of["other"] != "b" {
+		t.Errorf("%d names of two alarms, %d of the first; want %d and %d", len(i.of), len(i.by["a"]), mostNames+1, mostNames)
+	}
+	i.forget("a")
+	if len(i.of) != 1 {
+		t.Errorf("%d names after the first is forgotten; want 1", len(i.of))
+	}
+}
