@@ -21,8 +21,9 @@
 // # Told together
 //
 // An alarm of others joins a group of alarms once, when it begins (relate.go), and stays. What may bring it there, the firmest
-// first: both name one thing no wider than a host or a workload (named); the graph ties them (declared); it is one rule in one
-// place (ruled); both began within five minutes in one place, and by their readings one can follow from the other (a guess).
+// first: both name one thing no wider than a host or a workload, or their rules say the same of the same hosts (named); the graph
+// ties them (declared); it is one rule in one place (ruled); both began within five minutes in one place, and by their readings one
+// can follow from the other (a guess).
 // The best cause of the group is the root of its problem, and explains the others.
 //
 // A group never hides what is worse than what people were told of it (graver). What a guess holds back is told a quarter of an
