@@ -42,7 +42,7 @@ func TestDaysOfAnAgent(t *testing.T) {
 		days = 7
 	}
 	base := "data: " + t.TempDir() + "\nlisten: 127.0.0.1:0\ninterval: 5m\nnode: {name: n}\n" +
-		"collect: {statsd: off, riak: off, rabbitmq: off, host_disk: {interval: 1h}}\nrules: {packs: [self], interval: 5m}\nroute: {mode: shadow}\n"
+		"collect: {statsd: off, riak: off, rabbitmq: off, varnish: off, host_disk: {interval: 1h}}\nrules: {packs: [self], interval: 5m}\nroute: {mode: shadow}\n"
 	synctest.Test(t, func(t *testing.T) {
 		a, err := New(parsed(t, "%s", base+"ship: {remote_write: {url: 'https://127.0.0.1:1/x', ca_file: /nowhere.pem}}\n"), Hooks{})
 		if err != nil {
