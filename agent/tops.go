@@ -14,8 +14,8 @@ import (
 
 // Bounds of what is read of processes.
 const (
-	topEvery = 15 * time.Minute // what an alarm names was used since the last sample, or since the alarm before it
-	maxTops  = 200              // alarms whose onset is remembered
+	topEvery = 2 * time.Minute // what an alarm names was used since the last sample, or since the alarm before it
+	maxTops  = 200             // alarms whose onset is remembered
 )
 
 // tops puts into alarms about this machine which processes used most of it when they began. It is read once for an alarm, as it
