@@ -45,7 +45,7 @@ type play struct {
 }
 
 // stateLimit is how long any state may take to come: ten times as long as on a machine with nothing else to do.
-const stateLimit = 5 * time.Minute
+const stateLimit = 10 * time.Minute
 
 func (p *play) do(err error) {
 	p.Helper()

@@ -113,19 +113,6 @@ var situations = []situation{
 		pages: []page{{"P2", "RabbitMQAppStopped", "node:n3", "RabbitMQ on n3: application stopped, machine and peers are there"}},
 	},
 	{
-		name: "port mapper killed", handling: "ignore",
-		play: func(p *play) {
-			p.do(p.c.KillEpmd(2))
-			p.until("on the board", p.fires("RabbitMQEpmdGone", "n2"))
-			p.do(p.c.StartEpmd(2))
-			p.until("the broker is registered again", func() bool {
-				out, err := p.c.Command(p.Context(), 2, "epmd -names")
-				return err == nil && strings.Contains(out, "name rabbit at port")
-			})
-			p.until("whole", p.whole)
-		},
-	},
-	{
 		name: "management plugin off", handling: "ignore",
 		play: func(p *play) {
 			p.operator(2, "rabbitmq-plugins disable rabbitmq_management")

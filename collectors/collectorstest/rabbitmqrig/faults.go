@@ -57,19 +57,6 @@ func (c *Cluster) Unslow(n int) error {
 		run("tc", "-n", c.hub(), "qdisc", "del", "dev", fmt.Sprintf("p%d", n), "root"))
 }
 
-// KillEpmd ends the port mapper of node n. The broker goes on.
-func (c *Cluster) KillEpmd(n int) error {
-	err := c.epmd[n].Process.Kill()
-	_ = c.epmd[n].Wait()
-	return err
-}
-
-// StartEpmd starts the port mapper of node n again; the broker registers there within a minute.
-func (c *Cluster) StartEpmd(n int) error {
-	c.epmd[n] = c.command(n, "epmd")
-	return c.epmd[n].Start()
-}
-
 // Erase deletes what node n has on its disk; it must have ended.
 func (c *Cluster) Erase(n int) error {
 	if !c.Ended(n) {
