@@ -137,7 +137,7 @@ var situations = []situation{
 			p.do(p.c.Unslow(2))
 			p.until("whole", p.whole)
 		},
-		pages: []page{{"P2", "RabbitMQPeerHangs", navRig, "RabbitMQ nav-rig: a node takes connections and says nothing to its peers"}},
+		one: []page{suspected, {"P2", "RabbitMQPeerHangs", navRig, "RabbitMQ nav-rig: a node takes connections and says nothing to its peers"}},
 	},
 	{
 		name: "distribution port cut alone", handling: "pause_minority",
