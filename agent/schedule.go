@@ -129,9 +129,12 @@ func (j *job) collect(ctx context.Context) time.Duration {
 }
 
 func (j *job) finished(b *metric.Batch, err error) time.Duration {
-	j.mu.Lock()
-	j.state.LastRun, j.state.Took, j.state.Series = b.Time, j.now().Sub(b.Time), len(b.Samples)
-	j.mu.Unlock()
+	took := j.now().Sub(b.Time)
+	defer func() { // after what came of it: who has run and is not up is blind
+		j.mu.Lock()
+		j.state.LastRun, j.state.Took, j.state.Series = b.Time, took, len(b.Samples)
+		j.mu.Unlock()
+	}()
 	if len(b.Samples) > 0 || len(b.Events) > 0 {
 		j.deliver(b)
 	}

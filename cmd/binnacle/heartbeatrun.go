@@ -114,6 +114,9 @@ func runJob(ctx context.Context, command []string, in io.Reader, out, errs io.Wr
 	kept := &lastBytes{}
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, io.MultiWriter(out, kept), io.MultiWriter(errs, kept)
+	if out == errs { // one writer for both, as the package knows it: one goroutine writes
+		cmd.Stderr = cmd.Stdout
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = jobGrace
 	err := cmd.Run()
