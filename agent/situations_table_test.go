@@ -62,7 +62,7 @@ var situations = []situation{
 		pages: []page{{"P2", "RabbitMQNodeFrozen", "node:n3", "RabbitMQ on n3 takes connections and does not answer"}},
 	},
 	{
-		name: "memory alarm", handling: "ignore", quick: true,
+		name: "memory alarm", handling: "ignore",
 		play: func(p *play) {
 			p.operator(3, "rabbitmqctl set_vm_memory_high_watermark absolute 20MB")
 			p.do(nil)
@@ -252,7 +252,7 @@ var situations = []situation{
 		pages: []page{{"P1", "RabbitMQVHostGone", navRig, "The vhost binnacle of RabbitMQ nav-rig is gone, with all of its queues"}},
 	},
 	{
-		name: "cut", handling: "ignore", quick: true,
+		name: "cut", handling: "ignore",
 		play: func(p *play) {
 			p.do(p.c.Cut(2))
 			p.until("suspected on all nodes", func() bool { return p.f.all("partition_suspected") })
