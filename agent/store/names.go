@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -12,7 +13,7 @@ import (
 // names knows which metrics are in the blocks of the database, which do not change: they are read when there are others.
 type names struct {
 	mu     sync.Mutex
-	blocks string // their IDs
+	blocks []*tsdb.Block // that were read
 	of     map[string]bool
 }
 
@@ -57,19 +58,15 @@ func inHead(db *tsdb.DB, metric string) (bool, error) {
 }
 
 func (n *names) inBlocks(db *tsdb.DB, metric string) (bool, error) {
-	var ids strings.Builder
-	for _, b := range db.Blocks() {
-		id := b.Meta().ULID
-		ids.Write(id[:])
-	}
+	blocks := db.Blocks()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.of == nil || n.blocks != ids.String() {
-		of, err := namesOf(db.Blocks())
+	if n.of == nil || !slices.Equal(n.blocks, blocks) {
+		of, err := namesOf(blocks)
 		if err != nil {
 			return false, err
 		}
-		n.of, n.blocks = of, ids.String()
+		n.of, n.blocks = of, blocks
 	}
 	return n.of[metric], nil
 }
