@@ -2,7 +2,9 @@
 package atomicfile
 
 import (
+	"bufio"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -10,13 +12,22 @@ import (
 // Write puts text into the file at path, which it makes where it is not there. It is on the disk when Write returns, with
 // the mode given and the owner of its folder: root sets up what another user runs. On an error the old file is as it was.
 func Write(path string, text []byte, mode os.FileMode) error {
+	return Fill(path, mode, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// Fill is Write for a text that is made piece by piece. An error of fill leaves the old file as it was.
+func Fill(path string, mode os.FileMode, fill func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".new-*") // which makes it 0600
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
+	w := bufio.NewWriter(f)
+	err = fill(w)
+	if err = errors.Join(err, w.Flush(), f.Chmod(mode), f.Sync(), f.Close()); err == nil {
 		if folder, serr := os.Stat(dir); serr == nil {
 			keepOwner(f.Name(), folder)
 		}

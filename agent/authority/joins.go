@@ -1,7 +1,6 @@
 package authority
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/navcloud/binnacle/agent/atomicfile"
+	"github.com/navcloud/binnacle/agent/strict"
 )
 
 // JoinLife is how long a token to join works, once.
@@ -50,9 +50,7 @@ func (a *Authority) joins() (joins, error) {
 	if err != nil {
 		return j, err
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	if err := dec.Decode(&j); err != nil {
+	if err := strict.Decode(text, &j); err != nil {
 		return j, fmt.Errorf("%s: %w", joinsFile, err)
 	}
 	if j.Joins == nil {

@@ -1,7 +1,6 @@
 package door
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -21,6 +20,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/navcloud/binnacle/agent/atomicfile"
+	"github.com/navcloud/binnacle/agent/strict"
 )
 
 // tokenMark begins every token, so that scanners for leaked secrets find it and Basic passwords can be told from it.
@@ -82,9 +82,7 @@ func loadTokens(path string) (tokensYAML, error) {
 	if err != nil {
 		return y, err
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	if err := dec.Decode(&y); err != nil && len(bytes.TrimSpace(text)) > 0 {
+	if err := strict.Decode(text, &y); err != nil {
 		return y, fmt.Errorf("%s: %w", path, err)
 	}
 	return y, nil

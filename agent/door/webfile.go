@@ -1,7 +1,6 @@
 package door
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -14,6 +13,8 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/time/rate"
+
+	"github.com/navcloud/binnacle/agent/strict"
 )
 
 // webConfig is a web-config file in force. The zero webConfig is no file.
@@ -52,9 +53,7 @@ func readWebFile(path string) (webConfig, error) {
 		TLSConfig:  web.TLSConfig{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS13},
 		HTTPConfig: web.HTTPConfig{HTTP2: true},
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	if err := dec.Decode(&c); err != nil && len(bytes.TrimSpace(text)) > 0 {
+	if err := strict.Decode(text, &c); err != nil {
 		return none, fmt.Errorf("%s: %w", path, err)
 	}
 	c.TLSConfig.SetDirectory(filepath.Dir(path))

@@ -1,14 +1,15 @@
 package series
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 
+	"github.com/navcloud/binnacle/agent/atomicfile"
 	"github.com/navcloud/binnacle/agent/metric"
 )
 
@@ -52,38 +53,35 @@ type trailer struct {
 }
 
 // Save writes what Load reads. It is called when nothing more is collected, and all that was given out is on its way.
-func (r *Registry) Save(path string) (err error) {
+func (r *Registry) Save(path string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
-	if err != nil {
+	if err := atomicfile.Fill(path, 0o640, r.write); err != nil {
 		return fmt.Errorf("totals: %w", err)
 	}
+	return nil
+}
+
+func (r *Registry) write(w io.Writer) error {
 	sum := crc32.NewIEEE()
-	w := bufio.NewWriter(f)
+	all := io.MultiWriter(w, sum)
 	rows := 0
 	for _, e := range r.rows() {
 		line, err := json.Marshal(e)
 		if err != nil {
 			continue // a sum that overflowed: it begins anew
 		}
-		line = append(line, '\n')
-		_, _ = sum.Write(line)
-		_, _ = w.Write(line) // the error comes with Flush
+		if _, err := all.Write(append(line, '\n')); err != nil {
+			return err
+		}
 		rows++
 	}
 	end, err := json.Marshal(trailer{true, rows, sum.Sum32()})
-	if err == nil {
-		_, _ = w.Write(append(end, '\n'))
-		err = w.Flush()
-	}
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
 	if err != nil {
-		return fmt.Errorf("totals: %w", errors.Join(err, os.Remove(f.Name())))
+		return err
 	}
-	return nil
+	_, err = w.Write(append(end, '\n'))
+	return err
 }
 
 // rows returns the sources, and the series after them.

@@ -74,7 +74,8 @@ func (s *Spool) Next(n int) error {
 }
 
 // writeCursor notes what was delivered: the segment, the offset of the record that is next, and how
-// many of its samples are done. It replaces the file as a whole.
+// many of its samples are done. It replaces the file as a whole, and does not wait for the disk: it is written after each send,
+// and a cursor lost with the power sends again what was delivered.
 func (s *Spool) writeCursor() error {
 	if len(s.segs) == 0 {
 		return nil

@@ -6,7 +6,6 @@
 package pagers
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,6 +19,7 @@ import (
 	"github.com/prometheus/alertmanager/pkg/labels"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 	"github.com/navcloud/binnacle/alerting/pagers/receivers"
@@ -78,10 +78,8 @@ func (p *Pager) UnmarshalYAML(n *yaml.Node) error {
 		return err
 	}
 	c := pagerduty.DefaultConfig()
-	dec := yaml.NewDecoder(bytes.NewReader(b))
-	dec.KnownFields(true)
-	if err := dec.Decode(&c); err != nil {
-		return fmt.Errorf("pagerduty: %s", strings.Join(strings.Fields(err.Error()), " "))
+	if err := strict.Decode(b, &c); err != nil {
+		return fmt.Errorf("pagerduty: %w", err)
 	}
 	if !c.Configured() {
 		return errors.New("pagerduty.routing_key: want the key of an Events API v2 integration")

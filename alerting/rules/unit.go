@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -15,6 +14,8 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/navcloud/binnacle/agent/strict"
 )
 
 // Verdict is what became of one case of a test file.
@@ -154,9 +155,7 @@ func decodeStrict(path string, into any) error {
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	if err := d.Decode(into); err != nil {
+	if err := strict.Decode(b, into); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil

@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"agent/damage":     {}, // what a store found broken
 	"agent/aws":        {}, // what AWS says
 	"agent/atomicfile": {}, // small files, written whole
-	"agent/authority":  {"agent/atomicfile"},
+	"agent/authority":  {"agent/atomicfile", "agent/strict"},
 	"agent/secret":     {},
 	"agent/login":      {"agent/secret"},
 	"agent/strict":     {"agent/secret", "agent/words"},
@@ -40,11 +40,11 @@ var arrows = map[string][]string{
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers", "alerting/pagers/pagerduty", "alerting/people", "alerting/reading", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
 	},
-	"agent/door":      {"alerting", "agent/atomicfile"}, // the Person
-	"agent/inventory": {"alerting/topology"},            // it makes the graph of what agents tell
+	"agent/door":      {"alerting", "agent/atomicfile", "agent/strict"}, // the Person
+	"agent/inventory": {"alerting/topology"},                            // it makes the graph of what agents tell
 	"agent/planner":   {"agent/metric", "agent/store", "agent/capacity"},
 	"agent/rollup":    {"agent/store"}, // from one to another
-	"agent/series":    {"agent/metric"},
+	"agent/series":    {"agent/atomicfile", "agent/metric"},
 	"agent/store":     {"agent/damage", "agent/metric", "agent/query", "agent/series"},
 	"agent/sinks":     {"agent/damage", "agent/login", "agent/metric", "agent/secret", "agent/series"},
 
@@ -72,11 +72,11 @@ var arrows = map[string][]string{
 	"alerting/router":           {"alerting", "alerting/diagnosis", "alerting/incidents", "alerting/reading", "alerting/topology"},
 	"alerting/compare":          {"agent/words", "alerting", "alerting/ledger"},
 	"alerting/simulate":         {"agent/words", "alerting", "alerting/router", "alerting/topology"},
-	"alerting/rules":            {"alerting", "alerting/simulate", "alerting/topology", "agent/words"},
+	"alerting/rules":            {"agent/strict", "alerting", "alerting/simulate", "alerting/topology", "agent/words"},
 	"alerting/people":           {"alerting", "agent/query", "agent/secret", "agent/words"},
 	"alerting/intake":           {"agent/atomicfile", "agent/aws", "alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query", "agent/secret"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
-	"alerting/pagers":           {"alerting", "alerting/pagers/pagerduty", "alerting/pagers/receivers"},
+	"alerting/pagers":           {"agent/strict", "alerting", "alerting/pagers/pagerduty", "alerting/pagers/receivers"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/pagers/receivers": {"alerting", "alerting/pagers/pagerduty", "agent/secret"},
 	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
