@@ -49,8 +49,14 @@ func TestARefusedReloadLeavesNothingOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	takenTCP, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer takenTCP.Close()
 	for name, more := range map[string]string{
 		"a listener that another has":       "statsd",
+		"a port of Graphite that is in use": "graphite",
 		"rules that are not there":          "rules: {files: ['/nowhere/*.yaml']}\n",
 		"a destination without its file":    "ship: {remote_write: {url: 'https://127.0.0.1:1/x', ca_file: /nowhere.pem}}\n",
 		"a login of routers":                "rules: {routers: ['http://127.0.0.1:1']}\n",
@@ -60,6 +66,9 @@ func TestARefusedReloadLeavesNothingOpen(t *testing.T) {
 		addresses := second
 		if more == "statsd" {
 			addresses, more = second+"', 'udp://"+taken.LocalAddr().String(), "ship: {}\n"
+		}
+		if more == "graphite" {
+			addresses, more = second+"']}, graphite: {listen: ['tcp://"+takenTCP.Addr().String(), "ship: {}\n"
 		}
 		next, err := ParseConfig("t.yaml", []byte(fmt.Sprintf(text, data, web, addresses)+more))
 		if more == "" {

@@ -55,12 +55,13 @@ var arrows = map[string][]string{
 	"collectors/riak":         {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/rabbitmq":     {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/exec":         {"agent/metric", "agent/secret", "collectors", "collectors/check"},
-	"collectors/graphite":     {"agent/metric", "collectors"},
+	"collectors/graphite":     {"agent/metric", "collectors", "collectors/sockets"},
 	"collectors/logs":         {"agent/metric", "agent/words", "collectors"},
 	"collectors/probe":        {"agent/metric", "agent/secret", "collectors", "collectors/check"},
 	"collectors/scrape":       {"agent/metric", "agent/secret", "collectors"},
 	"collectors/services":     {"agent/metric", "agent/secret", "collectors"},
-	"collectors/statsd":       {"agent/metric", "collectors", "collectors/statsd/lines"},
+	"collectors/sockets":      {}, // from one configuration to the next
+	"collectors/statsd":       {"agent/metric", "collectors", "collectors/sockets", "collectors/statsd/lines"},
 	"collectors/statsd/lines": {},                                                                                                                                                                                                                                                              // a hash table
 	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/aws", "collectors/exec", "collectors/graphite", "collectors/host", "collectors/logs", "collectors/probe", "collectors/riak", "collectors/rabbitmq", "collectors/scrape", "collectors/services", "collectors/statsd"}, // the list
 

@@ -5,20 +5,15 @@
 package graphite
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"net"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/collectors"
@@ -44,7 +39,6 @@ const (
 	maxConns  = 256
 	idleEnd   = 10 * time.Minute
 	maxPacket = 64 << 10
-	openAgain = time.Second
 )
 
 var (
@@ -69,7 +63,7 @@ var Spec = collectors.Spec{
 func (c Config) Validate() error {
 	var errs []error
 	for _, l := range c.Listen {
-		if _, _, err := listener(l); err != nil {
+		if _, err := listener(l); err != nil {
 			errs = append(errs, fmt.Errorf("listen: %w", err))
 		}
 	}
@@ -90,18 +84,6 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-func listener(text string) (network, address string, err error) {
-	network, address, ok := strings.Cut(text, "://")
-	host, port, err := net.SplitHostPort(address)
-	if !ok || network != "tcp" && network != "udp" || err != nil || port == "" {
-		return "", "", fmt.Errorf("want tcp://host:port or udp://host:port, have %q", text)
-	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	return network, net.JoinHostPort(host, port), nil
-}
-
 type collector struct {
 	Config
 	env       collectors.Env
@@ -113,7 +95,8 @@ type collector struct {
 	lines    float64
 	rejected map[string]float64
 	conns    int
-	closed   map[string]error // listeners that do not listen
+	slots    []*slot
+	ended    bool // its sockets are closed, for good
 }
 
 type series struct {
@@ -123,9 +106,11 @@ type series struct {
 	at     time.Time
 }
 
+// newCollector opens the listeners, so that whoever replaces it makes the new one first, and a reload onto a port in use is
+// refused. At a start a port in use keeps nothing from starting: it is logged, Collect says so, and Run tries again.
 func newCollector(e collectors.Env) (collectors.Collector, error) {
 	c := &collector{
-		Config: e.Options.(Config), env: e, series: map[string]*series{}, descs: map[string]*metric.Desc{}, rejected: map[string]float64{}, closed: map[string]error{},
+		Config: e.Options.(Config), env: e, series: map[string]*series{}, descs: map[string]*metric.Desc{}, rejected: map[string]float64{},
 	}
 	for _, text := range c.Templates {
 		t, err := parseTemplate(text)
@@ -134,134 +119,19 @@ func newCollector(e collectors.Env) (collectors.Collector, error) {
 		}
 		c.templates = append(c.templates, t)
 	}
+	for _, text := range c.Listen {
+		place, err := listener(text)
+		if err != nil {
+			return nil, err
+		}
+		c.slots = append(c.slots, &slot{name: text, place: place})
+	}
+	for _, s := range c.slots {
+		if err := c.open(s); err != nil {
+			e.Log.Error("graphite cannot listen", "err", err)
+		}
+	}
 	return c, nil
-}
-
-// Run listens until ctx ends. A listener that cannot is said by Collect, and tried again.
-func (c *collector) Run(ctx context.Context) error {
-	if len(c.Listen) == 0 {
-		<-ctx.Done()
-		return nil
-	}
-	var running errgroup.Group
-	for _, l := range c.Listen {
-		network, address, err := listener(l)
-		if err != nil {
-			return err
-		}
-		running.Go(func() error {
-			for ctx.Err() == nil {
-				err := c.listen(ctx, l, network, address)
-				c.note(l, err)
-				select {
-				case <-ctx.Done():
-				case <-time.After(openAgain):
-				}
-			}
-			return nil
-		})
-	}
-	return running.Wait()
-}
-
-func (c *collector) note(l string, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed[l] = err
-}
-
-// listen serves one listener until ctx ends or it fails.
-func (c *collector) listen(ctx context.Context, name, network, address string) error {
-	if network == "udp" {
-		conn, err := (&net.ListenConfig{}).ListenPacket(ctx, network, address)
-		if err != nil {
-			return err
-		}
-		c.note(name, nil)
-		defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-		return c.packets(ctx, conn)
-	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, network, address)
-	if err != nil {
-		return err
-	}
-	c.note(name, nil)
-	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
-	var serving errgroup.Group
-	defer func() { _ = l.Close(); _ = serving.Wait() }()
-	for {
-		conn, err := l.Accept()
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			var timeout net.Error
-			if errors.As(err, &timeout) && timeout.Timeout() {
-				continue
-			}
-			return err
-		}
-		if !c.enter(1) {
-			_ = conn.Close() // one too many
-			continue
-		}
-		serving.Go(func() error {
-			defer c.enter(-1)
-			c.serve(ctx, conn)
-			return nil
-		})
-	}
-}
-
-// enter counts a connection; false: there are as many as may be.
-func (c *collector) enter(n int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n > 0 && c.conns >= maxConns {
-		return false
-	}
-	c.conns += n
-	return true
-}
-
-func (c *collector) packets(ctx context.Context, conn net.PacketConn) error {
-	buf := make([]byte, maxPacket)
-	for {
-		n, _, err := conn.ReadFrom(buf)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for line := range bytes.Lines(buf[:n]) {
-			c.take(line)
-		}
-	}
-}
-
-func (c *collector) serve(ctx context.Context, conn net.Conn) {
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	r := bufio.NewReaderSize(conn, maxLine)
-	for {
-		if conn.SetReadDeadline(c.env.Now().Add(idleEnd)) != nil {
-			return
-		}
-		line, err := r.ReadSlice('\n')
-		for errors.Is(err, bufio.ErrBufferFull) { // the rest of it is left out
-			line = nil
-			if _, err = r.ReadSlice('\n'); err == nil {
-				c.reject("long")
-			}
-		}
-		if err == nil || errors.Is(err, io.EOF) && len(line) > 0 {
-			c.take(line)
-		}
-		if err != nil {
-			return
-		}
-	}
 }
 
 func (c *collector) reject(reason string) {
@@ -362,9 +232,9 @@ func (c *collector) Collect(_ context.Context, b *metric.Batch) error {
 	b.Add(descSeries, float64(len(c.series)))
 	b.Add(descConns, float64(c.conns))
 	var errs []error
-	for l, err := range c.closed {
-		if err != nil {
-			errs = append(errs, collectors.Part(l, collectors.Blind("listen", err)))
+	for _, s := range c.slots {
+		if s.fault != nil {
+			errs = append(errs, collectors.Part(s.name, collectors.Blind("listen", s.fault)))
 		}
 	}
 	return errors.Join(errs...)

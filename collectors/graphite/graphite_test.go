@@ -2,6 +2,7 @@ package graphite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -27,6 +28,7 @@ func made(t *testing.T, o Config) *collector {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = c.(*collector).Close() })
 	return c.(*collector)
 }
 
@@ -181,15 +183,20 @@ func TestAListenerThatCannotIsSaidAndTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := made(t, with(func(o *Config) { o.Listen = []string{"tcp://" + l.Addr().String()} }))
-	if err := c.listen(t.Context(), c.Listen[0], "tcp", l.Addr().String()); err == nil {
-		t.Fatal("it listens where another does")
-	} else {
-		c.note(c.Listen[0], err)
+	if err := c.Opened(); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("it listens where another does: %v", err)
 	}
 	if got := said(t, c, now); !strings.Contains(got, "error listen: ") {
 		t.Errorf("it says\n%s", got)
 	}
 	_ = l.Close()
+	if err := c.open(c.slots[0]); err != nil || c.Opened() != nil {
+		t.Errorf("once the port is free: %v", err)
+	}
+	next := made(t, c.Config) // as a reload makes it, before the one in force ends
+	if err := errors.Join(next.Opened(), c.Close(), next.Close()); err != nil {
+		t.Errorf("the next on the same port: %v", err)
+	}
 }
 
 func free(t *testing.T) string {

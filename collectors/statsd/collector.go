@@ -12,6 +12,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/sockets"
 )
 
 // What the agent knows of its own receiving. Datagrams sent are datagrams and kernel drops together;
@@ -136,7 +137,7 @@ type slot struct {
 	i        int // which of the listener's sockets
 	table    *Table
 
-	socket  *Socket // nil while it could not be opened
+	socket  *sockets.Socket // nil while it could not be opened
 	packets *Receiver
 	stream  *Stream
 	drops   uint64
@@ -178,16 +179,16 @@ func (c *collector) open() error {
 		if s.socket != nil {
 			continue
 		}
-		socket, err := Open(s.listener, s.i, c.o.Rcvbuf)
+		socket, err := sockets.Open(s.listener.Place, s.i, c.o.Rcvbuf)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		s.socket = socket
 		if s.listener.Network == "tcp" {
-			s.stream = NewStream(socket, s.table, c.now)
+			s.stream = NewStream(socket, s.listener.Dialect, s.table, c.now)
 		} else {
-			s.packets = NewReceiver(socket, s.table, c.now)
+			s.packets = NewReceiver(socket, s.listener.Dialect, s.table, c.now)
 		}
 		c.log.Info("statsd listens", "listener", s.listener.String(), "address", socket.Addr().String(), "receive_buffer", socket.Buffer)
 		if socket.Buffer > 0 && socket.Buffer < c.o.Rcvbuf && s.listener.Network == "udp" {

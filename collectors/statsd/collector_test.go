@@ -13,6 +13,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/collectors"
+	"github.com/navcloud/binnacle/collectors/sockets"
 )
 
 func newTestStatsD(t *testing.T, listen ...string) *collector {
@@ -190,12 +191,12 @@ func TestStatsDRefusesSocketPathsThatAreNotItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := Listener{Network: "unixgram", Address: path, Readers: 1}
-	if s, err := Open(l, 0, 1<<16); err == nil || !strings.Contains(err.Error(), "in use") {
+	l := sockets.Place{Owner: "statsd", Network: "unixgram", Address: path, Readers: 1}
+	if s, err := sockets.Open(l, 0, 1<<16); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("Open on another's socket: %v, %v; want that it is in use", s, err)
 	}
 	_ = other.Close() // which leaves its file behind
-	s, err := Open(l, 0, 1<<16)
+	s, err := sockets.Open(l, 0, 1<<16)
 	if err != nil {
 		t.Fatalf("Open on a stale file: %v", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/navcloud/binnacle/collectors/sockets"
 )
 
 // Listener is one address to receive on, as an operator writes it:
@@ -16,16 +18,13 @@ import (
 //	unixgram:///run/binnacle/statsd.sock?mode=0666
 //	tcp://127.0.0.1:8125
 type Listener struct {
-	Network string // udp, unixgram, tcp
-	Address string // host:port, or a path
+	sockets.Place
 	Dialect Dialect
-	Readers int         // udp: sockets that share the port by SO_REUSEPORT; 1 to 64
-	Mode    os.FileMode // unixgram: of the socket file; 0 leaves it to the umask
 }
 
 // ParseListener reads the written form. Its error says what is wrong with it.
 func ParseListener(s string) (Listener, error) {
-	l := Listener{Readers: 1}
+	l := Listener{Place: sockets.Place{Owner: "statsd", Readers: 1}}
 	u, err := url.Parse(s)
 	if err != nil {
 		return l, fmt.Errorf("%q: want udp://host:port, unixgram:///path or tcp://host:port", s)
@@ -78,6 +77,3 @@ func (l *Listener) query(s string, q url.Values) error {
 	}
 	return nil
 }
-
-// String names the listener without its options.
-func (l Listener) String() string { return l.Network + "://" + l.Address }

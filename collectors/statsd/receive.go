@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -12,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/navcloud/binnacle/collectors/sockets"
 )
 
 const (
@@ -33,9 +34,10 @@ type mmsghdr struct {
 
 // Receiver reads one datagram socket into one table.
 type Receiver struct {
-	socket *Socket
-	table  *Table
-	now    func() time.Time
+	socket  *sockets.Socket
+	dialect Dialect
+	table   *Table
+	now     func() time.Time
 
 	datagrams atomic.Uint64
 
@@ -46,9 +48,9 @@ type Receiver struct {
 	errno syscall.Errno
 }
 
-// NewReceiver makes a Receiver. now gives the time of arrival.
-func NewReceiver(s *Socket, t *Table, now func() time.Time) *Receiver {
-	r := &Receiver{socket: s, table: t, now: now}
+// NewReceiver makes a Receiver of lines in the dialect d. now gives the time of arrival.
+func NewReceiver(s *sockets.Socket, d Dialect, t *Table, now func() time.Time) *Receiver {
+	r := &Receiver{socket: s, dialect: d, table: t, now: now}
 	all := make([]byte, batchSize*(packetSize+stagger))
 	for i := range r.bufs {
 		r.bufs[i] = all[i*(packetSize+stagger):][:packetSize]
@@ -65,10 +67,10 @@ func (r *Receiver) Datagrams() uint64 { return r.datagrams.Load() }
 
 // Run reads until ctx ends, then what still waits in the receive buffer.
 func (r *Receiver) Run(ctx context.Context) error {
-	pc := r.socket.conn.(net.PacketConn)
+	pc := r.socket.Packets()
 	_ = pc.SetReadDeadline(time.Time{})
 	defer context.AfterFunc(ctx, func() { _ = pc.SetReadDeadline(time.Unix(1, 0)) })()
-	rc, err := r.socket.conn.SyscallConn()
+	rc, err := r.socket.Packets().SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -78,10 +80,10 @@ func (r *Receiver) Run(ctx context.Context) error {
 			if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 				return r.drain(rc)
 			}
-			return fmt.Errorf("listener %s: %w", r.socket.Listener, err)
+			return fmt.Errorf("listener %s: %w", r.socket.Place, err)
 		}
 		if r.errno != 0 {
-			return fmt.Errorf("listener %s: recvmmsg: %w", r.socket.Listener, r.errno)
+			return fmt.Errorf("listener %s: recvmmsg: %w", r.socket.Place, r.errno)
 		}
 		r.fold(r.now())
 	}
@@ -104,7 +106,7 @@ func (r *Receiver) fold(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range r.n {
-		d := r.socket.Listener.Dialect
+		d := r.dialect
 		d.Truncated = r.msgs[i].hdr.Flags&unix.MSG_TRUNC != 0
 		t.packet(ns, r.bufs[i][:r.msgs[i].n], d)
 		r.msgs[i].hdr.Flags = 0

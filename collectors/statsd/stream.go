@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/navcloud/binnacle/collectors/sockets"
 )
 
 // Bounds of a TCP listener.
@@ -25,18 +27,19 @@ const (
 
 // Stream reads lines from the connections of one TCP listener into one table.
 type Stream struct {
-	socket *Socket
-	table  *Table
-	now    func() time.Time
+	socket  *sockets.Socket
+	dialect Dialect
+	table   *Table
+	now     func() time.Time
 
 	most    int64 // connections
 	open    atomic.Int64
 	refused atomic.Uint64
 }
 
-// NewStream makes a Stream. now gives the time of arrival.
-func NewStream(s *Socket, t *Table, now func() time.Time) *Stream {
-	return &Stream{socket: s, table: t, now: now, most: most()}
+// NewStream makes a Stream of lines in the dialect d. now gives the time of arrival.
+func NewStream(s *sockets.Socket, d Dialect, t *Table, now func() time.Time) *Stream {
+	return &Stream{socket: s, dialect: d, table: t, now: now, most: most()}
 }
 
 // most is how many connections there may be: of the descriptors that the process may open, others need the greater part.
@@ -53,7 +56,7 @@ func (s *Stream) Connections() (open int64, refused uint64) { return s.open.Load
 
 // Run accepts and reads until ctx ends; then every connection is read until nothing waits, and closed.
 func (s *Stream) Run(ctx context.Context) error {
-	ln := s.socket.conn.(*net.TCPListener)
+	ln := s.socket.Listener()
 	_ = ln.SetDeadline(time.Time{})
 	defer context.AfterFunc(ctx, func() { _ = ln.SetDeadline(time.Unix(1, 0)) })()
 	var conns sync.WaitGroup
@@ -72,7 +75,7 @@ func (s *Stream) Run(ctx context.Context) error {
 			}
 			continue
 		case err != nil:
-			return fmt.Errorf("listener %s: %w", s.socket.Listener, err)
+			return fmt.Errorf("listener %s: %w", s.socket.Place, err)
 		case s.open.Load() >= s.most:
 			s.refused.Add(1)
 			_ = c.Close()
@@ -144,5 +147,5 @@ func (s *Stream) read(ctx context.Context, c net.Conn) {
 }
 
 func (s *Stream) fold(lines []byte) {
-	s.table.Packet(s.now().UnixNano(), lines, s.socket.Listener.Dialect)
+	s.table.Packet(s.now().UnixNano(), lines, s.dialect)
 }

@@ -1,4 +1,8 @@
-package statsd
+// Package sockets opens the sockets that collectors receive on: datagrams of UDP and Unix, connections of TCP.
+//
+// What it opens goes from one configuration to the next without a moment in which nobody listens. It reads nothing itself, and
+// any goroutine may call it.
+package sockets
 
 import (
 	"context"
@@ -13,16 +17,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Socket is one open datagram or TCP socket. Two Sockets of one process that name the same listener are
-// the same socket of the kernel: a new configuration opens before the old one closes, and what waits in
-// the receive buffer is read by either, once.
+// Place is where a socket is bound, and for whom.
+type Place struct {
+	Owner   string      // the collector: two of them share no socket
+	Network string      // udp, unixgram, tcp
+	Address string      // host:port, or a path
+	Readers int         // udp: sockets that share the port by SO_REUSEPORT; 1 to 64
+	Mode    os.FileMode // unixgram: of the socket file; 0 leaves it to the umask
+}
+
+// String names the place as an operator writes it, without options.
+func (p Place) String() string { return p.Network + "://" + p.Address }
+
+// Socket is one open datagram or TCP socket. Two Sockets of one owner that name the same place are the same socket of the
+// kernel: a new configuration opens before the old one closes, and what waits in the receive buffer is read by either, once.
 type Socket struct {
-	Listener Listener
-	Buffer   int // bytes of receive buffer that the kernel granted, its own overhead included; 0 for tcp
+	Place  Place
+	Buffer int // bytes of receive buffer that the kernel granted, its own overhead included; 0 for tcp
 
 	conn   syscall.Conn // *net.UDPConn, *net.UnixConn or *net.TCPListener
 	shared *shared
 }
+
+// Packets is a socket of datagrams.
+type Packets interface {
+	net.PacketConn
+	syscall.Conn
+}
+
+// Packets returns the connection that reads datagrams. It is for udp and unixgram.
+func (s *Socket) Packets() Packets { return s.conn.(Packets) }
+
+// Listener returns what accepts connections. It is for tcp.
+func (s *Socket) Listener() *net.TCPListener { return s.conn.(*net.TCPListener) }
 
 // shared is what all Sockets on one socket of the kernel have in common.
 type shared struct {
@@ -38,12 +65,12 @@ var opened = struct {
 	by map[string]*shared
 }{by: map[string]*shared{}}
 
-// Open opens socket number i of l (0 but for UDP with several readers) with a receive buffer of rcvbuf
-// bytes, or as much of it as the kernel grants. The error names the listener.
-func Open(l Listener, i, rcvbuf int) (*Socket, error) {
+// Open opens socket number i at l (0 but for UDP with several readers) with a receive buffer of rcvbuf bytes, or as much of it
+// as the kernel grants; 0 leaves it as it is. The error names the place.
+func Open(l Place, i, rcvbuf int) (*Socket, error) {
 	opened.Lock()
 	defer opened.Unlock()
-	key := fmt.Sprintf("%s#%d/%d", l, i, l.Readers)
+	key := fmt.Sprintf("%s %s#%d/%d", l.Owner, l, i, l.Readers)
 	sh := opened.by[key]
 	if sh == nil {
 		f, err := bind(l)
@@ -53,7 +80,7 @@ func Open(l Listener, i, rcvbuf int) (*Socket, error) {
 		sh = &shared{key: key, file: f}
 		opened.by[key] = sh
 	}
-	s := &Socket{Listener: l, shared: sh}
+	s := &Socket{Place: l, shared: sh}
 	var err error
 	if l.Network == "tcp" {
 		var ln net.Listener
@@ -64,7 +91,9 @@ func Open(l Listener, i, rcvbuf int) (*Socket, error) {
 		var pc net.PacketConn
 		if pc, err = net.FilePacketConn(sh.file); err == nil {
 			s.conn = pc.(syscall.Conn)
-			s.Buffer, err = receiveBuffer(s.conn, rcvbuf)
+			if rcvbuf > 0 {
+				s.Buffer, err = receiveBuffer(s.conn, rcvbuf)
+			}
 		}
 	}
 	if err != nil {
@@ -77,7 +106,7 @@ func Open(l Listener, i, rcvbuf int) (*Socket, error) {
 	return s, nil
 }
 
-func (sh *shared) end(l Listener) {
+func (sh *shared) end(l Place) {
 	delete(opened.by, sh.key)
 	_ = sh.file.Close()
 	if l.Network == "unixgram" {
@@ -94,7 +123,7 @@ func (s *Socket) Close() error {
 	}
 	err := s.conn.(interface{ Close() error }).Close()
 	if s.shared.refs--; s.shared.refs == 0 {
-		s.shared.end(s.Listener)
+		s.shared.end(s.Place)
 	}
 	s.shared = nil
 	return err
@@ -109,7 +138,7 @@ func (s *Socket) Addr() net.Addr {
 }
 
 // bind makes the kernel's socket and returns a descriptor of it.
-func bind(l Listener) (*os.File, error) {
+func bind(l Place) (*os.File, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		if l.Readers < 2 {
 			return nil
@@ -202,7 +231,7 @@ const memDrops = 8
 func (s *Socket) Drops() (uint64, error) {
 	opened.Lock()
 	defer opened.Unlock()
-	if s.shared == nil || s.Listener.Network == "tcp" {
+	if s.shared == nil || s.Place.Network == "tcp" {
 		return 0, nil
 	}
 	rc, err := s.conn.SyscallConn()
