@@ -51,6 +51,7 @@ type Reading struct {
 	Rule      string        // the rule it is about: Grafana's DatasourceNoData is about another one
 	Title     string        // for people where the alarm has neither name nor summary
 	Wait      time.Duration // how long the condition held before the alarm fired, where a public pack says so; else 0
+	Held      time.Duration // how long the sender itself holds every condition before it says so: CloudWatch judges whole periods; else 0
 	Heartbeat bool          // fires for ever, to show that alarms arrive
 	Idle      bool          // asks for nothing that a person could do (heartbeats, inhibitors)
 

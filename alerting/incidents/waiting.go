@@ -104,7 +104,9 @@ func (d *Desk) ready(x *item) time.Time {
 }
 
 // foreign is when a P2 of others has waited long enough: their rules are evaluated each half or whole minute, and the cause
-// may be told last. One of several that come and go one after the other is waited for a little longer than those took.
+// may be told last. One of several that come and go one after the other is waited for a little longer than those took. What its
+// sender held for as long before it said so is not waited for: all that are quicker have spoken, and a cause of the same sender
+// comes whole periods later, if at all.
 func (d *Desk) foreign(x *item) time.Time {
 	root := x.Root
 	if len(root.Parts) > 0 && !root.Known {
@@ -114,7 +116,10 @@ func (d *Desk) foreign(x *item) time.Time {
 		return time.Time{}
 	}
 	wait := d.set.Wait.Foreign
-	if root.Reading.Effect() {
+	switch {
+	case root.Reading.Held >= wait:
+		wait = 0
+	case root.Reading.Effect():
 		wait *= 2
 	}
 	return later(root.First.Add(wait), root.Joined.Rolled)

@@ -10,6 +10,7 @@ package reading
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"github.com/navcloud/binnacle/alerting"
 )
@@ -64,7 +65,7 @@ func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
 	entry := r.cat.find(out.Rule, labels)
 	spokes := speaksForOthers(labels)
 	out.Subject, out.Owners = locate(labels, entry, spokes)
-	out.Scope = scope(labels)
+	out.Scope, out.Held = scope(labels), held(labels)
 	r.severity(&out, labels, said)
 	if called := as[alerting.LabelSeverity]; called != "" {
 		out.Severity.From = strings.Replace(out.Severity.From, alerting.LabelSeverity+"=", called+"=", 1)
@@ -87,6 +88,20 @@ func about(labels map[string]string) string {
 		return labels["rulename"]
 	}
 	return ""
+}
+
+// cloudPeriod is the shortest period that CloudWatch judges AWS's own metrics by: a breach is told once a whole one is over and
+// has arrived. A high-resolution alarm (10 s to 30 s, metrics of one's own) is taken for one of these, since its labels say no period.
+// Source: CloudWatch user guide, "Alarm evaluation" and "High-resolution metrics", read November 2026.
+const cloudPeriod = time.Minute
+
+// held is how long the sender of an alarm itself holds every condition. Prometheus says nothing of it in an alarm's labels, and
+// evaluates each half or whole minute whatever its rules hold.
+func held(labels map[string]string) time.Duration {
+	if labels[alerting.LabelSource] == "cloudwatch" || strings.HasPrefix(labels["namespace"], "AWS/") && labels["metric"] != "" {
+		return cloudPeriod
+	}
+	return 0
 }
 
 // title is what a person reads where the alarm has no summary.
