@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-openapi/strfmt"
@@ -134,8 +135,13 @@ const maxFilters = 32
 
 func newFilter(r *http.Request) (filter, error) {
 	q := r.URL.Query()
-	flag := func(name string) bool { return q.Get(name) != "false" }
-	f := filter{active: flag("active"), silenced: flag("silenced"), inhibited: flag("inhibited")}
+	f := filter{}
+	for name, to := range map[string]*bool{"active": &f.active, "silenced": &f.silenced, "inhibited": &f.inhibited, "unprocessed": new(bool), "muted": new(bool)} {
+		var err error
+		if *to, err = strconv.ParseBool(cmp.Or(q.Get(name), "true")); err != nil {
+			return f, fmt.Errorf("%s: want true or false, have %q", name, q.Get(name))
+		}
+	}
 	if n := len(q["filter"]); n > maxFilters {
 		return f, fmt.Errorf("filter: %d are more than %d", n, maxFilters)
 	}

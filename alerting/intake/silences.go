@@ -51,7 +51,9 @@ func gettable(s alerting.Silence, now time.Time) *models.GettableSilence {
 		equal := !m.Negative
 		g.Matchers = append(g.Matchers, &models.Matcher{Name: &m.Name, Value: &m.Value, IsRegex: &m.Regex, IsEqual: &equal})
 	}
-	g.Annotations = s.Annotations
+	if g.Annotations = s.Annotations; g.Annotations == nil {
+		g.Annotations = map[string]string{} // a client may count on it being there
+	}
 	return g
 }
 

@@ -76,6 +76,11 @@ func TestASilenceLivesAndEnds(t *testing.T) {
 			t.Errorf("GET %s = %d %s, %v; want %d", path, code, text, err, want)
 		}
 	}
+	for _, path := range []string{"/api/v2/alerts?active=maybe", "/api/v2/alerts/groups?muted=x", "/api/v2/silences?filter=%3D%3D"} {
+		if code, text := call(t, h, "GET", path, ""); code != 400 {
+			t.Errorf("GET %s = %d %s; want 400", path, code, text)
+		}
+	}
 	if code, text := call(t, h, "GET", "/api/v2/silence/"+made.SilenceID, ""); code != 200 || !strings.Contains(text, `"active"`) {
 		t.Errorf("silence: %d %s; want it active", code, text)
 	}

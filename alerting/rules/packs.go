@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -148,6 +150,9 @@ var (
 	layers     = []string{"az", "host", "node", "cluster", "edge", "symptom"}
 )
 
+// measured finds the value of an expression in a template.
+var measured = regexp.MustCompile(`\{\{(?:[^}]*[^\w$.)])?(?:\$value|\.Value)\b`)
+
 func lacks(r rulefmt.Rule) (out []string) {
 	severity := r.Labels[alerting.LabelSeverity]
 	oneOf := func(label string, of []string) {
@@ -160,6 +165,11 @@ func lacks(r rulefmt.Rule) (out []string) {
 	oneOf(alerting.LabelLayer, layers)
 	if r.Labels[alerting.LabelEntity] == "" {
 		out = append(out, "no label entity")
+	}
+	for _, label := range slices.Sorted(maps.Keys(r.Labels)) {
+		if measured.MatchString(r.Labels[label]) {
+			out = append(out, fmt.Sprintf("label %s carries the value of the expression: to others each evaluation is a new alarm; put it into an annotation", label))
+		}
 	}
 	if r.Annotations[alerting.AnnotationSummary] == "" {
 		out = append(out, "no annotation summary")

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -38,6 +39,18 @@ func TestAdviseNamesWhatANightWouldMiss(t *testing.T) {
 	for _, want := range []string{`label severity is "bad"`, "no label entity", "no annotation guidance", "no runbook"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("Advise = %s; want %q in it", text, want)
+		}
+	}
+}
+
+func TestAdviseNamesAValueInALabel(t *testing.T) {
+	for label, want := range map[string]bool{
+		"{{ $value }}": true, `v{{ $value | printf "%.2f" }}`: true, "{{ .Value }}": true, "{{.Value}}": true, "{{ with $value }}{{ . }}{{ end }}": true,
+		"$value": false, "{{ $labels.value }}": false, "{{ .Labels.Value }}": false, "plain": false,
+	} {
+		lacks, err := Advise("x", fmt.Appendf(nil, "groups: [{name: g, rules: [{alert: A, expr: up == 0, labels: {v: %q}}]}]", label))
+		if got := strings.Contains(strings.Join(lacks, "\n"), "label v carries the value"); got != want || err != nil {
+			t.Errorf("%s: %v, %v; want %v", label, got, err, want)
 		}
 	}
 }

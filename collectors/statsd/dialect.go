@@ -66,7 +66,7 @@ func (s Style) cut(b []byte) (name []byte, tags metric.Labels) {
 		if !closed {
 			return b, nil
 		}
-		name, rest = append(bytes.TrimSuffix(bytes.Clone(name), []byte(".")), after...), inside
+		name, rest = append(bytes.Clone(name), after...), inside
 	}
 	for tag := range strings.SplitSeq(clean(rest), m.next) {
 		k, v, has := strings.Cut(tag, "=")

@@ -26,9 +26,9 @@ func TestDialects(t *testing.T) {
 			"host.load,mountpoint=/,x=1:1|g": `gauge statsd_host.load{mountpoint="/",x="1"}`,
 		},
 		"librato":  {"foo#t1=v1,t2=v2:100|c": `delta foo{t1="v1",t2="v2"}`, "bar:1|c|#x:1": `delta bar{x="1"}`},
-		"signalfx": {"foo.[t1=v1,t2=v2]bar:100|c": `delta foobar{t1="v1",t2="v2"}`, "[t=1]foo:1|c": `delta foo{t="1"}`, "foo.baz[t=1]:1|g": `gauge foo.baz{t="1"}`, "open[t=1:1|c": `delta open[t=1{}`},
+		"signalfx": {"foo.[t1=v1,t2=v2]bar:100|c": `delta foo.bar{t1="v1",t2="v2"}`, "foo.[]none:1|c": "delta foo.none{}", "[t=1]foo:1|c": `delta foo{t="1"}`, "foo.baz[t=1]:1|g": `gauge foo.baz{t="1"}`, "open[t=1:1|c": `delta open[t=1{}`},
 		"graphite": {"foo;t1=v1;t2=v2:100|c": `delta foo{t1="v1",t2="v2"}`, "disk.used;dc=a;server=web01:1|g": `gauge disk.used{dc="a",server="web01"}`},
-		"datadog":  {"foo,t1=v1:1|c": `delta foo,t1=v1{}`},
+		"datadog":  {"foo,t1=v1:1|c": `delta foo,t1=v1{}`, "php:1|c|#a:1,#b:2,#": `delta php{a="1",b="2"}`, "packed:1:2:|ms": "distribution packed{}"},
 	} {
 		l, err := ParseListener("udp://127.0.0.1:0?dialect=" + dialect)
 		if err != nil {

@@ -141,6 +141,7 @@ func labels(b []byte, ls metric.Labels) (metric.Labels, Reason) {
 		} else {
 			b = nil
 		}
+		tag = bytes.TrimPrefix(tag, []byte("#")) // some clients write it before each tag
 		if len(tag) == 0 {
 			continue
 		}

@@ -127,13 +127,12 @@ func (l *Line) fields(rest []byte) Reason {
 	return Accepted
 }
 
+// values reads one value or several. A colon after the last of them is passed over, as gostatsd does: some clients pack so.
 func (l *Line) values(b []byte) Reason {
+	b = bytes.TrimRight(b, ":")
 	first := b
 	if i := bytes.IndexByte(b, ':'); i >= 0 {
 		first, l.More = b[:i], b[i+1:]
-		if len(l.More) == 0 {
-			return BadValue
-		}
 	}
 	if len(first) == 0 {
 		return BadValue
@@ -148,9 +147,6 @@ func (l *Line) values(b []byte) Reason {
 		one, rest = nextValue(rest)
 		if _, r := l.value(one); r != Accepted {
 			return r
-		}
-		if rest != nil && len(rest) == 0 {
-			return BadValue
 		}
 	}
 	return Accepted

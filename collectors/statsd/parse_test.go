@@ -59,7 +59,7 @@ func TestParseRefuses(t *testing.T) {
 		"a:-|g":              BadValue,
 		"a:.|g":              BadValue,
 		"a:1e|g":             BadValue,
-		"a:1:|h":             BadValue,
+		"a::|h":              BadValue,
 		"a:1::2|h":           BadValue,
 		"a:1:x|h":            BadValue,
 		"a: 1|c":             BadValue,
