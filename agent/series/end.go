@@ -71,6 +71,9 @@ func (r *Registry) endFeed(f *feed, src *source, u *Update) {
 		r.give(s, src, u, Total, max(u.At.UnixMilli(), s.told+2, r.begun+2))
 	}
 	u.Ended = append(u.Ended, s)
+	if s.told != 0 { // its end is written at this time: what another source has of it comes after
+		s.told = max(s.told, u.At.UnixMilli())
+	}
 	if classOf(s.Desc.Kind) == gauge {
 		r.drop(s)
 	} else {

@@ -87,6 +87,19 @@ func TestATotalThatIsReadHasOneSource(t *testing.T) {
 	}
 }
 
+// What takes a name over at the very time at which the one before ends comes after it: a store has one sample for a time.
+func TestWhatEndsAndBeginsAtOneTimeIsNotOverwritten(t *testing.T) {
+	r := newTest()
+	r.Resolve("statsd", at(1), nil, []metric.Sample{sample(desc(metric.Delta, "reads_total"), 1, 3)})
+	u := r.Resolve("statsd", at(400), nil, nil)
+	want(t, "idle for an hour", fmt.Sprint(len(u.Ended)), "1")
+	reads := desc(metric.Counter, "reads_total")
+	u = r.Resolve("disk", at(400), nil, []metric.Sample{sample(reads, 400, 70)})
+	want(t, "at that time", told(u, Opening, Total), "")
+	u = r.Resolve("disk", at(401), nil, []metric.Sample{sample(reads, 401, 75)})
+	want(t, "after it", told(u, Opening, Total), "reads_total{} 8@4010")
+}
+
 func TestOtherKindsOfANameAreLostAndNamed(t *testing.T) {
 	r := newTest()
 	r.Resolve("statsd", at(0), nil, []metric.Sample{{Desc: desc(metric.Distribution, "job"), Time: at(0), Hist: hist(1)}})
