@@ -43,7 +43,7 @@ func TestDiff(t *testing.T) {
 			t.Errorf("%s: orders of %q, want %q", when, got, wantOrders)
 		}
 	}
-	check("at first", "counts filter-part hidden-list p-00000000000000a1 p-00000000000000b2 p-00000000000000c4 quiet-list", "bulk filter hidden problems quiet summary")
+	check("at first", "counts filter-part hidden-list p-00000000000000a1 p-00000000000000b2 p-00000000000000c4 quiet-list", "filter hidden problems quiet summary")
 	check("nothing new", "", "")
 	now, v.At = now.Add(10*time.Second), v.At.Add(10*time.Second)
 	check("ages alone", "", "")

@@ -25,7 +25,7 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-//go:embed assets/*.css assets/*.js assets/*.svg assets/vendor/*.css assets/vendor/*.js
+//go:embed assets/*.css assets/*.js assets/*.svg assets/vendor/*.css assets/vendor/*.js assets/vendor/*.woff2
 var assetFiles embed.FS
 
 // asset is a file that browsers keep: its path carries its hash, so that it may be kept for ever.
@@ -34,11 +34,14 @@ type asset struct {
 	body       []byte
 }
 
-var assetKinds = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+var assetKinds = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
+
+// fontFile is the letters that the sheet names by its file, and the layout asks for ahead.
+const fontFile = "inter-5.3.0.woff2"
 
 // loadAssets returns the assets by file name. The files are built in: an error is one of the build.
 func loadAssets() map[string]asset {
-	out := map[string]asset{}
+	out, font := map[string]asset{}, ""
 	err := fs.WalkDir(assetFiles, "assets", func(file string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
@@ -47,15 +50,29 @@ func loadAssets() map[string]asset {
 		if err != nil {
 			return err
 		}
-		sum, ext := sha256.Sum256(body), path.Ext(file)
-		name := strings.TrimSuffix(e.Name(), ext) + "-" + hex.EncodeToString(sum[:6]) + ext
-		out[e.Name()] = asset{"/assets/" + name, assetKinds[ext], body}
+		if e.Name() == fontFile {
+			font = hashed(fontFile, body)
+		}
+		out[e.Name()] = asset{"/assets/" + hashed(e.Name(), body), assetKinds[path.Ext(file)], body}
 		return nil
 	})
+	// A sheet stands beside the font, so that its address holds behind any path; its own hash is that of what is sent.
+	for name, a := range out {
+		if path.Ext(name) == ".css" && bytes.Contains(a.body, []byte(fontFile)) {
+			a.body = bytes.ReplaceAll(a.body, []byte(fontFile), []byte(font))
+			out[name] = asset{"/assets/" + hashed(name, a.body), a.kind, a.body}
+		}
+	}
 	if err != nil {
 		panic(fmt.Sprintf("dashboards: assets: %v", err))
 	}
 	return out
+}
+
+// hashed is a file's name with the hash of what it holds.
+func hashed(name string, body []byte) string {
+	sum, ext := sha256.Sum256(body), path.Ext(name)
+	return strings.TrimSuffix(name, ext) + "-" + hex.EncodeToString(sum[:6]) + ext
 }
 
 func (p *Pages) serveAsset(w http.ResponseWriter, r *http.Request) {

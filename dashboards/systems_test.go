@@ -99,8 +99,8 @@ func TestSystems(t *testing.T) {
 	if got := strings.Join(rows, ", "); got != "rabbit@n1 self yes no, rabbit@n2 yes self no, rabbit@n3 no no self" {
 		t.Errorf("the matrix is %s", got)
 	}
-	if riak.Bad || riak.Verdict != "All 3 see each other." || len(riak.Arcs) != 3 || riak.Arcs[1].Offset != "-34.4" {
-		t.Errorf("Riak: %q, arcs %+v; want all well and a ring of three", riak.Verdict, riak.Arcs)
+	if riak.Bad || riak.Verdict != "All 3 see each other." || !riak.Shares || riak.Members[1].Share != "95.5" {
+		t.Errorf("Riak: %q, %+v; want all well, and shares of the member that owns most", riak.Verdict, riak.Members)
 	}
 	none, err := views.SystemsAt(t.Context(), func(context.Context, string, time.Time) ([]query.Series, error) { return nil, nil }, noon)
 	if err != nil || len(none) != 0 {

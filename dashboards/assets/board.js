@@ -55,3 +55,20 @@ document.addEventListener("change", (e) => {
   const form = e.target.closest("#filter-form");
   if (form && e.target.matches("select")) form.requestSubmit();
 });
+
+// What is selected is counted where it is acted upon; while nothing is, the names of the columns stand there.
+function picked() {
+  const n = document.querySelectorAll(".brief input:checked").length;
+  document.getElementById("rows-head")?.classList.toggle("picked", n > 0);
+  const words = document.getElementById("picked");
+  if (words) words.textContent = `${n} selected`;
+  const all = document.getElementById("pick-all");
+  if (all && n === 0) all.checked = false;
+}
+const pick = (on) => { for (const box of document.querySelectorAll(".brief input[name=p]")) box.checked = on; picked(); };
+document.addEventListener("change", (e) => {
+  if (e.target.id === "pick-all") pick(e.target.checked);
+  else if (e.target.matches(".brief input")) picked();
+});
+document.addEventListener("click", (e) => { if (e.target.id === "pick-none") pick(false); });
+document.addEventListener("htmx:after:swap", (e) => { if (e.detail.ctx?.request.action?.endsWith("/problems/bulk")) pick(false); });

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -78,7 +77,7 @@ func (p *Pages) board(r *http.Request) dashboards.Page {
 	hidden := hide(rows, map[bool]int{true: 0, false: maxHiddenRows}[f.Dense])
 	rows = f.apply(rows)
 	pg.Done = p.doneNote(r.URL.Query(), v)
-	problems := dashboards.Section{ID: "problems", Label: "Problems, worst first", Hush: true, Parts: listed(rows, f)}
+	problems := dashboards.Section{ID: "problems", Label: "Problems, worst first", Hush: true, Parts: listed(rows, f, may && p.opts.People != nil)}
 	switch {
 	case f.All == 0:
 		problems.Parts = []dashboards.Part{calm}
@@ -90,11 +89,7 @@ func (p *Pages) board(r *http.Request) dashboards.Page {
 	if f.All > 0 || f.On() {
 		choice.Parts = []dashboards.Part{{ID: "filter-part", Template: "filter", Data: f}}
 	}
-	bulk := dashboards.Section{ID: "bulk", Label: "Selected problems", Hush: true}
-	if may && p.opts.People != nil && f.Dense && len(rows) > 0 {
-		bulk.Parts = []dashboards.Part{{ID: "bulk-bar", Template: "bulk"}}
-	}
-	pg.Sections = append(pg.Sections, choice, bulk, problems,
+	pg.Sections = append(pg.Sections, choice, problems,
 		dashboards.Section{ID: "hidden", Hush: true, Parts: []dashboards.Part{{ID: "hidden-list", Template: "hidden", Data: hidden}}},
 		dashboards.Section{ID: "quiet", Hush: true, Parts: []dashboards.Part{{ID: "quiet-list", Template: "quiet", Data: quietOf(v, quiet, may && p.opts.People != nil)}}})
 	return pg
@@ -195,20 +190,21 @@ func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
 	return rows, quiet
 }
 
-// listed are the rows as parts, in groups where somebody asked for them.
-func listed(rows []row, f filter) []dashboards.Part {
-	var out []dashboards.Part
+// listed are the rows as parts, in groups where somebody asked for them. Lines have a head of their own, where those that
+// are selected are acted upon.
+func listed(rows []row, f filter, act bool) []dashboards.Part {
 	if f.Group != "" {
-		rows = grouped(rows, f.Group)
+		return inGroups(rows, f, act)
 	}
-	last := ""
+	var out []dashboards.Part
+	headed := !f.Dense
 	for i, rw := range rows {
 		if i >= maxRows {
 			return append(out, dashboards.Part{ID: "rows-more", Template: "more", Data: len(rows) - maxRows})
 		}
-		if name := groupOf(rw, f.Group); f.Group != "" && (name != last || i == 0) {
-			last = name
-			out = append(out, dashboards.Part{ID: "g-" + strconv.Itoa(i), Template: "group", Data: newGroup("g-"+strconv.Itoa(i), name, rows[i:], f.Group)})
+		if !rw.Full && !headed {
+			headed = true
+			out = append(out, dashboards.Part{ID: "rows-head", Template: "rows-head", Data: act})
 		}
 		out = append(out, dashboards.Part{ID: "p-" + rw.ID, Template: "problem", Data: rw})
 	}

@@ -1,13 +1,10 @@
 package oncall
 
 import (
-	"cmp"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/dashboards"
 )
@@ -20,6 +17,7 @@ type filter struct {
 	Services []string // there are, sorted
 	Open     bool     // only what nobody has acknowledged
 	Group    string   // by what rows stand together; empty: by nothing
+	Whole    string   // the group of which all rows are shown
 	Dense    bool     // all but the worst three in lines
 	Shown    int
 	All      int
@@ -28,6 +26,7 @@ type filter struct {
 	Groups    []dashboards.Link
 	Densities []dashboards.Link
 	Kept      map[string]string // of the address, beside what the form asks
+	wholePath func(group string) string
 }
 
 // chip is a choice that one click makes or takes back.
@@ -55,7 +54,7 @@ func readFilter(q url.Values, v alerting.View) filter {
 	}
 	f.Open = q.Get("who") == "nobody"
 	if _, ok := groupings[q.Get("group")]; ok {
-		f.Group = q.Get("group")
+		f.Group, f.Whole = q.Get("group"), q.Get("whole")
 	}
 	f.Dense = len(v.Problems) > denseFrom
 	if d := q.Get("density"); d != "" {
@@ -166,64 +165,11 @@ func (f *filter) offer(q url.Values, rows []row) {
 	for _, d := range []string{"comfortable", "dense"} {
 		f.Densities = append(f.Densities, dashboards.Link{Path: to("density", d), Label: strings.ToUpper(d[:1]) + d[1:], Here: (d == "dense") == f.Dense})
 	}
+	f.wholePath = func(group string) string { return to("whole", group) }
 	f.Kept = map[string]string{}
 	for _, k := range []string{"who", "group", "density"} {
 		if v := q.Get(k); v != "" {
 			f.Kept[k] = dashboards.Clip(v, dashboards.MaxName)
 		}
 	}
-}
-
-// groupings are by what rows may stand together.
-var groupings = map[string]string{"": "Nothing", "service": "Service", "zone": "Zone", "rule": "Rule", "team": "Team"}
-
-// groupOf is the name of a row's group.
-func groupOf(r row, by string) string {
-	l := r.Root.Labels
-	switch by {
-	case "service":
-		return cmp.Or(l[alerting.LabelService], l[alerting.LabelCluster], l["job"], "No service")
-	case "zone":
-		return cmp.Or(l["az"], l["zone"], l["availability_zone"], "No zone")
-	case "team":
-		return cmp.Or(l["team"], l["owner"], "No team")
-	}
-	return r.Page.Rule
-}
-
-// grouped sorts rows so that a group stands where its worst row stood.
-func grouped(rows []row, by string) []row {
-	first := map[string]int{}
-	for i, r := range rows {
-		if _, ok := first[groupOf(r, by)]; !ok {
-			first[groupOf(r, by)] = i
-		}
-	}
-	out := slices.Clone(rows)
-	slices.SortStableFunc(out, func(a, b row) int { return cmp.Compare(first[groupOf(a, by)], first[groupOf(b, by)]) })
-	for i := range out {
-		out[i].Fixed = true
-	}
-	return out
-}
-
-type groupHead struct{ ID, Name, Counts string }
-
-// newGroup counts the rows of a group, which come first in rows.
-func newGroup(id, name string, rows []row, by string) groupHead {
-	n, count := 0, map[alerting.Priority]int{}
-	for _, r := range rows {
-		if groupOf(r, by) != name {
-			break
-		}
-		n++
-		count[r.Priority]++
-	}
-	text := words.Plural(n, "problem")
-	for p := alerting.P1; p <= alerting.P3; p++ {
-		if count[p] > 0 {
-			text += fmt.Sprintf(", %d %s", count[p], p)
-		}
-	}
-	return groupHead{id, name, text}
 }

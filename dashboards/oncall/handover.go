@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/dashboards"
 )
@@ -18,6 +19,7 @@ const (
 // handover is what one person tells the next.
 type handover struct {
 	dashboards.Period
+	Says     string
 	Shift    shift
 	Open     []row
 	Silences []alerting.Silence
@@ -57,7 +59,29 @@ func (p *Pages) handover(r *http.Request) dashboards.Page {
 			h.Open = append(h.Open, rw)
 		}
 	}
-	h.Silences = v.Silences
+	h.Silences, h.Says = v.Silences, saysHanded(h.Open)
 	pg.Sections = []dashboards.Section{{ID: "handover", Hush: true, Parts: []dashboards.Part{{ID: "handover-sheet", Template: "handover", Data: h}}}}
 	return pg
+}
+
+// saysHanded is the sentence that the page begins with.
+func saysHanded(open []row) string {
+	free := 0
+	for _, rw := range open {
+		if rw.Person() == "" {
+			free++
+		}
+	}
+	switch n := len(open); {
+	case n == 0:
+		return "Nothing is handed over"
+	case free == 0:
+		return words.Plural(n, "problem") + " handed over, each has a person"
+	case n == 1:
+		return "1 problem handed over, nobody has it"
+	case free == n:
+		return words.Plural(n, "problem") + " handed over, nobody has any"
+	default:
+		return words.Plural(n, "problem") + " handed over, " + words.Number(float64(free)) + " without a person"
+	}
 }

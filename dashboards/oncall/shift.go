@@ -68,6 +68,9 @@ func (e Event) Rule() string {
 	return cmp.Or(e.Title, e.Key)
 }
 
+// Plain is the title without its rule, which its own page names.
+func (e Event) Plain() string { return strings.TrimSuffix(e.Title, " ["+e.Rule()+"]") }
+
 // reckon works the figures out of events in order of time. What a person did after the end counts too, when events
 // reach that far: a page of the last minute may be taken after the shift.
 func reckon(events []Event, from, to time.Time) shift {

@@ -3,7 +3,6 @@ package oncall
 import (
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/words"
@@ -73,7 +72,7 @@ func incidents(events []Event, end time.Time) []stretch {
 		}
 	}
 	for i := range out {
-		out[i].Title = strings.TrimSuffix(out[i].Title, " ["+Event{Title: out[i].Title}.Rule()+"]")
+		out[i].Title = Event{Title: out[i].Title}.Plain()
 	}
 	return out
 }

@@ -60,7 +60,7 @@ func (p *Pages) runbook(r *http.Request) dashboards.Page {
 			}
 		}
 	}
-	return dashboards.Page{Name: "runbooks", Title: rule, Sections: []dashboards.Section{{ID: "text", Hush: true, Parts: []dashboards.Part{{ID: "runbook", Template: "runbook", Data: rt}}}}}
+	return dashboards.Page{Name: "runbooks", Title: rule, Up: &dashboards.Link{Path: "/runbooks/", Label: "Runbooks"}, Sections: []dashboards.Section{{ID: "text", Hush: true, Parts: []dashboards.Part{{ID: "runbook", Template: "runbook", Data: rt}}}}}
 }
 
 // families are the packs whose names are more than one word in capitals.

@@ -177,7 +177,7 @@ type streamsTable struct {
 }
 
 func (p *Pages) streams(r *http.Request) dashboards.Page {
-	pg := dashboards.Page{Name: "streams", Title: "Streams", Live: dashboards.LivePath("streams", r.URL.Query())}
+	pg := dashboards.Page{Name: "streams", Title: "Streams", Crumb: "Streams", Live: dashboards.LivePath("streams", r.URL.Query())}
 	if p.opts.Query == nil {
 		pg.Live = ""
 		return dashboards.NoStore(pg)

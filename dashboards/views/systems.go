@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/query"
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/dashboards"
 	"github.com/navcloud/binnacle/dashboards/charts"
 )
@@ -21,8 +21,8 @@ type system struct {
 	Members           []member
 	Verdict           string
 	Bad               bool
-	Arcs              []arc // of Riak's ring
-	Partitions        float64
+	Shares            bool    // of Riak's ring are known
+	Partitions        float64 // of that ring
 }
 
 // member is a row and a column of the matrix of views.
@@ -33,6 +33,7 @@ type member struct {
 	Side    string // the nodes that it works with, as it sees them
 	Version string
 	Owned   float64 // partitions of Riak's ring, as most see it
+	Share   string  // of those of the member that has most, of 100
 	Sees    []sight // of each member, in their order
 }
 
@@ -41,12 +42,6 @@ type sight struct{ Class, Word string }
 
 var sights = map[string]sight{
 	"self": {"self", "itself"}, "yes": {"yes", "sees it"}, "link": {"half", "linked, not seen running"}, "no": {"no", "does not see it"}, "none": {"none", "no word"},
-}
-
-// arc is a member's share of the ring, as the dashes of a circle of circumference 100.
-type arc struct {
-	Name, Class, Dash, Offset string
-	Owned                     float64
 }
 
 var SystemQueries = map[string]string{
@@ -60,6 +55,7 @@ var SystemQueries = map[string]string{
 }
 
 type systemsHead struct {
+	Says    string
 	At      time.Time
 	Live    bool
 	Field   string // of the form
@@ -69,7 +65,7 @@ type systemsHead struct {
 }
 
 func (p *Pages) systems(r *http.Request) dashboards.Page {
-	pg := dashboards.Page{Name: "systems", Title: "Systems", Forms: true}
+	pg := dashboards.Page{Name: "systems", Title: "Systems", Crumb: "Systems", Forms: true}
 	if p.opts.Query == nil {
 		return dashboards.NoStore(pg)
 	}
@@ -108,7 +104,6 @@ func (p *Pages) systems(r *http.Request) dashboards.Page {
 		h.Fault = "The store did not answer all that was asked, so what is missing is not known: " + got.err.Error() + "."
 	}
 	h.Nothing = len(got.systems) == 0 && h.Fault == ""
-	pg.Sections = []dashboards.Section{{ID: "summary", Hush: true, Parts: []dashboards.Part{{ID: "systems-head", Template: "systems-head", Data: h}}}}
 	body, bad := dashboards.Section{ID: "clusters", Label: "Clusters", Hush: true}, 0
 	for _, s := range got.systems {
 		body.Parts = append(body.Parts, dashboards.Part{ID: s.ID, Template: "system", Data: s})
@@ -119,7 +114,8 @@ func (p *Pages) systems(r *http.Request) dashboards.Page {
 	if bad > 0 {
 		pg.Title = fmt.Sprintf("Systems: %d of %d to look at", bad, len(got.systems))
 	}
-	pg.Sections = append(pg.Sections, body)
+	h.Says = saysSystems(got.systems, bad)
+	pg.Sections = []dashboards.Section{{ID: "summary", Hush: true, Parts: []dashboards.Part{{ID: "systems-head", Template: "systems-head", Data: h}}}, body}
 	return pg
 }
 
@@ -264,7 +260,7 @@ func (s *system) finish(see map[[2]string]string) {
 		switch {
 		case m.State == "":
 			mute = append(mute, m.Name)
-		case !slices.Contains(fine, m.State):
+		case !m.Well():
 			sick = append(sick, m.Name+" is "+m.State)
 		}
 		if m.Side != "" {
@@ -289,25 +285,36 @@ func (s *system) finish(see map[[2]string]string) {
 	}
 }
 
-// ring makes the arcs of what each member owns. Who owns which place in the ring no figure says: shares are drawn.
+// ring works out what share of the ring each member owns, beside the one that owns most. Who owns which place no figure says.
 func (s *system) ring() {
-	total := 0.0
+	most := 0.0
 	for _, m := range s.Members {
-		total += m.Owned
+		most = max(most, m.Owned)
 	}
-	if total == 0 {
-		return
+	s.Shares = most > 0
+	for i := range s.Members {
+		s.Members[i].Share = charts.Coordinate(100 * s.Members[i].Owned / max(most, 1))
 	}
-	at := 0.0
-	for i, m := range s.Members {
-		if m.Owned == 0 {
-			continue
+}
+
+// Well says whether the member serves.
+func (m member) Well() bool { return slices.Contains(fine, m.State) }
+
+// saysSystems is the sentence that the page begins with.
+func saysSystems(all []system, bad int) string {
+	switch {
+	case len(all) == 0:
+		return "Who sees whom"
+	case bad == 0 && len(all) == 1:
+		return "The members of " + all[0].Kind + " " + all[0].Cluster + " agree"
+	case bad == 0:
+		return "All " + words.Plural(len(all), "system") + " agree"
+	case bad == 1:
+		for _, s := range all {
+			if s.Bad {
+				return s.Kind + " " + s.Cluster + " needs a look"
+			}
 		}
-		part := 100 * m.Owned / total
-		s.Arcs = append(s.Arcs, arc{
-			Name: m.Name, Class: fmt.Sprintf("l%d", i%charts.MaxLines), Owned: m.Owned,
-			Dash: charts.Coordinate(math.Max(part-0.6, 0.2)) + " 100", Offset: charts.Coordinate(-at),
-		})
-		at += part
 	}
+	return fmt.Sprintf("%d of %s need a look", bad, words.Plural(len(all), "system"))
 }

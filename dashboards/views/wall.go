@@ -87,11 +87,11 @@ func (g *glance) Words() string {
 	case g.fault != "":
 		return "Not known: " + g.fault
 	case len(g.names) == 0:
-		return "No series is there now."
+		return "No series is there now"
 	}
-	text := fmt.Sprintf("%s series, the greatest %s.", words.Number(float64(len(g.names)+g.more)), words.Plain(slices.MaxFunc(g.values, cmp.Compare)))
+	text := fmt.Sprintf("%s series, the greatest %s", words.Number(float64(len(g.names)+g.more)), words.Plain(slices.MaxFunc(g.values, cmp.Compare)))
 	if g.more > 0 {
-		text += fmt.Sprintf(" The first %s by name are shown.", words.Number(MaxWall))
+		text += fmt.Sprintf(", the first %s by name", words.Number(MaxWall))
 	}
 	return text
 }
@@ -120,7 +120,7 @@ func wallQuery(q url.Values) (promql, what string) {
 }
 
 func (p *Pages) wall(r *http.Request) dashboards.Page {
-	pg := dashboards.Page{Name: "streams", Title: "Wall", Scripts: []string{"wall.js"}}
+	pg := dashboards.Page{Name: "streams", Title: "Wall", Up: &dashboards.Link{Path: "/streams", Label: "Streams"}, Scripts: []string{"wall.js"}}
 	if p.opts.Query == nil {
 		return dashboards.NoStore(pg)
 	}
