@@ -102,6 +102,7 @@ func (r *collectRole) setBase(cfg Config) {
 // open makes the job of a plan; its sockets are open from here on.
 func (r *collectRole) open(cfg Config, p plan) (*job, error) {
 	e := env(cfg, r.a.folder.dir(), time.Now, r.a.log, r.a.self)
+	e.Version = r.a.hooks.Version
 	e.Damaged = r.a.damaged
 	e.AWS = r.a.route.asker
 	lines := newRejects(r.a.log.With("collector", p.spec.Name))

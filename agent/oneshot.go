@@ -27,9 +27,9 @@ const rateWait = 200 * time.Millisecond
 // settleWait is how long one that asks others gets for its first answers: targets of scrape are spread over their interval.
 const settleWait = 30 * time.Second
 
-// CollectOnce runs collectors once and hands each result to show; without names all but statsd, which has
-// nothing to say without a while of listening, and aws, whose questions cost money.
-func CollectOnce(ctx context.Context, cfg Config, names []string, log *slog.Logger, show func(string, *metric.Batch, error)) error {
+// CollectOnce runs collectors once and hands each result to show; without names all but those that listen, on sockets that an
+// agent may have, and aws, whose questions cost money. version is the program's.
+func CollectOnce(ctx context.Context, cfg Config, names []string, version string, log *slog.Logger, show func(string, *metric.Batch, error)) error {
 	plans, err := collectorPlans(cfg)
 	if err != nil {
 		return err
@@ -44,18 +44,19 @@ func CollectOnce(ctx context.Context, cfg Config, names []string, log *slog.Logg
 		}
 	}
 	for _, p := range plans {
-		if len(names) > 0 && !slices.Contains(names, p.spec.Name) || len(names) == 0 && (p.spec.Name == "statsd" || p.spec.Name == "aws") {
+		if len(names) > 0 && !slices.Contains(names, p.spec.Name) || len(names) == 0 && (p.listens() || p.spec.Name == "aws") {
 			continue
 		}
-		b, err := p.once(ctx, onceEnv(ctx, cfg, log))
+		b, err := p.once(ctx, onceEnv(ctx, cfg, version, log))
 		show(p.spec.Name, b, err)
 	}
 	return nil
 }
 
 // onceEnv is the world of one look, in which this process asks AWS for itself.
-func onceEnv(ctx context.Context, cfg Config, log *slog.Logger) collectors.Env {
+func onceEnv(ctx context.Context, cfg Config, version string, log *slog.Logger) collectors.Env {
 	e := env(cfg, "", time.Now, log, nil)
+	e.Version = version
 	e.AWS = func() (any, string) {
 		account, err := aws.Open(ctx, cfg.AWS, aws.Options{Region: aws.RegionOf(cfg.Intake.AWS.Queue)})
 		if err != nil {
@@ -115,7 +116,7 @@ func Published(ctx context.Context, cfg Config, log *slog.Logger) ([]sinks.Publi
 		return nil, err
 	}
 	series := map[string]map[string]bool{}
-	err = CollectOnce(ctx, cfg, nil, log, func(_ string, b *metric.Batch, _ error) {
+	err = CollectOnce(ctx, cfg, nil, "", log, func(_ string, b *metric.Batch, _ error) {
 		for _, s := range b.Samples {
 			if !view.Shows(s.Desc.Name) {
 				continue

@@ -72,12 +72,18 @@ func checkShip(cfg Config, log *slog.Logger) (faults strict.Faults) {
 	return faults
 }
 
+// listens says whether the collector opens sockets that one agent of a machine has.
+func (p plan) listens() bool {
+	o := reflect.ValueOf(p.options)
+	return o.Kind() == reflect.Struct && o.FieldByName("Listen").IsValid()
+}
+
 // checkCollect makes the collectors but for those that listen, whose sockets an agent may have open right now.
 func checkCollect(cfg Config, log *slog.Logger) (faults strict.Faults) {
 	plans, err := collectorPlans(cfg)
 	faults = asFaults(err)
 	for _, p := range plans {
-		if o := reflect.ValueOf(p.options); o.Kind() == reflect.Struct && o.FieldByName("Listen").IsValid() {
+		if p.listens() {
 			continue
 		}
 		c, err := p.newCollector(env(cfg, "", time.Now, log, nil))

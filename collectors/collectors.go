@@ -104,6 +104,7 @@ type Env struct {
 	Root    Root   // the files of the machine
 	State   string // folder for what must outlive the agent; empty: nothing is kept
 	Node    string // the name of this node
+	Version string // of the agent
 	HTTP    http.RoundTripper
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	Run     func(ctx context.Context, name string, args ...string) ([]byte, error) // a system's own program; nil: Command

@@ -1,9 +1,9 @@
 package collectors
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
 	"strings"
@@ -40,7 +40,7 @@ var Self = Spec{
 	Name:    "self",
 	Metrics: []*metric.Desc{selfBuild, selfRSS, selfRSSFile, selfPeak, selfCPU, selfGoroutines, selfHeap, selfGC},
 	New: func(e Env) (Collector, error) {
-		return &self{fs: e.Root, agent: e.Self, version: version()}, nil
+		return &self{fs: e.Root, agent: e.Self, version: cmp.Or(e.Version, "devel")}, nil
 	},
 }
 
@@ -97,21 +97,4 @@ func (c *self) memory(b *metric.Batch) error {
 		b.Add(d, kb*1024)
 	}
 	return nil
-}
-
-// version is what the build recorded: the module's version, or the revision it was made of.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return "devel"
 }

@@ -39,7 +39,7 @@ func newCollect() *cobra.Command {
 				return err
 			}
 			code := health.ExitOK
-			err = agent.CollectOnce(cmd.Context(), cfg, args, newLog(cfg.Log), func(name string, b *metric.Batch, err error) {
+			err = agent.CollectOnce(cmd.Context(), cfg, args, buildVersion(), newLog(cfg.Log), func(name string, b *metric.Batch, err error) {
 				fmt.Fprintf(out, "# %s: %d series\n", name, len(b.Samples))
 				for _, s := range b.Samples {
 					fmt.Fprintln(out, metric.PromName(s.Desc)+s.Labels.String(), value(s))
