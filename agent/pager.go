@@ -130,6 +130,17 @@ func (e *exits) close(next *exits) {
 	}
 }
 
+// keyOf is the dedup key of an incident at PagerDuty by its ID there.
+func (e *exits) keyOf(ctx context.Context, id string) (key string) {
+	if e.client != nil {
+		key = e.client.KeyOf(ctx, id)
+	}
+	if key == "" && e.out != nil {
+		key = e.out.KeyOf(ctx, id)
+	}
+	return key
+}
+
 // words say where pages go.
 func (e *exits) words() string {
 	switch {

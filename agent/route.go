@@ -101,7 +101,8 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 	if r.dispatch, err = newDispatcher(cfg, a.damaged, r.out, a.log, a.hooks.Sent); err != nil {
 		return nil, err
 	}
-	r.webhook = pagerduty.NewWebhook(func() []secret.Secret { return a.config().Route.PagerDuty.WebhookSecrets }, r.dispatch.Put, a.log.With("part", "webhook"))
+	r.webhook = pagerduty.NewWebhook(func() []secret.Secret { return a.config().Route.PagerDuty.WebhookSecrets }, r.dispatch.Put,
+		func(ctx context.Context, id string) string { return r.out.get().keyOf(ctx, id) }, a.log.With("part", "webhook"))
 	put := func(ctx context.Context, in ...alerting.Input) error {
 		return r.dispatch.Put(ctx, a.ownLinks(a.censor.inputs(in))...)
 	}

@@ -121,6 +121,14 @@ type Closed struct {
 	By  string
 }
 
+// Noted says what a person wrote on the incident with this dedup key at the pager, and when.
+type Noted struct {
+	Key  string
+	By   string
+	Text string
+	At   time.Time // zero: now
+}
+
 // Silenced adds a silence, replaces the one of the same ID, or (EndsAt not after now) ends it.
 type Silenced struct {
 	Silence Silence
@@ -165,6 +173,7 @@ func (Ended) input()    {}
 func (Heard) input()    {}
 func (Acked) input()    {}
 func (Closed) input()   {}
+func (Noted) input()    {}
 func (Silenced) input() {}
 func (Topology) input() {}
 func (Leads) input()    {}

@@ -72,11 +72,15 @@ func (p *PagerDuty) rest(w http.ResponseWriter, r *http.Request, body []byte) {
 		reply(w, 200, `{"priorities":[{"id":"PR1","name":"P1"},{"id":"PR2","name":"P2"},{"id":"PR3","name":"P3"}]}`)
 	case r.Method == http.MethodGet && r.URL.Path == "/incidents":
 		p.listIncidents(w, r)
+	case len(part) == 2 && part[0] == "incidents" && r.Method == http.MethodGet && p.find(part[1]) != nil:
+		b, _ := json.Marshal(map[string]any{"incident": view(p.find(part[1]))})
+		reply(w, http.StatusOK, string(b))
 	case r.Method == http.MethodPut && r.URL.Path == "/incidents":
 		p.manage(w, b, &c)
 	case len(part) == 3 && part[0] == "incidents" && part[2] == "notes" && r.Method == http.MethodPost && p.find(part[1]) != nil:
 		in := p.find(part[1])
 		in.Notes = append(in.Notes, b.Note.Content)
+		p.annotate(*in, "", b.Note.Content)
 		c.Incident, c.Key, c.Summary, c.Status = in.Number, in.Key, b.Note.Content, http.StatusCreated
 		reply(w, c.Status, `{"note":{}}`)
 	default:
@@ -142,8 +146,40 @@ func (p *PagerDuty) hook(kind string, in Incident) {
 			"incident_key": in.Key, "title": in.Title, "urgency": in.Urgency,
 		},
 	}
-	if in.By != "" {
-		event["agent"] = map[string]any{"type": "user_reference", "summary": in.By}
+	p.post(id, event, in.By)
+}
+
+// Annotate is a note that a person writes at PagerDuty.
+func (p *PagerDuty) Annotate(key, by, text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, in := range p.incidents {
+		if in.Key == key && in.Status != "resolved" {
+			in.Notes = append(in.Notes, text)
+			p.annotate(*in, by, text)
+		}
+	}
+}
+
+// annotate tells of a note: of its incident there is a reference alone. p.mu is held.
+// Source: PagerDuty "Webhooks Overview", event data type incident_note, read 30 November 2026.
+func (p *PagerDuty) annotate(in Incident, by, text string) {
+	if p.WebhookURL == "" {
+		return
+	}
+	id := fmt.Sprintf("%d-note-%d", in.Number, len(in.Notes))
+	p.post(id, map[string]any{
+		"id": id, "event_type": "incident.annotated", "resource_type": "incident", "occurred_at": time.Now().UTC().Format(time.RFC3339Nano),
+		"agent": nil, "client": nil, "data": map[string]any{
+			"id": "N" + id, "type": "incident_note", "content": text, "trimmed": false,
+			"incident": map[string]any{"id": in.ID, "type": "incident_reference", "summary": in.Title},
+		},
+	}, by)
+}
+
+func (p *PagerDuty) post(id string, event map[string]any, by string) {
+	if by != "" {
+		event["agent"] = map[string]any{"type": "user_reference", "summary": by}
 	}
 	body, _ := json.Marshal(map[string]any{"event": event})
 	times := 1

@@ -281,6 +281,16 @@ func TestANoteIsKeptAndTold(t *testing.T) {
 		if err := r.d.Note(t.Context(), "p-unpaged", "ann", "x"); err != nil {
 			t.Errorf("of what nobody was paged for: %v", err)
 		}
+		r.put(alerting.Noted{Key: "key:A", By: "bob", Text: "a fan", At: time.Now().Add(-time.Minute)}, alerting.Noted{Key: "of another", By: "bob", Text: "x"})
+		r.pass(time.Second)
+		if e := r.history(ledger.Noted); len(e) != 3 || !slices.ContainsFunc(e, func(e ledger.Event) bool {
+			return e.Key == "key:A" && e.By == "bob" && e.Detail == "a fan" && e.Title != "" && time.Since(e.At) > time.Minute
+		}) {
+			t.Errorf("history %+v; want bob's note of the pager too, at its time", e)
+		}
+		if n := len(pager.sent()); n != 2 {
+			t.Errorf("the pager was told of its own note: %d calls", n)
+		}
 		r.stop()
 	})
 }

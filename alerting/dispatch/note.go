@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/ledger"
 )
@@ -32,6 +33,9 @@ func (d *Dispatcher) note(in []alerting.Input) []alerting.Input {
 			if !d.closed(i, now) {
 				continue
 			}
+		case alerting.Noted: // the router decides nothing by it
+			d.noted(i, now)
+			continue
 		case alerting.Silenced:
 			d.silenced(i, now)
 		}
@@ -95,6 +99,22 @@ func (d *Dispatcher) Note(ctx context.Context, key, by, text string) error {
 	case <-ctx.Done():
 		return nil // it is kept, and the board has it
 	}
+}
+
+// noted keeps what a person wrote at the pager.
+func (d *Dispatcher) noted(n alerting.Noted, now time.Time) {
+	rec, ok := d.book.record(n.Key)
+	if !ok {
+		return // an incident of others
+	}
+	e := ledger.Event{
+		At: now, Kind: ledger.Noted, Key: n.Key, By: n.By, Detail: secret.Redact(n.Text), Reason: "at the pager",
+		Route: rec.Route, Priority: rec.Page.Priority, Title: rec.Page.Sentence,
+	}
+	if !n.At.IsZero() && n.At.Before(now) {
+		e.At = n.At
+	}
+	d.book.put(nil, e)
 }
 
 // closed says whether a person closed the incident: our own resolve comes back by webhook too.

@@ -160,7 +160,7 @@ func TestWholeAProblemIsTakenBeforeItsPage(t *testing.T) {
 
 func TestWholeAnAcknowledgementIsTold(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
-		hook := pagerduty.NewWebhook(func() []secret.Secret { return nil }, nil, r.opts.Log) // refuses all: the board's word is what counts here
+		hook := pagerduty.NewWebhook(func() []secret.Secret { return nil }, nil, nil, r.opts.Log) // refuses all: the board's word is what counts here
 		rt, stop := alertingtest.Pipe(hook)
 		defer stop()
 		r.pd.WebhookURL, r.pd.WebhookTransport = "http://hook", rt

@@ -2,10 +2,12 @@ package pagers
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 	"github.com/navcloud/binnacle/alerting/pagers/receivers"
 )
 
@@ -76,4 +78,16 @@ func changed(rec alerting.Record, s receivers.State, name string) alerting.Input
 		return alerting.Acked{Key: rec.Key, By: by, Pager: true}
 	}
 	return nil
+}
+
+// KeyOf is the dedup key of an incident at PagerDuty by its ID there, where any of the pagers is one and knows it.
+func (o *Out) KeyOf(ctx context.Context, id string) string {
+	for _, name := range slices.Sorted(maps.Keys(o.cfg.Pagers)) {
+		if p, ok := o.pagers[name].(*pagerduty.Client); ok {
+			if key := p.KeyOf(ctx, id); key != "" {
+				return key
+			}
+		}
+	}
+	return ""
 }

@@ -165,7 +165,7 @@ func secrets(texts ...string) func() []secret.Secret {
 // PagerDuty repeats a delivery that failed for two days: what it says was so before what came meanwhile.
 func TestTheLaterWebhookCountsAndNotTheLaterArrival(t *testing.T) {
 	var got []alerting.Input
-	h := NewWebhook(secrets("s"), func(_ context.Context, in ...alerting.Input) error { got = append(got, in...); return nil }, slog.New(slog.DiscardHandler))
+	h := NewWebhook(secrets("s"), func(_ context.Context, in ...alerting.Input) error { got = append(got, in...); return nil }, nil, slog.New(slog.DiscardHandler))
 	say := func(id, kind, key, at string) {
 		t.Helper()
 		body := fmt.Sprintf(`{"event":{"id":%q,"event_type":"incident.%s","occurred_at":%q,"agent":{"summary":"ann"},"data":{"incident_key":%q}}}`, id, kind, at, key)
@@ -202,7 +202,7 @@ func TestWebhookTellsEachThingOnce(t *testing.T) {
 			}
 			got <- in[0]
 			return nil
-		}, slog.New(slog.DiscardHandler))
+		}, nil, slog.New(slog.DiscardHandler))
 		rt, stop := alertingtest.Pipe(h)
 		defer stop()
 		p.WebhookURL, p.WebhookSecret, p.WebhookTransport, p.DeliverTwice = "http://hook", "new", rt, true
@@ -230,7 +230,7 @@ func TestWebhookTellsEachThingOnce(t *testing.T) {
 func TestWebhookRefusesWhatIsNotSigned(t *testing.T) {
 	body := `{"event":{"event_type":"incident.acknowledged","data":{"incident_key":"k"}}}`
 	for name, list := range map[string][]secret.Secret{"a wrong secret": {secret.New("s")}, "no secret": nil, "an empty secret": {{}}} {
-		h := NewWebhook(func() []secret.Secret { return list }, func(context.Context, ...alerting.Input) error { t.Error("an input came through"); return nil }, slog.New(slog.DiscardHandler))
+		h := NewWebhook(func() []secret.Secret { return list }, func(context.Context, ...alerting.Input) error { t.Error("an input came through"); return nil }, nil, slog.New(slog.DiscardHandler))
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		r.Header.Set("X-PagerDuty-Signature", "v1=b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad")

@@ -53,12 +53,15 @@ func (c *Client) retitle(ctx context.Context, a alerting.Action, key string) ale
 // maxNote bounds a note; PagerDuty documents no limit, and nobody reads more at night.
 const maxNote = 4 << 10
 
+// noteMark ends each note of ours: PagerDuty's webhook tells of it too, to every router, and it is not to be written down again.
+const noteMark = "(by binnacle)"
+
 func (c *Client) note(ctx context.Context, a alerting.Action) alerting.Result {
 	id, r := c.incident(ctx, a.Key)
 	if id == "" {
 		return r
 	}
-	n := pd.IncidentNote{Content: cutRunes(a.Text, maxNote), User: pd.APIObject{Summary: c.cfg.From}}
+	n := pd.IncidentNote{Content: cutRunes(a.Text, maxNote) + "\n" + noteMark, User: pd.APIObject{Summary: c.cfg.From}}
 	r = track(ctx, c.timeout, func(ctx context.Context) error {
 		_, err := c.api.CreateIncidentNoteWithContext(ctx, id, n)
 		return err
@@ -91,6 +94,24 @@ func (c *Client) incident(ctx context.Context, key string) (string, alerting.Res
 	}
 	c.remember(key, in.ID)
 	return in.ID, alerting.Result{}
+}
+
+// KeyOf asks PagerDuty for the dedup key of an incident by its ID; "" without a token, and where it does not say.
+func (c *Client) KeyOf(ctx context.Context, id string) (key string) {
+	if c.cfg.Token.IsZero() {
+		return ""
+	}
+	x := track(ctx, c.timeout, func(ctx context.Context) error {
+		in, err := c.api.GetIncidentWithContext(ctx, id)
+		if err == nil && in != nil {
+			key = in.IncidentKey
+		}
+		return err
+	})
+	if x.result().Outcome != alerting.Accepted {
+		return ""
+	}
+	return key
 }
 
 func (c *Client) list(ctx context.Context, key string) ([]pd.Incident, alerting.Result) {

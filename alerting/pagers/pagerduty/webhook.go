@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,23 +27,31 @@ const (
 	putDeadline = 4 * time.Second
 )
 
-// Webhook receives v3 webhooks: acknowledgements and resolves of people, each once, and of each incident the latest by
-// PagerDuty's own time: a delivery that failed is repeated for two days, after those that came later.
+// Webhook receives v3 webhooks: acknowledgements, resolves and notes of people, each once, and of what an incident is the
+// latest by PagerDuty's own time: a delivery that failed is repeated for two days, after those that came later.
 type Webhook struct {
 	secrets func() []secret.Secret
 	put     Put
+	keyOf   KeyOf
 	log     *slog.Logger
 
 	mu    sync.Mutex
 	seen  map[string]bool
 	order []string
 	last  map[string]time.Time // when the last event of an incident occurred
+	keys  map[string]string    // of incidents, by their IDs at PagerDuty: a note has no key
 }
+
+// KeyOf returns the dedup key of an incident by its ID at PagerDuty; "" where it is not known.
+type KeyOf func(ctx context.Context, id string) string
 
 // NewWebhook makes the handler, which lives as long as the router: what was seen must outlive a change of the secrets.
 // Without a secret it refuses everything: who can post here can make the router believe that a person has it.
-func NewWebhook(secrets func() []secret.Secret, put Put, log *slog.Logger) *Webhook {
-	return &Webhook{secrets: secrets, put: put, log: log, seen: map[string]bool{}, last: map[string]time.Time{}}
+// keyOf is asked for incidents that no webhook told of before.
+func NewWebhook(secrets func() []secret.Secret, put Put, keyOf KeyOf, log *slog.Logger) *Webhook {
+	return &Webhook{
+		secrets: secrets, put: put, keyOf: keyOf, log: log, seen: map[string]bool{}, last: map[string]time.Time{}, keys: map[string]string{},
+	}
 }
 
 type webhookBody struct {
@@ -55,8 +64,11 @@ type webhookBody struct {
 			Summary string `json:"summary"`
 		} `json:"agent"`
 		Data struct {
+			ID          string `json:"id"`
 			IncidentKey string `json:"incident_key"`
+			Content     string `json:"content"` // of a note
 			Incident    *struct {
+				ID          string `json:"id"`
 				IncidentKey string `json:"incident_key"`
 			} `json:"incident"`
 		} `json:"data"`
@@ -83,8 +95,15 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "body: "+err.Error(), http.StatusBadRequest)
 		return
 	}
+	h.learn(b.Event.Data.ID, b.Event.Data.IncidentKey)
 	id := b.Event.ID // of the body, which is signed; a header is not
-	if in := b.input(); in != nil && h.first(id) && h.newest(b.key(), b.Event.At) {
+	var in alerting.Input
+	if b.Event.Type == annotated {
+		in = h.note(r.Context(), b)
+	} else if in = b.input(); in != nil && !h.newest(b.key(), b.Event.At) {
+		in = nil
+	}
+	if in != nil && h.first(id) {
 		if err := h.deliver(r, in); err != nil {
 			h.forget(id) // it comes again
 			http.Error(w, "busy", http.StatusServiceUnavailable)
@@ -93,6 +112,51 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.occurred(b.key(), b.Event.At)
 	}
 	w.WriteHeader(http.StatusAccepted)
+}
+
+const annotated = "incident.annotated"
+
+// note is what a person wrote at PagerDuty; nil for a note of our own that comes back. Its event has a reference to the incident
+// and no key, and the name of nobody where it was written by the REST API.
+// Source: PagerDuty "Webhooks Overview", event data type incident_note, read 30 November 2026.
+func (h *Webhook) note(ctx context.Context, b webhookBody) alerting.Input {
+	text, by := strings.TrimSpace(b.Event.Data.Content), ""
+	if b.Event.Agent != nil {
+		by = b.Event.Agent.Summary
+	}
+	if text == "" || strings.HasSuffix(text, noteMark) || b.Event.Data.Incident == nil {
+		return nil
+	}
+	id, key := b.Event.Data.Incident.ID, b.key()
+	if key == "" {
+		h.mu.Lock()
+		key = h.keys[id]
+		h.mu.Unlock()
+	}
+	if key == "" && h.keyOf != nil && id != "" {
+		ctx, cancel := context.WithTimeout(ctx, putDeadline/2)
+		defer cancel()
+		key = h.keyOf(ctx, id)
+		h.learn(id, key)
+	}
+	if key == "" {
+		h.log.Warn("a note at PagerDuty on an incident that is not known here", "incident", id)
+		return nil
+	}
+	return alerting.Noted{Key: key, By: someone(by), Text: cutRunes(text, maxNote), At: b.Event.At}
+}
+
+// learn notes which key an incident has.
+func (h *Webhook) learn(id, key string) {
+	if id == "" || key == "" {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.keys) >= seenWebhook {
+		clear(h.keys)
+	}
+	h.keys[id] = key
 }
 
 func (h *Webhook) signed(r *http.Request, body []byte) bool {
@@ -147,6 +211,9 @@ func (h *Webhook) newest(key string, at time.Time) bool {
 }
 
 func (h *Webhook) occurred(key string, at time.Time) {
+	if key == "" {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, ok := h.last[key]; !ok && len(h.last) >= seenWebhook {

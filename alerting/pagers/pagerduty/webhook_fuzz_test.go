@@ -19,6 +19,7 @@ import (
 func FuzzWebhook(f *testing.F) {
 	f.Add(`{"event":{"id":"1","event_type":"incident.acknowledged","agent":{"type":"user_reference","summary":"Ann"},"data":{"incident_key":"k"}}}`)
 	f.Add(`{"event":{"event_type":"incident.resolved","occurred_at":"2026-11-24T03:00:00Z","data":{"incident":{"incident_key":"k"}}}}`)
+	f.Add(`{"event":{"id":"2","event_type":"incident.annotated","agent":null,"data":{"content":"n","incident":{"id":"P1","incident_key":"k"}}}}`)
 	f.Add(`{"event":{"event_type":"pagey.ping","data":null}}`)
 	f.Add(`[]`)
 	f.Add("{\"event\":\x00")
@@ -27,7 +28,7 @@ func FuzzWebhook(f *testing.F) {
 		h := NewWebhook(secrets("s"), func(_ context.Context, in ...alerting.Input) error {
 			got = append(got, in...)
 			return nil
-		}, slog.New(slog.DiscardHandler))
+		}, nil, slog.New(slog.DiscardHandler))
 		post := func(key string) int {
 			mac := hmac.New(sha256.New, []byte(key))
 			_, _ = mac.Write([]byte(body)) // it never errs
@@ -48,6 +49,10 @@ func FuzzWebhook(f *testing.F) {
 			case alerting.Acked:
 				if in.Key == "" {
 					t.Errorf("%+v names no incident", in)
+				}
+			case alerting.Noted:
+				if in.Key == "" || in.Text == "" {
+					t.Errorf("%+v names no incident, or says nothing", in)
 				}
 			case alerting.Closed:
 				if in.Key == "" {
