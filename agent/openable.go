@@ -38,7 +38,7 @@ func CheckOpen(_ context.Context, cfg Config) error {
 		at("rules", err)
 	}
 	if !cfg.Route.Off {
-		_, err := cfg.Route.exits(cfg.boardURL(), log, io.Discard, nil)
+		_, err := cfg.Route.exits(cfg.boardURL(), log, io.Discard, kept{}, nil)
 		at("route", err)
 		if path := cfg.Route.Topology; path != "" {
 			_, err := topology.Load(path)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
 	"github.com/navcloud/binnacle/alerting/pagers"
@@ -24,8 +25,14 @@ type exits struct {
 	routeOf func(labels map[string]string) string
 }
 
+// kept is where what waits for a pager outlives the process, and who hears where it cannot be read.
+type kept struct {
+	folder  string
+	damaged func(damage.Report)
+}
+
 // exits makes them. old are those in force, whose unchanged pagers go on with what they have in hand; may be nil.
-func (c RouteConfig) exits(boardURL string, log *slog.Logger, out io.Writer, old *exits) (*exits, error) {
+func (c RouteConfig) exits(boardURL string, log *slog.Logger, out io.Writer, k kept, old *exits) (*exits, error) {
 	p := &exits{routeOf: c.PagerDuty.RouteOf}
 	if !c.configured() {
 		p.log = pagerduty.NewLog(log.With("part", "pages"), out)
@@ -50,7 +57,7 @@ func (c RouteConfig) exits(boardURL string, log *slog.Logger, out io.Writer, old
 	}
 	o := pagers.Options{
 		Log: log.With("part", "pagers"), BoardURL: boardURL, AckURL: c.ackLinks(boardURL).url, Low: c.Delivery.Mode == dispatch.Low,
-		PagerDuty: p.client, Second: p.second,
+		PagerDuty: p.client, Second: p.second, Folder: k.folder, Damaged: k.damaged,
 	}
 	if old != nil {
 		o.Old = old.out

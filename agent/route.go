@@ -93,7 +93,7 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 	if cfg.Route.Off {
 		return r, nil
 	}
-	p, err := cfg.Route.exits(cfg.boardURL(), a.log, a.hooks.Pages, nil)
+	p, err := cfg.Route.exits(cfg.boardURL(), a.log, a.hooks.Pages, kept{a.folder.dir(), a.damaged}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func (r *routeRole) change(cfg Config) (*change, error) {
 	if len(what) == 0 {
 		return nil, nil
 	}
-	p, err := cfg.Route.exits(cfg.boardURL(), r.a.log, r.a.hooks.Pages, r.out.get())
+	p, err := cfg.Route.exits(cfg.boardURL(), r.a.log, r.a.hooks.Pages, kept{r.a.folder.dir(), r.a.damaged}, r.out.get())
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package pagers
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"sync"
 	"time"
@@ -28,27 +30,41 @@ type copies struct {
 
 	mu      sync.Mutex
 	queue   []waiting
-	running bool
-	seen    map[string]bool // actions that are in the queue or were accepted: the router repeats what the first did not accept
-	calls   map[string]bool // incidents that this pager was called for by an escalation or as second
-}
+	running chan struct{}        // closed as run ends; nil while it does not run
+	seen    map[string]time.Time // actions that are in the queue or were accepted: the router repeats what the first did not accept
+	calls   map[string]bool      // incidents that this pager was called for by an escalation or as second
 
-type waiting struct {
-	action alerting.Action
-	since  time.Time
+	path           string // of the file that keeps this; empty: nothing is kept
+	version, saved uint64
+	saving         bool
+	failing        bool
+	written        chan struct{} // closed as save ends
 }
 
 func newCopies(name string, p Sender, log *slog.Logger) *copies {
-	c := &copies{name: name, pager: p, log: log.With("pager", name), seen: map[string]bool{}, calls: map[string]bool{}}
+	c := &copies{name: name, pager: p, log: log.With("pager", name), seen: map[string]time.Time{}, calls: map[string]bool{}, written: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
 
 func (c *copies) close() { c.cancel() }
 
+// idle is closed once nothing is being sent.
+func (c *copies) idle() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running == nil {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	return c.running
+}
+
 // ident tells one action from another, however often it is repeated.
 func ident(a alerting.Action) string {
-	return a.Kind.String() + " " + a.Key + " " + a.Page.Sentence + a.Text
+	sum := sha256.Sum256([]byte(a.Kind.String() + " " + a.Key + " " + a.Page.Sentence + a.Text))
+	return hex.EncodeToString(sum[:12])
 }
 
 // put queues an action once.
@@ -56,7 +72,7 @@ func (c *copies) put(a alerting.Action) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id := ident(a)
-	if c.seen[id] || c.ctx.Err() != nil {
+	if _, seen := c.seen[id]; seen || c.ctx.Err() != nil {
 		return
 	}
 	if len(c.queue) >= maxCopies {
@@ -66,7 +82,7 @@ func (c *copies) put(a alerting.Action) {
 	if len(c.seen) >= maxTold {
 		clear(c.seen)
 	}
-	c.seen[id] = true
+	c.seen[id] = time.Now()
 	if a.Kind == alerting.Resolve { // the next incident of this key may say the same
 		for _, k := range []alerting.ActionKind{alerting.Trigger, alerting.Retitle} {
 			b := a
@@ -75,8 +91,14 @@ func (c *copies) put(a alerting.Action) {
 		}
 	}
 	c.queue = append(c.queue, waiting{a, time.Now()})
-	if !c.running {
-		c.running = true
+	c.changed()
+	c.wake()
+}
+
+// wake has the queue sent; c.mu is held.
+func (c *copies) wake() {
+	if c.running == nil && len(c.queue) > 0 && c.ctx.Err() == nil {
+		c.running = make(chan struct{})
 		go c.run()
 	}
 }
@@ -85,10 +107,14 @@ func (c *copies) put(a alerting.Action) {
 func (c *copies) told(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.calls[key] {
+		return
+	}
 	if len(c.calls) >= maxTold {
 		clear(c.calls)
 	}
 	c.calls[key] = true
+	c.changed()
 }
 
 func (c *copies) has(key string) bool {
@@ -106,6 +132,7 @@ func (c *copies) resolve(a alerting.Action) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.calls, a.Key)
+	c.changed()
 }
 
 func (c *copies) run() {
@@ -113,14 +140,15 @@ func (c *copies) run() {
 	for {
 		c.mu.Lock()
 		if len(c.queue) == 0 || c.ctx.Err() != nil {
-			c.running = false
+			close(c.running)
+			c.running = nil
 			c.mu.Unlock()
 			return
 		}
 		w := c.queue[0]
 		c.mu.Unlock()
-		r := c.pager.Send(c.ctx, w.action)
-		old := time.Since(w.since) > copyFor
+		r := c.pager.Send(c.ctx, w.Action)
+		old := time.Since(w.Since) > copyFor
 		if r.Outcome != alerting.Accepted && r.Outcome != alerting.Refused && !old {
 			select {
 			case <-time.After(max(wait, r.After)):
@@ -130,11 +158,15 @@ func (c *copies) run() {
 			continue
 		}
 		if r.Outcome != alerting.Accepted {
-			c.log.Warn("copy not accepted", "action", w.action.Kind.String(), "key", w.action.Key, "outcome", r.Outcome.String(), "detail", r.Detail)
+			if c.ctx.Err() != nil {
+				continue // the process ends: it goes on with the next one
+			}
+			c.log.Warn("copy not accepted", "action", w.Action.Kind.String(), "key", w.Action.Key, "outcome", r.Outcome.String(), "detail", r.Detail)
 		}
 		wait = copyFirst
 		c.mu.Lock()
 		c.queue = c.queue[1:]
+		c.changed()
 		c.mu.Unlock()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 	"github.com/navcloud/binnacle/alerting/pagers/receivers"
@@ -35,7 +36,9 @@ type Options struct {
 	AckURL    func(key string) string
 	Low       bool              // everything at low urgency
 	Transport http.RoundTripper // in place of the network; for tests
-	Old       *Out              // in force before a reload: its unchanged pagers go on with what they have in hand; may be nil
+	Folder    string            // where what waits for a pager outlives the process; empty: nowhere
+	Damaged   func(damage.Report)
+	Old       *Out // in force before a reload: its unchanged pagers go on with what they have in hand; may be nil
 	// PagerDuty is route.pagerduty; nil where that has no key.
 	PagerDuty *pagerduty.Client
 	// Second is route.pagerduty's second channel, for routes that have none of their own; may be nil.
@@ -77,6 +80,9 @@ func New(c Config, o Options) (*Out, error) {
 	for name, p := range out.pagers {
 		if out.copies[name] == nil {
 			out.copies[name] = newCopies(name, p, o.Log)
+			if o.Old == nil || o.Old.copies[name] == nil { // else what waits comes as the old one ends
+				out.copies[name].load(o.Folder, o.Damaged)
+			}
 		}
 	}
 	out.opts.Old = nil // it is not kept
@@ -111,11 +117,31 @@ func open(name string, c Config, o Options) (Sender, error) {
 	return r, nil
 }
 
-// Close ends what is still being repeated, but for pagers that next has too; it may be nil.
+// Close ends what is still being repeated, but for pagers that next has too; it may be nil. What waits for a pager that next
+// has with other settings goes on there.
 func (o *Out) Close(next *Out) {
 	for name, c := range o.copies {
-		if next == nil || next.copies[name] != c {
+		switch {
+		case next == nil:
 			c.close()
+			<-c.idle()
+			c.settled()
+		case next.copies[name] == nil:
+			path := c.path
+			if k := c.leave(); len(k.Waiting) > 0 {
+				c.log.Warn("copies dropped: the pager is not configured any more", "waiting", len(k.Waiting))
+			}
+			forget(path)
+		case next.copies[name] != c:
+			to, path := next.copies[name], c.path
+			k := c.leave()
+			to.mu.Lock()
+			if path != "" {
+				to.path = path
+			}
+			to.take(k)
+			to.changed()
+			to.mu.Unlock()
 		}
 	}
 }
@@ -155,7 +181,11 @@ func (o *Out) Send(ctx context.Context, a alerting.Action) alerting.Result {
 			o.copies[e].resolve(a)
 		}
 	}
-	return o.pagers[r.To[0]].Send(ctx, a)
+	res := o.pagers[r.To[0]].Send(ctx, a)
+	for _, name := range append(r.To[1:len(r.To):len(r.To)], r.others()...) { // before the ledger says that it is done
+		o.copies[name].settled()
+	}
+	return res
 }
 
 // Second carries a page out in place of the first pager of its route.
@@ -171,6 +201,7 @@ func (o *Out) Second(ctx context.Context, a alerting.Action) alerting.Result {
 	res := p.Send(ctx, a)
 	if r.Second != "" && res.Outcome == alerting.Accepted {
 		o.copies[r.Second].told(a.Key)
+		o.copies[r.Second].settled()
 	}
 	return res
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -59,6 +60,16 @@ func (o *opsgenie) RoundTrip(r *http.Request) (*http.Response, error) {
 		return answer(http.StatusTooManyRequests, "application/json", `{"message":"slow down"}`)
 	case "500":
 		return answer(http.StatusInternalServerError, "text/plain", "broken")
+	case "429 in":
+		resp, err := answer(http.StatusTooManyRequests, "application/json", `{"message":"slow down"}`)
+		resp.Header.Set("Retry-After", "7")
+		return resp, err
+	case "cut":
+		return answer(http.StatusAccepted, "application/json", `{"result":"Request will be pro`)
+	case "elsewhere":
+		resp, err := answer(http.StatusFound, "text/html", "")
+		resp.Header.Set("Location", "http://login.example/")
+		return resp, err
 	case "page":
 		return answer(http.StatusOK, "text/html", "<html>log in</html>")
 	case "lost":
@@ -86,7 +97,8 @@ func (o *opsgenie) take(r *http.Request, body []byte) {
 }
 
 // TestNothingIsLostOrDoubledThroughAnyPager plays a router, its dispatcher and its ledger against a service that misbehaves at
-// random for ten minutes, while the agent restarts at random. Each incident is opened once and closed once.
+// random for ten minutes, while the agent is killed at random. Each incident is opened once and closed once, also at the pager that
+// is sent copies.
 func TestNothingIsLostOrDoubledThroughAnyPager(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -98,19 +110,24 @@ func TestNothingIsLostOrDoubledThroughAnyPager(t *testing.T) {
 
 func misbehave(t *testing.T, path string, dice *rand.Rand) {
 	var cfg pagers.Config
-	if err := yaml.Unmarshal([]byte("pagers: {ops: {opsgenie: {api_key: k}}}\ndefault: ops\n"), &cfg); err != nil {
+	if err := yaml.Unmarshal([]byte("pagers: {ops: {opsgenie: {api_key: k}}, copy: {opsgenie: {api_key: k, api_url: http://copy}}}\nroutes: [{to: [ops, copy]}]\ndefault: ops\n"), &cfg); err != nil {
 		t.Fatal(err)
 	}
-	s := &opsgenie{open: map[string]bool{}, opened: map[string]int{}, closed: map[string]int{}}
+	both := services{newOpsgenie(), newOpsgenie()}
+	folder := t.TempDir()
 	var end func()
 	var d *dispatch.Dispatcher
 	start := func() {
-		out, err := pagers.New(cfg, pagers.Options{BoardURL: "http://board", Transport: s})
+		out, err := pagers.New(cfg, pagers.Options{BoardURL: "http://board", Transport: both, Folder: folder})
 		if err != nil {
 			t.Fatal(err)
 		}
+		set := alerting.DefaultSettings()
+		if set.RouteTo, err = cfg.RouteOf(); err != nil {
+			t.Fatal(err)
+		}
 		d, err = dispatch.New(dispatch.DefaultConfig(), dispatch.Options{
-			Router: router.New(alerting.DefaultSettings()), Pager: out, Node: "n1", Runbooks: "http://board/runbooks/", Log: slog.New(slog.DiscardHandler),
+			Router: router.New(set), Pager: out, Node: "n1", Runbooks: "http://board/runbooks/", Log: slog.New(slog.DiscardHandler),
 			Ledger: func() (ledger.Ledger, error) { return ledger.Open(path, ledger.Options{}) },
 		})
 		if err != nil {
@@ -120,7 +137,9 @@ func misbehave(t *testing.T, path string, dice *rand.Rand) {
 		done := make(chan error, 1)
 		run := d
 		go func() { done <- run.Run(ctx) }()
-		end = func() {
+		end = func() { // as if it were killed: what is on the disk now is what the next one finds
+			left := readAll(t, folder)
+			defer func() { writeAll(t, folder, left) }()
 			cancel()
 			if err := <-done; err != nil {
 				t.Error(err)
@@ -142,11 +161,9 @@ func misbehave(t *testing.T, path string, dice *rand.Rand) {
 			}
 		}
 	}
-	modes := []string{"", "", "429", "500", "stall", "stall after", "lost", "page"}
+	modes := []string{"", "", "429", "429 in", "500", "stall", "stall after", "lost", "page", "cut", "elsewhere"}
 	for from := time.Now(); time.Since(from) < 10*time.Minute; {
-		s.mu.Lock()
-		s.mode = modes[dice.IntN(len(modes))]
-		s.mu.Unlock()
+		both.behave(func() string { return modes[dice.IntN(len(modes))] })
 		repeat(d)
 		time.Sleep(time.Duration(5+dice.IntN(40)) * time.Second)
 		if dice.IntN(3) == 0 {
@@ -154,46 +171,98 @@ func misbehave(t *testing.T, path string, dice *rand.Rand) {
 			start()
 		}
 	}
-	s.mu.Lock()
-	s.mode = ""
-	s.mu.Unlock()
+	both.behave(func() string { return "" })
 	for range 5 {
 		repeat(d)
 		time.Sleep(time.Minute)
 	}
-	s.mu.Lock()
-	t.Logf("%d incidents", len(s.opened))
-	if len(s.opened) == 0 {
-		t.Error("no incident was opened")
-	}
-	for alias, n := range s.opened {
-		if n != 1 || !s.open[alias] {
-			t.Errorf("%s was opened %d times, is open: %v; want once, and open", alias, n, s.open[alias])
+	before := both.check(t, true)
+	both.behave(func() string { return modes[2+dice.IntN(len(modes)-2)] }) // the ends meet trouble too
+	over := func() {
+		for _, a := range alarms {
+			if err := d.Put(t.Context(), alerting.Ended{Fingerprint: a.Fingerprint()}); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	before := len(s.opened)
-	s.mode = modes[2+dice.IntN(len(modes)-2)] // the ends meet trouble too
-	s.mu.Unlock()
-	for _, a := range alarms {
-		if err := d.Put(t.Context(), alerting.Ended{Fingerprint: a.Fingerprint()}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	over()
 	time.Sleep(3 * time.Minute)
-	s.mu.Lock()
-	s.mode = ""
-	s.mu.Unlock()
+	end()
+	start()
+	over() // senders repeat it
+	time.Sleep(time.Minute)
+	both.behave(func() string { return "" })
 	time.Sleep(15 * time.Minute)
 	synctest.Wait()
 	end()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.opened) != before {
-		t.Errorf("%d incidents after the ends, %d before", len(s.opened), before)
+	if after := both.check(t, false); after != before {
+		t.Errorf("%d incidents after the ends, %d before", after, before)
 	}
-	for alias := range s.opened {
-		if s.closed[alias] != 1 || s.open[alias] {
-			t.Errorf("%s was closed %d times, is open: %v; want once, and closed", alias, s.closed[alias], s.open[alias])
+}
+
+func newOpsgenie() *opsgenie {
+	return &opsgenie{open: map[string]bool{}, opened: map[string]int{}, closed: map[string]int{}}
+}
+
+// services are the first of a route, and the one that is sent copies.
+type services [2]*opsgenie
+
+// RoundTrip implements http.RoundTripper.
+func (s services) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == "copy" {
+		return s[1].RoundTrip(r)
+	}
+	return s[0].RoundTrip(r)
+}
+
+func (s services) behave(mode func() string) {
+	for _, o := range s {
+		o.mu.Lock()
+		o.mode = mode()
+		o.mu.Unlock()
+	}
+}
+
+// check holds each incident to have been opened once, and to be open or closed once; it returns how many there were.
+func (s services) check(t *testing.T, open bool) (n int) {
+	for i, o := range s {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if len(o.opened) == 0 {
+			t.Errorf("service %d: no incident was opened", i)
+		}
+		n += len(o.opened)
+		for alias, times := range o.opened {
+			closed := 1
+			if open {
+				closed = 0
+			}
+			if times != 1 || o.closed[alias] != closed || o.open[alias] != open {
+				t.Errorf("service %d: %s was opened %d times, closed %d times, is open: %v; want once, %d, %v", i, alias, times, o.closed[alias], o.open[alias], closed, open)
+			}
+		}
+	}
+	return n
+}
+
+func readAll(t *testing.T, folder string) map[string][]byte {
+	out := map[string][]byte{}
+	list, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range list {
+		if out[f.Name()], err = os.ReadFile(filepath.Join(folder, f.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+func writeAll(t *testing.T, folder string, files map[string][]byte) {
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
