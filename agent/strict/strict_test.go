@@ -54,7 +54,7 @@ func decode(t *testing.T, text string) (sample, error) {
 func TestDecodeTellsEveryFaultWithItsPlace(t *testing.T) {
 	for name, tc := range map[string]struct{ in, want string }{
 		"an unknown name":           {"nane: x\n", `a.yaml:1:1: nane: unknown name; did you mean "name"?`},
-		"a name near nothing":       {"zzzzzz: x\n", `a.yaml:1:1: zzzzzz: unknown name`},
+		"a name near nothing":       {"zzzzzz: x\n", `a.yaml:1:1: zzzzzz: unknown name; it is one of name, wait, tags, list, inner, loose`},
 		"two faults at once":        {"wait: soon\nlist: {a: b}\n", "a.yaml:1:7: wait: want a duration such as 30s, 5m or 15d, have \"soon\"\na.yaml:2:7: list: want a list, have names and values"},
 		"a number that is none":     {"inner:\n  count: many\n", `a.yaml:2:10: inner.count: want a whole number, have "many"`},
 		"a value out of bounds":     {"inner: {count: -1, limit: 11}\n", "a.yaml:1:16: inner.count: -1 is below 0\na.yaml:1:27: inner.limit: 11 is above 10"},

@@ -1,9 +1,15 @@
 package strict
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
-// Suggest returns `; did you mean "x"?` for the name nearest to word, or "" when none is near: at most
-// a third of its letters, and no more than three, may differ.
+// maxNames bounds, in bytes, the list of names that stands behind one that is near none of them.
+const maxNames = 240
+
+// Suggest ends a text about a word that is none of names: with the name that was probably meant or, where none is near, with all
+// of them in their order, if they are few.
 func Suggest(word string, names []string) string {
 	best, dist := "", min(len(word)/3, 3)+1
 	for _, n := range names {
@@ -11,10 +17,13 @@ func Suggest(word string, names []string) string {
 			best, dist = n, d
 		}
 	}
-	if best == "" {
-		return ""
+	if best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
 	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	if all := strings.Join(names, ", "); all != "" && len(all) <= maxNames {
+		return "; it is one of " + all
+	}
+	return ""
 }
 
 // distance counts the letters to insert, delete, replace or swap with a neighbour (optimal string alignment).
