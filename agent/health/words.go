@@ -135,7 +135,7 @@ func (s Status) writeJudge(w io.Writer) {
 	if len(counts) == 0 {
 		counts = []string{"none"}
 	}
-	fmt.Fprintf(w, "  %d alarms fire; problems: %s; %d incidents open; mode %s; %s\n", s.Firing, strings.Join(counts, ", "), s.Route.Open, s.Route.Mode, s.Pager)
+	fmt.Fprintf(w, "  %s; problems: %s; %s open; mode %s; %s\n", firing(s.Firing), strings.Join(counts, ", "), words.Plural(s.Route.Open, "incident"), s.Route.Mode, s.Pager)
 	s.writeNodes(w)
 	for _, c := range s.Route.Channels {
 		state := "has not been tried yet"
@@ -220,4 +220,11 @@ func (s *Rollups) words(now time.Time) string {
 		text += fmt.Sprintf("; %d MORE LEFT OUT (store.rollups.max_series)", s.LeftOut)
 	}
 	return text + "; " + lost(map[string]float64{"refused": float64(s.Refused)})
+}
+
+func firing(n int) string {
+	if n == 1 {
+		return "1 alarm fires"
+	}
+	return words.Plural(n, "alarm") + " fire"
 }

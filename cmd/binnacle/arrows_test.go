@@ -61,7 +61,7 @@ var arrows = map[string][]string{
 	"collectors/scrape":       {"agent/metric", "agent/secret", "collectors"},
 	"collectors/services":     {"agent/metric", "agent/secret", "collectors"},
 	"collectors/sockets":      {}, // from one configuration to the next
-	"collectors/statsd":       {"agent/metric", "collectors", "collectors/sockets", "collectors/statsd/lines"},
+	"collectors/statsd":       {"agent/metric", "agent/words", "collectors", "collectors/sockets", "collectors/statsd/lines"},
 	"collectors/statsd/lines": {},                                                                                                                                                                                                                                                              // a hash table
 	"collectors/catalogue":    {"agent/metric", "collectors", "collectors/aws", "collectors/exec", "collectors/graphite", "collectors/host", "collectors/logs", "collectors/probe", "collectors/riak", "collectors/rabbitmq", "collectors/scrape", "collectors/services", "collectors/statsd"}, // the list
 

@@ -49,7 +49,7 @@ func (t *Table) repeat(now int64, p []byte, truncated bool) int {
 		return 0
 	}
 	if s.claim != NoClaim || s.looks != Datadog {
-		t.odd(now, s)
+		t.odd(now, s, p[:colon])
 	}
 	c.at, c.fresh, c.live = now, true, true
 	t.counts.Lines++

@@ -113,9 +113,10 @@ func (t *Table) read(now int64, line []byte, o Dialect, truncated bool) {
 	}
 	if r == Accepted {
 		t.counts.Aggregated++
-	} else {
-		t.counts.Rejected[r]++
+		return
 	}
+	t.counts.Rejected[r]++
+	t.w.notes.refuse(now, r, line)
 }
 
 func (t *Table) event(now int64, line []byte, believes bool) Reason {
@@ -158,7 +159,7 @@ func (t *Table) fold(now int64, l *Line, o Dialect) Reason {
 		}
 	}
 	if s.claim != NoClaim || s.looks != Datadog {
-		t.odd(now, s)
+		t.odd(now, s, l.Name)
 	}
 	c := s.cell
 	if l.Time != 0 {
@@ -250,11 +251,11 @@ func (t *Table) foldTimed(now int64, l *Line, c *cell) Reason {
 }
 
 // odd counts a line whose series is not called as the line has it, or that looks like another dialect.
-func (t *Table) odd(now int64, s *spelled) {
+func (t *Table) odd(now int64, s *spelled, wire []byte) {
 	name := s.cell.meter.desc.Name
 	if s.looks != Datadog {
 		t.counts.Looks[s.looks]++
-		t.w.notes.add(now, "has tags as "+s.looks.String()+" writes them: ?dialect="+s.looks.String()+" behind the listener reads them", name)
+		t.w.notes.add(now, "has tags as "+s.looks.String()+" writes them: ?dialect="+s.looks.String()+" behind the listener reads them", clean(wire))
 	}
 	switch s.claim {
 	case NoClaim:

@@ -104,3 +104,33 @@ func TestANameHasOneTypeOfLines(t *testing.T) {
 	feed(w, 0, 11*time.Minute, Dialect{}, "job:101|g")
 	wantValues(t, closeAt(t, w, 12*time.Minute), map[string]float64{"gauge job{}": 101})
 }
+
+func TestRefusedLinesAreToldWithAnExample(t *testing.T) {
+	w := NewWindow(Options{MaxSeries: 10}, 1)
+	now := time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)
+	say := func(line string) { w.Table(0).Packet(now.UnixNano(), []byte(line), Dialect{}) }
+	say("hex:0x10|c")
+	want := `1 line refused: 1 bad_value, such as "hex:0x10|c"`
+	if got := strings.Join(w.Notes(now), "\n"); got != want {
+		t.Errorf("one line:\n%s\nwant\n%s", got, want)
+	}
+	for range 3 {
+		say("rate:1|c|@0")
+	}
+	say(strings.Repeat("é", 600) + ":1|c")
+	say("x:1|z")
+	say("x:1|c|T1")
+	want = `7 lines refused: 3 bad_rate, such as "rate:1|c|@0"; 1 long_name, such as "` + strings.Repeat(`\u00e9`, 20) +
+		`"; 1 unknown_type, such as "x:1|z"; 1 bad_value, such as "hex:0x10|c"; 1 other reason`
+	if got := strings.Join(w.Notes(now), "\n"); got != want {
+		t.Errorf("several:\n%s\nwant\n%s", got, want)
+	}
+	now = now.Add(61 * time.Minute)
+	if got := w.Notes(now); len(got) != 0 {
+		t.Errorf("an hour later: %s", got)
+	}
+	say("x:|c")
+	if got := strings.Join(w.Notes(now), "\n"); got != `1 line refused: 1 bad_value, such as "x:|c"` {
+		t.Errorf("begun anew: %s", got)
+	}
+}
