@@ -153,11 +153,35 @@ func edge(a, m *Alone, g *group, shared string) (string, bool) {
 		return shares(shared, true, false), true
 	case near(a.Fact.Began(), m.Fact.Began()) || a.onset(m.Fact.Began()):
 		return why, !a.own() || a.Reading.Subject.ID() == m.Reading.Subject.ID() || a.Reading.Rule == m.Reading.Rule
-	case a.Reading.Rule == m.Reading.Rule && a.Reading.Severity.Value == m.Reading.Severity.Value:
+	case a.Reading.Rule == m.Reading.Rule && a.Reading.Severity.Value == m.Reading.Severity.Value && !(a.wakes() && otherThing(a.Fact, m.Fact)):
 		return shares(shared, false, true), true
 	}
 	return why, !a.wakes() && a.Reading.Follows && m.Reading.Rank <= a.Reading.Rank
 }
+
+// otherThing says that two alarms of one rule differ in a label that may name what they are about, as far as anybody can tell who does
+// not know the rule: its service, unit, tenant, provider, cluster behind an operator. Hours apart these are two faults.
+func otherThing(a, b *alerting.Fact) bool {
+	for name, value := range a.Labels {
+		if other, ok := b.Labels[name]; ok && other != value && !detail[name] && !strings.HasPrefix(name, "exported_") {
+			return true
+		}
+	}
+	return false
+}
+
+// detail are labels that tell parts of one thing apart, or how it fails.
+var detail = func() map[string]bool {
+	out := map[string]bool{}
+	for _, name := range strings.Fields("pod container container_id image image_id uid id instance endpoint port node host hostname nodename exporter address ip " +
+		"device mountpoint fstype disk volume persistentvolumeclaim interface ifName ifDescr ifIndex sensor chip cpu core mode slot " +
+		"code status status_code method handler path route uri le quantile percentile window long short severity level priority " +
+		"type reason state phase condition result error error_type value current threshold direction version alertname alertstate " +
+		"metrics_path scrape_job prometheus prometheus_replica replica __replica__ receive monitor region zone availability_zone") {
+		out[name] = true
+	}
+	return out
+}()
 
 // sameHosts says that a rule fires on the very hosts on which another one fires, as far as both read that hosts or what runs on
 // them went down or are not well. That as many hosts have a fault of their own each within minutes is no likely story, whatever

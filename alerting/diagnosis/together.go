@@ -101,8 +101,10 @@ func (t *together) due(a *Alone) {
 		t.wake.add(a.Joined.At.Add(guessHolds))
 	}
 	if a.Joined.Leads && !a.Fact.Firing() {
-		if end := a.Fact.Ended.Add(t.linger(t.group(a.Joined.With)) + time.Second); end.After(t.now) {
-			t.wake.add(end)
+		for _, ago := range [2]time.Duration{t.after, t.linger(t.group(a.Joined.With))} {
+			if end := a.Fact.Ended.Add(ago + time.Second); end.After(t.now) {
+				t.wake.add(end)
+			}
 		}
 	}
 }
@@ -161,14 +163,12 @@ func (t *together) group(id string) *group {
 	return t.groups[id]
 }
 
-// release ends what time alone ends: what a guess folded stands apart when it still fires after guessHolds, and everything
-// does when all that the page names has ended. What is released at once is told at once, as one.
+// release ends what time alone ends: what a guess folded stands apart when it still fires after guessHolds, or when what it was thought
+// to follow from has ended, as its incident does; everything does when that is over for longer. What is released at once is told
+// at once, as one.
 func (t *together) release(g *group) {
-	linger := t.linger(g)
-	over := !slices.ContainsFunc(g.members, func(m *Alone) bool {
-		return m.Joined.Leads && (m.Fact.Firing() || t.now.Sub(m.Fact.Ended) <= linger)
-	})
-	if !over && !slices.ContainsFunc(g.members, func(m *Alone) bool {
+	over, ended := t.over(g, t.linger(g)), t.over(g, t.after)
+	if !ended && !slices.ContainsFunc(g.members, func(m *Alone) bool {
 		return m.held() && t.now.Sub(m.Joined.At) >= guessHolds
 	}) {
 		return
@@ -182,10 +182,17 @@ func (t *together) release(g *group) {
 			kept = append(kept, m)
 		}
 	}
-	g.keep(kept)
 	if len(free) > 0 {
-		t.part(g, free, over)
+		g.keep(kept)
+		t.part(g, free, ended)
 	}
+}
+
+// over says that all that the page of a group names has ended for longer than this.
+func (t *together) over(g *group, ago time.Duration) bool {
+	return !slices.ContainsFunc(g.members, func(m *Alone) bool {
+		return m.Joined.Leads && (m.Fact.Firing() || t.now.Sub(m.Fact.Ended) <= ago)
+	})
 }
 
 // held says that a guess keeps an alarm from a page.

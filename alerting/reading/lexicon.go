@@ -9,10 +9,10 @@ type phrase struct {
 // The words of names and summaries. They guess; what they say may order and word a page, and never lowers one.
 var (
 	kindWords = []phrase{
-		{"heartbeat", []string{"dead man", "deadman", "watchdog", "always firing"}},
+		{"heartbeat", []string{"dead man", "deadman", "dead mans", "always firing"}},
 		{"hygiene", []string{
 			"packages available", "updates available", "upgrade available", "reboot required", "security updates", "certificate expir", "cert expir", "certificate will expire",
-			"ssl certificate", "tls certificate", "expires in", "version mismatch", "version skew", "different version", "deprecated", "license", "licence", "underutilized",
+			"ssl certificate", "tls certificate", "expires in", "expires soon", "expiring", "token expir", "domain expir", "version mismatch", "version skew", "different version", "deprecated", "license", "licence", "underutilized",
 			"under utilized", "unused", "not encrypted", "certificate",
 		}},
 		{"config", []string{"reload fail", "config reload", "configuration reload", "misconfig", "config not synced", "bad config", "invalid config", "configuration error", "secret missing"}},
@@ -23,17 +23,17 @@ var (
 			"disk full", "out of disk", "disk space", "disk usage", "disk will", "filesystem", "file system", "free space", "storage space", "free storage", "filling up", "almost full", "inode",
 			"out of space", "table is full", "volume", "oom", "out of memory", "memory", "cpu", "load average", "load high", "high load", "throttl", "too many connections",
 			"connections high", "max connections", "connection pool", "pool exhaust", "exhaust", "file descriptor", "quota", "overcommit", "capacity", "saturat", "queue size",
-			"queue full", "backlog", "limit reached", "near limit", "surge queue", "swap",
+			"queue full", "backlog", "limit reached", "near limit", "surge queue", "swap", "temperature", "overheat", "too hot", "voltage", "pressure",
 		}},
 		{"latency", []string{
 			"latency", "slow", "slowly", "slower", "lag", "lagging", "lagged", "delay", "response time", "took too long", "taking too long", "p99", "p95", "duration", "queue depth", "behind", "age of oldest", "old message",
 		}},
 		{"liveness", []string{
 			"crash loop", "crash", "not ready", "notready", "unready", "unhealthy", "mismatch", "restart", "misscheduled", "not scheduled", "replicas", "heartbeat", "rollout",
-			"not enough healthy", "evict", "flapping", "backoff", "image pull",
+			"not enough healthy", "evict", "flapping", "backoff", "image pull", "reboot", "reset loop", "stalled", "stuck", "hung", "frozen", "halted",
 		}},
 		{"errors", []string{
-			"5xx", "error", "errors", "fail", "reject", "refused", "timeout", "timed out", "exception", "drop", "servfail", "500 internal", "declin", "4xx", "broken", "corrupt",
+			"5xx", "error", "errors", "dead letter", "deadletter", "fail", "reject", "refused", "timeout", "timed out", "exception", "drop", "servfail", "500 internal", "declin", "4xx", "broken", "corrupt",
 			"disconnect", "deadlock", "abort", "denied", "retry", "retries",
 		}},
 		{"down", []string{"down", "missing", "absent", "unreachable", "not reachable", "does not answer", "not respond", "lost", "dead", "offline", "gone", "unavailable", "disappeared", "stopped", "no data", "nodata", "inactive", "stale"}},
@@ -43,13 +43,13 @@ var (
 		{"zone", []string{"availability zone", "zone lost", "zone down", "data center", "datacenter"}},
 		{"probe", []string{"blackbox", "probe", "synthetic", "website", "web site", "uptime", "http check", "endpoint check"}},
 		{"monitoring", []string{"prometheus", "alertmanager", "scrape", "exporter", "grafana", "loki", "thanos", "mimir", "cortex", "promtail", "watchdog", "telemetry", "monitoring"}},
-		{"edge", []string{"nginx", "haproxy", "ha proxy", "ingress", "elb", "alb", "nlb", "load balancer", "envoy", "traefik", "gateway", "cloudfront", "cdn", "varnish", "apache", "istio", "kong", "http 5xx", "http5xx"}},
+		{"edge", []string{"nginx", "haproxy", "ha proxy", "ingress", "elb", "alb", "nlb", "load balancer", "envoy", "traefik", "gateway", "cloudfront", "cdn", "varnish", "apache", "istio", "kong", "http 5xx", "http5xx", "reverse proxy"}},
 		{"database", []string{
 			"postgres", "pg", "pgbouncer", "pgpool", "mysql", "maria", "mongo", "cassandra", "database", "db", "rds", "sql", "oracle", "dynamo", "riak", "clickhouse", "cockroach", "elasticsearch",
 			"opensearch", "elastic", "innodb", "galera", "patroni", "tidb", "neo4j", "couch", "influx", "zookeeper", "consul", "vault",
 		}},
 		{"cache", []string{"redis", "memcache", "cache", "valkey", "hazelcast"}},
-		{"queue", []string{"kafka", "rabbit", "queue", "sqs", "nats", "pulsar", "activemq", "sidekiq", "celery", "kinesis", "topic", "consumer", "pubsub", "amqp", "jetstream", "sns"}},
+		{"queue", []string{"kafka", "rabbit", "queue", "sqs", "nats", "pulsar", "activemq", "sidekiq", "celery", "kinesis", "topic", "consumer", "pubsub", "amqp", "jetstream", "sns", "dead letter", "deadletter", "dlq"}},
 		{"platform", []string{"kube api", "kubeapi", "apiserver", "api server", "etcd", "scheduler", "controller manager", "argocd", "flux", "admission", "cluster autoscaler", "karpenter"}},
 		{"storage", []string{"disk", "filesystem", "volume", "storage", "pvc", "raid", "s3", "ebs", "efs", "nfs", "ceph", "minio", "smart", "zfs", "inode", "gluster"}},
 		{"network", []string{"network", "networking", "interface", "packet", "bgp", "vpn", "nat", "link", "conntrack", "switch", "router", "peering", "tunnel"}},

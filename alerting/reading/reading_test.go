@@ -95,7 +95,7 @@ func TestWordsThatBeginAlike(t *testing.T) {
 		"CheckoutSlow":          "latency  ",
 		"CheckoutSloBurn":       "symptom  users",
 		"SlotsOfTheGridTaken":   "  ",
-		"DownloadsStuck":        "  ",
+		"DownloadsPaused":       "  ",
 		"NodejsHeapTooLarge":    "  ",
 		"ImportantThing":        "  ",
 		"NativeHistogramsOff":   "  ",

@@ -24,7 +24,7 @@ var severities = lists(map[string]string{
 		"error err errors alert sev0 sev1 sev2 s0 s1 s2 p0 p1 p2 red down unreachable wake wakeup " + abroadCritical,
 	Warning: "warning warn minor ticket medium med moderate average sev3 s3 p3 yellow amber attention " + abroadWarning,
 	Low:     "low lower lowest verylow trivial sev4 s4 p4 " + abroadLow,
-	Info: "info information informational informative none ok okay debug notice trace log normal sev5 s5 p5 clear cleared resolved green " +
+	Info: "info information informational informative none ok okay debug notice trace log normal sev5 s5 p5 clear cleared resolved green blue " +
 		"success notclassified recovery up " + abroadInfo,
 })
 

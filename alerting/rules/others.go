@@ -2,9 +2,11 @@ package rules
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,26 +35,44 @@ type ReadFile struct {
 // maxRuleFile bounds a file of others.
 const maxRuleFile = 16 << 20
 
-// ReadOthers reads a rule file as others write them: Prometheus' groups, or PrometheusRule objects of Kubernetes, several documents in one
-// file. It reads what it can and tells the rest.
+// ReadOthers reads a rule file as others write them: Prometheus' groups, Loki's, Grafana's, PrometheusRule and VMRule objects of Kubernetes,
+// a rule file in a ConfigMap, templates of charts; several documents in one file. It reads what it can and tells the rest.
 func ReadOthers(text []byte, read func(alerting.Alarm) alerting.Reading) ReadFile {
 	var out ReadFile
 	if len(text) > maxRuleFile {
 		out.Faults = append(out.Faults, fmt.Sprintf("%d bytes are more than %d", len(text), maxRuleFile))
 		return out
 	}
+	err := out.documents(text, read, 0)
+	if err != nil && bytes.Contains(text, []byte("{{")) {
+		second := ReadFile{}
+		if again := second.documents([]byte(rendered(string(text))), read, 0); again == nil || len(second.Rules) > len(out.Rules) {
+			out, err = second, again
+		}
+	}
+	switch {
+	case oldRule.Match(text):
+		out.Faults = append(out.Faults, "these are rules of Prometheus 1: promtool of 2.0 makes rules of today of them")
+	case err != nil:
+		out.Faults = append(out.Faults, err.Error())
+	case len(out.Rules)+out.Recording+len(out.Faults) == 0:
+		out.Faults = append(out.Faults, "no list called rules has an alert or a record in it")
+	}
+	return out
+}
+
+// documents reads the documents of a file, until one is no YAML.
+func (f *ReadFile) documents(text []byte, read func(alerting.Alarm) alerting.Reading, depth int) error {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	for n := 1; ; n++ {
 		var doc yaml.Node
-		err := d.Decode(&doc)
-		if errors.Is(err, io.EOF) {
-			return out
+		switch err := d.Decode(&doc); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("document %d: %w", n, err)
 		}
-		if err != nil {
-			out.Faults = append(out.Faults, fmt.Sprintf("document %d: %v", n, err))
-			return out
-		}
-		out.walk(&doc, read, 0)
+		f.walk(&doc, read, depth)
 	}
 }
 
@@ -63,6 +83,11 @@ const deepest = 20
 func (f *ReadFile) walk(n *yaml.Node, read func(alerting.Alarm) alerting.Reading, depth int) {
 	if depth > deepest {
 		return
+	}
+	if n.Kind == yaml.ScalarNode && n.Style&yaml.LiteralStyle != 0 && strings.Contains(n.Value, "rules:") { // a file within a ConfigMap
+		if err := f.documents([]byte(n.Value), read, depth+1); err != nil {
+			f.Faults = append(f.Faults, fmt.Sprintf("line %d: %v", n.Line, err))
+		}
 	}
 	for i, c := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].Value == "rules" && c.Kind == yaml.SequenceNode {
@@ -79,11 +104,19 @@ func (f *ReadFile) walk(n *yaml.Node, read func(alerting.Alarm) alerting.Reading
 func (f *ReadFile) rule(n *yaml.Node, read func(alerting.Alarm) alerting.Reading) {
 	var r struct {
 		Alert, Record, Expr string
+		Title, Condition    string // Grafana's, which has the expression in a list of queries
 		Labels, Annotations map[string]string
+		Data                []struct{ Model struct{ Expr string } }
 	}
 	if err := n.Decode(&r); err != nil {
 		f.Faults = append(f.Faults, fmt.Sprintf("line %d: %v", n.Line, err))
 		return
+	}
+	if r.Alert == "" && r.Record == "" && r.Condition != "" {
+		r.Alert = r.Title
+		for _, d := range r.Data {
+			r.Expr = cmp.Or(r.Expr, d.Model.Expr)
+		}
 	}
 	switch {
 	case r.Record != "":
@@ -92,18 +125,26 @@ func (f *ReadFile) rule(n *yaml.Node, read func(alerting.Alarm) alerting.Reading
 	case r.Alert == "":
 		return // a list of other rules: of access, of relabelling
 	}
-	if _, err := promParser.ParseExpr(r.Expr); err != nil && !strings.Contains(r.Expr, "{{") {
+	a := alerting.Alarm{Labels: map[string]string{}, Annotations: map[string]string{}}
+	x, err := promParser.ParseExpr(r.Expr)
+	switch {
+	case err == nil:
+		maps.Copy(a.Labels, told(x))
+	case !strings.Contains(r.Expr, "{{") && !logQL.MatchString(r.Expr) && r.Title == "":
 		f.Faults = append(f.Faults, fmt.Sprintf("line %d: %s: expr: %v", n.Line, r.Alert, first(err.Error())))
 	}
-	a := alerting.Alarm{Labels: map[string]string{alerting.LabelRule: r.Alert}, Annotations: r.Annotations}
 	for _, name := range named(r.Expr, r.Annotations) {
-		a.Labels[name] = name
+		a.Labels[name] = cmp.Or(a.Labels[name], name)
 	}
 	for k, v := range r.Labels {
-		a.Labels[k] = v
+		a.Labels[k] = valueOf(k, v)
 	}
-	x := read(a)
-	f.Rules = append(f.Rules, ReadRule{Name: r.Alert, Expr: r.Expr, Labels: a.Labels, Reading: x, Priority: stands(x)})
+	for k, v := range r.Annotations {
+		a.Annotations[k] = filled(v)
+	}
+	a.Labels[alerting.LabelRule] = r.Alert
+	got := read(a)
+	f.Rules = append(f.Rules, ReadRule{Name: r.Alert, Expr: r.Expr, Labels: a.Labels, Reading: got, Priority: stands(got)})
 }
 
 func first(text string) string {

@@ -96,6 +96,15 @@ func TestASecondFaultPages(t *testing.T) {
 			{4 * s, "PostgresqlDown critical instance=db1:9187 job=postgres"},
 			{30 * s, "RedisDown critical instance=db1:9121 job=redis"},
 		}, []other{{0, "HostDown critical instance=db2:9100 job=node-exporter"}}, "HostDown"},
+		"one service of a host": {false, []other{
+			{0, "OurUnitDown critical instance=db1:9100 job=node name=shop.service"},
+		}, []other{{0, "OurUnitDown critical instance=db1:9100 job=node name=bank.service"}}, ""},
+		"what an operator tells of its clusters": {false, []other{
+			{0, "OurClusterQuorumLost critical namespace=x name=a instance=10.0.0.9:8443 pod=operator-5d5f-ddddd job=operator"},
+		}, []other{{0, "OurClusterQuorumLost critical namespace=x name=b instance=10.0.0.9:8443 pod=operator-5d5f-ddddd job=operator"}}, ""},
+		"what a gateway tells of its providers": {false, []other{
+			{0, "OurProviderErrors critical instance=gw1:8080 job=gateway provider=a"},
+		}, []other{{0, "OurProviderErrors critical instance=gw1:8080 job=gateway provider=b"}}, ""},
 		"a severity pair": {false, []other{
 			{0, "NodeFilesystemAlmostOutOfSpace warning instance=db1:9100 device=/dev/sda mountpoint=/data job=node-exporter"},
 			{2 * s, "NodeFilesystemAlmostOutOfSpace critical instance=db1:9100 device=/dev/sda mountpoint=/data job=node-exporter"},
