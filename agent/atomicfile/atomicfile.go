@@ -7,7 +7,23 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 )
+
+// unfinished is the name of a file that is being written.
+const unfinished = ".new-*"
+
+// Sweep removes from a folder what a Write left there whose process was killed: files begun before the time given.
+func Sweep(dir string, before time.Time) error {
+	left, err := filepath.Glob(filepath.Join(dir, unfinished))
+	errs := []error{err}
+	for _, path := range left {
+		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.ModTime().Before(before) {
+			errs = append(errs, os.Remove(path))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Write puts text into the file at path, which it makes where it is not there. It is on the disk when Write returns, with
 // the mode given and the owner of its folder: root sets up what another user runs. On an error the old file is as it was.
@@ -21,7 +37,7 @@ func Write(path string, text []byte, mode os.FileMode) error {
 // Fill is Write for a text that is made piece by piece. An error of fill leaves the old file as it was.
 func Fill(path string, mode os.FileMode, fill func(io.Writer) error) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".new-*") // which makes it 0600
+	f, err := os.CreateTemp(dir, unfinished) // which makes it 0600
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 func TestWriteLeavesTheOldFileOrTheNewOne(t *testing.T) {
@@ -27,6 +28,25 @@ func TestWriteLeavesTheOldFileOrTheNewOne(t *testing.T) {
 	}
 	if err := Write(filepath.Join(dir, "d"), []byte("x"), 0o600); err == nil {
 		t.Error("in place of a folder: no error")
+	}
+	// A process that was killed while it wrote, an hour ago and now.
+	for name, age := range map[string]time.Duration{".new-1": time.Hour, ".new-2": 0} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Sweep(dir, time.Now().Add(-time.Minute)); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, ".new-2")); err != nil {
+		t.Errorf("what is being written was swept: %v", err)
+	}
+	if err := Sweep(dir, time.Now().Add(time.Minute)); err != nil {
+		t.Error(err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 2 {
 		t.Errorf("%v are left; want the file and the folder", left)

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/agent/atomicfile"
@@ -133,8 +134,9 @@ func probe(dir string) error {
 	if err != nil {
 		return fmt.Errorf("%s cannot be written: %w; nothing was changed", dir, err)
 	}
+	gone := os.Remove(f.Name()) // first: nothing of it stays, whatever ends this process
 	_, err = f.Write(make([]byte, room))
-	if err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name())); err != nil {
+	if err = errors.Join(gone, err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("%s cannot be written: %w; nothing was changed", dir, err)
 	}
 	return nil
@@ -203,6 +205,9 @@ func (j *job) folders() error {
 	if j.ours() {
 		uid, gid, _ = j.User(systemUser)
 	}
+	if err := j.sweep(time.Now().Add(-time.Minute)); err != nil { // the agent may be writing right now
+		return err
+	}
 	n, a := authority.NodeOf(j.Data), authority.Dir(j.Data)
 	for _, f := range []struct {
 		path string
@@ -233,6 +238,15 @@ func (j *job) folders() error {
 		}
 	}
 	return nil
+}
+
+// sweep removes what an earlier run left half written, since it was killed.
+func (j *job) sweep(before time.Time) error {
+	var errs []error
+	for _, dir := range []string{j.dir(), filepath.Dir(j.fragment()), filepath.Dir(j.secret("x")), j.Data} {
+		errs = append(errs, atomicfile.Sweep(dir, before))
+	}
+	return errors.Join(errs...)
 }
 
 // stub is the main file where a package brought none.

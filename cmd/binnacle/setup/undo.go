@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/navcloud/binnacle/agent/authority"
 )
@@ -50,7 +51,7 @@ func (u Undo) Run(w World) error {
 	if u.Purge {
 		gone = append(gone, u.Data)
 	}
-	var errs []error
+	errs := []error{j.sweep(time.Now())}
 	for _, path := range gone {
 		if _, err := os.Lstat(path); err != nil {
 			continue
@@ -63,7 +64,7 @@ func (u Undo) Run(w World) error {
 		fmt.Fprintf(j.Out, "  gone  %s\n", path)
 	}
 	switch {
-	case len(errs) > 0:
+	case errors.Join(errs...) != nil:
 		return errors.Join(errs...)
 	case !j.changed:
 		j.say("There was nothing to take back.")
