@@ -223,6 +223,9 @@ func TestUndo(t *testing.T) {
 	if out, err := runs(t, Router{Place: p, Listen: "127.0.0.1:0", Admin: "maria", RoutingKey: alertingtest.RoutingKey}, w); err != nil {
 		t.Fatal(err, out)
 	}
+	if err := os.WriteFile(filepath.Join(p.dir(), "secrets", ".new-1"), []byte("a killed run's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var out strings.Builder
 	if err := (Undo{Place: p}).Run(World{Out: &out}); err != nil {
 		t.Fatal(err)
