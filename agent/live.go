@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/aws"
@@ -190,6 +191,10 @@ func liveFigures(ctx context.Context, cfg Config, account *aws.Account) (found [
 	for _, p := range cfg.figures().S3Age {
 		is, err := account.Newest(ctx, p.Bucket, p.Prefix)
 		add(fmt.Sprintf("%d objects are under s3://%s/%s", is.N, p.Bucket, p.Prefix), err)
+	}
+	for _, s := range cfg.figures().ELBLogs {
+		found, _, err := account.List(ctx, s.Bucket, path.Join(s.Prefix, "AWSLogs")+"/", "", true)
+		add(fmt.Sprintf("access logs of %d accounts are under s3://%s (whether they can be read is not tried)", len(found), path.Join(s.Bucket, s.Prefix)), err)
 	}
 	return found
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,6 +26,7 @@ type Account struct {
 	queues  *sqs.Client
 	groups  *autoscaling.Client
 	objects lister
+	regions sync.Map // of buckets that are elsewhere, by name
 	spent   meter
 }
 

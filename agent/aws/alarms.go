@@ -2,6 +2,8 @@ package aws
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -49,12 +51,16 @@ type Alarm struct {
 	Several                bool // contributors speak for it
 }
 
-// Alarms are all of the account and region, with the contributors of those that have any. more says of which alarms that are not
-// in ALARM contributors are known.
+// ErrPart is joined to what is wrong with a part of an answer, the rest of which counts.
+var ErrPart = errors.New("the rest was asked for")
+
+// Alarms are all of the account and region, with the contributors of those that have any. With ErrPart the list is whole but for
+// contributors that could not be asked for.
 func (a *Account) Alarms(ctx context.Context) ([]Alarm, error) {
 	ctx, cancel := context.WithTimeout(ctx, alarmsLimit)
 	defer cancel()
 	var out []Alarm
+	var part error
 	calls := 0
 	defer func() { a.Reserve(actionDescribe, AMonth(priceAlarms, calls, ReconcileEvery)) }()
 	in := &cw.DescribeAlarmsInput{AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm}, MaxRecords: aws.Int32(alarmsAPage)}
@@ -69,11 +75,11 @@ func (a *Account) Alarms(ctx context.Context) ([]Alarm, error) {
 		}
 		for i := range page.MetricAlarms {
 			m := metricAlarm(&page.MetricAlarms[i])
-			if m.Several && m.State == "ALARM" {
+			if m.Several && m.State == "ALARM" && part == nil { // after a refusal each further one would be refused too
 				calls++
 				more, err := a.contributors(ctx, m)
 				if err != nil {
-					return nil, err
+					part = fmt.Errorf("%w; %w", err, ErrPart)
 				}
 				out = append(out, more...)
 			}
@@ -83,13 +89,13 @@ func (a *Account) Alarms(ctx context.Context) ([]Alarm, error) {
 			out = append(out, compositeAlarm(&page.CompositeAlarms[i]))
 		}
 		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
-			return out, nil
+			return out, part
 		}
 		if err := pause(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return out, nil
+	return out, part
 }
 
 func pause(ctx context.Context) error {

@@ -67,10 +67,10 @@ func (a *Account) Newest(ctx context.Context, bucket, prefix string) (Objects, e
 		if err := a.spent.may(PriceObjects, 1, false); err != nil {
 			return out, err
 		}
-		page, elsewhere, err := a.objects.page(ctx, region, bucket, prefix, token)
+		page, elsewhere, err := a.objects.page(ctx, region, bucket, listing{prefix: prefix, token: token})
 		if elsewhere != "" && elsewhere != region {
 			region = elsewhere // the bucket's own
-			page, _, err = a.objects.page(ctx, region, bucket, prefix, token)
+			page, _, err = a.objects.page(ctx, region, bucket, listing{prefix: prefix, token: token})
 		}
 		if err != nil {
 			return out, err
@@ -97,12 +97,49 @@ type objectsPage struct {
 		LastModified time.Time
 		Size         int64
 	}
-	Truncated bool   `xml:"IsTruncated"`
-	Next      string `xml:"NextContinuationToken"`
+	Folders   []struct{ Prefix string } `xml:"CommonPrefixes"`
+	Truncated bool                      `xml:"IsTruncated"`
+	Next      string                    `xml:"NextContinuationToken"`
+}
+
+// listing is what of a bucket is listed.
+type listing struct {
+	prefix, token, after string
+	folders              bool // up to the next slash
 }
 
 // page asks for one. elsewhere is the region of the bucket where it is another.
-func (l lister) page(ctx context.Context, region, bucket, prefix, token string) (p objectsPage, elsewhere string, err error) {
+func (l lister) page(ctx context.Context, region, bucket string, is listing) (p objectsPage, elsewhere string, err error) {
+	q := url.Values{"list-type": {"2"}, "prefix": {is.prefix}, "max-keys": {"1000"}}
+	if is.token != "" {
+		q.Set("continuation-token", is.token)
+	}
+	if is.after != "" {
+		q.Set("start-after", is.after)
+	}
+	if is.folders {
+		q.Set("delimiter", "/")
+	}
+	resp, err := l.get(ctx, region, bucket, "", q)
+	if err != nil {
+		return p, "", fmt.Errorf("s3:ListBucket: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return p, resp.Header.Get("X-Amz-Bucket-Region"), refused(resp, "s3:ListBucket", bucket)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, s3Body))
+	if err == nil {
+		err = xml.Unmarshal(body, &p)
+	}
+	if err != nil {
+		err = fmt.Errorf("s3:ListBucket: %w", err)
+	}
+	return p, "", err
+}
+
+// get sends a signed question about a bucket, or an object of it.
+func (l lister) get(ctx context.Context, region, bucket, key string, q url.Values) (*http.Response, error) {
 	base := l.endpoint
 	if base == "" {
 		base = "https://s3." + region + ".amazonaws.com"
@@ -110,44 +147,55 @@ func (l lister) page(ctx context.Context, region, bucket, prefix, token string) 
 			base += ".cn"
 		}
 	}
-	q := url.Values{"list-type": {"2"}, "prefix": {prefix}, "max-keys": {"1000"}}
-	if token != "" {
-		q.Set("continuation-token", token)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/"+bucket+"?"+strings.ReplaceAll(q.Encode(), "+", "%20"), nil)
+	u, err := url.Parse(strings.TrimSuffix(base, "/"))
 	if err != nil {
-		return p, "", err
+		return nil, err
+	}
+	u.Path += "/" + bucket
+	if key != "" {
+		u.Path += "/" + key
+	}
+	u.RawPath = escaped(u.Path)
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20")
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 	keys, err := l.keys.Retrieve(ctx)
 	if err != nil {
-		return p, "", fmt.Errorf("s3:ListBucket: %w", err)
+		return nil, err
 	}
 	empty := sha256.Sum256(nil)
 	hash := hex.EncodeToString(empty[:])
 	req.Header.Set("X-Amz-Content-Sha256", hash)
 	err = v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).SignHTTP(ctx, keys, req, hash, "s3", region, time.Now())
 	if err != nil {
-		return p, "", fmt.Errorf("s3:ListBucket: %w", err)
+		return nil, err
 	}
-	resp, err := l.client.Do(req)
-	if err != nil {
-		return p, "", fmt.Errorf("s3:ListBucket: %w", err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, s3Body))
-	if resp.StatusCode == http.StatusOK {
-		if err == nil {
-			err = xml.Unmarshal(body, &p)
+	return l.client.Do(req)
+}
+
+// escaped is a path as S3 signs it: all but letters, digits, - . _ ~ and slashes.
+// Source: S3 API Reference, "Signature calculations", UriEncode, read 30 November 2026.
+func escaped(path string) string {
+	var b strings.Builder
+	for _, c := range []byte(path) {
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~/", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
 		}
-		if err != nil {
-			err = fmt.Errorf("s3:ListBucket: %w", err)
-		}
-		return p, "", err
 	}
+	return b.String()
+}
+
+// refused is what an answer other than 200 says.
+func refused(resp *http.Response, action, bucket string) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	var fault struct{ Code, Message string }
 	_ = xml.Unmarshal(body, &fault) // of a proxy, say: the status says enough
 	if fault.Code == "AccessDenied" || fault.Code == "" && resp.StatusCode == http.StatusForbidden {
-		return p, resp.Header.Get("X-Amz-Bucket-Region"), fmt.Errorf("the role lacks the right s3:ListBucket on %s", bucket)
+		return fmt.Errorf("the role lacks the right %s on %s", action, bucket)
 	}
-	return p, resp.Header.Get("X-Amz-Bucket-Region"), fmt.Errorf("s3:ListBucket: %d %s %s", resp.StatusCode, fault.Code, fault.Message)
+	return fmt.Errorf("%s: %d %s %s", action, resp.StatusCode, fault.Code, fault.Message)
 }

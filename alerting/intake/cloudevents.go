@@ -62,7 +62,7 @@ const maxForm = 100
 func parseWord(data []byte, came time.Time) (word, error) {
 	var p struct {
 		DetailType                    string `json:"detail-type"`
-		Source, Time                  string
+		Time, Region, Account         string
 		Resources                     []string
 		Detail                        json.RawMessage
 		Type, TopicArn, Message       string
@@ -82,7 +82,7 @@ func parseWord(data []byte, came time.Time) (word, error) {
 		if t, ok := cloudTime(p.Time); ok {
 			came = t
 		}
-		return bridgeWord(p.DetailType, first(p.Resources), p.Detail, came)
+		return bridgeWord(p.DetailType, cmp.Or(first(p.Resources), alarmARN(p.Region, p.Account, p.Detail)), p.Detail, came)
 	case p.Type != "" && p.TopicArn != "":
 		if p.Type != "Notification" {
 			return word{form: "SNS " + cutForm(p.Type)}, errUnknownForm
@@ -116,6 +116,24 @@ func first(list []string) string {
 		return ""
 	}
 	return list[0]
+}
+
+// alarmARN is the ARN of the alarm that an event tells of which lists no resources, as emulators and pipes that transform events
+// send them; empty: it cannot be made.
+// Source: ARN format of CloudWatch alarms, and the partitions of the SDK's endpoints, read November 2026.
+func alarmARN(region, account string, detail []byte) string {
+	var d struct{ AlarmName string }
+	if json.Unmarshal(detail, &d) != nil || d.AlarmName == "" || region == "" || account == "" {
+		return ""
+	}
+	partition := "aws"
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		partition = "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		partition = "aws-us-gov"
+	}
+	return "arn:" + partition + ":cloudwatch:" + region + ":" + account + ":alarm:" + d.AlarmName
 }
 
 func cutForm(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxForm)], "") }
@@ -172,7 +190,9 @@ func bridgeWord(kind, resource string, detail []byte, at time.Time) (word, error
 		}
 		switch d.Operation {
 		case "delete":
-			w.gone = resource
+			if w.gone = resource; resource == "" {
+				return bad(fmt.Errorf("%w: it names no alarm", errNotAnAlarm))
+			}
 		case "create", "update": // its state is told by itself
 		default:
 			w.form += ": " + cutForm(d.Operation)

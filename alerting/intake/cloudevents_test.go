@@ -201,3 +201,23 @@ func TestTheTemplateAsksForWhatIsTaken(t *testing.T) {
 		}
 	}
 }
+
+// An event that lists no resources is not lost: its account, region and name say whose it is.
+func TestAnEventWithoutResourcesIsTheAlarmThatItNames(t *testing.T) {
+	b := newBoard()
+	c := cloudOf(t, b, "")
+	said := func(kind, region, detail string) string {
+		return fmt.Sprintf(`{"detail-type":%q,"region":%q,"account":"123456789012","time":"2026-11-29T10:00:00Z","detail":%s}`, kind, region, detail)
+	}
+	c.tell(t, said("CloudWatch Alarm State Change", "cn-north-1", `{"alarmName":"x","state":{"value":"ALARM","timestamp":"2026-11-29T10:00:00.000+0000"}}`))
+	if f, ok := b.got[0].(alerting.Firing); len(b.got) != 1 || !ok || f.Alarm.Labels["alarm_arn"] != "arn:aws-cn:cloudwatch:cn-north-1:123456789012:alarm:x" {
+		t.Fatalf("inputs %+v; want one that fires, by its ARN", b.got)
+	}
+	c.tell(t, said("CloudWatch Alarm Configuration Change", "cn-north-1", `{"operation":"delete","alarmName":"x"}`))
+	if _, ok := b.got[len(b.got)-1].(alerting.Ended); !ok {
+		t.Errorf("inputs %+v; want it ended", b.got)
+	}
+	if err := c.hears(t.Context(), []byte(`{"detail-type":"CloudWatch Alarm Configuration Change","detail":{"operation":"delete"}}`), time.Now()); !errors.Is(err, errUnreadable) {
+		t.Errorf("a deletion of no alarm: %v; want that it cannot be read", err)
+	}
+}

@@ -253,9 +253,9 @@ func (q *CloudQueue) tried(ctx context.Context, err error) {
 func (q *CloudQueue) reconcile(ctx context.Context) error {
 	q.cloud.state.recall(q.open())
 	asked := time.Now()
-	list, err := q.ask.Alarms(ctx)
-	if err != nil {
-		return err
+	list, part := q.ask.Alarms(ctx)
+	if part != nil && !errors.Is(part, aws.ErrPart) {
+		return part
 	}
 	all := make([]cloudAlarm, 0, len(list))
 	for _, a := range list {
@@ -274,7 +274,7 @@ func (q *CloudQueue) reconcile(ctx context.Context) error {
 		}
 	}
 	q.cloud.keep()
-	return nil
+	return part
 }
 
 // asCloud is an alarm as AWS was asked for it.

@@ -150,7 +150,7 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.sqs(w, r, action, body)
 	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
 		a.query(w, body)
-	case r.Method == http.MethodGet && r.URL.Query().Get("list-type") == "2":
+	case r.Method == http.MethodGet && (r.URL.Query().Get("list-type") == "2" || strings.Count(r.URL.Path, "/") > 1):
 		a.s3(w, r)
 	default:
 		http.Error(w, "<UnknownOperationException/>", http.StatusNotFound)
