@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -27,6 +28,8 @@ type Asker interface {
 	Reserve(what string, dollars float64)
 	Room() float64
 	Newest(ctx context.Context, bucket, prefix string) (aws.Objects, error)
+	List(ctx context.Context, bucket, prefix, after string, folders bool) (found []aws.Object, more bool, err error)
+	Object(ctx context.Context, bucket, key string) (io.ReadCloser, error)
 	Sizes(now time.Time) []aws.Size
 }
 
@@ -59,6 +62,7 @@ type reader struct {
 	targets []*target
 	plan    plan
 	backups map[Prefix]backup
+	logs    logs
 }
 
 func open(e collectors.Env) (collectors.Collector, error) {
@@ -83,7 +87,7 @@ func (c *reader) Collect(ctx context.Context, b *metric.Batch) error {
 		errs = append(errs, c.list(ctx, ask, now))
 	}
 	c.plan = plans(c.targets, c.opts.Every, ask.Room())
-	errs = append(errs, c.read(ctx, ask, now), c.depths(ctx, ask, now), c.ages(ctx, ask, now))
+	errs = append(errs, c.read(ctx, ask, now), c.depths(ctx, ask, now), c.ages(ctx, ask, now), c.readLogs(ctx, ask, now))
 	c.tell(b, ask.Sizes(now))
 	return errors.Join(errs...)
 }
@@ -245,6 +249,7 @@ func (c *reader) tell(b *metric.Batch, groups []aws.Size) {
 		}
 	}
 	c.tellAges(out)
+	c.tellLogs(out)
 	for kind, n := range counts {
 		b.Add(resources, n[0], "kind", kind, "read", "true")
 		b.Add(resources, n[1], "kind", kind, "read", "false")
@@ -285,7 +290,7 @@ func (c *reader) check(name string, every time.Duration, now time.Time, err erro
 func (c *reader) Checks() (out []collectors.CheckState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, name := range []string{"list", "figures", "queues", "s3"} {
+	for _, name := range []string{"list", "figures", "queues", "s3", "elb_logs"} {
 		if s := c.checks[name]; s != nil {
 			out = append(out, *s)
 		}

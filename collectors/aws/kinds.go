@@ -94,6 +94,12 @@ var (
 	s3Limit   = gauge("aws_s3_newest_limit_seconds", metric.Seconds, "At which age it is too old, as s3_age says")
 	s3Objects = gauge("aws_s3_objects", metric.Count, "Objects under a prefix")
 
+	logRequests = total("aws_elb_log_requests_total", "Requests in a balancer's access logs, by the code that clients got and why: target, or what the balancer says")
+	logFiles    = total("aws_elb_log_files_total", "Files of access logs; result: read, failed")
+	logSkipped  = total("aws_elb_log_skipped_total", "Lines of access logs that could not be read")
+	logWaiting  = gauge("aws_elb_log_waiting_files", metric.Count, "Files of access logs that are known and not read yet")
+	logBehind   = gauge("aws_elb_log_behind_seconds", metric.Seconds, "Age of the oldest file of access logs that waits; 0: none does")
+
 	instances = gauge("aws_autoscaling_instances", metric.Count, "Instances of an Auto Scaling group; state: wanted, in_service, starting, leaving, most (that it may have)")
 
 	resources = gauge("binnacle_aws_resources", metric.Count, "Resources of AWS that are known; read: false where aws.budget does not reach")
@@ -166,7 +172,7 @@ var kinds = []kind{
 
 // descs are those of all kinds.
 func descs() []*metric.Desc {
-	out := []*metric.Desc{resources, readEvery, instances, sqsMessages, s3Age, s3Limit, s3Objects}
+	out := []*metric.Desc{resources, readEvery, instances, sqsMessages, s3Age, s3Limit, s3Objects, logRequests, logFiles, logSkipped, logWaiting, logBehind}
 	for _, k := range kinds {
 		for _, f := range k.figures {
 			if !slices.Contains(out, f.desc) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -25,6 +26,7 @@ type Options struct {
 	EBS      Pick          `yaml:"ebs"`      // volumes that have a burst balance
 	EC2      Pick          `yaml:"ec2"`      // instances that have CPU credits
 	S3Age    []Prefix      `yaml:"s3_age"`   // where backups land: how old the newest object is
+	ELBLogs  []LogSource   `yaml:"elb_logs"` // where balancers write access logs: {bucket, prefix}, or a list of such; read once, by code and reason
 }
 
 // Prefix is where objects of one kind land.
@@ -57,7 +59,7 @@ func (o Options) any() bool {
 			return true
 		}
 	}
-	return len(o.S3Age) > 0
+	return len(o.S3Age)+len(o.ELBLogs) > 0
 }
 
 // On says whether anything is read, for who has to open an account.
@@ -83,6 +85,20 @@ func (o Options) Validate() error {
 		}
 		if l := p.limit(); l < time.Hour || l > 9600*time.Hour {
 			errs = append(errs, fmt.Errorf("s3_age: older_than: %v is outside 1h to 9600h", l))
+		}
+	}
+	if len(o.ELBLogs) > maxPrefixes {
+		errs = append(errs, fmt.Errorf("elb_logs: %d are more than %d", len(o.ELBLogs), maxPrefixes))
+	}
+	for n, s := range o.ELBLogs {
+		if !bucketForm.MatchString(s.Bucket) {
+			errs = append(errs, fmt.Errorf("elb_logs: want a bucket's name, have %q", s.Bucket))
+		}
+		if strings.Contains(s.Prefix, "AWSLogs") {
+			errs = append(errs, fmt.Errorf("elb_logs: want prefix as it is set at the balancer, before AWSLogs, have %q", s.Prefix))
+		}
+		if slices.Contains(o.ELBLogs[:n], s) {
+			errs = append(errs, fmt.Errorf("elb_logs: %s is named twice", s.Bucket))
 		}
 	}
 	slices.SortFunc(errs, func(a, b error) int { return compare(a.Error(), b.Error()) })
