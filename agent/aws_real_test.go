@@ -29,7 +29,7 @@ func ofOthers(t *testing.T, pkg string, env []string, args ...string) {
 		t.Skip("programs of others are started only where BINNACLE_REAL is set")
 	}
 	path := filepath.Join(t.TempDir(), "standin")
-	build := exec.CommandContext(t.Context(), "go", "build", "-modfile=.ci/dev.mod", "-o", path, pkg)
+	build := exec.CommandContext(t.Context(), "go", "build", "-modfile=.ci/dev.mod", "-tags=kumo", "-o", path, pkg)
 	build.Dir = ".."
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building %s: %v\n%s", pkg, err, out)
