@@ -96,6 +96,11 @@ func (a *am) pager(receiver, kind string, i int, fields map[string]any) {
 			return
 		}
 	}
+	fields, _ = a.filledIn(name, kind, fields).(map[string]any)
+	if why := unfit(kind, fields); why != "" {
+		a.report(a.file, "receiver %s: %s_configs: left out: %s", receiver, kind, why)
+		return
+	}
 	a.pagers[name] = map[string]any{kind: a.hidden(name, fields)}
 	a.names[receiver] = append(a.names[receiver], name)
 }
@@ -120,6 +125,80 @@ func (a *am) filled(kind string, fields map[string]any) map[string]any {
 		out["http_config"] = h
 	}
 	return out
+}
+
+// What a deployment fills in before Alertmanager reads the file.
+var (
+	wholly = regexp.MustCompile(`^\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::?-[^}]*)?\}|([A-Z_][A-Z0-9_]*))$`)
+	within = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}`)
+)
+
+// filledIn is a value whose variables are taken from the environment, where they are all of it. In the middle of a text there is
+// no such thing here: the text stays, with the names of its variables, and is reported.
+func (a *am) filledIn(at, key string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for _, k := range sorted(v) {
+			out[k] = a.filledIn(at+"."+k, k, v[k])
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = a.filledIn(at, key, x)
+		}
+		return out
+	case string:
+		if m := wholly.FindStringSubmatch(v); m != nil {
+			return "${env:" + firstText(m[1], m[2]) + "}"
+		}
+		if within.MatchString(v) && !strings.Contains(v, "{{") && !strings.Contains(v, "${env:") && !strings.Contains(v, "${file:") {
+			a.report(a.file, "route.pagers.%s: it has variables in the middle of a text: put their values in", at)
+			v = within.ReplaceAllString(v, "$1")
+		}
+		if key == "smarthost" && v != "" && !strings.Contains(v, ":") {
+			a.report(a.file, "route.pagers.%s: it has no port: 587 is assumed", at)
+			v += ":587"
+		}
+		return v
+	}
+	return v
+}
+
+// unfit says what an agent would refuse of a pager. What is taken from elsewhere is assumed to be right.
+func unfit(kind string, fields map[string]any) string {
+	if kind == "pagerduty" {
+		return "" // its key was looked at
+	}
+	part := map[string]any{"route": map[string]any{"default": "x", "pagers": map[string]any{"x": map[string]any{kind: standIns(fields)}}}}
+	if err := fits(part); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// standIns are values with something in the place of what is taken from elsewhere.
+func standIns(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for k, x := range v {
+			if !strings.HasSuffix(k, "_file") {
+				out[k] = standIns(x)
+				continue
+			}
+			if base := strings.TrimSuffix(k, "_file"); v[base] == nil && base != "ca" && base != "cert" && base != "key" {
+				out[base] = "http://x.example:1/"
+			}
+		}
+		return out
+	case string:
+		if reference.FindString(v) == v && v != "" {
+			return "http://x.example:1/"
+		}
+	}
+	return v
 }
 
 // pagerduty are the fields of PagerDuty that there are here; nil: there is no key.
@@ -194,11 +273,7 @@ func (a *am) intervals(all []any) {
 func (a *am) unlike(m map[string]any, at string) {
 	for _, key := range sorted(m) {
 		switch key {
-		case "receiver", "routes", "match", "match_re", "matchers", "active_time_intervals", "mute_time_intervals":
-		case "continue":
-			if m[key] == true {
-				a.report(a.file, "%s.continue: no counterpart: the first route that matches wins; add the pagers of later routes to its \"to\"", at)
-			}
+		case "receiver", "routes", "match", "match_re", "matchers", "active_time_intervals", "mute_time_intervals", "continue":
 		default:
 			a.report(a.file, "%s.%s: no counterpart: binnacle groups by root cause and has its own waits", at, key)
 		}

@@ -13,7 +13,10 @@ func (r *Result) alertmanager(f File, top map[string]any) error {
 		return fmt.Errorf("%s: a second alertmanager.yml: import them one by one", f.Path)
 	}
 	if _, err := amconfig.Load(string(f.Text)); err != nil {
-		return fmt.Errorf("%s: %w", f.Path, err)
+		if section(top, "route") == nil || len(list(top["receivers"])) == 0 {
+			return fmt.Errorf("%s: %w", f.Path, err)
+		}
+		r.report(f, "Alertmanager itself refuses this file, perhaps since a deployment fills it in: %v", err)
 	}
 	a := &am{Result: r, file: f, global: section(top, "global"), names: map[string][]string{}, pagers: map[string]any{}, windows: map[string]any{}}
 	for _, key := range sorted(top) {
@@ -34,8 +37,11 @@ func (r *Result) alertmanager(f File, top map[string]any) error {
 		if len(to) > 1 { // the default is one pager; a last route that matches all has all of them
 			a.routes = append(a.routes, map[string]any{"to": to})
 		}
+	} else if name := a.first(list(top["receivers"])); name != "" { // without a default there is no way out for what no route matches
+		route["default"] = name
+		r.report(f, "route.receiver: %s sends to nobody, and here each page needs somebody: what no route matches goes to %s; change route.default", text(root["receiver"]), name)
 	} else {
-		r.report(f, "route.receiver: %s sends to nobody: set route.default", text(root["receiver"]))
+		r.report(f, "route.receiver: %s sends to nobody: there is no pager at all, the board shows what fires", text(root["receiver"]))
 	}
 	if len(a.routes) > 0 {
 		route["routes"] = a.routes
@@ -56,6 +62,17 @@ func (r *Result) alertmanager(f File, top map[string]any) error {
 	}
 	r.Config["route"] = route
 	return nil
+}
+
+// first is the pager of the first receiver that sends to anybody.
+func (a *am) first(all []any) string {
+	for _, one := range all {
+		m, _ := one.(map[string]any)
+		if to := a.names[text(m["name"])]; len(to) > 0 {
+			return to[0]
+		}
+	}
+	return ""
 }
 
 // reasons say why a part has no counterpart.

@@ -16,9 +16,12 @@ var update = flag.Bool("update", false, "rewrite what is wanted of the files of 
 // TestFilesOfOthers imports a file of each kind. What comes of it is beside it, NAME.want: the configuration, which an agent takes,
 // what has no counterpart, and the names of secrets, whose values are nowhere else.
 func TestFilesOfOthers(t *testing.T) {
-	t.Setenv("DC", "eu")
+	for name, v := range map[string]string{"DC": "eu", "SLACK_URL": "https://hooks.slack.com/services/x", "SMTP_FROM": "a@b.c", "OPSGENIE_KEY": "k"} {
+		t.Setenv(name, v)
+	}
 	for _, name := range []string{
 		"prometheus.yml", "telegraf.conf", "amazon-cloudwatch-agent.json", "statsd.js", "dd/datadog.yaml", "nagios-objects.cfg", "nagios/nagios.cfg", "objects.yaml", "mimir.yaml",
+		"continue.yml", "service.js",
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, err := filepath.Abs("testdata")

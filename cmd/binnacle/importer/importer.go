@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/collectors/exec"
 )
 
@@ -134,7 +135,7 @@ func (r *Result) environment() {
 }
 
 func (r *Result) report(f File, format string, args ...any) {
-	r.Report = append(r.Report, filepath.Base(f.Path)+": "+strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " "))
+	r.Report = append(r.Report, secret.Redact(filepath.Base(f.Path)+": "+strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")))
 }
 
 // once is report for what would be said again of each of many.

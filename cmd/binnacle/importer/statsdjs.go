@@ -70,10 +70,9 @@ func quote(s string) string {
 // Source: github.com/statsd/statsd exampleConfig.js and docs, read 30 November 2026.
 func (r *Result) statsdJS(f File, _ map[string]any) error {
 	var top map[string]any
-	source := object(string(f.Text))
-	if n := strings.Index(source, "{"); n > 0 {
-		source = source[n:] // module.exports = {…}
-	}
+	source := valuesOnly(ofObject(object(string(f.Text))), func(key, expression, instead string) {
+		r.report(f, "%s: %s is an expression: %s here", key, clipped(expression), instead)
+	})
 	if err := yaml.Unmarshal([]byte(source), &top); err != nil {
 		return fmt.Errorf("%s: it is read as an object of plain values: %w", f.Path, err)
 	}
@@ -169,4 +168,13 @@ func number(v any) (float64, bool) {
 		return v, true
 	}
 	return 0, false
+}
+
+// clipped is a text for one line of a report.
+func clipped(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > 80 {
+		return strings.ToValidUTF8(s[:80], "") + "…"
+	}
+	return s
 }

@@ -39,20 +39,107 @@ type node struct {
 	receiver string
 }
 
+// flat is a route of the list. timed: it holds at some times only, so that no other can be laid over it.
+type flat struct {
+	to    []string
+	match []string
+	times map[string][]any // active, mute
+	timed bool
+}
+
+// maxFlat bounds what routes that continue become.
+const maxFlat = 200
+
 // tree makes a list of the tree: the first that matches wins in both, a child before its parent.
 func (a *am) tree(root map[string]any) {
 	a.unlike(root, "route")
-	a.children(root, node{receiver: text(root["receiver"])}, "route")
+	all, _ := a.children(root, node{receiver: text(root["receiver"])}, "route")
+	for _, f := range all {
+		out := map[string]any{"to": f.to}
+		if len(f.match) > 0 {
+			out["match"] = f.match
+		}
+		for key, v := range f.times {
+			out[key] = v
+		}
+		a.routes = append(a.routes, out)
+	}
 }
 
 // children makes routes of the children of m, and returns what they leave to it.
-func (a *am) children(m map[string]any, up node, at string) node {
-	for i, c := range list(m["routes"]) {
+func (a *am) children(m map[string]any, up node, at string) ([]flat, node) {
+	children := list(m["routes"])
+	each := make([][]flat, len(children))
+	for i, c := range children {
 		child, _ := c.(map[string]any)
-		a.branch(child, up, fmt.Sprintf("%s.routes[%d]", at, i))
+		each[i] = a.branch(child, up, fmt.Sprintf("%s.routes[%d]", at, i))
 		up = up.without(child)
 	}
-	return up
+	var out []flat
+	for i, c := range slices.Backward(children) {
+		child, _ := c.(map[string]any)
+		if child["continue"] == true {
+			both, ok := over(each[i], out)
+			if !ok {
+				a.report(a.file, "%s.routes[%d].continue: no counterpart here: the first route that matches wins; add the pagers of later routes to its \"to\"", at, i)
+			}
+			each[i] = both
+		}
+		out = append(each[i], out...)
+	}
+	return out, up
+}
+
+// over lays routes that continue over those that follow: who matches both is sent to both. It refuses where times are in the way,
+// or where too many would come of it.
+func over(first, later []flat) ([]flat, bool) {
+	timed := func(f flat) bool { return f.timed }
+	if len(first)*(len(later)+1) > maxFlat || len(later) > 0 && slices.ContainsFunc(first, timed) || slices.ContainsFunc(later, timed) {
+		return first, len(later) == 0
+	}
+	var out []flat
+	for _, f := range first {
+		for _, l := range later {
+			if excludes(f.match, l.match) {
+				continue
+			}
+			both := flat{to: slices.Clone(f.to), match: slices.Clone(f.match)}
+			for _, name := range l.to {
+				if !slices.Contains(both.to, name) {
+					both.to = append(both.to, name)
+				}
+			}
+			for _, m := range l.match {
+				if !slices.Contains(both.match, m) {
+					both.match = append(both.match, m)
+				}
+			}
+			out = append(out, both)
+		}
+		out = append(out, f)
+	}
+	return out, true
+}
+
+// excludes says whether no alarm can match both: they want two values of one label.
+func excludes(one, other []string) bool {
+	want := map[string]string{}
+	for i, m := range append(slices.Clone(one), other...) {
+		ms, err := compat.Matchers(m, "import")
+		if err != nil {
+			continue
+		}
+		for _, m := range ms {
+			if m.Type != labels.MatchEqual {
+				continue
+			}
+			if v, ok := want[m.Name]; ok && i >= len(one) && v != m.Value {
+				return true
+			}
+			want[m.Name] = m.Value
+		}
+	}
+	return false
 }
 
 // without is a node less what one of the routes before it takes.
@@ -85,32 +172,32 @@ func opposite(matcher string) string {
 	return m.String()
 }
 
-func (a *am) branch(m map[string]any, up node, at string) {
+func (a *am) branch(m map[string]any, up node, at string) []flat {
 	a.unlike(m, at)
 	n := up
 	n.match = append(slices.Clone(up.match), matchers(m)...)
 	if r := text(m["receiver"]); r != "" {
 		n.receiver = r
 	}
-	n = a.children(m, n, at)
-	to := a.names[n.receiver]
-	if len(to) == 0 {
+	out, n := a.children(m, n, at)
+	own := flat{to: a.names[n.receiver], match: n.match}
+	if len(own.to) == 0 {
 		a.report(a.file, "%s: left out: receiver %s sends to nobody", at, n.receiver)
-		return
+		return out
 	}
-	out := map[string]any{"to": to}
-	if active, mute := list(m["active_time_intervals"]), list(m["mute_time_intervals"]); len(active)+len(mute) > 0 && !a.silence(n, active, mute, at) {
-		for key, v := range map[string][]any{"active": active, "mute": mute} {
-			if len(v) > 0 {
-				out[key] = v
-				a.report(a.file, "%s: outside its times the next route that matches gets the page, and it is not held back", at)
+	if active, mute := list(m["active_time_intervals"]), list(m["mute_time_intervals"]); len(active)+len(mute) > 0 {
+		own.timed = true
+		if !a.silence(n, active, mute, at) {
+			own.times = map[string][]any{}
+			for key, v := range map[string][]any{"active": active, "mute": mute} {
+				if len(v) > 0 {
+					own.times[key] = v
+					a.report(a.file, "%s: outside its times the next route that matches gets the page, and it is not held back", at)
+				}
 			}
 		}
 	}
-	if len(n.match) > 0 {
-		out["match"] = n.match
-	}
-	a.routes = append(a.routes, out)
+	return append(out, own)
 }
 
 // silence makes a maintenance window of the times of a route. It refuses where no list of matchers says which alarms come to that
