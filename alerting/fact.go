@@ -32,7 +32,54 @@ type Fact struct {
 	Silenced time.Time       // until when that covers it, should it be a P1; see MaxSilenceP1
 	Members  []string        // of a group alarm: the IDs of those that it stands for
 	Past     Past
+
+	said *said
 }
+
+// said is what the labels and annotations of an alarm say that every step asks. Where 20,000 alarms are judged again and again, looks
+// into maps are most of the cost; so they are looked into once.
+type said struct {
+	rule, service, dep, impact, priority, harm string
+
+	always, never bool
+}
+
+// ReadLabels must be called whenever another Alarm was put into f; a Fact of which it was never called works, and is slow.
+func (f *Fact) ReadLabels() {
+	f.said = nil
+	f.said = f.says()
+}
+
+func (f *Fact) says() *said {
+	if f.said != nil {
+		return f.said
+	}
+	return &said{
+		rule: f.Alarm.Rule(), service: f.Labels[LabelService], dep: f.Labels[LabelDep], impact: f.Labels[LabelImpact],
+		priority: f.Labels[LabelPriority], harm: f.Annotations[AnnotationHarmIn], always: f.Alarm.Always(), never: f.Alarm.Never(),
+	}
+}
+
+// Rule is the name of the rule.
+func (f *Fact) Rule() string { return f.says().rule }
+
+// Always says that the rule's author wants a page whatever happens.
+func (f *Fact) Always() bool { return f.says().always }
+
+// Never says that the rule's author wants no page for this alarm alone.
+func (f *Fact) Never() bool { return f.says().never }
+
+// Dep is the service that the alarm's rule blames, see LabelDep.
+func (f *Fact) Dep() string { return f.says().dep }
+
+// Impact is what the alarm's rule says of it, see LabelImpact.
+func (f *Fact) Impact() string { return f.says().impact }
+
+// Says is the priority that the rule itself names; empty: none.
+func (f *Fact) Says() string { return f.says().priority }
+
+// HarmIn is the text of AnnotationHarmIn.
+func (f *Fact) HarmIn() string { return f.says().harm }
 
 // Past is what explaining needs of the step before.
 type Past struct {
@@ -54,7 +101,7 @@ func (f *Fact) Group() bool { return f.Members != nil }
 func (f *Fact) Foreign() bool { return f.Kind == "" && !f.Group() }
 
 // Service is the service that the alarm is about: that of the label, else that of the subject.
-func (f *Fact) Service() string { return cmp.Or(f.Labels[LabelService], f.Entity.Service) }
+func (f *Fact) Service() string { return cmp.Or(f.says().service, f.Entity.Service) }
 
 // Summary is what a person reads of it: the rule's own, else what else its texts say.
 func (f *Fact) Summary() string {

@@ -12,12 +12,10 @@ import (
 // it, for time or silence, the rest is not asked. It keeps the cost of n causes and n alarms below n².
 const mostAsked = 256
 
-// causes finds those that have an edge to a subject, without looking at the others. Equal parts of a whole are one list.
+// causes finds those that have an edge to a subject, without looking at the others. Equal parts of a whole are on one shelf.
 type causes struct {
 	walks    *Walks
-	chain    map[string][]*alerting.Verdict          // by what breaks with them
-	class    map[*topology.Class][]*alerting.Verdict // by what needs them
-	service  map[string][]*alerting.Verdict          // by what a rule may blame
+	service  map[string][]*alerting.Verdict // by what a rule may blame
 	groups   map[*alerting.Verdict][]*alerting.Verdict
 	none     bool                           // there are neither causes nor groups
 	symptoms map[string][]*alerting.Verdict // by subject: what users notice explains what its subject needs
@@ -25,9 +23,10 @@ type causes struct {
 }
 
 func newCauses(w *Walks, list, all []*alerting.Verdict) causes {
+	w.clear()
 	c := causes{
-		walks: w, chain: map[string][]*alerting.Verdict{}, class: map[*topology.Class][]*alerting.Verdict{}, service: map[string][]*alerting.Verdict{},
-		groups: map[*alerting.Verdict][]*alerting.Verdict{}, symptoms: map[string][]*alerting.Verdict{}, above: map[*topology.Class][]*alerting.Verdict{},
+		walks: w, service: map[string][]*alerting.Verdict{}, groups: map[*alerting.Verdict][]*alerting.Verdict{},
+		symptoms: map[string][]*alerting.Verdict{}, above: map[*topology.Class][]*alerting.Verdict{},
 	}
 	c.none = len(list) == 0
 	for _, v := range all {
@@ -47,17 +46,7 @@ func newCauses(w *Walks, list, all []*alerting.Verdict) causes {
 		if s := v.Entity.Service; s != "" && s != v.Service() {
 			c.service[s] = append(c.service[s], v)
 		}
-		if v.Entity.ID == "" {
-			continue
-		}
-		r := w.reached(v.Entity.ID)
-		for _, id := range r.Chain {
-			c.chain[id] = append(c.chain[id], v)
-		}
-		if r.Class != nil {
-			w.name(r.Class)
-			c.class[r.Class] = append(c.class[r.Class], v)
-		}
+		w.place(v)
 	}
 	return c
 }
@@ -124,7 +113,7 @@ func (c *causes) bearing(s *search) {
 			c.place(s, p)
 		}
 	}
-	if dep := a.Labels[alerting.LabelDep]; dep != "" {
+	if dep := a.Dep(); dep != "" {
 		s.ask(c.service[dep], topology.Needs)
 	}
 	s.ask(c.groups[a], topology.Hurt)
@@ -135,22 +124,25 @@ func (c *causes) bearing(s *search) {
 
 // place asks those that have an edge to an entity of the graph.
 func (c *causes) place(s *search, id string) {
-	s.ask(c.chain[id], topology.Hurt)
-	for _, k := range c.walks.at[id] {
-		s.ask(c.class[k], k.Edges[id])
+	at := c.walks.spot(id)
+	s.ask(at.chain.list, topology.Hurt)
+	for _, k := range at.named {
+		s.ask(k.causes.list, k.edge)
 	}
-	g := c.walks.Graph
-	part, _ := g.Get(id)
-	for _, w := range g.Wholes(id) {
-		s.ask(c.chain[w], g.Parted(w, part, topology.Hurt, true))
-		for _, k := range c.walks.at[w] {
-			s.ask(c.class[k], g.Parted(w, part, k.Edges[w], false))
+	for _, w := range at.wholes {
+		s.ask(w.at.chain.list, w.itself)
+		for _, k := range w.at.named {
+			if k.edge == topology.Hurt {
+				s.ask(k.causes.list, w.hurt)
+			} else {
+				s.ask(k.causes.list, topology.Side)
+			}
 		}
 	}
-	for _, w := range g.Bears(id) {
-		s.ask(c.chain[w], topology.Side)
-		for _, k := range c.walks.at[w] {
-			s.ask(c.class[k], topology.Side)
+	for _, w := range at.bears {
+		s.ask(w.chain.list, topology.Side)
+		for _, k := range w.named {
+			s.ask(k.causes.list, topology.Side)
 		}
 	}
 }

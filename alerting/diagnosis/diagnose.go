@@ -33,19 +33,14 @@ type Result struct {
 // Diagnose takes facts and graph and returns problems.
 func Diagnose(in Input) Result {
 	s := stand(in.Facts, in.Walks.Graph)
-	verdicts := make([]*alerting.Verdict, 0, len(in.Facts)+len(in.Groups))
-	slab := make([]alerting.Verdict, len(in.Facts))
-	for n, f := range in.Facts {
-		slab[n].Fact = f
-		verdicts = append(verdicts, &slab[n])
-	}
+	p := &in.Walks.past
 	var wake wake
-	wake.add(judgeAll(in, s, verdicts))
+	wake.add(p.judgeAll(in, s))
+	verdicts := p.verdicts()
 	roots := fold(in, verdicts)
-	groups := groupAlarms(in, s, verdicts)
-	wake.add(judge(in, s, groups))
-	verdicts = append(verdicts, groups...)
-	arrange(verdicts)
+	groups := p.groupAlarms(in, s, verdicts)
+	wake.add(p.judgeGroups(in, s, groups))
+	verdicts = p.arrange()
 	e := newExplainer(in, s, verdicts)
 	wake.add(roots.next)
 	wake.add(e.explain(roots))
@@ -70,42 +65,21 @@ func (w *wake) add(t time.Time) {
 // Walks. They are used by one goroutine at a time.
 type Walks struct {
 	Graph *topology.Graph
-	reach map[string]topology.Reach
-	at    map[string][]*topology.Class // classes of causes, by what they name
-	named map[*topology.Class]bool     // those in at
-	asked int                          // see Asked
-	past  past                         // what the step before judged
+	spots map[string]*spot           // those asked about
+	named map[*topology.Class]*shelf // classes of causes
+	used  []*shelf                   // in this step
+	asked int                        // see Asked
+	past  past                       // what the step before judged
 }
 
 // NewWalks makes the Walks of a graph; nil is a graph without entities.
 func NewWalks(g *topology.Graph) *Walks {
-	return &Walks{Graph: g, reach: map[string]topology.Reach{}, at: map[string][]*topology.Class{}, named: map[*topology.Class]bool{}}
+	return &Walks{Graph: g, spots: map[string]*spot{}, named: map[*topology.Class]*shelf{}}
 }
 
 // Asked is how many pairs of alarms, or of an alarm and a group, were compared since the Walks were made: what grows first where
 // something grows too fast.
 func (w *Walks) Asked() int { return w.asked }
-
-// reached is what the failure of an entity can explain.
-func (w *Walks) reached(id string) topology.Reach {
-	r, ok := w.reach[id]
-	if !ok {
-		r = w.Graph.Reach(id)
-		w.reach[id] = r
-	}
-	return r
-}
-
-// name makes a class findable by what it names.
-func (w *Walks) name(c *topology.Class) {
-	if c == nil || w.named[c] {
-		return
-	}
-	w.named[c] = true
-	for id := range c.Edges {
-		w.at[id] = append(w.at[id], c)
-	}
-}
 
 // stands says that an entity needs another one, directly or not, or is it.
 func (w *Walks) stands(id, on string) bool {

@@ -236,7 +236,7 @@ func (e *explainer) edge(c, a *alerting.Verdict) topology.Edge {
 		return topology.Hurt
 	}
 	edge := e.in.Walks.edge(c.Entity.ID, a.Fact)
-	if dep := a.Labels[alerting.LabelDep]; dep != "" && (dep == c.Service() || dep == c.Entity.Service) {
+	if dep := a.Dep(); dep != "" && (dep == c.Service() || dep == c.Entity.Service) {
 		edge = max(edge, topology.Needs)
 	}
 	return edge

@@ -49,7 +49,7 @@ func fold(in Input, verdicts []*alerting.Verdict) folded {
 // folds says that an alarm may be told with others by what it reads: it is of others, or the graph does not know its subject, and its
 // rule does not say that it stands for itself.
 func folds(v *alerting.Verdict) bool {
-	if v.Reading == nil || (v.Known || len(v.Entity.Parents) > 0) && !v.Foreign() || v.Always() || v.Labels[alerting.LabelImpact] != "" {
+	if v.Reading == nil || (v.Known || len(v.Entity.Parents) > 0) && !v.Foreign() || v.Always() || v.Impact() != "" {
 		return false
 	}
 	if saysP1(v) {

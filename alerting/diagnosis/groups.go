@@ -3,7 +3,6 @@ package diagnosis
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 
@@ -13,18 +12,23 @@ import (
 
 // common gathers what may be one fault: the alarms of one rule (or of any rule, where the kind is down) on the
 // machines of one zone, or on the nodes of one whole; or those of one rule and one owner that the graph does not know.
+// It lives as long as it has alarms.
 type common struct {
+	name   string
 	target topology.Entity
 	of     int // machines or nodes there are; 0: nobody knows
 	rule   string
-	need   int // on so many it is one alarm
-	alarms []*alerting.Verdict
-	where  []string        // of each
-	on     map[string]bool // where it is, silences apart; made once they are asked for
-	all    map[string]bool // where it is, silenced ones too
+	need   int        // on so many it is one alarm
+	keys   []stranger // those of g.unknown by which it is found
+	alarms []*judged
+	fresh  []*judged      // that came in this step, not among alarms yet
+	left   bool           // some of alarms are not in it any more
+	on     map[string]int // how many are where, silences apart; made once they are asked for
+	all    map[string]int // how many are where, silenced ones too
 }
 
-// gatherer finds what many alarms have in common.
+// gatherer finds what many alarms have in common. It keeps that over steps: what an alarm has in common with others hangs on its
+// Fact, what it is told together with, and the graph.
 type gatherer struct {
 	in      Input
 	s       *standing
@@ -37,18 +41,26 @@ type gatherer struct {
 // groupAlarms makes one alarm of many where they stand on at least the common-mode share of a zone's machines or of a
 // whole's nodes, or where more nodes are down than the whole can spare. It returns the group alarms in the order of
 // their names, with those that ended and may still explain.
-func groupAlarms(in Input, s *standing, verdicts []*alerting.Verdict) []*alerting.Verdict {
-	g := &gatherer{in: in, s: s, before: map[string]*alerting.Fact{}, groups: map[string]*common{}, unknown: map[stranger]*common{}, zones: map[string][]*common{}}
+func (p *past) groupAlarms(in Input, s *standing, verdicts []*alerting.Verdict) []*alerting.Verdict {
+	if p.gatherer == nil {
+		p.gatherer = &gatherer{groups: map[string]*common{}, unknown: map[stranger]*common{}, zones: map[string][]*common{}}
+	}
+	g := p.gatherer
+	g.in, g.s, g.before = in, s, map[string]*alerting.Fact{}
 	for _, f := range in.Groups {
 		g.before[f.ID] = f
 	}
-	for _, v := range verdicts {
-		if v.Firing() && !v.Never() {
-			g.gather(v)
+	for _, j := range p.list {
+		if v := j.verdict; !j.gathered || j.with != v.Joined.With {
+			j.part()
+			j.gathered, j.with = true, v.Joined.With
+			if v.Firing() && !v.Never() {
+				g.gather(j)
+			}
 		}
 	}
 	var out []*alerting.Verdict
-	for _, name := range slices.Sorted(maps.Keys(g.names())) {
+	for _, name := range g.names() {
 		was, c := g.before[name], g.groups[name]
 		if c != nil && g.one(c) {
 			out = append(out, g.firing(name, c))
@@ -59,15 +71,21 @@ func groupAlarms(in Input, s *standing, verdicts []*alerting.Verdict) []*alertin
 	return out
 }
 
-// names are those of what is one alarm, or may be, and of what was.
-func (g *gatherer) names() map[string]bool {
-	out := map[string]bool{}
+// names are those of what may be one alarm, and of what was, in order. What has no alarms any more is forgotten.
+func (g *gatherer) names() []string {
+	var out []string
 	for name := range g.before {
-		out[name] = true
+		out = append(out, name)
 	}
-	for name := range g.groups {
-		out[name] = true
+	for name, c := range g.groups {
+		c.settle()
+		if len(c.alarms) == 0 {
+			g.forget(c)
+		} else if len(c.alarms) >= fewestOfAll && g.before[name] == nil {
+			out = append(out, name)
+		}
 	}
+	slices.Sort(out)
 	return out
 }
 
@@ -93,9 +111,11 @@ func (g *gatherer) lingering(was *alerting.Fact, verdicts []*alerting.Verdict) *
 }
 
 // gather adds an alarm to all that it may have in common with others.
-func (g *gatherer) gather(v *alerting.Verdict) {
+func (g *gatherer) gather(j *judged) {
+	v := j.verdict
 	if !v.Known && ordinary(v) {
-		g.strangers(v).add(v, whose(v))
+		j.where = whose(v)
+		g.strangers(v).add(j)
 	}
 	if !v.Known || v.Entity.Kind != topology.KindHost && v.Entity.Kind != topology.KindNode {
 		return
@@ -104,12 +124,12 @@ func (g *gatherer) gather(v *alerting.Verdict) {
 	if v.Kind == "down" {
 		rule = "down"
 	}
-	machine := g.s.graph.Machine(v.Entity.ID)
+	j.where = g.s.graph.Machine(v.Entity.ID)
 	if az := v.Entity.AZ; az != "" && (ofZone(v.Kind) || v.Foreign() && v.Severity == "critical") {
-		g.zone(az, rule).add(v, machine)
+		g.zone(az, rule).add(j)
 	}
 	if w := g.s.graph.Whole(v.Entity.ID); w != "" {
-		g.whole(w, rule).add(v, machine)
+		g.whole(w, rule).add(j)
 	}
 }
 
@@ -120,13 +140,13 @@ func ofZone(kind string) bool { return kind == "down" || kind == "liveness" || k
 // ordinary says that nothing in an alarm asks for a page of its own.
 func ordinary(v *alerting.Verdict) bool {
 	_, harm := harmIn(v.Fact)
-	return !steadfast(v.Fact, v.Labels[alerting.LabelImpact]) && !harm && !saysP1(v)
+	return !steadfast(v.Fact, v.Impact()) && !harm && !saysP1(v)
 }
 
 // saysP1 says that the author of an alarm's rule says that users are affected, by our own labels. That is no guess, and it is never
 // folded by one.
 func saysP1(v *alerting.Verdict) bool {
-	return v.Labels[alerting.LabelPriority] == alerting.P1.String() || !v.Foreign() && !v.Group() && v.Kind == "symptom" && v.Severity == "critical"
+	return v.Says() == alerting.P1.String() || !v.Foreign() && !v.Group() && v.Kind == "symptom" && v.Severity == "critical"
 }
 
 // Judgement: when many alarms are one.
@@ -147,15 +167,8 @@ func (g *gatherer) strangers(v *alerting.Verdict) *common {
 	if c := g.unknown[key]; c != nil {
 		return c
 	}
-	name := "common//" + owner + "/" + v.Rule() + "/" + v.Joined.With
-	c := g.group(name, func() *common {
-		c := &common{target: topology.Entity{ID: cmp.Or(owner, v.Rule())}, need: alike}
-		if was := g.before[name]; was != nil && was.Firing() {
-			c.need = 1
-		}
-		return c
-	})
-	g.unknown[key] = c
+	c := g.group("common//"+owner+"/"+v.Rule()+"/"+v.Joined.With, topology.Entity{ID: cmp.Or(owner, v.Rule())})
+	c.keys, g.unknown[key] = append(c.keys, key), c
 	return c
 }
 
@@ -171,56 +184,117 @@ func whose(v *alerting.Verdict) string {
 }
 
 func (g *gatherer) zone(az, rule string) *common {
-	return g.group("common/az/"+az+"/"+rule, func() *common {
-		of := len(g.s.graph.Zone(az))
-		c := &common{target: g.s.graph.AZ(az), rule: rule, of: of, need: max(fewestOfZone, g.share(of))}
+	name := "common/az/" + az + "/" + rule
+	c := g.groups[name]
+	if c == nil {
+		c = g.group(name, g.s.graph.AZ(az))
+		c.of, c.rule = len(g.s.graph.Zone(az)), rule
 		g.zones[rule] = append(g.zones[rule], c)
-		return c
-	})
+	}
+	return c
 }
 
 func (g *gatherer) whole(id, rule string) *common {
-	return g.group("common/"+id+"/"+rule, func() *common {
-		e, _ := g.s.graph.Get(id)
-		r := g.s.standing(id)
-		need := max(fewestOfAll, g.share(r.Of))
-		if rule == "down" && r.Lost > r.Spare && r.Lost > 1 {
-			need = fewestOfAll
-		}
-		return &common{target: e, of: r.Of, need: need}
-	})
+	e, _ := g.s.graph.Get(id)
+	c := g.group("common/"+id+"/"+rule, e)
+	c.of, c.rule = g.s.standing(id).Of, rule
+	return c
 }
 
-func (g *gatherer) group(name string, fresh func() *common) *common {
+func (g *gatherer) group(name string, of topology.Entity) *common {
 	c := g.groups[name]
 	if c == nil {
-		c = fresh()
+		c = &common{name: name, target: of}
 		g.groups[name] = c
 	}
 	return c
 }
 
+// forget drops what has no alarms any more.
+func (g *gatherer) forget(c *common) {
+	delete(g.groups, c.name)
+	for _, key := range c.keys {
+		delete(g.unknown, key)
+	}
+	if list := slices.DeleteFunc(g.zones[c.rule], func(o *common) bool { return o == c }); len(list) > 0 {
+		g.zones[c.rule] = list
+	} else {
+		delete(g.zones, c.rule)
+	}
+}
+
+// least is on how many it is one alarm, in this step.
+func (g *gatherer) least(c *common) int {
+	switch {
+	case c.keys != nil:
+		if was := g.before[c.name]; was != nil && was.Firing() {
+			return 1
+		}
+		return alike
+	case c.target.Kind == topology.KindAZ:
+		return max(fewestOfZone, g.share(c.of))
+	}
+	if r := g.s.standing(c.target.ID); c.rule == "down" && r.Lost > r.Spare && r.Lost > 1 {
+		return fewestOfAll
+	}
+	return max(fewestOfAll, g.share(c.of))
+}
+
 func (g *gatherer) share(of int) int { return int(math.Ceil(g.in.Settings.CommonMode * float64(of))) }
 
-func (c *common) add(v *alerting.Verdict, where string) {
+func (c *common) add(j *judged) {
 	if c.target.ID == "" {
 		return
 	}
-	c.alarms, c.where = append(c.alarms, v), append(c.where, where)
+	c.fresh, j.in = append(c.fresh, j), append(j.in, c)
+	c.count(j, 1)
+}
+
+// part takes an alarm out of all that it has in common with others.
+func (j *judged) part() {
+	for _, c := range j.in {
+		c.left = true
+		c.count(j, -1)
+	}
+	j.in = nil
+}
+
+// count notes that one alarm more, or less, is where j is.
+func (c *common) count(j *judged, by int) {
+	if c.all == nil {
+		return
+	}
+	places := []map[string]int{c.all, c.on}
+	if j.fact.Silence != "" {
+		places = places[:1]
+	}
+	for _, at := range places {
+		if at[j.where] += by; at[j.where] == 0 {
+			delete(at, j.where)
+		}
+	}
+}
+
+// settle puts what came among the alarms, and drops what left. They are in the order of spokesmen.
+func (c *common) settle() {
+	if c.left {
+		c.left = false
+		out := func(j *judged) bool { return !slices.Contains(j.in, c) }
+		c.alarms, c.fresh = slices.DeleteFunc(c.alarms, out), slices.DeleteFunc(c.fresh, out)
+	}
+	c.alarms = Merge(c.alarms, c.fresh, func(a, b *judged) int { return spokesman(a.fact, b.fact) })
+	c.fresh = nil
 }
 
 // wide says that it is in enough places to be one alarm.
-func (c *common) wide() bool {
-	if len(c.alarms) < c.need {
+func (g *gatherer) wide(c *common) bool {
+	if c.need = g.least(c); len(c.alarms) < c.need {
 		return false
 	}
 	if c.all == nil {
-		c.on, c.all = make(map[string]bool, len(c.alarms)), make(map[string]bool, len(c.alarms))
-		for n, v := range c.alarms {
-			c.all[c.where[n]] = true
-			if v.Silence == "" {
-				c.on[c.where[n]] = true
-			}
+		c.on, c.all = make(map[string]int, len(c.alarms)), make(map[string]int, len(c.alarms))
+		for _, j := range c.alarms {
+			c.count(j, 1)
 		}
 	}
 	return len(c.all) >= c.need
@@ -229,12 +303,12 @@ func (c *common) wide() bool {
 // one says whether the alarms are one.
 func (g *gatherer) one(c *common) bool {
 	switch {
-	case !c.wide() || c.target.ID == "" || c.of == 1:
+	case !g.wide(c) || c.target.ID == "" || c.of == 1:
 		return false
 	case c.target.Kind != topology.KindAZ:
 		return true
 	}
-	return g.acrossServices(c) && !(c.alarms[0].Foreign() && g.everywhere(c))
+	return g.acrossServices(c) && !(c.alarms[0].fact.Foreign() && g.everywhere(c))
 }
 
 // everywhere says that what is common in one zone is so in another one, too. Of a rule that does not tell its kind only
@@ -242,7 +316,7 @@ func (g *gatherer) one(c *common) bool {
 func (g *gatherer) everywhere(c *common) bool {
 	for _, o := range g.zones[c.rule] {
 		g.in.Walks.asked++
-		if o != c && o.wide() {
+		if o != c && g.wide(o) {
 			return true
 		}
 	}
@@ -256,7 +330,7 @@ func (g *gatherer) acrossServices(c *common) bool {
 	for _, m := range g.s.graph.Zone(c.target.AZ) {
 		e, _ := g.s.graph.Get(m)
 		of[e.Service]++
-		if c.all[m] {
+		if c.all[m] > 0 {
 			on[e.Service]++
 		}
 	}
@@ -279,16 +353,17 @@ func (g *gatherer) firing(name string, c *common) *alerting.Verdict {
 		}
 	}
 	if len(c.on) < c.need {
-		by := c.alarms[slices.IndexFunc(c.alarms, func(m *alerting.Verdict) bool { return m.Silence != "" })]
+		by := c.alarms[slices.IndexFunc(c.alarms, func(m *judged) bool { return m.fact.Silence != "" })].fact
 		f.Silence, f.Silenced = by.Silence, by.Silenced
 	}
 	if c.target.Kind == topology.KindAZ {
 		f.Layer = "az"
 	}
-	v := &alerting.Verdict{Fact: f, Parts: c.alarms}
-	slices.SortFunc(v.Parts, spokesman)
-	for _, m := range v.Parts {
-		f.Members = append(f.Members, m.ID)
+	v := &alerting.Verdict{Fact: f, Parts: make([]*alerting.Verdict, len(c.alarms))}
+	f.Members = make([]string, len(c.alarms))
+	for n, j := range c.alarms {
+		m := j.verdict
+		v.Parts[n], f.Members[n] = m, m.ID
 		if !m.Known {
 			m.In = v
 		}
@@ -301,7 +376,7 @@ func (g *gatherer) firing(name string, c *common) *alerting.Verdict {
 			alerting.LabelKind: head.Kind, alerting.LabelService: head.Service(), alerting.LabelSource: head.Labels[alerting.LabelSource],
 			alerting.LabelPriority: head.Labels[alerting.LabelPriority],
 		},
-		Annotations: map[string]string{alerting.AnnotationSummary: fmt.Sprintf("%s in %s: %s", c.count(), c.target.ID, head.Summary())},
+		Annotations: map[string]string{alerting.AnnotationSummary: fmt.Sprintf("%s in %s: %s", c.says(), c.target.ID, head.Summary())},
 		StartsAt:    head.StartsAt,
 	}
 	for _, m := range v.Parts {
@@ -310,10 +385,11 @@ func (g *gatherer) firing(name string, c *common) *alerting.Verdict {
 			break
 		}
 	}
+	f.ReadLabels()
 	return v
 }
 
-func (c *common) count() string {
+func (c *common) says() string {
 	if c.of == 0 {
 		return fmt.Sprint(len(c.all))
 	}
@@ -321,13 +397,17 @@ func (c *common) count() string {
 }
 
 // spokesman orders the parts of a group alarm: the gravest, the nearest to the machine, the first.
-func spokesman(a, b *alerting.Verdict) int {
-	return cmp.Or(
-		cmp.Compare(gravity(a.Severity), gravity(b.Severity)),
-		cmp.Compare(a.Entity.Kind, b.Entity.Kind),
-		a.First.Compare(b.First),
-		cmp.Compare(a.ID, b.ID),
-	)
+func spokesman(a, b *alerting.Fact) int {
+	if c := cmp.Compare(gravity(a.Severity), gravity(b.Severity)); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Entity.Kind, b.Entity.Kind); c != 0 {
+		return c
+	}
+	if c := a.First.Compare(b.First); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.ID, b.ID)
 }
 
 func gravity(severity string) int {

@@ -1,7 +1,6 @@
 package diagnosis
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -79,12 +78,6 @@ func rankAt(v *alerting.Verdict) int {
 		}
 	}
 	return len(ranks) - 1
-}
-
-// before is the total order of explaining. Of equals the worse goes first, so that a certainty takes over from the
-// suspicion that came before it, and its title with it.
-func before(a, b *alerting.Verdict) int {
-	return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Alone, b.Alone), a.Began().Compare(b.Began()), cmp.Compare(a.ID, b.ID))
 }
 
 // edges is the second half of the law: the edge from a cause to an alarm that it takes at least; the first row that fits

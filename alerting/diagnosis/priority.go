@@ -10,35 +10,7 @@ import (
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
-// judge finds for each alarm what it would be were there no other: its priority with the reason, and how good a cause it
-// makes. It returns when time alone changes an answer.
-func judge(in Input, s *standing, verdicts []*alerting.Verdict) time.Time {
-	var wake wake
-	for _, v := range verdicts {
-		j := judged{fact: v.Fact, verdict: v}
-		j.judge(in, s)
-		wake.add(j.next(in.Now))
-	}
-	return wake.at
-}
-
-// arrange puts the alarms into the order of causes.
-func arrange(verdicts []*alerting.Verdict) {
-	slices.SortFunc(verdicts, before)
-	for n, v := range verdicts {
-		v.Order = n
-	}
-}
-
-// judge writes the verdict on an alarm.
-func (j *judged) judge(in Input, s *standing) {
-	w := &weighed{ephemeral: in.Settings.Wait.Ephemeral}
-	w.weigh(in, s, j.verdict)
-	w.judge()
-	j.due, j.stays = w.due, w.stays
-	j.hush(in.Now)
-}
-
+// judge writes the verdict: what the alarm would be were there no other, its priority with the reason, and how good a cause it makes.
 func (w *weighed) judge() {
 	v := w.Verdict
 	v.Symptom, v.Effect, v.Steadfast = symptom(v.Fact, w.impact), effect(v), steadfast(v.Fact, w.impact)
@@ -100,17 +72,17 @@ func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
 	w.excused = s.excused(v)
 	w.unreplaced, w.due = s.unreplaced(in, v.Fact)
 	w.steady, w.stays = steady(in.Now, v.Fact)
-	if w.impact == "users" && v.Reading != nil && v.Reading.Layer.Value == "probe" && v.Labels[alerting.LabelImpact] == "" && w.passes() {
+	if w.impact == "users" && v.Reading != nil && v.Reading.Layer.Value == "probe" && v.Impact() == "" && w.passes() {
 		w.impact = ""
 	}
 }
 
 // impactOf is whom an alarm harms: as its rule says, else as what is urgent of others reads.
 func impactOf(f *alerting.Fact) string {
-	if f.Reading != nil && f.Severity == "critical" && f.Labels[alerting.LabelImpact] == "" && f.Foreign() {
+	if f.Reading != nil && f.Severity == "critical" && f.Impact() == "" && f.Foreign() {
 		return f.Reading.Impact.Value
 	}
-	return f.Labels[alerting.LabelImpact]
+	return f.Impact()
 }
 
 // life says that an alarm of others is about whether its machine lives, which is what another machine stands in for. What else
@@ -185,7 +157,7 @@ func (w *weighed) priority() (alerting.Priority, string) {
 
 // labelled is the priority that the rule itself names.
 func labelled(v *alerting.Verdict) (alerting.Priority, bool) {
-	l := v.Labels[alerting.LabelPriority]
+	l := v.Says()
 	if len(l) == 2 && l[0] == 'P' && l[1] >= '1' && l[1] <= '5' {
 		return alerting.Priority(l[1] - '0'), true
 	}
@@ -194,7 +166,7 @@ func labelled(v *alerting.Verdict) (alerting.Priority, bool) {
 
 // harmIn is the time left to harm as the rule tells it.
 func harmIn(f *alerting.Fact) (time.Duration, bool) {
-	text := f.Annotations[alerting.AnnotationHarmIn]
+	text := f.HarmIn()
 	if text == "" {
 		return 0, false
 	}

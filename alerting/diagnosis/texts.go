@@ -35,8 +35,8 @@ func (e *explainer) bound(c, a *alerting.Verdict, edge topology.Edge) string {
 		return y + " stands in front of what fails with " + x
 	case edge == topology.Side:
 		return y + " stands beside what fails with " + x + " and can slow down with it"
-	case a.Labels[alerting.LabelDep] != "" && e.in.Walks.edge(c.Entity.ID, a.Fact) < topology.Needs:
-		return "its rule says that " + y + " needs " + a.Labels[alerting.LabelDep]
+	case a.Dep() != "" && e.in.Walks.edge(c.Entity.ID, a.Fact) < topology.Needs:
+		return "its rule says that " + y + " needs " + a.Dep()
 	}
 	return y + " needs " + x
 }

@@ -129,7 +129,7 @@ func (d *Desk) foreign(x *item) time.Time {
 // waited for until it stays. Its priority is not lowered; one that its own labels call so is never waited for.
 func blips(x *item) bool {
 	h := x.Head
-	guessed := h.Reading != nil && h.Labels[alerting.LabelImpact] == "" && h.Kind != "symptom"
+	guessed := h.Reading != nil && h.Impact() == "" && h.Kind != "symptom"
 	return guessed && x.Priority == alerting.P1 && h.Flapping && !h.Steady && h.Past.Called && x.incident == nil
 }
 

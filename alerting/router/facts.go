@@ -19,12 +19,17 @@ func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, gr
 	w := wake{now: now}
 	m.unknown, m.lost = 0, 0
 	active := m.active(&w)
-	for id, f := range m.alarms {
-		f, forget := m.age(&w, f)
+	m.ids, m.fresh = diagnosis.Merge(m.ids, m.fresh, cmp.Compare[string]), nil
+	facts = make([]*alerting.Fact, 0, len(m.ids))
+	known := m.ids[:0]
+	for _, id := range m.ids {
+		was := m.alarms[id]
+		f, forget := m.age(&w, was)
 		if forget {
 			m.forget(f)
 			continue
 		}
+		known = append(known, id)
 		if f.Unheard {
 			m.unknown++
 		}
@@ -36,12 +41,14 @@ func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, gr
 			f = m.recall(f, active, told)
 			facts = append(facts, f)
 		}
-		m.alarms[id] = f
+		if f != was {
+			m.alarms[id] = f
+		}
 	}
+	m.ids = known
 	for _, f := range m.groups {
 		groups = append(groups, m.recall(f, nil, told))
 	}
-	slices.SortFunc(facts, func(a, b *alerting.Fact) int { return cmp.Compare(a.ID, b.ID) })
 	m.bound(now)
 	return facts, groups, w.at
 }

@@ -19,6 +19,8 @@ type memory struct {
 	walks    *diagnosis.Walks          // the graph
 	born     map[string]time.Time      // when a subject came into the graph, of those that came later
 	alarms   map[string]*alerting.Fact // by fingerprint
+	ids      []string                  // of alarms, in order, but for
+	fresh    []string                  // those that came since the last step
 	bytes    int                       // of them, about
 	groups   []*alerting.Fact          // group alarms, by name
 	silences map[string]alerting.Silence
@@ -113,6 +115,8 @@ func size(a alerting.Alarm) int {
 func (m *memory) keep(f *alerting.Fact) {
 	if was := m.alarms[f.ID]; was != nil {
 		m.bytes -= size(was.Alarm)
+	} else {
+		m.fresh = append(m.fresh, f.ID)
 	}
 	m.bytes += size(f.Alarm)
 	m.alarms[f.ID] = f
@@ -163,6 +167,7 @@ func (m *memory) start(now time.Time, f *alerting.Fact, in alerting.Alarm) {
 // locate reads what the labels say.
 func (m *memory) locate(f *alerting.Fact) {
 	f.Kind, f.Layer = strings.ToLower(f.Labels[alerting.LabelKind]), strings.ToLower(f.Labels[alerting.LabelLayer])
+	f.ReadLabels()
 	f.Entity, f.Known = m.walks.Graph.Place(f.Labels)
 	m.read(f)
 }
