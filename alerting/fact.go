@@ -144,6 +144,8 @@ type Verdict struct {
 	Why   string     // how By explains it
 	Bound bool       // By is tied to it by a declared edge
 	Parts []*Verdict // of a group alarm: those that it stands for, its spokesman first
+	Among []*Verdict // the group alarms that stand for it, the best cause first
+	Lead  *Verdict   // the best cause of those that it is told together with, itself too; nil: it is told with none
 	In    *Verdict   // the group alarm of unknown subjects that stands for it
 	Of    *Problem   // the problem that it belongs to; nil: it ended
 }
@@ -158,6 +160,7 @@ type Refusal struct {
 // Problem is a root cause with the alarms that it explains.
 type Problem struct {
 	ID       string     // stable while the problem lives
+	Place    int        // among all, the worst first
 	Root     *Verdict   // the root cause
 	Head     *Verdict   // heads the page
 	Members  []*Verdict // in the order of causes, the root first: those that fire, and the root in any case

@@ -16,7 +16,6 @@ const mostAsked = 256
 type causes struct {
 	walks    *Walks
 	service  map[string][]*alerting.Verdict // by what a rule may blame
-	groups   map[*alerting.Verdict][]*alerting.Verdict
 	none     bool                           // there are neither causes nor groups
 	symptoms map[string][]*alerting.Verdict // by subject: what users notice explains what its subject needs
 	above    map[*topology.Class][]*alerting.Verdict
@@ -25,14 +24,20 @@ type causes struct {
 func newCauses(w *Walks, list, all []*alerting.Verdict) causes {
 	w.clear()
 	c := causes{
-		walks: w, service: map[string][]*alerting.Verdict{}, groups: map[*alerting.Verdict][]*alerting.Verdict{},
+		walks: w, service: map[string][]*alerting.Verdict{},
 		symptoms: map[string][]*alerting.Verdict{}, above: map[*topology.Class][]*alerting.Verdict{},
 	}
 	c.none = len(list) == 0
 	for _, v := range all {
-		c.none = c.none && !v.Group()
-		for _, p := range v.Parts {
-			c.groups[p] = append(c.groups[p], v)
+		if c.none = c.none && !v.Group(); len(v.Parts) == 0 {
+			continue
+		}
+		slab := make([]*alerting.Verdict, len(v.Parts)) // most parts are in one group
+		for n, p := range v.Parts {
+			if p.Among == nil {
+				p.Among = slab[n : n : n+1]
+			}
+			p.Among = append(p.Among, v)
 		}
 	}
 	for _, v := range list {
@@ -64,8 +69,8 @@ type search struct {
 	by     topology.Edge
 }
 
-// symptomatic stands for a cause that users notice, of which the law asks no more.
-var symptomatic = &alerting.Verdict{Symptom: true}
+// symptomatic stands for a cause that users notice, and anything for another one, of which the law asks no more.
+var symptomatic, anything = &alerting.Verdict{Symptom: true}, &alerting.Verdict{}
 
 // ask looks through causes, the best first, that have at most this edge to the alarm by what they have in common.
 func (s *search) ask(list []*alerting.Verdict, most topology.Edge) {
@@ -116,7 +121,7 @@ func (c *causes) bearing(s *search) {
 	if dep := a.Dep(); dep != "" {
 		s.ask(c.service[dep], topology.Needs)
 	}
-	s.ask(c.groups[a], topology.Hurt)
+	s.ask(a.Among, topology.Hurt)
 	if len(c.symptoms) > 0 && s.needSymptom <= topology.Side && a.Entity.ID != "" {
 		c.noticed(s)
 	}

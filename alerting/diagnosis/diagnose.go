@@ -1,6 +1,8 @@
 package diagnosis
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -26,6 +28,7 @@ type Result struct {
 	Problems []*alerting.Problem // the worst first
 	Next     time.Time           // when time alone changes something; zero: never
 	Serial   uint64
+	Anew     map[*alerting.Verdict]bool // whose Fact is another than in Input: it is told with others now
 
 	explain *explainer
 }
@@ -36,16 +39,15 @@ func Diagnose(in Input) Result {
 	p := &in.Walks.past
 	var wake wake
 	wake.add(p.judgeAll(in, s))
-	verdicts := p.verdicts()
-	roots := fold(in, verdicts)
-	groups := p.groupAlarms(in, s, verdicts)
+	folded := p.fold(in)
+	groups := p.groupAlarms(in, s)
 	wake.add(p.judgeGroups(in, s, groups))
-	verdicts = p.arrange()
+	verdicts := p.arrange()
 	e := newExplainer(in, s, verdicts)
-	wake.add(roots.next)
-	wake.add(e.explain(roots))
+	wake.add(folded.next)
+	wake.add(e.explain())
 	ps, serial := problems(in, verdicts)
-	out := Result{Alarms: verdicts, Problems: ps, Next: wake.at, Serial: serial, explain: e}
+	out := Result{Alarms: verdicts, Problems: ps, Next: wake.at, Serial: serial, Anew: folded.anew, explain: e}
 	for _, g := range groups {
 		out.Groups = append(out.Groups, g.Fact)
 	}
@@ -103,6 +105,17 @@ func (w *Walks) edge(id string, f *alerting.Fact) topology.Edge {
 		}
 	}
 	return e
+}
+
+// Find is the verdict on the alarm or group alarm with this ID; nil: there is none.
+func (r *Result) Find(id string) *alerting.Verdict {
+	p := &r.explain.in.Walks.past
+	for _, list := range [][]*judged{p.list, p.groups} {
+		if n, ok := slices.BinarySearchFunc(list, id, func(j *judged, id string) int { return cmp.Compare(j.fact.ID, id) }); ok {
+			return list[n].verdict
+		}
+	}
+	return nil
 }
 
 // Connected says whether one problem's root can bear on the other's, or both are about the same service.

@@ -19,10 +19,12 @@ type explainer struct {
 	causes causes                         // those that explain beyond their own machine
 	local  map[string][]*alerting.Verdict // the others, by machine
 	down   map[string]*downs              // what is lost of each whole that was asked about
+	alike  map[*alerting.Verdict]string   // see similar
+	search search                         // for one alarm after the other
 }
 
 func newExplainer(in Input, s *standing, all []*alerting.Verdict) *explainer {
-	e := &explainer{in: in, s: s, all: all, local: map[string][]*alerting.Verdict{}, down: map[string]*downs{}}
+	e := &explainer{in: in, s: s, all: all, local: map[string][]*alerting.Verdict{}, down: map[string]*downs{}, alike: map[*alerting.Verdict]string{}}
 	n, _ := slices.BinarySearchFunc(all, rankEdge, func(v *alerting.Verdict, k rank) int { return cmp.Compare(rank(v.Rank), k) })
 	e.causes = newCauses(in.Walks, all[:n], all)
 	for _, v := range all {
@@ -36,7 +38,7 @@ func newExplainer(in Input, s *standing, all []*alerting.Verdict) *explainer {
 
 // explain sets By and Why of each alarm, first by what is declared, then by what is told together. It returns when time alone
 // changes an answer.
-func (e *explainer) explain(roots folded) time.Time {
+func (e *explainer) explain() time.Time {
 	var wake wake
 	var rest []*alerting.Verdict
 	for _, a := range e.all {
@@ -57,9 +59,9 @@ func (e *explainer) explain(roots folded) time.Time {
 	for _, a := range rest {
 		switch {
 		case a.In != nil && !a.Known:
-			explained(a, a.In, similar(a.In))
+			explained(a, a.In, e.similar(a.In))
 		case a.Reading != nil, a.Group() && ofOthers(a):
-			by, why := roots.of(a)
+			by, why := ledBy(a)
 			explained(a, by, why)
 		}
 	}
@@ -94,8 +96,9 @@ type answer struct {
 
 // cause finds the best explanation of an alarm, says how it explains it, and when time alone changes that.
 func (e *explainer) cause(a *alerting.Verdict) (by *alerting.Verdict, why string, until time.Time) {
-	s := search{e: e, a: a, need: least(&alerting.Verdict{}, a), needSymptom: least(symptomatic, a)}
-	e.causes.bearing(&s)
+	s := &e.search
+	*s = search{e: e, a: a, need: least(anything, a), needSymptom: least(symptomatic, a)}
+	e.causes.bearing(s)
 	switch {
 	case s.firm != nil:
 		return s.firm, e.bound(s.firm, a, s.by), s.wake.at
@@ -180,7 +183,7 @@ func (r *Result) Refused(a, b *alerting.Verdict) (out alerting.Refusal, ok bool)
 	out = alerting.Refusal{Alarm: a.Fingerprint(), By: b.Fingerprint()}
 	e := r.explain
 	switch {
-	case a == b || a.By == b || slices.Contains(e.causes.groups[a], b):
+	case a == b || a.By == b || slices.Contains(a.Among, b):
 		return out, false
 	case e.edge(b, a) == topology.None:
 		return out, false
@@ -232,7 +235,7 @@ func (e *explainer) edge(c, a *alerting.Verdict) topology.Edge {
 		}
 		return topology.None
 	}
-	if slices.Contains(e.causes.groups[a], c) {
+	if slices.Contains(a.Among, c) {
 		return topology.Hurt
 	}
 	edge := e.in.Walks.edge(c.Entity.ID, a.Fact)

@@ -41,7 +41,7 @@ type gatherer struct {
 // groupAlarms makes one alarm of many where they stand on at least the common-mode share of a zone's machines or of a
 // whole's nodes, or where more nodes are down than the whole can spare. It returns the group alarms in the order of
 // their names, with those that ended and may still explain.
-func (p *past) groupAlarms(in Input, s *standing, verdicts []*alerting.Verdict) []*alerting.Verdict {
+func (p *past) groupAlarms(in Input, s *standing) []*alerting.Verdict {
 	if p.gatherer == nil {
 		p.gatherer = &gatherer{groups: map[string]*common{}, unknown: map[stranger]*common{}, zones: map[string][]*common{}}
 	}
@@ -64,7 +64,7 @@ func (p *past) groupAlarms(in Input, s *standing, verdicts []*alerting.Verdict) 
 		was, c := g.before[name], g.groups[name]
 		if c != nil && g.one(c) {
 			out = append(out, g.firing(name, c))
-		} else if v := g.lingering(was, verdicts); v != nil {
+		} else if v := g.lingering(was, p.list); v != nil {
 			out = append(out, v)
 		}
 	}
@@ -90,7 +90,7 @@ func (g *gatherer) names() []string {
 }
 
 // lingering is a group alarm that ends now, or ended so lately that it may still explain; nil: there is none.
-func (g *gatherer) lingering(was *alerting.Fact, verdicts []*alerting.Verdict) *alerting.Verdict {
+func (g *gatherer) lingering(was *alerting.Fact, list []*judged) *alerting.Verdict {
 	if was == nil {
 		return nil
 	}
@@ -103,8 +103,8 @@ func (g *gatherer) lingering(was *alerting.Fact, verdicts []*alerting.Verdict) *
 	}
 	v := &alerting.Verdict{Fact: &f}
 	for _, id := range f.Members {
-		if n, ok := slices.BinarySearchFunc(verdicts, id, func(m *alerting.Verdict, id string) int { return cmp.Compare(m.ID, id) }); ok {
-			v.Parts = append(v.Parts, verdicts[n])
+		if n, ok := slices.BinarySearchFunc(list, id, func(m *judged, id string) int { return cmp.Compare(m.fact.ID, id) }); ok {
+			v.Parts = append(v.Parts, list[n].verdict)
 		}
 	}
 	return v

@@ -25,6 +25,10 @@ type judged struct {
 	in       []*common // what it has in common with others
 	where    string    // where it is, see common
 	with     string    // Joined.With of the alarm, when it was gathered
+
+	asked bool   // see folds
+	alone *Alone // of this step; nil: it does not fold
+	told  *told  // those that it is told together with
 }
 
 // past is what the step before judged.
@@ -35,13 +39,14 @@ type past struct {
 	lost      map[string]bool // see standing
 	ephemeral time.Duration   // the one setting that a verdict hangs on
 	gatherer  *gatherer
+	told      map[string]*told // by Joined.With
 }
 
 // judgeAll judges the alarms one by one, in the order of in.Facts. It returns when time alone changes an answer.
 func (p *past) judgeAll(in Input, s *standing) time.Time {
 	holds := p.ephemeral == in.Settings.Wait.Ephemeral && maps.Equal(p.lost, s.lost)
 	was := p.list
-	*p = past{list: make([]*judged, len(in.Facts)), order: p.order, groups: p.groups, lost: s.lost, ephemeral: in.Settings.Wait.Ephemeral, gatherer: p.gatherer}
+	*p = past{list: make([]*judged, len(in.Facts)), order: p.order, groups: p.groups, lost: s.lost, ephemeral: in.Settings.Wait.Ephemeral, gatherer: p.gatherer, told: p.told}
 	slab := make([]alerting.Verdict, len(in.Facts))
 	var wake wake
 	for n, f := range in.Facts {
@@ -152,15 +157,6 @@ func (p *past) arrange() []*alerting.Verdict {
 	out := make([]*alerting.Verdict, len(p.order))
 	for n, j := range p.order {
 		out[n], j.verdict.Order = j.verdict, n
-	}
-	return out
-}
-
-// verdicts are those of this step, by ID.
-func (p *past) verdicts() []*alerting.Verdict {
-	out := make([]*alerting.Verdict, len(p.list))
-	for n, j := range p.list {
-		out[n] = j.verdict
 	}
 	return out
 }

@@ -43,6 +43,9 @@ func problems(in Input, verdicts []*alerting.Verdict) ([]*alerting.Problem, uint
 	}
 	serial := name(in, out)
 	slices.SortFunc(out, worse)
+	for n, p := range out {
+		p.Place = n
+	}
 	return out, serial
 }
 
@@ -138,14 +141,19 @@ func heading(p *alerting.Problem) *alerting.Verdict {
 
 // worse is the order in which people are told: total, and the same for the same alarms.
 func worse(a, b *alerting.Problem) int {
-	return cmp.Or(
-		cmp.Compare(a.Priority, b.Priority),
-		cmp.Compare(len(b.Members), len(a.Members)),
-		cmp.Compare(orNever(a.Harm), orNever(b.Harm)),
-		compareBool(b.Novel, a.Novel),
-		a.Since.Compare(b.Since),
-		cmp.Compare(a.Root.ID, b.Root.ID),
-	)
+	switch {
+	case a.Priority != b.Priority:
+		return cmp.Compare(a.Priority, b.Priority)
+	case len(a.Members) != len(b.Members):
+		return cmp.Compare(len(b.Members), len(a.Members))
+	case a.Harm != b.Harm:
+		return cmp.Compare(orNever(a.Harm), orNever(b.Harm))
+	case a.Novel != b.Novel:
+		return compareBool(b.Novel, a.Novel)
+	case !a.Since.Equal(b.Since):
+		return a.Since.Compare(b.Since)
+	}
+	return cmp.Compare(a.Root.ID, b.Root.ID)
 }
 
 func orNever(d time.Duration) time.Duration {

@@ -21,8 +21,8 @@ type standing struct {
 // that fails is no loss.
 func stand(facts []*alerting.Fact, g *topology.Graph) *standing {
 	s := &standing{graph: g, lost: map[string]bool{}, wholes: map[string]topology.Redundancy{}, texts: map[text]string{}}
-	rules := map[string]map[string]bool{}
-	down := map[string]bool{}
+	rules := map[string]string{} // the first of each machine
+	down, agreed := map[string]bool{}, map[string]bool{}
 	for _, f := range facts {
 		if !f.Firing() || !f.Known || !ofLife(f.Kind) {
 			continue
@@ -31,15 +31,16 @@ func stand(facts []*alerting.Fact, g *topology.Graph) *standing {
 		case topology.KindNode:
 			s.lost[id] = s.lost[id] || f.Kind == "down"
 		case topology.KindHost:
-			if rules[id] == nil {
-				rules[id] = map[string]bool{}
+			if first, ok := rules[id]; !ok {
+				rules[id] = f.Rule()
+			} else if first != f.Rule() {
+				agreed[id] = true
 			}
-			rules[id][f.Rule()] = true
 			down[id] = down[id] || f.Kind == "down"
 		}
 	}
 	for id := range down {
-		s.lost[id] = s.lost[id] || down[id] && len(rules[id]) > 1
+		s.lost[id] = s.lost[id] || down[id] && agreed[id]
 	}
 	maps.DeleteFunc(s.lost, func(_ string, lost bool) bool { return !lost })
 	return s

@@ -19,8 +19,8 @@ func named(v *alerting.Verdict) string { return cmp.Or(v.Entity.ID, v.Rule()) }
 func (e *explainer) bound(c, a *alerting.Verdict, edge topology.Edge) string {
 	x, y := named(c), named(a)
 	switch {
-	case slices.Contains(e.causes.groups[a], c):
-		return similar(c)
+	case slices.Contains(a.Among, c):
+		return e.similar(c)
 	case x == y:
 		return "both are about " + x
 	case c.Symptom:
@@ -42,8 +42,13 @@ func (e *explainer) bound(c, a *alerting.Verdict, edge topology.Edge) string {
 }
 
 // similar says that an alarm is one of those that a group alarm stands for.
-func similar(group *alerting.Verdict) string {
-	return fmt.Sprintf("it is one of %d similar alarms", len(group.Parts))
+func (e *explainer) similar(group *alerting.Verdict) string {
+	text, ok := e.alike[group]
+	if !ok {
+		text = fmt.Sprintf("it is one of %d similar alarms", len(group.Parts))
+		e.alike[group] = text
+	}
+	return text
 }
 
 // onOne says that two alarms are on one machine.

@@ -27,7 +27,8 @@ type Alone struct {
 	Told     alerting.Priority // at which its problem was told; 0: it was not
 	Joined   alerting.Joined   // as Together said last
 
-	came bool // it ended by itself within minutes, an hour ago at most
+	judged *judged
+	came   bool // it ended by itself within minutes, an hour ago at most
 }
 
 func (a *Alone) wakes() bool { return a.Priority <= alerting.P2 && a.Fact.Silence == "" }

@@ -24,11 +24,9 @@ type Desk struct {
 	moment
 	now      time.Time
 	in       Input
-	items    []*item                      // of the last step, the worst first
-	byAlarm  map[string]*item             // by the ID of an alarm
-	verdict  map[string]*alerting.Verdict // by the ID of an alarm
-	holders  map[string][]*item           // by route: the worst that others may wait behind
-	followed map[string][]*incident       // those that an incident goes on with, by its key
+	items    []*item                // of the last step, the worst first
+	holders  map[string][]*item     // by route: the worst that others may wait behind
+	followed map[string][]*incident // those that an incident goes on with, by its key
 	wake     wake
 }
 
@@ -38,8 +36,9 @@ type Input struct {
 	Alarms    []*alerting.Verdict // the best cause first
 	Problems  []*alerting.Problem // the worst first
 	Connected func(a, b *alerting.Problem) bool
-	Silences  map[string]alerting.Silence // by ID
-	Firing    func(id string) bool        // whether the alarm with this ID fires
+	Find      func(id string) *alerting.Verdict // among Alarms; nil: it is not there
+	Silences  map[string]alerting.Silence       // by ID
+	Firing    func(id string) bool              // whether the alarm with this ID fires
 }
 
 // item is a problem as the desk sees it: what a person was told of it, and what it waits for.
@@ -73,7 +72,7 @@ const (
 
 // New makes a Desk. The settings must be valid.
 func New(s alerting.Settings) *Desk {
-	return &Desk{set: s, past: map[string]past{}, routes: map[string]*route{}, claims: map[string]claim{}, hiding: map[string]*hiding{}, called: map[string]time.Time{}, byAlarm: map[string]*item{}}
+	return &Desk{set: s, past: map[string]past{}, routes: map[string]*route{}, claims: map[string]claim{}, hiding: map[string]*hiding{}, called: map[string]time.Time{}}
 }
 
 // wake gathers the times at which time alone changes something, and keeps the first that is to come.
@@ -89,21 +88,14 @@ func (w *wake) add(t time.Time) {
 func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
 	d.in, d.now, d.wake = in, in.Now, wake{now: in.Now}
 	d.moment = moment{queues: map[string][]*item{}}
-	d.items, d.byAlarm, d.verdict = make([]*item, 0, len(in.Problems)), make(map[string]*item, len(in.Alarms)), make(map[string]*alerting.Verdict, len(in.Alarms))
+	d.items = make([]*item, 0, len(in.Problems))
 	slab := make([]item, len(in.Problems))
 	for n, p := range in.Problems {
 		x := &slab[n]
 		x.Problem = p
 		d.items = append(d.items, x)
-		for _, v := range p.Members {
-			d.byAlarm[v.ID] = x
-		}
 	}
 	for _, v := range in.Alarms {
-		d.verdict[v.ID] = v
-		if d.byAlarm[v.ID] == nil && v.Of != nil { // it ended, and others go on with its problem
-			d.byAlarm[v.ID] = d.byAlarm[v.Of.Root.ID]
-		}
 		if v.Kind == "change" && len(d.changes) <= maxChanged && d.now.Sub(v.Began()) <= time.Hour {
 			d.changes = append(d.changes, v)
 		}
@@ -119,6 +111,18 @@ func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
 		out = d.send()
 	}
 	return out, d.wake.at
+}
+
+// byAlarm is the problem of the alarm with this ID; also of one that ended, where others go on with it. nil: it has none.
+func (d *Desk) byAlarm(id string) *item {
+	if d.in.Find == nil {
+		return nil // before the first step
+	}
+	v := d.in.Find(id)
+	if v == nil || v.Of == nil || v.Of.Place >= len(d.items) || d.items[v.Of.Place].Problem != v.Of {
+		return nil
+	}
+	return d.items[v.Of.Place]
 }
 
 // Asked is how many pairs of problems were compared since the desk was made.

@@ -29,7 +29,7 @@ func (d *Desk) ease(i *incident) {
 func (d *Desk) grave(i *incident) (grave, own bool) {
 	var last *item // all of an incident but a digest are of one problem, which is looked through once
 	for _, id := range i.core {
-		x := d.byAlarm[id]
+		x := d.byAlarm(id)
 		if x == nil || x == last || x.incident != i {
 			continue
 		}

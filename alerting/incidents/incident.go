@@ -97,7 +97,7 @@ func (d *Desk) follow(i *incident) {
 func (d *Desk) bind(i *incident) {
 	var best *item
 	for _, id := range i.core {
-		x := d.byAlarm[id]
+		x := d.byAlarm(id)
 		if x == nil || x.incident != nil {
 			continue
 		}
@@ -154,7 +154,7 @@ func (d *Desk) observe(i *incident) {
 func (d *Desk) seen(i *incident) (what event, by alerting.Silence) {
 	what = calmed
 	for _, id := range i.core {
-		x := d.byAlarm[id]
+		x := d.byAlarm(id)
 		switch {
 		case x == nil:
 		case x.Awake && (x.incident == i || d.in.Firing(id)):
@@ -173,7 +173,7 @@ func (d *Desk) seen(i *incident) (what event, by alerting.Silence) {
 
 // quietBy is the silence that covers the alarm with this ID in x, while it fires; empty: none does.
 func (d *Desk) quietBy(x *item, id string) string {
-	if v := d.verdict[id]; v != nil && v.Of == x.Problem && v.Firing() && v.Quiet {
+	if v := d.in.Find(id); v != nil && v.Of == x.Problem && v.Firing() && v.Quiet {
 		return v.Silence
 	}
 	return ""

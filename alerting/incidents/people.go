@@ -63,7 +63,7 @@ func (d *Desk) claimed(x *item) (claim, bool) {
 
 // forgetClaims drops those of problems that are over.
 func (d *Desk) forgetClaims() {
-	maps.DeleteFunc(d.claims, func(id string, _ claim) bool { return d.byAlarm[id] == nil })
+	maps.DeleteFunc(d.claims, func(id string, _ claim) bool { return d.byAlarm(id) == nil })
 }
 
 // Closed takes a person's word, at the pager, that an incident is over: what still fires is not told again until something new
@@ -85,7 +85,7 @@ func (d *Desk) members(i *incident) map[string]bool {
 	out := map[string]bool{}
 	for _, id := range i.core {
 		out[id] = true
-		if x := d.byAlarm[id]; x != nil && x.incident == i {
+		if x := d.byAlarm(id); x != nil && x.incident == i {
 			for _, v := range x.Members {
 				out[v.ID] = true
 			}

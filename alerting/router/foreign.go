@@ -89,9 +89,3 @@ func (m *memory) pass(f *alerting.Fact) {
 		m.passed = m.passed[1:]
 	}
 }
-
-// joinedAnew says that an alarm is told with others than before.
-func (m *memory) joinedAnew(f *alerting.Fact) bool {
-	was := m.alarms[f.ID]
-	return was != nil && was.Joined != f.Joined
-}

@@ -250,7 +250,7 @@ func (m *memory) remember(found diagnosis.Result) {
 		if v.Of != nil {
 			past.Problem, past.Led = v.Of.ID, v == v.Of.Root || v == v.Of.Head
 		}
-		if past == v.Past && !m.joinedAnew(v.Fact) {
+		if past == v.Past && !found.Anew[v] {
 			continue
 		}
 		f := clone(v.Fact)

@@ -68,7 +68,7 @@ func (r *Router) Step(now time.Time, in []alerting.Input) (out []alerting.Action
 	r.memory.remember(r.found)
 	out, acted := r.desk.Advance(incidents.Input{
 		Now: now, Alarms: r.found.Alarms, Problems: r.found.Problems, Connected: r.found.Connected,
-		Silences: r.memory.silences, Firing: r.memory.firing,
+		Silences: r.memory.silences, Firing: r.memory.firing, Find: r.found.Find,
 	})
 	r.wake = time.Time{}
 	for _, t := range []time.Time{aged, r.found.Next, acted} {
