@@ -190,3 +190,12 @@ func before(a, b *alerting.Verdict) int {
 	}
 	return cmp.Compare(a.ID, b.ID)
 }
+
+// Kept is how many alarms, and what several of them have in common, are kept for the next step.
+func (w *Walks) Kept() int {
+	n := len(w.past.list) + len(w.past.groups) + len(w.past.order) + len(w.past.told)
+	if g := w.past.gatherer; g != nil {
+		n += len(g.groups) + len(g.unknown) + len(g.zones)
+	}
+	return n
+}

@@ -12,7 +12,8 @@ import (
 )
 
 // TestAStepByDifferenceIsOneFromScratch plays random timelines to two routers, one of which forgets before each step what the
-// last one judged: alarms of ours and of others that come, go, flap and are repeated, silences, and graphs without some nodes.
+// last one judged: alarms of ours and of others that come, go, flap and are repeated, also with other texts; bursts of one rule, which
+// become group alarms and end; silences, and graphs without some nodes.
 // What both think and do is the same after every step.
 func TestAStepByDifferenceIsOneFromScratch(t *testing.T) {
 	for seed := range uint64(4) {
@@ -22,7 +23,7 @@ func TestAStepByDifferenceIsOneFromScratch(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 15))
 			alarms := append(alphabet(), unlabelled()...)
 			firing := map[int]bool{}
-			for n := range 100 {
+			for n := range 60 {
 				in := randomInputs(t, rng, alarms, firing, one.now)
 				pause := []time.Duration{0, time.Second, 7 * time.Second, time.Minute, 11 * time.Minute}[rng.IntN(5)]
 				for _, w := range []*world{one, other} {
@@ -70,17 +71,40 @@ func randomInputs(t *testing.T, rng *rand.Rand, alarms []alerting.Alarm, firing 
 		in = append(in, alerting.Topology{Graph: g})
 	case 2:
 		in = append(in, alerting.Heard{Sender: "s"})
+	case 3, 4: // all alarms of a rule begin, or end
+		rule, fires := alarms[rng.IntN(len(alarms))].Rule(), rng.IntN(2) == 0
+		for i, a := range alarms {
+			if a.Rule() != rule {
+				continue
+			}
+			if firing[i] = fires; fires {
+				in = append(in, alerting.Firing{Alarm: a, Sender: "s"})
+			} else {
+				in = append(in, alerting.Ended{Fingerprint: a.Fingerprint(), Sender: "s"})
+			}
+		}
+	case 5: // what fires is repeated with another text, by which it reads otherwise
+		for i, a := range alarms {
+			if firing[i] && rng.IntN(4) == 0 {
+				a = a.Clone()
+				if a.Annotations == nil {
+					a.Annotations = map[string]string{}
+				}
+				a.Annotations[[]string{"harm_in", "summary"}[rng.IntN(2)]] = []string{"5m", "3h"}[rng.IntN(2)]
+				in = append(in, alerting.Firing{Alarm: a, Sender: "s"})
+			}
+		}
 	}
 	return in
 }
 
 // unlabelled are alarms whose rules know nothing of ordering.
 func unlabelled() (out []alerting.Alarm) {
-	for i := range 12 {
+	for i := range 24 {
 		out = append(out, alerting.Alarm{
 			Labels: map[string]string{
 				alerting.LabelRule: []string{"HostOutOfDisk", "KubePodCrashLooping", "TargetDown", "HighLatency"}[i%4], "severity": []string{"critical", "warning"}[i%2],
-				"instance": fmt.Sprintf("front-a%d:9100", i%5), "job": "node", "namespace": fmt.Sprint("ns", i%2),
+				"instance": fmt.Sprintf("front-a%d:9100", i%5), "job": "node", "namespace": fmt.Sprint("ns", i%2), "pod": []string{"", fmt.Sprint("web-", i)}[i/12],
 			},
 			Annotations: map[string]string{alerting.AnnotationSummary: "something is wrong"},
 		})
