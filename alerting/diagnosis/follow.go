@@ -63,8 +63,13 @@ func (t *together) index() {
 
 // wakes adds a group that wakes from now on, in the order in which they came up.
 func (t *together) wakes(g *group) {
-	n, _ := slices.BinarySearchFunc(t.waking, g.first.Add(1), func(o *group, at time.Time) int { return o.first.Compare(at) })
-	t.waking = slices.Insert(t.waking, n, g)
+	t.waking = inserted(t.waking, g)
+}
+
+// inserted puts a group behind those that came up no later.
+func inserted(list []*group, g *group) []*group {
+	n, _ := slices.BinarySearchFunc(list, g.first.Add(1), func(o *group, at time.Time) int { return o.first.Compare(at) })
+	return slices.Insert(list, n, g)
 }
 
 func sortedGroups(groups map[string]*group) []string {
@@ -95,14 +100,20 @@ func enlist(by map[string]*roster, key string, m *Alone, g *group) {
 
 // absorb lets groups that nobody was paged for follow one that is no less grave and began within minutes of them.
 func (t *together) absorb() {
-	came := slices.ContainsFunc(t.waking, func(g *group) bool { return g.fresh })
+	for _, g := range t.waking {
+		if g.fresh {
+			t.came = append(t.came, g)
+		}
+	}
 	for _, id := range sortedGroups(t.groups) {
 		low := t.groups[id]
-		if !low.free() || !low.fresh && !came || !low.recent(t.now) {
+		if !low.fresh && len(t.came) == 0 || !low.free() || !low.recent(t.now) {
 			continue
 		}
+		t.anew = !low.fresh
 		t.follow(low)
 	}
+	t.anew = false
 }
 
 // follow lets the members of one group join another one, all or none.
@@ -133,7 +144,10 @@ func (t *together) follow(low *group) {
 		t.find(m, to)
 	}
 	low.keep(nil)
-	to.fresh = true
+	if !to.fresh {
+		to.fresh = true
+		t.came = inserted(t.came, to)
+	}
 }
 
 // leader is the group that one may follow of those that each of its members is related to: one that wakes and is no less grave.

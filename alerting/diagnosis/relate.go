@@ -110,9 +110,13 @@ func (t *together) ruled(a *Alone, out map[*group]alerting.Joined) {
 func (t *together) disturbed(a *Alone, out map[*group]alerting.Joined) {
 	at := a.Fact.Began()
 	from := at.Add(-joinWithin - a.Reading.Wait)
-	n, _ := slices.BinarySearchFunc(t.waking, from, func(g *group, at time.Time) int { return g.first.Compare(at) })
+	list := t.waking
+	if t.anew {
+		list = t.came
+	}
+	n, _ := slices.BinarySearchFunc(list, from, func(g *group, at time.Time) int { return g.first.Compare(at) })
 	seen := 0
-	for _, g := range t.waking[n:] {
+	for _, g := range list[n:] {
 		if g.first.After(at.Add(joinWithin)) || seen == mostGuesses {
 			break
 		}
@@ -133,7 +137,7 @@ func (t *together) disturbed(a *Alone, out map[*group]alerting.Joined) {
 
 // open says that an alarm may join a group: it was not released from it, and the group is not what was released from another.
 func (t *together) open(a *Alone, g *group) bool {
-	if len(g.members) == 0 || a.Joined.Left == g.id || a.Joined.With == g.id {
+	if len(g.members) == 0 || a.Joined.Left == g.id || a.Joined.With == g.id || t.anew && !g.fresh {
 		return false
 	}
 	return g.members[0].Joined.Left == "" || g.members[0].Fact.Rule() == a.Fact.Rule()

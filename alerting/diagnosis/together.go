@@ -149,6 +149,8 @@ type together struct {
 	owners map[string]*roster // who is in a group, by what they name together
 	rules  map[string]*roster // and by rule and place
 	waking []*group           // groups that wake, in the order in which they came up
+	came   []*group           // of them, those to which something came in this step; see absorb
+	anew   bool               // what is compared was compared with all others in an earlier step: only those that came count
 	lately map[ofRule][]alerting.Passed
 	all    []*Alone
 	hosts  map[string]map[string]bool // see hostsOf; nil: to be found
