@@ -167,21 +167,26 @@ func edge(a, m *Alone, g *group, shared string) (string, bool) {
 // not know the rule: its service, unit, tenant, provider, cluster behind an operator. Hours apart these are two faults.
 func otherThing(a, b *alerting.Fact) bool {
 	for name, value := range a.Labels {
-		if other, ok := b.Labels[name]; ok && other != value && !detail[name] && !strings.HasPrefix(name, "exported_") {
+		if other, ok := b.Labels[name]; ok && other != value && !detail[name] && !sends(name) && !strings.HasPrefix(name, "exported_") {
 			return true
 		}
 	}
 	return false
 }
 
+// sends says that a label names which of several servers sent an alarm, as a pair has it whose label is not among the replica labels.
+func sends(name string) bool {
+	return strings.Contains(name, "prom") || strings.Contains(name, "replica") || strings.Contains(name, "shard") || strings.Contains(name, "agent")
+}
+
 // detail are labels that tell parts of one thing apart, or how it fails.
 var detail = func() map[string]bool {
 	out := map[string]bool{}
-	for _, name := range strings.Fields("pod container container_id image image_id uid id instance endpoint port node host hostname nodename exporter address ip " +
+	for _, name := range strings.Fields("pod container container_id image image_id uid id instance endpoint port node host hostname nodename exporter " +
 		"device mountpoint fstype disk volume persistentvolumeclaim interface ifName ifDescr ifIndex sensor chip cpu core mode slot " +
 		"code status status_code method handler path route uri le quantile percentile window long short severity level priority " +
 		"type reason state phase condition result error error_type value current threshold direction version alertname alertstate " +
-		"metrics_path scrape_job prometheus prometheus_replica replica __replica__ receive monitor region zone availability_zone") {
+		"metrics_path scrape_job receive monitor ha sender region zone availability_zone") {
 		out[name] = true
 	}
 	return out

@@ -13,7 +13,7 @@ var (
 		{"hygiene", []string{
 			"packages available", "updates available", "upgrade available", "reboot required", "security updates", "certificate expir", "cert expir", "certificate will expire",
 			"ssl certificate", "tls certificate", "expires in", "expires soon", "expiring", "token expir", "domain expir", "version mismatch", "version skew", "different version", "deprecated", "license", "licence", "underutilized",
-			"under utilized", "unused", "not encrypted", "certificate",
+			"under utilized", "unused", "not encrypted", "certificate", "vulnerab",
 		}},
 		{"config", []string{"reload fail", "config reload", "configuration reload", "misconfig", "config not synced", "bad config", "invalid config", "configuration error", "secret missing"}},
 		{"quorum", []string{"quorum", "no leader", "no master", "missing master", "lost leader", "split brain", "no primary", "insufficient members", "cluster red"}},
@@ -23,10 +23,12 @@ var (
 			"disk full", "out of disk", "disk space", "disk usage", "disk will", "filesystem", "file system", "free space", "storage space", "free storage", "filling up", "almost full", "inode",
 			"out of space", "table is full", "volume", "oom", "out of memory", "memory", "cpu", "load average", "load high", "high load", "throttl", "too many connections",
 			"connections high", "max connections", "connection pool", "pool exhaust", "exhaust", "file descriptor", "quota", "overcommit", "capacity", "saturat", "queue size",
-			"queue full", "backlog", "limit reached", "near limit", "surge queue", "swap", "temperature", "overheat", "too hot", "voltage", "pressure",
+			"queue full", "backlog", "limit reached", "near limit", "surge queue", "swap", "temperature", "overheat", "too hot", "voltage", "pressure", "disk almost", "heap", "ram",
+			"speicher", "festplatte", "plattenplatz", "auslastung", "mémoire", "disque", "température", "память", "диск", "memoria", "disco", "memória",
 		}},
 		{"latency", []string{
 			"latency", "slow", "slowly", "slower", "lag", "lagging", "lagged", "delay", "response time", "took too long", "taking too long", "p99", "p95", "duration", "queue depth", "behind", "age of oldest", "old message",
+			"langsam", "latenz", "verzögerung", "latence", "lenteur", "задерж", "затрим", "latencia", "lentitud", "lentidão",
 		}},
 		{"liveness", []string{
 			"crash loop", "crash", "not ready", "notready", "unready", "unhealthy", "mismatch", "restart", "misscheduled", "not scheduled", "replicas", "heartbeat", "rollout",
@@ -34,9 +36,13 @@ var (
 		}},
 		{"errors", []string{
 			"5xx", "error", "errors", "dead letter", "deadletter", "fail", "reject", "refused", "timeout", "timed out", "exception", "drop", "servfail", "500 internal", "declin", "4xx", "broken", "corrupt",
-			"disconnect", "deadlock", "abort", "denied", "retry", "retries",
+			"disconnect", "deadlock", "abort", "denied", "retry", "retries", "circuit breaker", "crc", "ecc",
+			"fehler", "erreur", "échec", "echec", "échoue", "échou", "ошиб", "помил", "falha", "fallo",
 		}},
-		{"down", []string{"down", "missing", "absent", "unreachable", "not reachable", "does not answer", "not respond", "lost", "dead", "offline", "gone", "unavailable", "disappeared", "stopped", "no data", "nodata", "inactive", "stale"}},
+		{"down", []string{
+			"down", "missing", "absent", "unreachable", "not reachable", "does not answer", "not respond", "lost", "dead", "offline", "gone", "unavailable", "disappeared", "stopped", "no data", "nodata", "inactive", "stale",
+			"not answering", "nicht erreichbar", "ausgefallen", "antwortet nicht", "indisponible", "injoignable", "ne répond", "недоступ", "не отвеча", "не відповіда", "no disponible", "no responde", "caído", "indisponível", "não responde",
+		}},
 	}
 	layerWords = []phrase{
 		{"dns", []string{"coredns", "core dns", "kube dns", "dns", "nxdomain", "servfail", "resolver"}},
@@ -68,7 +74,7 @@ var whole = map[string]bool{
 	"slo": true, "down": true, "dead": true, "gone": true, "lost": true, "lag": true, "nat": true, "alb": true, "elb": true, "nlb": true, "load": true, "link": true, "host": true,
 	"node": true, "vm": true, "job": true, "import": true, "export": true, "report": true, "zone": true, "db": true, "sql": true, "pod": true, "sns": true, "cdn": true, "dns": true,
 	"memory": true, "volume": true, "server": true, "instance": true, "machine": true, "switch": true, "router": true, "topic": true, "network": true, "interface": true, "cache": true,
-	"snapshot": true, "backup": true, "batch": true, "slow": true, "behind": true, "quota": true, "license": true, "licence": true, "stale": true, "ntp": true, "pdb": true, "smart": true,
+	"snapshot": true, "backup": true, "batch": true, "slow": true, "behind": true, "quota": true, "license": true, "licence": true, "stale": true, "ram": true, "ecc": true, "crc": true, "hung": true, "heap": true, "ntp": true, "pdb": true, "smart": true,
 }
 
 // plugins are the words that check plugins begin their output with, as plain lower-case words.

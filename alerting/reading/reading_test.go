@@ -96,7 +96,7 @@ func TestWordsThatBeginAlike(t *testing.T) {
 		"CheckoutSloBurn":       "symptom  users",
 		"SlotsOfTheGridTaken":   "  ",
 		"DownloadsPaused":       "  ",
-		"NodejsHeapTooLarge":    "  ",
+		"NodejsHeapTooLarge":    "saturation  ",
 		"ImportantThing":        "  ",
 		"NativeHistogramsOff":   "  ",
 		"HostingPlanExceeded":   "  ",
