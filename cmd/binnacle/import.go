@@ -63,7 +63,7 @@ func printImport(out io.Writer, r *importer.Result) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s", b)
+	fmt.Fprint(out, r.Masked(b))
 	for _, l := range r.Report {
 		fmt.Fprintln(out, "#", l)
 	}

@@ -26,6 +26,28 @@ type Result struct {
 	folder  string
 	seen    map[string]bool // files that others include
 	noted   map[string]bool // what is said once
+	private []string        // what programs are started with and nobody is to see
+}
+
+// Masked is a configuration as it may be shown: what programs are started with is without its secrets. All others are in files of
+// their own.
+func (r *Result) Masked(config []byte) string {
+	var out strings.Builder
+	for line := range strings.Lines(string(config)) {
+		if strings.HasPrefix(strings.TrimSpace(line), "- ") {
+			line = secret.Redact(r.hush(line))
+		}
+		out.WriteString(line)
+	}
+	return out.String()
+}
+
+// hush is a text without what is private.
+func (r *Result) hush(text string) string {
+	for _, p := range r.private {
+		text = strings.ReplaceAll(text, p, secret.New(p).String())
+	}
+	return text
 }
 
 // File is one that is read.
@@ -135,7 +157,7 @@ func (r *Result) environment() {
 }
 
 func (r *Result) report(f File, format string, args ...any) {
-	r.Report = append(r.Report, secret.Redact(filepath.Base(f.Path)+": "+strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")))
+	r.Report = append(r.Report, secret.Redact(r.hush(filepath.Base(f.Path)+": "+strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " "))))
 }
 
 // once is report for what would be said again of each of many.

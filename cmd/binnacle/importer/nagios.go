@@ -90,7 +90,11 @@ func (w *nagiosWorld) settings(f File) {
 			if more := w.included(f, v); more != nil {
 				for line := range strings.Lines(string(more.Text)) {
 					if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && strings.HasPrefix(name, "$") {
-						w.macros[strings.TrimSpace(name)] = strings.TrimSpace(value)
+						value = strings.TrimSpace(value)
+						w.macros[strings.TrimSpace(name)] = value
+						if len(value) > 3 && !strings.HasPrefix(value, "/") { // a resource file is where Nagios has its passwords
+							w.private = append(w.private, value)
+						}
 					}
 				}
 			}
