@@ -15,7 +15,7 @@ import (
 // triggers are the pages that alarms about one machine of a group make within half an hour.
 func triggers(t *testing.T, m inventory.Member, alarms ...alerting.Alarm) (n int, v alerting.View) {
 	t.Helper()
-	g, err := inventory.Graph([]inventory.Row{{Node: "ip-10-0-7-10", AZ: "b", Group: "api", Instance: "i-0ab"}, {Node: "ip-10-0-7-11", AZ: "b", Group: "api", Instance: "i-0cd"}}, m)
+	g, err := inventory.Graph([]inventory.Row{{Node: "ip-10-0-7-10", AZ: "b", Group: "api", Instance: "i-0ab"}, {Node: "ip-10-0-7-11", AZ: "b", Group: "api", Instance: "i-0cd"}}, inventory.Services{}, m)
 	if err != nil {
 		t.Fatal(err)
 	}

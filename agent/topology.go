@@ -76,7 +76,11 @@ func (a *Agent) graph(ctx context.Context, last *time.Time) (*topology.Graph, bo
 		rows = append(rows, rowsOf(series)...)
 	}
 	rows = append(rows, a.route.leaving()...)
-	g, err := inventory.Graph(rows, a.route.cloud.members(rows, time.Now())...)
+	services, err := servicesOf(ctx, main, time.Now())
+	if err != nil {
+		return nil, false, err
+	}
+	g, err := inventory.Graph(rows, services, a.route.cloud.members(rows, time.Now())...)
 	return g, err == nil && g.Len() > 0, err
 }
 

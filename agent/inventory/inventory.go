@@ -28,7 +28,7 @@ type Member struct {
 // Graph makes the graph of rows: zones carry hosts, hosts carry nodes, nodes make clusters and services.
 // A cluster or a service spares a third of its nodes; one at least, of three for a replicated store, of two for a
 // balanced service. A topology file says it otherwise.
-func Graph(rows []Row, members ...Member) (*topology.Graph, error) {
+func Graph(rows []Row, services Services, members ...Member) (*topology.Graph, error) {
 	b := builder{es: map[string]topology.Entity{}, members: map[string][]string{}, clusters: map[string][]string{}, deps: map[string][]string{}}
 	for _, r := range rows {
 		if r.Node != "" {
@@ -48,6 +48,7 @@ func Graph(rows []Row, members ...Member) (*topology.Graph, error) {
 	for service, deps := range b.deps {
 		b.depend(service, deps)
 	}
+	b.services(services)
 	list := slices.SortedFunc(maps.Values(b.es), func(a, b topology.Entity) int { return cmp.Compare(a.ID, b.ID) })
 	return topology.New(list)
 }

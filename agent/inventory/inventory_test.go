@@ -18,7 +18,7 @@ func TestGraphOfWhatAgentsTell(t *testing.T) {
 		{Node: "e", Service: "pair"},
 		{Node: "f", Service: "pair"},
 		{},
-	})
+	}, Services{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestAServiceNeedsTheClustersThatItsNodesUse(t *testing.T) {
 			Row{Node: n, Service: "navcloud", Dep: "rabbitmq"}, Row{Node: n, Service: "navcloud", Dep: "riak"}, Row{Node: n, Service: "navcloud", Dep: "none"})
 	}
 	rows = append(rows, Row{Node: "a", Service: "unknown", Dep: "rabbitmq"})
-	g, err := Graph(rows)
+	g, err := Graph(rows, Services{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestInstancesAreTheMachinesOfNodes(t *testing.T) {
 		{Node: "ip-10-0-7-10", AZ: "1b", Group: "api", Instance: "i-0ab"},
 		{Node: "ip-10-0-7-10", AZ: "1b", Group: "api", Service: "navcloud"},
 		{Node: "ip-10-0-7-11", AZ: "1b", Group: "api", Instance: "i-0cd"},
-	}, Member{Instance: "i-0ab", Group: "api", Excused: "its group api ended it", Size: "wants 3, has 2"}, Member{Instance: "i-0ef", Group: "api"})
+	}, Services{}, Member{Instance: "i-0ab", Group: "api", Excused: "its group api ended it", Size: "wants 3, has 2"}, Member{Instance: "i-0ef", Group: "api"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,5 +143,66 @@ func TestRowsOfThePriorityTableGiveReasons(t *testing.T) {
 	}
 	if len(seen) < 8 {
 		t.Errorf("%d rows were reached: %v", len(seen), seen)
+	}
+}
+
+// TestAServerThatIsDownExplainsWhoNeedsIt: a database, a balancer's backend and the probe of what they serve are one problem, whichever
+// was noticed first.
+func TestAServerThatIsDownExplainsWhoNeedsIt(t *testing.T) {
+	g, err := topology.New([]topology.Entity{
+		{ID: "host:a", Kind: topology.KindHost, Host: "a"},
+		{ID: "mysql:a/db", Kind: topology.KindServer, Service: "mysql", Host: "a", Parents: []string{"host:a"}},
+		{ID: "memcached:a/c", Kind: topology.KindServer, Service: "memcached", Host: "a", Parents: []string{"host:a"}},
+		{ID: "backend:app", Kind: topology.KindBackend, Parents: []string{"mysql:a/db"}},
+		{ID: "probe:front", Kind: "probe", Parents: []string{"backend:app"}},
+		{ID: "probe:cache", Kind: "probe", Parents: []string{"memcached:a/c"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(what, impact, priority string, ago time.Duration) *alerting.Fact {
+		f := fact(g, what, now.Add(-ago))
+		f.Labels[alerting.LabelImpact], f.Labels[alerting.LabelPriority] = impact, priority
+		return f
+	}
+	for _, tc := range []struct {
+		name  string
+		facts []*alerting.Fact
+		want  string // the alarms by what explains them
+	}{
+		{"the backend was first", []*alerting.Fact{
+			of("Primary critical down mysql:a/db", "users", "", time.Minute), of("NoServer critical down backend:app", "users", "", 2*time.Minute),
+			of("Probe critical symptom probe:front", "users", "P2", time.Minute),
+		}, "NoServer<Primary Primary P1 Probe<Primary"},
+		{"the backend alone", []*alerting.Fact{
+			of("NoServer critical down backend:app", "users", "", time.Minute), of("Probe critical symptom probe:front", "users", "P2", 2*time.Minute),
+		}, "NoServer P1 Probe<NoServer"},
+		{"a server that wakes nobody", []*alerting.Fact{
+			of("CacheDown warning down memcached:a/c", "redundancy", "P3", time.Minute), of("Probe critical symptom probe:cache", "users", "P2", time.Minute),
+		}, "CacheDown P2 Probe<CacheDown"},
+		{"a server that is full of something explains no other", []*alerting.Fact{
+			of("CacheFull warning saturation memcached:a/c", "none", "P3", time.Minute), of("Primary critical down mysql:a/db", "users", "", time.Minute),
+		}, "CacheFull P3 Primary P1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			out := Diagnose(Input{Now: now, Walks: NewWalks(g), Settings: alerting.DefaultSettings(), Facts: tc.facts})
+			var got []string
+			for _, v := range out.Alarms {
+				text := v.ID
+				if v.By != nil {
+					text += "<" + v.By.ID
+				}
+				for _, p := range out.Problems {
+					if p.Root == v {
+						text += " " + p.Priority.String()
+					}
+				}
+				got = append(got, text)
+			}
+			slices.Sort(got)
+			if text := strings.Join(got, " "); text != tc.want {
+				t.Errorf("have %s; want %s", text, tc.want)
+			}
+		})
 	}
 }

@@ -21,6 +21,8 @@ const (
 	rankLimit                   // of a whole or an edge: at its limit, down, cut off
 	rankMostParts               // a group alarm of a whole, made of causes
 	rankPart                    // a node that would page by itself
+	rankServer                  // a server on a machine: down, or refusing its clients
+	rankBackend                 // what a balancer passes requests to has no servers, or too few
 	rankSlow                    // of a whole: slow, errors
 	rankMost                    // a group alarm of a whole
 	rankSymptom                 // what users notice
@@ -49,6 +51,8 @@ var ranks = []struct {
 		return v.Cause && (v.Entity.Kind == topology.KindAZ || v.Entity.Kind == topology.KindLink)
 	}},
 	{rankPart, "a node that pages by itself", func(v *alerting.Verdict) bool { return v.Cause && part(v) }},
+	{rankServer, "a server that is down", func(v *alerting.Verdict) bool { return v.Cause && server(v) && !v.Effect }},
+	{rankBackend, "a backend without servers", func(v *alerting.Verdict) bool { return v.Cause && v.Entity.Kind == topology.KindBackend && !v.Effect }},
 	{rankChange, "a deploy", func(v *alerting.Verdict) bool { return v.Cause && v.Kind == "change" }},
 	{rankConfig, "a configuration", func(v *alerting.Verdict) bool { return v.Cause && v.Kind == "config" }},
 	{rankSplit, "a partition or lost quorum", func(v *alerting.Verdict) bool { return v.Cause && (v.Kind == "partition" || v.Kind == "quorum") }},
@@ -67,6 +71,9 @@ func isCause(v *alerting.Verdict) bool { return v.Cause }
 func part(v *alerting.Verdict) bool {
 	return v.Entity.Kind == topology.KindHost || v.Entity.Kind == topology.KindNode
 }
+
+// server says that the subject is a server on a machine.
+func server(v *alerting.Verdict) bool { return v.Entity.Kind == topology.KindServer }
 
 func rankOf(v *alerting.Verdict) rank { return ranks[rankAt(v)].rank }
 

@@ -13,7 +13,8 @@ import (
 // judge writes the verdict: what the alarm would be were there no other, its priority with the reason, and how good a cause it makes.
 func (w *weighed) judge() {
 	v := w.Verdict
-	v.Symptom, v.Effect, v.Steadfast = symptom(v.Fact, w.impact), effect(v), steadfast(v.Fact, w.impact)
+	v.Effect = effect(v)
+	v.Symptom, v.Steadfast = symptom(v.Fact, w.impact), steadfast(v.Fact, w.impact)
 	v.ForWhole = v.Group() || (v.Kind == "partition" || v.Kind == "quorum") && v.Entity.Kind == topology.KindNode
 	v.Ephemeral = !v.Group() && v.Entity.Group != "" && (v.Kind == "liveness" || v.Kind == "down")
 	v.Unreplaced, v.Steady, v.Stays = w.unreplaced, w.steady, w.stays
@@ -22,9 +23,16 @@ func (w *weighed) judge() {
 	v.Rank = int(rankOf(v)) // that of a group alarm asks for its parts, which were judged before
 }
 
+// breaks says that an alarm is about what users need and not about what they notice, although its rule says that they are hurt:
+// a server that is down or full, a balancer's backend without servers. It can be why others fail.
+func breaks(f *alerting.Fact) bool {
+	of := f.Entity.Kind == topology.KindServer || f.Entity.Kind == topology.KindBackend
+	return f.Known && of && (f.Kind == "down" || f.Kind == "saturation")
+}
+
 // symptom says that users notice it: a symptom by its rule, or an edge that answers with errors.
 func symptom(f *alerting.Fact, impact string) bool {
-	return f.Kind == "symptom" || f.Layer == "symptom" || impact == "users" || f.Layer == "edge" && f.Kind == "errors" && f.Severity == "critical"
+	return f.Kind == "symptom" || f.Layer == "symptom" || impact == "users" && !breaks(f) || f.Layer == "edge" && f.Kind == "errors" && f.Severity == "critical"
 }
 
 // effect says that by its kind it follows from something.
@@ -33,9 +41,10 @@ func effect(v *alerting.Verdict) bool {
 }
 
 // cause says that it can explain more than what stands on the same machine: it would wake a person by itself, and by its
-// kind breaks other things.
+// kind breaks other things. So does a server that is down although it wakes nobody: what needs it alone does.
 func cause(v *alerting.Verdict) bool {
-	return v.Known && v.Alone <= alerting.P2 && !v.Symptom && !v.Foreign() && v.Kind != "hygiene" && v.Kind != "liveness"
+	firm := v.Alone <= alerting.P2 || server(v) && v.Kind == "down"
+	return v.Known && firm && !v.Symptom && !v.Foreign() && v.Kind != "hygiene" && v.Kind != "liveness"
 }
 
 // steadfast alarms are not lowered for coming and going: they page once.
@@ -201,6 +210,7 @@ var table = []row{
 	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Idle }, alerting.P5, alerting.P5, says("it asks for nothing that a person could do")},
 	{func(w *weighed) bool { return w.Severity == "info" }, alerting.P5, alerting.P5, says("its author says that it is for the record")},
 	{func(w *weighed) bool { return w.Symptom }, alerting.P1, alerting.P3, either("users are affected now", "users begin to notice it")},
+	{func(w *weighed) bool { return w.impact == "users" }, alerting.P1, alerting.P3, says("users need it")},
 	{func(w *weighed) bool { return w.impact == "data" }, alerting.P1, alerting.P2, says("data is at risk")},
 	{func(w *weighed) bool { return w.impact == "quorum" || w.Kind == "quorum" }, alerting.P1, alerting.P2, says("quorum is at risk")},
 	{func(w *weighed) bool { return w.Reading != nil && w.Reading.Severity.Value == "low" }, alerting.P4, alerting.P4, func(w *weighed) string { return "its author calls it low: " + w.Reading.Severity.From }},

@@ -49,10 +49,10 @@ func (x *item) symptom() *alerting.Verdict {
 	return nil
 }
 
-// sentence says who is hurt and what is broken.
+// sentence says who is hurt and what is broken: that alone where its own rule says that users are hurt by it.
 func (x *item) sentence(symptom *alerting.Verdict) string {
 	broken := x.broken()
-	if symptom == nil || broken == symptom.Summary() {
+	if symptom == nil || broken == symptom.Summary() || x.Root.Cause && x.Root.Labels[alerting.LabelImpact] == "users" {
 		return clip(broken, maxSentence)
 	}
 	hurt := clip(clause(symptom.Summary()), 36)

@@ -13,13 +13,20 @@ import (
 // these rules read, and judge by themselves only while no router answers.
 
 // fleetPacks are the packs whose clusters span nodes.
-var fleetPacks = []string{"riak", "rabbitmq"}
+var fleetPacks = []string{"riak", "rabbitmq", "mysql", "redis", "zookeeper"}
 
 // byPeers are the rules about one node that its peers have a say in. All rules of a cluster are judged at the routers.
-var byPeers = map[string]bool{"RiakNodeDown": true, "RiakNodeIsolated": true, "RabbitMQNodeGone": true}
+var byPeers = map[string]bool{
+	"RiakNodeDown": true, "RiakNodeIsolated": true, "RabbitMQNodeGone": true,
+	// Whether another of the group took over is seen where all of it is.
+	"MySQLPrimaryDown": true, "MySQLServerDown": true, "RedisNoPrimary": true, "RedisServerDown": true,
+}
 
-// ofGraph are the series that a router's graph of clusters and their members is made of.
-var ofGraph = []string{"riak_up", "rabbitmq_cluster_nodes_expected", "binnacle_node_info"}
+// ofGraph are the series that a router's graph is made of: of clusters and their members, and of who needs which server.
+var ofGraph = []string{
+	"riak_up", "rabbitmq_cluster_nodes_expected", "binnacle_node_info",
+	"service_listens", "service_needs", "connections_uses", "connections_address", "probe_up",
+}
 
 // fleet is what the shipped packs say of it.
 type fleet struct {
@@ -28,7 +35,7 @@ type fleet struct {
 }
 
 // seriesNames are in expressions and in the queries of texts.
-var seriesNames = regexp.MustCompile(`\b(?:riak|rabbitmq)(?:_[a-z0-9_]+|:[a-z0-9_:]+)`)
+var seriesNames = regexp.MustCompile(`\b(?:riak|rabbitmq|mysql|redis|zookeeper)(?:_[a-z0-9_]+|:[a-z0-9_:]+)`)
 
 var theFleet = sync.OnceValue(func() fleet {
 	f := fleet{rules: map[string]bool{}, names: map[string]bool{blindSeries: true}}

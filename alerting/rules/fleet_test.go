@@ -13,6 +13,8 @@ func TestWhatRoutersJudge(t *testing.T) {
 	for rule, want := range map[string]bool{
 		"RiakQuorumAtRisk": true, "RiakNodeDown": true, "RiakNodeIsolated": true, "RiakClusterDown": true, "RabbitMQSplitBrain": true,
 		"RabbitMQNoMajority": true, "RabbitMQNodeGone": true, "RiakDiskFull": false, "RabbitMQNodeDown": false, "HostDown": false, "": false,
+		"MySQLPrimaryDown": true, "MySQLTwoWritable": true, "MySQLServerDown": true, "MySQLFull": false, "RedisNoPrimary": true, "RedisFull": false,
+		"ZooKeeperNoQuorum": true, "ZooKeeperSlow": false,
 	} {
 		if got := OfFleet(alerting.Alarm{Labels: map[string]string{alerting.LabelRule: rule}}); got != want {
 			t.Errorf("OfFleet(%s) = %v", rule, got)
@@ -21,6 +23,8 @@ func TestWhatRoutersJudge(t *testing.T) {
 	for name, want := range map[string]bool{
 		"riak_listening": true, "riak_member_connected": true, "riak_member_self": true, "riak_stopped_in_order": true, "rabbitmq_view": true,
 		"rabbitmq_peer_running": true, "rabbitmq_state": true, "rabbitmq_queue_messages_ready": true, "rabbitmq_queue_messages_unacked": false, "riak_fsm_time_seconds": false, "host_load1": false,
+		"mysql_state": true, "mysql_read_only": true, "mysql_replica_lag_seconds": true, "mysql_queries_total": false, "redis_role": true, "redis_memory_bytes": false,
+		"zookeeper_mode": true, "service_listens": true, "service_needs": true, "connections_uses": true,
 	} {
 		if got := IsFact(name, ""); got != want {
 			t.Errorf("IsFact(%s) = %v", name, got)

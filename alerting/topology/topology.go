@@ -40,6 +40,8 @@ const (
 	KindCluster = "cluster"
 	KindELB     = "elb"
 	KindService = "service"
+	KindBackend = "backend" // what a balancer passes requests to: a server of it, or all of them
+	KindServer  = "server"  // a process that answers on a machine, such as a database: what needs it alone breaks with it
 )
 
 // whole says that an entity is made of its parents of kind node, so that what is said of it is said of them.

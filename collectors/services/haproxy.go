@@ -62,7 +62,12 @@ func lookHAProxy(ctx context.Context, t *target, b *batch) error {
 	if err != nil {
 		return err
 	}
-	return haproxyStat(stat, haproxyInfo(info, b), t, b)
+	fresh, pid := haproxyInfo(info, b)
+	if info != "" {
+		servers, _ := t.ask(ctx, "show servers state\n") // one that does not say it has no edges
+		t.haproxyEdges(pid, servers)
+	}
+	return haproxyStat(stat, fresh, t, b)
 }
 
 // haproxyPath is the page of statistics as CSV.
@@ -77,7 +82,7 @@ func haproxyPath(u string) string {
 const haproxyFresh = 30
 
 // haproxyInfo reads "show info". fresh says that the process is so young that servers are called up which no check has found up.
-func haproxyInfo(text string, b *batch) (fresh bool) {
+func haproxyInfo(text string, b *batch) (fresh bool, pid string) {
 	table := map[string]*metric.Desc{
 		"CurrConns": haproxyConns, "Maxconn": haproxyConnsLimit, "DroppedLogs": haproxyDroppedLogs, "Stopping": haproxyStopping,
 	}
@@ -90,12 +95,15 @@ func haproxyInfo(text string, b *batch) (fresh bool) {
 		if d := table[key]; d != nil {
 			b.add(d, v)
 		}
+		if key == "Pid" {
+			pid = value
+		}
 		if key == "Uptime_sec" {
 			b.add(haproxyStart, float64(b.Time.Unix())-v)
 			fresh = v < haproxyFresh
 		}
 	}
-	return fresh
+	return fresh, pid
 }
 
 // haproxyRow is one line of "show stat", read by the names of its columns: versions have different ones.

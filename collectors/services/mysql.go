@@ -1,6 +1,7 @@
 package services
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"database/sql"
@@ -114,6 +115,7 @@ func lookMySQL(ctx context.Context, t *target, b *batch) error {
 		return mysqlState(ctx, err)
 	}
 	mysqlFigures(status, variables, b)
+	t.edges = edges{listens: t.port(variables["port"])}
 	replicating, err := mysqlReplication(ctx, db, variables["version"], t, b)
 	if err != nil {
 		return mysqlState(ctx, err)
@@ -264,6 +266,9 @@ func mysqlReplication(ctx context.Context, db *sql.DB, version string, t *target
 		if !seen[channel] {
 			seen[channel] = true
 			memory.channel(r, channel, b)
+			if host, port := mysqlColumn(r, "Master_Host", "Source_Host"), cmp.Or(mysqlColumn(r, "Master_Port", "Source_Port"), "3306"); host != "" {
+				t.edges.needs = append(t.edges.needs, edge{part: "replication", address: net.JoinHostPort(host, port)})
+			}
 		}
 	}
 	return len(rows) > 0, nil

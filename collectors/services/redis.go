@@ -73,6 +73,10 @@ func lookRedis(ctx context.Context, t *target, b *batch) error {
 	}
 	redisFigures(info, b)
 	redisReplication(info, b)
+	t.edges = edges{listens: t.port(info["tcp_port"])}
+	if info["role"] == "slave" {
+		t.edges.needs = []edge{{part: "replication", address: net.JoinHostPort(info["master_host"], info["master_port"])}}
+	}
 	if _, err := c.do("PING"); err != nil {
 		return err // a server that refuses writes refuses this too, and says why
 	}

@@ -81,7 +81,7 @@ const tryFound = 5 * time.Minute
 
 // Specs are the collectors of this package, one for each system.
 func Specs() []collectors.Spec {
-	return []collectors.Spec{Apache, Elasticsearch, HAProxy, Jolokia, Memcached, MySQL, Nginx, Redis, Varnish, ZooKeeper}
+	return []collectors.Spec{Apache, Connections, Elasticsearch, HAProxy, Jolokia, Memcached, MySQL, Nginx, Redis, Varnish, ZooKeeper}
 }
 
 // spec makes the collector's Spec of a system.
@@ -89,7 +89,7 @@ func (s system) spec() collectors.Spec {
 	own := s.own()
 	return collectors.Spec{
 		Name: s.name, Options: Servers(nil), Interval: 15 * time.Second, Deadline: 6 * time.Second,
-		Metrics: append([]*metric.Desc{own.up, own.state, own.unreached}, s.descs...),
+		Metrics: append([]*metric.Desc{own.up, own.state, own.unreached, listens, needs}, s.descs...),
 		New:     func(e collectors.Env) (collectors.Collector, error) { return s.open(e, own) },
 	}
 }
@@ -128,6 +128,7 @@ type target struct {
 	seen    bool
 	env     collectors.Env
 	memory  any // of the system's file
+	edges   edges
 }
 
 var serverName = regexp.MustCompile(`^[A-Za-z0-9_.:/@-]{1,128}$`)
@@ -345,6 +346,7 @@ func (c *collector) one(ctx context.Context, t *target, b *metric.Batch) error {
 		t.seen = true
 		c.keepSeen()
 	}
+	t.edges.tell(t, c.name, out)
 	out.add(c.own.state, 1, "state", state)
 	if how != "" {
 		out.add(c.own.unreached, 1, "how", how)
