@@ -33,6 +33,7 @@ type plan struct {
 	options  any
 	interval time.Duration
 	deadline time.Duration
+	unasked  bool // nothing is looked for that the file does not name
 }
 
 // options decodes a section into a copy of the default options.
@@ -61,7 +62,7 @@ func collectorPlans(cfg Config) ([]plan, error) {
 		if cfg.Collect.Off || section.Off() {
 			continue
 		}
-		p := plan{spec: spec, section: section, interval: cfg.Interval, deadline: cfg.deadline()}
+		p := plan{spec: spec, section: section, interval: cfg.Interval, deadline: cfg.deadline(), unasked: !cfg.Collect.Discover}
 		if spec.Interval > 0 {
 			p.interval = spec.Interval
 			if spec.Interval >= Default().Interval { // what is quicker is so for its alarms' sake
@@ -207,7 +208,7 @@ func stateDir(data string) string {
 
 // newCollector builds the collector of a plan.
 func (p plan) newCollector(e collectors.Env) (collectors.Collector, error) {
-	e.Options = p.options
+	e.Options, e.Undiscovered = p.options, p.unasked
 	e.Log = e.Log.With("collector", p.spec.Name)
 	c, err := p.spec.New(e)
 	if err != nil {

@@ -182,7 +182,7 @@ func (w *jobAtWork) unopened() error {
 
 // same says whether the job goes on as it is under the plan p and the name node.
 func (w *jobAtWork) same(p plan, node string) bool {
-	return !w.forgotten.Load() && w.node == node && w.plan.interval == p.interval && w.plan.deadline == p.deadline && reflect.DeepEqual(w.plan.options, p.options)
+	return !w.forgotten.Load() && w.node == node && w.plan.interval == p.interval && w.plan.deadline == p.deadline && w.plan.unasked == p.unasked && reflect.DeepEqual(w.plan.options, p.options)
 }
 
 func (r *collectRole) stop() error {

@@ -40,14 +40,14 @@ type Config struct {
 
 	Capacity planner.Config `yaml:"capacity"` // what can run out, and when
 
-	Collect RoleSections `yaml:"collect"` // by name of the collector
-	Ship    RoleSections `yaml:"ship"`    // by name of the destination
-	Store   StoreConfig  `yaml:"store"`
-	Query   query.Config `yaml:"query"` // what one question to the store may cost
-	Rules   RulesConfig  `yaml:"rules"`
-	Route   RouteConfig  `yaml:"route"`
-	Intake  IntakeConfig `yaml:"intake"` // what others send to a router, and how it is read
-	AWS     aws.Config   `yaml:"aws"`    // who we are there, and what our own questions may cost
+	Collect CollectConfig `yaml:"collect"` // by name of the collector
+	Ship    RoleSections  `yaml:"ship"`    // by name of the destination
+	Store   StoreConfig   `yaml:"store"`
+	Query   query.Config  `yaml:"query"` // what one question to the store may cost
+	Rules   RulesConfig   `yaml:"rules"`
+	Route   RouteConfig   `yaml:"route"`
+	Intake  IntakeConfig  `yaml:"intake"` // what others send to a router, and how it is read
+	AWS     aws.Config    `yaml:"aws"`    // who we are there, and what our own questions may cost
 
 	// Notes say what of the configuration was not read, a sentence each.
 	Notes []string `yaml:"-"`
@@ -58,6 +58,13 @@ type Config struct {
 type RoleSections struct {
 	Off bool `yaml:"-"`
 	By  strict.Sections
+}
+
+// CollectConfig is the role collect. Its parts are as those of RoleSections.
+type CollectConfig struct {
+	Off      bool `yaml:"-"`
+	Discover bool `yaml:"discover"` // look on this machine for the systems that no section names, each once in five minutes
+	By       strict.Sections
 }
 
 // NodeConfig says who this node is. Tags go on every series.
@@ -132,6 +139,7 @@ func Default() Config {
 		Interval: 10 * time.Second,
 		Drain:    10 * time.Second,
 		Log:      LogConfig{Level: "info", Format: "text"},
+		Collect:  CollectConfig{Discover: true},
 		Store:    StoreConfig{Retention: 15 * 24 * time.Hour, RetentionSize: 2 << 30, LabelLimit: store.LabelLimit, Rollups: rollup.Default()},
 		Query:    query.Default(),
 		Rules:    RulesConfig{Interval: 15 * time.Second, Packs: []string{"all"}, CutOff: defaultCutOff()},

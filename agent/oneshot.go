@@ -165,7 +165,7 @@ func Describe(cfg Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	collect, ship := map[string]any{}, map[string]any{}
+	collect, ship := map[string]any{"discover": cfg.Collect.Discover}, map[string]any{}
 	for _, p := range plans {
 		collect[p.spec.Name] = merged(common{p.interval, p.deadline}, p.options)
 		if o := reflect.ValueOf(p.options); o.Kind() == reflect.Slice && o.Len() > 0 {

@@ -164,7 +164,7 @@ func (s *serviceRig) until(what string, holds func() bool) {
 	s.Helper()
 	for begin := time.Now(); !holds(); time.Sleep(200 * time.Millisecond) {
 		if time.Since(begin) > stateLimit {
-			s.Fatalf("%s: not within %v; calls %+v; problems %s", what, stateLimit, s.pd.Calls(), s.problems())
+			s.Fatalf("%s: not within %v; incidents %+v; problems %s", what, stateLimit, s.pd.Incidents(), s.problems())
 		}
 	}
 	s.Logf("%s: %s", time.Now().Format("15:04:05"), what)
@@ -178,6 +178,11 @@ func (s *serviceRig) problems() string {
 			text += " > " + e.Alarm.Rule()
 		}
 		out = append(out, text)
+	}
+	for _, p := range s.a.roster.list() {
+		if p.Error != "" {
+			out = append(out, p.Name+": "+p.Error)
+		}
 	}
 	return strings.Join(out, "; ")
 }

@@ -123,6 +123,9 @@ type Env struct {
 	// it is not there is an outage.
 	Expected bool
 
+	// Undiscovered says that nothing is looked for which the configuration does not name.
+	Undiscovered bool
+
 	// AWS is who asks AWS for the fleet, for the collector aws; nil, with the reason, while that is not this node.
 	AWS func() (asker any, why string)
 

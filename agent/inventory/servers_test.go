@@ -11,12 +11,17 @@ func stack(t *testing.T) *topology.Graph {
 	t.Helper()
 	g, err := Graph([]Row{{Node: "lb"}, {Node: "app-1"}, {Node: "app-2"}, {Node: "db-1"}, {Node: "db-2"}}, Services{
 		Addresses: []Edge{
-			{Node: "lb", Address: "10.0.0.1"}, {Node: "app-1", Address: "10.0.0.2"}, {Node: "app-2", Address: "10.0.0.3"}, {Node: "db-1", Address: "10.0.0.4"},
-			{Node: "db-1", Address: "172.17.0.1"}, {Node: "db-2", Address: "172.17.0.1"}, // a bridge that every machine has
+			{Node: "lb", Address: "10.0.0.1"},
+			{Node: "app-1", Address: "10.0.0.2"},
+			{Node: "app-2", Address: "10.0.0.3"},
+			{Node: "db-1", Address: "10.0.0.4"},
+			{Node: "db-1", Address: "172.17.0.1"},
+			{Node: "db-2", Address: "172.17.0.1"}, // a bridge that every machine has
 		},
 		Listens: []Edge{
 			{Node: "lb", System: "haproxy", Server: "h", Part: "frontend:www", Address: ":80"},
-			{Node: "db-1", System: "mysql", Server: "a", Group: "g", Address: ":3306"}, {Node: "db-2", System: "mysql", Server: "b", Group: "g", Address: ":3306"},
+			{Node: "db-1", System: "mysql", Server: "a", Group: "g", Address: ":3306"},
+			{Node: "db-2", System: "mysql", Server: "b", Group: "g", Address: ":3306"},
 			{Node: "app-1", System: "redis", Server: "cache", Address: ":6379"},
 		},
 		Needs: []Edge{
@@ -28,8 +33,10 @@ func stack(t *testing.T) *topology.Graph {
 			{Node: "db-2", System: "mysql", Server: "b", Group: "g", Part: "replication", Address: "db-1:3306"},
 		},
 		Uses: []Edge{
-			{Node: "app-1", Port: "8080", Address: "10.0.0.4:3306"}, {Node: "app-1", Port: "8080", Address: ":6379"},
-			{Node: "app-2", Port: "8080", Address: "10.0.0.4:3306"}, {Node: "db-1", Port: "3306", Address: "10.0.0.9:1"},
+			{Node: "app-1", Port: "8080", Address: "10.0.0.4:3306"},
+			{Node: "app-1", Port: "8080", Address: ":6379"},
+			{Node: "app-2", Port: "8080", Address: "10.0.0.4:3306"},
+			{Node: "db-1", Port: "3306", Address: "10.0.0.9:1"},
 		},
 		Probes: []Probe{{"lb", "front", "http://127.0.0.1/health"}, {"app-1", "cache", "127.0.0.1:6379"}},
 	})

@@ -164,7 +164,7 @@ func (s system) open(e collectors.Env, o own) (collectors.Collector, error) {
 		servers = nil
 	}
 	found := len(servers) == 0
-	if found && s.found != "" {
+	if found && s.found != "" && !e.Undiscovered {
 		servers = Servers{{URL: s.found}}
 	}
 	seen := c.readSeen()
@@ -296,7 +296,7 @@ func (b *batch) bool(d *metric.Desc, v bool, kv ...string) {
 
 // Collect asks all servers side by side.
 func (c *collector) Collect(ctx context.Context, b *metric.Batch) error {
-	if len(c.targets) == 0 || c.waits(b.Time) {
+	if len(c.targets) == 0 || c.waits(b.Time) || !c.mayLook(b.Time) {
 		return fmt.Errorf("%w: no %s in collect.%s", collectors.ErrAbsent, c.name, c.name)
 	}
 	parts := make([]metric.Batch, len(c.targets))
