@@ -1,7 +1,7 @@
 # Set-up, tests and builds. Everything but `make test` needs only Go.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-.PHONY: build test rig chaos fuzz demo fmt packages clean
+.PHONY: build test rig services chaos fuzz demo fmt packages clean
 
 build: ## dist/binnacle and dist/navcloud, static and stripped
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o dist/ ./cmd/binnacle ./cmd/navcloud
@@ -16,6 +16,10 @@ chaos: ## breaks a running agent: 200 kills, every way of damage, full disks; ab
 rig: ## all situations of a real RabbitMQ cluster in network namespaces: about an hour, root; make rig ROWS=cut,frozen plays those
 	.ci/parts
 	BINNACLE_REAL=1 BINNACLE_RIG=$(or $(ROWS),1) go test -count=1 -timeout=150m -v -run '^TestRealSituations$$' ./agent
+
+services: ## real HAProxy, Redis, MariaDB and the like, killed, frozen, filled and cut: about a quarter of an hour
+	.ci/parts
+	BINNACLE_REAL=1 BINNACLE_SERVICES=1 go test -count=1 -timeout=90m -v -run '^TestReal(StackIsOnePage|Redis|HAProxy|Nginx|Apache|Memcached|Varnish|ZooKeeper)$$' ./agent ./collectors/services
 
 fuzz: ## every fuzz target for FUZZTIME each (1m); what it finds becomes a seed under testdata
 	.ci/fuzz $(or $(FUZZTIME),1m)

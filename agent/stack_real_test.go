@@ -365,14 +365,6 @@ func TestRealStackIsOnePage(t *testing.T) {
 			s.one("MySQL db-1 on box is down: it refuses connections", "MySQLPrimaryDown", "HAProxyNoServer", "ProbeFails", "MySQLReplicaSilent")
 		}},
 		{"the database is full", false, false, func(s *serviceRig) {
-			for range 14 {
-				c, err := net.Dial("tcp", s.dbAt)
-				must(s.T, err)
-				defer c.Close()
-				go func() { // a client that says nothing more is thrown out after ten seconds
-					_, _ = io.Copy(io.Discard, c)
-				}()
-			}
 			db, err := sql.Open("mysql", "app:app@tcp("+s.dbAt+")/")
 			must(s.T, err)
 			defer db.Close()

@@ -21,7 +21,7 @@ import (
 
 // Config is the section collect.graphite.
 type Config struct {
-	Listen    []string      `yaml:"listen"`     // tcp://host:port and udp://host:port; host 127.0.0.1 where it is left out, nothing: off
+	Listen    []string      `yaml:"listen"`     // tcp://host:port, udp://host:port and pickle://host:port; host 127.0.0.1 where it is left out, nothing: off
 	Templates []string      `yaml:"templates"`  // "[FILTER] TEMPLATE [label=value,...]"; the first that fits makes name and labels of a path
 	MaxSeries int           `yaml:"max_series"` // 1 to 1000000
 	Keep      time.Duration `yaml:"keep"`       // 1s to 1h; after its last line a value is repeated, this long
@@ -48,7 +48,7 @@ var (
 
 var (
 	descLines    = &metric.Desc{Name: "graphite_lines_total", Kind: metric.Delta, Help: "Lines that were taken"}
-	descRejected = &metric.Desc{Name: "graphite_rejected_total", Kind: metric.Delta, Help: "Lines that were left out: form, value, time, path, reserved, series, long"}
+	descRejected = &metric.Desc{Name: "graphite_rejected_total", Kind: metric.Delta, Help: "Lines that were left out: form, value, time, path, reserved, series, long, pickle (a whole message)"}
 	descSeries   = &metric.Desc{Name: "graphite_series", Help: "Series that are kept"}
 	descConns    = &metric.Desc{Name: "graphite_connections", Help: "Connections of senders"}
 )
@@ -124,7 +124,7 @@ func newCollector(e collectors.Env) (collectors.Collector, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.slots = append(c.slots, &slot{name: text, place: place})
+		c.slots = append(c.slots, &slot{name: text, place: place, pickle: strings.HasPrefix(text, schemePickle+":")})
 	}
 	for _, s := range c.slots {
 		if err := c.open(s); err != nil {
@@ -225,7 +225,7 @@ func (c *collector) Collect(_ context.Context, b *metric.Batch) error {
 		}
 	}
 	b.Add(descLines, c.lines)
-	for _, reason := range [...]string{"form", "value", "time", "path", "reserved", "series", "long"} {
+	for _, reason := range [...]string{"form", "value", "time", "path", "reserved", "series", "long", "pickle"} {
 		b.Add(descRejected, c.rejected[reason], "reason", reason)
 	}
 	c.lines, c.rejected = 0, map[string]float64{}

@@ -25,15 +25,22 @@ const (
 type slot struct {
 	name   string // as the operator wrote it
 	place  sockets.Place
+	pickle bool
 	socket *sockets.Socket // nil while it could not be opened
 	fault  error           // why it does not listen
 }
 
+// schemePickle is of listeners that read Python's pickle over TCP.
+const schemePickle = "pickle"
+
 func listener(text string) (sockets.Place, error) {
 	network, address, ok := strings.Cut(text, "://")
 	host, port, err := net.SplitHostPort(address)
-	if !ok || network != "tcp" && network != "udp" || err != nil || port == "" {
-		return sockets.Place{}, fmt.Errorf("want tcp://host:port or udp://host:port, have %q", text)
+	if !ok || network != "tcp" && network != "udp" && network != schemePickle || err != nil || port == "" {
+		return sockets.Place{}, fmt.Errorf("want tcp://host:port, udp://host:port or pickle://host:port, have %q", text)
+	}
+	if network == schemePickle {
+		network = "tcp"
 	}
 	if host == "" {
 		host = "127.0.0.1"
@@ -139,7 +146,11 @@ func (c *collector) receive(ctx context.Context, s *slot) error {
 		}
 		serving.Go(func() error {
 			defer c.enter(-1)
-			c.serve(ctx, conn)
+			if s.pickle {
+				c.messages(ctx, conn)
+			} else {
+				c.serve(ctx, conn)
+			}
 			return nil
 		})
 	}
