@@ -310,8 +310,17 @@ func section(b *bytes.Buffer, s *setting) {
 		table(b, s.children)
 		return
 	}
-	var plain []*setting
+	var plain, leaves []*setting
 	for _, c := range s.children {
+		if c.leaf() {
+			leaves = append(leaves, c)
+		}
+	}
+	table(b, leaves)
+	for _, c := range s.children {
+		if c.leaf() {
+			continue
+		}
 		if s.name == "collect" && len(c.children) == 2 && c.free == nil {
 			plain = append(plain, c)
 			continue
