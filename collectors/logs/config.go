@@ -16,6 +16,7 @@ type Options map[string]Log
 // Log is files that are read as one.
 type Log struct {
 	Files    []string  `yaml:"files"`    // absolute paths, with * and ? as in a shell
+	Journal  *Journal  `yaml:"journal"`  // systemd's journal, in place of files
 	Begin    string    `yaml:"begin"`    // RE2 of the first line of an entry of several lines; each line is one where there is none
 	Patterns []Pattern `yaml:"patterns"` // each is tried on each entry
 }
@@ -93,8 +94,16 @@ func (o Options) Validate() error {
 
 func (l Log) faults() (errs []error) {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if len(l.Files) == 0 {
-		bad("files: want one or more")
+	switch {
+	case len(l.Files) == 0 && l.Journal == nil:
+		bad("files: want one or more, or journal")
+	case l.Journal != nil && len(l.Files) > 0:
+		bad("journal: files are another log")
+	case l.Journal != nil && l.Begin != "":
+		bad("begin: an entry of the journal is whole")
+	}
+	if l.Journal != nil {
+		errs = append(errs, l.Journal.faults()...)
 	}
 	for _, f := range l.Files {
 		if _, err := filepath.Match(f, ""); err != nil || !filepath.IsAbs(f) {

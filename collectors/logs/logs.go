@@ -50,15 +50,17 @@ type collector struct {
 	env  collectors.Env
 	logs []*source
 
-	mu    sync.Mutex
-	kept  map[string][]place // as it was last written
-	ended bool               // the next Collect is the last
+	mu      sync.Mutex
+	kept    map[string][]place // as it was last written
+	cursors map[string]string
+	ended   bool // the next Collect is the last
 }
 
 // memory is what is kept over a restart.
 type memory struct {
-	At   time.Time // nothing was new between then and the end of the agent
-	Logs map[string][]place
+	At       time.Time // nothing was new between then and the end of the agent
+	Logs     map[string][]place
+	Journals map[string]string `json:",omitempty"` // cursors
 }
 
 // source is one log.
@@ -72,6 +74,7 @@ type source struct {
 	since    time.Time       // of an earlier life: a file that was made later is new as well
 	paths    map[string]bool // that were read in it
 	err      error
+	cursor   string // of the journal's last entry that was taken
 	lines    int
 	cut      int
 	resets   int
@@ -98,21 +101,29 @@ func newCollector(e collectors.Env) (collectors.Collector, error) {
 			}
 			s.patterns = append(s.patterns, made)
 		}
+		s.cursor = known.Journals[name]
 		s.resume(known.Logs[name], known.At)
 		c.logs = append(c.logs, s)
 	}
 	slices.SortFunc(c.logs, func(a, b *source) int { return cmp.Compare(a.name, b.name) })
-	c.kept = known.Logs
+	c.kept, c.cursors = known.Logs, known.Journals
 	return c, errors.Join(errs...)
 }
 
 // Run looks each second until ctx ends.
 func (c *collector) Run(ctx context.Context) error {
+	var following sync.WaitGroup
 	defer func() {
+		following.Wait()
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.ended = true
 	}()
+	for _, s := range c.logs {
+		if s.Journal != nil {
+			following.Go(func() { s.follow(ctx, &c.mu, c.env.Now) })
+		}
+	}
 	if len(c.logs) == 0 {
 		<-ctx.Done()
 		return nil
@@ -140,6 +151,9 @@ func (c *collector) look() {
 
 // look reads what is new in the files of a log.
 func (s *source) look(now time.Time) {
+	if s.Journal != nil {
+		return // it is followed
+	}
 	s.err = s.find()
 	for _, id := range slices.SortedFunc(maps.Keys(s.tails), func(a, b identity) int { return cmp.Compare(s.tails[a].Path, s.tails[b].Path) }) {
 		t := s.tails[id]
@@ -302,7 +316,7 @@ func (c *collector) Collect(_ context.Context, b *metric.Batch) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var errs []error
-	places := map[string][]place{}
+	places, cursors := map[string][]place{}, map[string]string{}
 	seen := map[string]int{}
 	for _, s := range c.logs {
 		s.look(b.Time)
@@ -314,15 +328,18 @@ func (c *collector) Collect(_ context.Context, b *metric.Batch) error {
 			errs = append(errs, collectors.Part(s.name, collectors.Blind(reasonOf(s.err), s.err)))
 		}
 		places[s.name] = s.places()
+		if s.cursor != "" {
+			cursors[s.name] = s.cursor
+		}
 		if c.ended {
 			for _, t := range s.tails {
 				_ = t.file.Close() // it was only read
 			}
 		}
 	}
-	if !equal(places, c.kept) {
-		c.env.Keep(stored, "how far logs were read", memory{b.Time, places})
-		c.kept = places
+	if !equal(places, c.kept) || !maps.Equal(cursors, c.cursors) {
+		c.env.Keep(stored, "how far logs were read", memory{b.Time, places, cursors})
+		c.kept, c.cursors = places, cursors
 	}
 	return errors.Join(errs...)
 }

@@ -28,7 +28,7 @@ type bench struct {
 func newBench(t *testing.T, l Log) *bench {
 	t.Helper()
 	k := &bench{t: t, dir: t.TempDir(), now: time.Now(), sums: map[string]float64{}}
-	if len(l.Files) == 0 {
+	if len(l.Files) == 0 && l.Journal == nil {
 		l.Files = []string{filepath.Join(k.dir, "app.log")}
 	}
 	k.opts = Options{"app": l}
