@@ -128,15 +128,16 @@ type Page struct {
 	Name     string // board, streams, nodes, runbooks: which entry of the menu is this
 	Class    string // of its look, beside Name
 	Title    string
-	Crumb    string   // where one is, shorter than Title; empty: Title
-	Up       *Link    // the page above it
-	Live     string   // path of its live updates, empty when it has none
-	Styles   []string // sheets of its own, after the one of all pages
-	Scripts  []string // of its own, beside the one that keeps it fresh
-	Forms    bool     // are sent by htmx, which puts the answers in place
-	Done     *Done    // what a person just did; nil: nothing
-	Period   *Period  // which time it shows, as the bar above it offers; nil: only now
-	Charts   bool     // drawn again by uPlot, where there is script
+	Crumb    string       // where one is, shorter than Title; empty: Title
+	Up       *Link        // the page above it
+	Live     string       // path of its live updates, empty when it has none
+	Styles   []string     // sheets of its own, after the one of all pages
+	Scripts  []string     // of its own, beside the one that keeps it fresh
+	Forms    bool         // are sent by htmx, which puts the answers in place
+	Done     *Done        // what a person just did; nil: nothing
+	Period   *Period      // which time it shows, as the bar above it offers; nil: only now
+	Charts   bool         // drawn again by uPlot, where there is script
+	Cookie   *http.Cookie // that the browser is to keep; nil: none
 	Sections []Section
 }
 

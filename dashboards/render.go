@@ -213,6 +213,10 @@ func (p *Pages) serve(w http.ResponseWriter, r *http.Request, pg Page) {
 	if status == 0 {
 		status = http.StatusOK
 	}
+	if pg.Cookie != nil {
+		pg.Cookie.Path, pg.Cookie.Secure = p.opts.Base+"/", r.TLS != nil
+		http.SetCookie(w, pg.Cookie)
+	}
 	w.Header().Set("Cache-Control", "no-store")
 	p.write(w, r, status, "text/html; charset=utf-8", p.rebase(body.Bytes()))
 }

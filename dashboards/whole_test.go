@@ -3,6 +3,7 @@ package dashboards_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/capacity"
@@ -40,7 +41,7 @@ func (o whole) oncall() oncall.Options {
 		t, ok := rules.ThresholdOf(expr)
 		return t.Query, t.Op, t.Limit, ok
 	}
-	return oncall.Options{Query: o.Query, Range: o.Range, Expr: o.Expr, Threshold: split, View: o.View, Status: o.Status, History: o.History, People: o.People, MayAct: o.MayAct, Who: whoever, Node: o.Node, Now: o.Now}
+	return oncall.Options{Query: o.Query, Range: o.Range, Expr: o.Expr, Threshold: split, AckLink: func(string, url.Values) error { return nil }, View: o.View, Status: o.Status, History: o.History, People: o.People, MayAct: o.MayAct, Who: whoever, Node: o.Node, Now: o.Now}
 }
 
 func newWhole(o whole) *dashboards.Pages {

@@ -189,6 +189,29 @@ func matching(samples []Sample, labels map[string]string) float64 {
 	return 0
 }
 
+// Together makes the uses of zones, each the most that its zone had, add up to no more than whole says that all had at once: what moved
+// from one zone to another would count twice. Zones then share it as they do in now. Both are answers by the labels of the reading.
+func (r *Reading) Together(now, whole []Sample) {
+	most, each, sum := matching(whole, r.Labels), r.Use(), 0.0
+	if len(r.Zones) < 2 || most <= 0 || each <= most {
+		return
+	}
+	shares := make([]float64, len(r.Zones))
+	for i, z := range r.Zones {
+		in := maps.Clone(r.Labels)
+		in["az"] = z.Name
+		shares[i] = matching(now, in)
+		sum += shares[i]
+	}
+	for i := range r.Zones {
+		if sum > 0 {
+			r.Zones[i].Use = most * shares[i] / sum
+		} else {
+			r.Zones[i].Use *= most / each
+		}
+	}
+}
+
 // Use is that of all zones.
 func (r Reading) Use() float64 { return r.sum(func(z Zone) float64 { return z.Use }) }
 

@@ -163,7 +163,27 @@ func (p *Planner) readPool(ctx context.Context, pool capacity.Pool, now time.Tim
 	if len(f.readings) > maxKept {
 		f.readings = f.readings[:maxKept]
 	}
-	return f, nil
+	return f, p.together(ctx, &f, now)
+}
+
+// together lets no load that moved between zones count in both.
+func (p *Planner) together(ctx context.Context, f *found, now time.Time) error {
+	if f.pool.Floor || !slices.ContainsFunc(f.readings, func(r capacity.Reading) bool { return len(r.Zones) > 1 }) {
+		return nil
+	}
+	all := "sum without (az) (" + f.pool.Use + ")"
+	at, err := p.o.Main.Instant(ctx, f.pool.Use, now)
+	if err != nil {
+		return err
+	}
+	whole, err := p.o.Main.Instant(ctx, fmt.Sprintf("max_over_time((%s)[5m:1m]) or %s", all, all), now)
+	if err != nil {
+		return err
+	}
+	for i := range f.readings {
+		f.readings[i].Together(samples(at), samples(whole))
+	}
+	return nil
 }
 
 // undeclared notes the pools that are used and lack a limit.

@@ -363,3 +363,30 @@ func TestThePastGoesOn(t *testing.T) {
 		t.Error("nothing was read of three days ago")
 	}
 }
+
+// TestStreamsThatMove holds the use of a pool to what all zones had at once: two hundred streams that went from one zone to another within
+// five minutes are two hundred.
+func TestStreamsThatMove(t *testing.T) {
+	t.Parallel()
+	main := open(t, "main")
+	for i, use := range [][2]float64{{200, 200}, {200, 200}, {400, 0}, {400, 0}} {
+		b := &metric.Batch{Time: noon.Add(time.Duration(i-3) * time.Minute)}
+		for z, n := range []string{"a", "b"} {
+			b.Add(descOpen, use[z], "stack", "s", "az", n, "node", "nav-"+n)
+			b.Add(descMost, 500, "stack", "s", "az", n, "node", "nav-"+n)
+		}
+		if err := main.Append(t.Context(), "test", b.Time, b.Samples); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, _ := planned(t, main, Default())
+	all, err := p.read(t.Context(), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range all {
+		if f.pool.Name == "balancer" && (len(f.readings) != 1 || f.readings[0].Use() != 400 || f.readings[0].Zones[0].Use != 400) {
+			t.Errorf("the balancer's reading is %+v, want 400, all in zone a", f.readings)
+		}
+	}
+}

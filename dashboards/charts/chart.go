@@ -66,7 +66,8 @@ type Plan struct {
 	Behind    []query.Point // the same time of another day, moved to this one's; nil: none
 	BehindIs  string        // which day that is
 	Note      string
-	Still     bool // no script draws it again
+	Still     bool   // no script draws it again
+	PNG       string // address of its picture; empty: none
 }
 
 // Chart is a drawn chart: the picture, its words and its table say the same. The paths are the values themselves, in

@@ -3,12 +3,10 @@ package views
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -223,161 +221,6 @@ func (p *Pages) sketch(ctx context.Context, in []family, span dashboards.Period)
 			f.Value, f.Line = unit.Say(query.Last(line[0])), charts.DrawSpark(line[0].Points, end, step, unit.Say)
 		}
 	}
-}
-
-type familyPage struct {
-	dashboards.Period
-	Name, Kind string
-	Series     float64
-	Labels     []string
-	CSV, Alarm string
-	Fault      string
-}
-
-// metricName is what a metric may be called.
-var metricName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
-
-// family is the page of one metric, made for its kind: a counter as a rate, a gauge as it is, a timer by its quantiles.
-func (p *Pages) family(r *http.Request) dashboards.Page {
-	name := r.PathValue("name")
-	pg := dashboards.Page{Name: "metrics", Title: name, Forms: true, Charts: true, Up: &dashboards.Link{Path: "/browse", Label: "Metrics"}}
-	if p.opts.Query == nil || p.opts.Range == nil {
-		return dashboards.NoStore(pg)
-	}
-	if !metricName.MatchString(name) {
-		return dashboards.Message(http.StatusNotFound, "No such metric", "A metric's name has letters, digits, underscores and colons.")
-	}
-	now := p.opts.Now()
-	st := p.status()
-	f := familyPage{Name: name, Period: dashboards.ReadPeriod(r.URL.Query(), now, "/browse/"+name, keptSpan(st, familySpan, now), maxRange)}
-	pg.Period = &f.Period
-	f.Kind = p.kind(r.Context(), name, now)
-	drawn := p.familyCharts(r.Context(), &f, now)
-	q := r.URL.Query()
-	f.CSV = (&url.URL{Path: "/csv/" + name, RawQuery: q.Encode()}).String()
-	f.Alarm = "/explore?q=" + escape(name)
-	pg.Sections = []dashboards.Section{
-		{ID: "summary", Hush: true, Parts: []dashboards.Part{{ID: "family-head", Template: "family-head", Data: f}}},
-		{ID: "charts", Label: "Charts", Hush: true},
-	}
-	for _, c := range drawn {
-		pg.Sections[1].Parts = append(pg.Sections[1].Parts, dashboards.Part{ID: c.ID, Template: "chart", Data: c})
-	}
-	return pg
-}
-
-// kind says what a metric is, by its samples.
-func (p *Pages) kind(ctx context.Context, name string, now time.Time) string {
-	if s, err := p.opts.Query(ctx, "count(histogram_count({__name__="+strconv.Quote(name)+"}))", now); err == nil && len(s) > 0 && query.Last(s[0]) > 0 {
-		return "timer"
-	}
-	return kindOf(name)
-}
-
-// familyQueries are the charts of a kind; NAME stands for the metric.
-var familyQueries = map[string][]overQuery{
-	"timer": {
-		{id: "quantiles", title: "How long it takes", lines: []lineQuery{
-			{"median", "histogram_quantile(0.5, sum(rate(NAME[%s])))"}, {"p95", "histogram_quantile(0.95, sum(rate(NAME[%s])))"}, {"p99", "histogram_quantile(0.99, sum(rate(NAME[%s])))"},
-		}},
-		{id: "count", title: "How often", unit: charts.InRate, lines: []lineQuery{{"each second", "histogram_count(sum(rate(NAME[%s])))"}}},
-	},
-	"counter": {
-		{id: "rate", title: "Each second, all together", unit: charts.InRate, lines: []lineQuery{{"all", "sum(rate(NAME[%s]))"}}},
-		{id: "each", title: "Each second, by series", unit: charts.InRate, lines: []lineQuery{{"", "topk(8, rate(NAME[%s]))"}}},
-	},
-	"gauge": {
-		{id: "all", title: "Least, mean and most", lines: []lineQuery{{"least", "min(NAME)"}, {"mean", "avg(NAME)"}, {"most", "max(NAME)"}}},
-		{id: "each", title: "By series", lines: []lineQuery{{"", "topk(8, NAME)"}}},
-	},
-}
-
-func (p *Pages) familyCharts(ctx context.Context, f *familyPage, now time.Time) []charts.Chart {
-	step := charts.StepOf(f.To.Sub(f.From))
-	end := f.To.Truncate(step)
-	begin := end.Add(-f.To.Sub(f.From))
-	window := short60(max(time.Minute, 4*p.opts.Interval, step))
-	_, unit := unitByName(f.Name)
-	type result struct {
-		charts []charts.Chart
-		fault  string
-	}
-	got := p.answers.Get(ctx, strings.Join([]string{"family", f.Name, begin.String(), end.String()}, "\xff"), now, step, queryTime, func(ctx context.Context) any {
-		var out result
-		marks := p.deploys(ctx, begin, end)
-		for _, q := range familyQueries[f.Kind] {
-			pl := charts.Plan{ID: "chart-" + q.id, Title: q.title, Unit: q.unit, From: begin, To: end, Step: step, Marks: marks}
-			if pl.Unit.Say == nil {
-				pl.Unit = unit
-			}
-			var all []query.Series
-			for i, l := range q.lines {
-				promql := strings.ReplaceAll(strings.ReplaceAll(l.promql, "NAME", f.Name), "%s", window)
-				s, err := p.opts.Range(ctx, promql, begin, end, step)
-				if err != nil {
-					out.fault = err.Error()
-				}
-				for _, x := range s {
-					all = append(all, query.Series{Labels: map[string]string{"": cmp.Or(l.name, labelWords(x.Labels, "__name__"))}, Points: x.Points})
-				}
-				if i == 0 {
-					const day = 24 * time.Hour
-					if was, err := p.opts.Range(ctx, promql, begin.Add(-day), end.Add(-day), step); err == nil && len(was) == 1 {
-						for _, pt := range was[0].Points {
-							pl.Behind = append(pl.Behind, query.Point{T: pt.T.Add(day), V: pt.V})
-						}
-						pl.BehindIs = "a day before"
-					}
-				}
-			}
-			out.charts = append(out.charts, charts.Draw(pl, all, func(s query.Series) string { return s.Labels[""] }))
-		}
-		return out
-	}).(result)
-	if got.fault != "" {
-		f.Fault = "The store did not answer all that was asked: " + got.fault
-	}
-	return got.charts
-}
-
-// labelWords name a series by its labels' values, without one label.
-func labelWords(labels map[string]string, but string) string {
-	var out []string
-	for _, k := range slices.Sorted(maps.Keys(labels)) {
-		if k != but && k != "__name__" {
-			out = append(out, labels[k])
-		}
-	}
-	return cmp.Or(strings.Join(out, " "), "all")
-}
-
-// csv writes a metric's series of a time, a row for each sample: time, labels, value.
-func (p *Pages) csv(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	if p.opts.Range == nil || !metricName.MatchString(name) {
-		http.Error(w, "There is no such metric here.", http.StatusNotFound)
-		return
-	}
-	now := p.opts.Now()
-	span := dashboards.ReadPeriod(r.URL.Query(), now, "/browse/"+name, familySpan, maxRange)
-	step := charts.StepOf(span.To.Sub(span.From))
-	ctx, cancel := context.WithTimeout(r.Context(), queryTime)
-	defer cancel()
-	s, err := p.opts.Range(ctx, name, span.From.Truncate(step), span.To.Truncate(step), step)
-	if err != nil {
-		http.Error(w, "The store did not answer: "+err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
-	out := csv.NewWriter(w)
-	_ = out.Write([]string{"time", "series", "value"}) // an error is that of a browser which went away
-	for _, x := range s {
-		for _, pt := range x.Points {
-			_ = out.Write([]string{pt.T.UTC().Format(time.RFC3339), seriesName(x.Labels), strconv.FormatFloat(pt.V, 'g', -1, 64)})
-		}
-	}
-	out.Flush()
 }
 
 // Says counts what there is.

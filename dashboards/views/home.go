@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -68,6 +69,7 @@ type home struct {
 	Span       string // that the figures look back
 	Figures    []bigFigure
 	Fleet      nodeMap
+	Pins       []pin
 	Streams    *streamsCard
 	Own        []family // the first of one's own metrics
 	OwnMore    int
@@ -109,8 +111,16 @@ func (p *Pages) home(r *http.Request) dashboards.Page {
 	if q := r.URL.Query(); slices.ContainsFunc(boardQuery, q.Has) {
 		return dashboards.Page{To: "/board?" + q.Encode()}
 	}
-	pg := dashboards.Page{Name: "home", Title: "Home", Live: dashboards.LivePath("home", dashboards.TimeOf(r.URL.Query())), Forms: true}
+	pg := dashboards.Page{Name: "home", Title: "Home", Forms: true}
 	now := p.opts.Now()
+	along := dashboards.TimeOf(r.URL.Query())
+	names, named := pinned(r)
+	if named {
+		pg.Cookie = keepPins(names)
+	}
+	live := url.Values{"pin": names}
+	maps.Copy(live, along)
+	pg.Live = dashboards.LivePath("home", live)
 	span := dashboards.ReadPeriod(r.URL.Query(), now, "/", homeSpan, maxRange)
 	pg.Period = &span
 	h := home{CanAct: p.opts.CanAct == nil || p.opts.CanAct(r)}
@@ -124,6 +134,9 @@ func (p *Pages) home(r *http.Request) dashboards.Page {
 		h.Span = span.Label()
 		h.Figures = p.fleetFigures(r.Context(), span)
 		h.Streams = p.streamsCard(r.Context(), now)
+		if p.opts.Range != nil {
+			h.Pins = p.pins(r.Context(), names, span, along)
+		}
 		h.addOwn(p.ownFamilies(r.Context(), span))
 	}
 	h.Services, h.Steps = folded(servicesOf(h.Fleet.All, p.opts.Node, st.Collectors)), p.steps(st)
@@ -139,11 +152,20 @@ func (p *Pages) home(r *http.Request) dashboards.Page {
 	pg.Sections = []dashboards.Section{
 		{ID: "summary", Parts: []dashboards.Part{{ID: "home-head", Template: "home-head", Data: h}}},
 		{ID: "home-problems", Label: "Open problems", Hush: true, Parts: []dashboards.Part{{ID: "home-list", Template: "home-problems", Data: h}}},
+		{ID: "home-pins", Label: "Pinned charts", Hush: true, Parts: pinParts(h)},
 		{ID: "home-fleet", Label: "The fleet", Hush: true, Parts: []dashboards.Part{{ID: "home-figures", Template: "home-fleet", Data: h}}},
 		{ID: "home-own", Label: "What you count", Hush: true, Parts: []dashboards.Part{{ID: "home-metrics", Template: "home-own", Data: h}}},
 		{ID: "home-rest", Hush: true, Parts: []dashboards.Part{{ID: "home-services", Template: "home-rest", Data: h}}},
 	}
 	return pg
+}
+
+// pinParts is nothing where nothing is pinned.
+func pinParts(h home) []dashboards.Part {
+	if len(h.Pins) == 0 {
+		return nil
+	}
+	return []dashboards.Part{{ID: "home-pinned", Template: "home-pins", Data: h}}
 }
 
 func (h *home) addProblems(v alerting.View) {

@@ -30,6 +30,27 @@ type nodeList struct {
 	Empty     string
 }
 
+// Here are the lines of what is on this machine, and Absent those of what is not.
+func (l nodeList) Here() []line { return l.with(func(x line) bool { return x.Word != health.Absent }) }
+
+func (l nodeList) Absent() []line {
+	return l.with(func(x line) bool { return x.Word == health.Absent })
+}
+
+// Ill says whether one of them is.
+func (l nodeList) Ill() bool {
+	return slices.ContainsFunc(l.Lines, func(x line) bool { return x.Word == health.Ill })
+}
+
+func (l nodeList) with(is func(line) bool) (out []line) {
+	for _, x := range l.Lines {
+		if is(x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 type nodeHead struct {
 	Node, Version, Listen, Data string
 	Begun                       time.Time
