@@ -189,21 +189,21 @@ func (b *bolt) reopenMain() bool {
 	ok := make(chan *file, 1)
 	main, path, o := b.main, b.path, b.opts
 	go func() { // a disk that hangs may hang here too
-		if main == nil {
+		f := main
+		if f == nil {
 			var err error
-			if main, err = openFile(path, o, o.Damaged); err != nil {
+			if f, err = openFile(path, o, o.Damaged); err != nil {
 				ok <- nil
 				return
 			}
 		}
 		if probe(filepath.Dir(path)) != nil {
-			ok <- nil // main, where it was opened just now, is dropped with its lock below
-			if b.main != main {
-				_ = main.close()
+			if main == nil {
+				_ = f.close() // it was opened just now: its lock goes with it
 			}
-			return
+			f = nil
 		}
-		ok <- main
+		ok <- f
 	}()
 	late := time.NewTimer(b.opts.Hang)
 	defer late.Stop()
@@ -217,6 +217,13 @@ func (b *bolt) reopenMain() bool {
 		b.files.Unlock()
 		return true
 	case <-late.C:
+		if main == nil {
+			go func() { // what opens after all holds a lock that the next try needs
+				if f := <-ok; f != nil {
+					_ = f.close()
+				}
+			}()
+		}
 		return false
 	}
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -277,4 +278,24 @@ func TestALedgerMostlyFreeIsCompacted(t *testing.T) {
 		t.Errorf("it knows %v; want a", got)
 	}
 	newMemory(t, l).readopt("a")
+}
+
+// A disk that is still full when the ledger comes to look leaves the file in use as it is, though that is closed right after.
+func TestALookAtAFullDiskChangesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	l, err := Open(filepath.Join(dir, "ledger.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := l.(*bolt)
+	main := b.main
+	if err := os.RemoveAll(dir); err != nil { // so that nothing can be written there
+		t.Fatal(err)
+	}
+	if b.reopenMain() || b.main != main {
+		t.Errorf("it goes back, to %v; want that it waits, with %v in use", b.main, main)
+	}
+	if err := b.Close(); err != nil { // an owner that ends: under -race this met the look
+		t.Error(err)
+	}
 }
