@@ -25,6 +25,13 @@ func TestDebian(t *testing.T) {
 	began := time.Now()
 	first, second := build(t, d)
 	t.Logf("built after %v", time.Since(began).Round(time.Second))
+	other := d.copied()
+	t.Run("without systemd", func(t *testing.T) { d.t = t; alone(t, d, first, second) })
+	t.Run("under systemd", func(t *testing.T) { other.t = t; systemd(t, other, first, second) })
+}
+
+func alone(t *testing.T, d tree, first, second string) {
+	began := time.Now()
 	pager := alertingtest.NewPagerDuty()
 	defer pager.Close()
 	nodes := []tree{d.copied(), d.copied()}

@@ -78,7 +78,7 @@ func debian(t *testing.T) tree {
 	d := tree{t, filepath.Join(t.TempDir(), "debian")}
 	ctx, cancel := context.WithTimeout(t.Context(), steps)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "bookworm", d.root).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus", "bookworm", d.root).CombinedOutput(); err != nil {
 		t.Skipf("debootstrap cannot make a tree of Debian 12, so that the packages are not tested here: %v: %s", err, lastLine(out))
 	}
 	return d
