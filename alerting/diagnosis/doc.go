@@ -1,9 +1,11 @@
 // Package diagnosis turns alarms and the dependency graph into problems: root causes with the alarms that they explain. It is
-// a chain of functions on values (Diagnose) and has no memory; what it needs of the past is in the Facts.
+// a chain of functions on values (Diagnose) and has no memory that an answer hangs on; what it needs of the past is in the Facts.
+// What hangs on a Fact and the graph alone is found once and kept while the Fact is the same (judged.go): that makes a step of many
+// alarms cheap and changes no answer.
 //
 //	standing       what is lost, and what of that could be spared                               standing.go
 //	told together  which alarms of others are parts of one thing, by what they say of themselves  together.go
-//	group alarms   one alarm for many of the same kind in one zone, on one whole, of one owner  groups.go
+//	group alarms   one alarm for many of the same kind in one zone, on one whole, of one owner  groups.go, common.go
 //	priority       by a table with its reason; and how good a cause each alarm makes            priority.go, law.go
 //	explanation    each alarm is explained by the best cause that may                           explain.go
 //	problems       the roots with what they explain, the worst first                            problems.go
