@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"cmp"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -157,29 +159,58 @@ func (b builder) need(id, on string) {
 		}
 	}
 	e := b.es[id]
+	if b.rests(on, id) {
+		return
+	}
 	if id != on && !slices.Contains(e.Parents, on) {
 		e.Parents = append(slices.Clone(e.Parents), on)
 		b.es[id] = e
 	}
 }
 
+// rests says whether an entity needs another one, directly or not.
+func (b builder) rests(id, on string) bool {
+	queue, seen := []string{id}, map[string]bool{id: true}
+	for len(queue) > 0 {
+		for _, parent := range b.es[queue[0]].Parents {
+			if parent == on {
+				return true
+			}
+			if !seen[parent] {
+				seen[parent] = true
+				queue = append(queue, parent)
+			}
+		}
+		queue = queue[1:]
+	}
+	return false
+}
+
 // needAt lets an entity need who answers at an address: the servers that are known there, else what listens on that port of
 // a node that is known.
 func (b builder) needAt(p places, node, address, id string) {
-	ids, on, port := p.find(node, address)
-	for _, to := range ids {
-		b.need(id, to)
-	}
-	if len(ids) == 0 && on != "" {
-		b.need(id, b.port(on, port))
+	for _, on := range b.whoAt(p, node, address) {
+		b.need(id, on)
 	}
 }
+
+// whoAt are those who answer at an address.
+func (b builder) whoAt(p places, node, address string) []string {
+	ids, on, port := p.find(node, address)
+	if len(ids) == 0 && on != "" {
+		return []string{b.port(on, port)}
+	}
+	return ids
+}
+
+// kindPort is of what listens on a port, of which nothing else is known.
+const kindPort = "port"
 
 // port adds what listens on a port of a node, of which nothing else is known.
 func (b builder) port(node, port string) string {
 	id := "port:" + node + ":" + port
 	if _, ok := b.es[id]; !ok {
-		e := topology.Entity{ID: id, Kind: "port", Host: node}
+		e := topology.Entity{ID: id, Kind: kindPort, Host: node}
 		if _, ok := b.es["host:"+node]; ok {
 			e.Parents = []string{"host:" + node}
 		}
@@ -192,17 +223,29 @@ func (b builder) port(node, port string) string {
 // by itself who its servers are.
 var proxies = []string{"nginx", "apache", "jolokia", "varnish"}
 
-// uses adds what connections show: an application needs what it is connected to.
+// uses adds what connections show: an application needs what it is connected to. Two that are connected to each other are peers,
+// of which neither needs the other; of a longer circle the edge that closes it is left out.
 func (b builder) uses(p places, uses []Edge) {
+	type pair struct{ id, on string }
+	seen := map[pair]bool{}
 	for _, u := range uses {
 		ids, _, _ := p.find(u.Node, ":"+u.Port)
 		if len(ids) == 0 {
-			b.needAt(p, u.Node, u.Address, b.port(u.Node, u.Port))
+			ids = []string{b.port(u.Node, u.Port)}
 		}
 		for _, id := range ids {
-			if slices.Contains(proxies, b.es[id].Service) {
-				b.needAt(p, u.Node, u.Address, id)
+			if e := b.es[id]; e.Kind != kindPort && !slices.Contains(proxies, e.Service) {
+				continue
 			}
+			for _, on := range b.whoAt(p, u.Node, u.Address) {
+				seen[pair{id, on}] = true
+			}
+		}
+	}
+	pairs := slices.SortedFunc(maps.Keys(seen), func(a, b pair) int { return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.on, b.on)) })
+	for _, e := range pairs {
+		if !seen[pair{e.on, e.id}] {
+			b.need(e.id, e.on)
 		}
 	}
 }
@@ -233,7 +276,7 @@ func (b builder) spares() {
 		case e.Kind == topology.KindBackend && !strings.Contains(id, "/"):
 			most = topology.KindBackend
 		case e.Kind == topology.KindServer:
-			most = "port"
+			most = kindPort
 		default:
 			continue
 		}

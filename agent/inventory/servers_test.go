@@ -76,3 +76,42 @@ func TestWhatNeedsWhichServer(t *testing.T) {
 		}
 	}
 }
+
+// TestPeersNeedNeither: processes that are connected to each other, and circles of them, cost no graph.
+func TestPeersNeedNeither(t *testing.T) {
+	g, err := Graph([]Row{{Node: "a"}}, Services{
+		Uses: []Edge{
+			{Node: "a", Port: "1", Address: ":2"},
+			{Node: "a", Port: "2", Address: ":1"},
+			{Node: "a", Port: "2", Address: ":3"},
+			{Node: "a", Port: "5", Address: ":6"},
+			{Node: "a", Port: "6", Address: ":7"},
+			{Node: "a", Port: "7", Address: ":5"},
+			{Node: "a", Port: "8", Address: ":8"},
+		},
+		Needs: []Edge{
+			{Node: "a", System: "mysql", Server: "x", Part: "replication", Address: "a:9"}, {Node: "a", System: "mysql", Server: "y", Part: "replication", Address: "a:10"},
+		},
+		Listens: []Edge{{Node: "a", System: "mysql", Server: "x", Address: ":10"}, {Node: "a", System: "mysql", Server: "y", Address: ":9"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		fails, subject string
+		want           topology.Edge
+	}{
+		{"port:a:2", "port:a:1", topology.None},
+		{"port:a:1", "port:a:2", topology.None},
+		{"port:a:3", "port:a:2", topology.Hurt},
+		{"port:a:7", "port:a:6", topology.Hurt},
+		{"port:a:6", "port:a:5", topology.Hurt},
+		{"port:a:5", "port:a:7", topology.None},
+		{"mysql:a/x", "mysql:a/y/replication", topology.Hurt},
+		{"mysql:a/y", "mysql:a/x/replication", topology.Hurt}, // two primaries of each other
+	} {
+		if got := g.Reach(tc.fails).Edge(tc.subject); got != tc.want {
+			t.Errorf("without %s, %s is hurt as by %d; want %d", tc.fails, tc.subject, got, tc.want)
+		}
+	}
+}
