@@ -55,9 +55,10 @@ func common(every, deadline, maxAge time.Duration) Common {
 
 // cloudWatchCommon leaves out the agent's figures of itself: about a hundred series, each billed and each
 // under the cap, that the agent's own rules watch already. What came from CloudWatch is not paid for a second time.
+// What the router's graph alone is made of, who needs whom, is no figure.
 func cloudWatchCommon() Common {
 	c := common(time.Minute, 45*time.Second, 13*24*time.Hour)
-	c.View.Exclude = []string{"binnacle_*", "aws_*"}
+	c.View.Exclude = []string{"binnacle_*", "aws_*", "service_listens", "service_needs", "connections_address", "connections_uses"}
 	return c
 }
 
