@@ -23,14 +23,14 @@ import (
 // as users do. All stands on one machine under one agent.
 type serviceRig struct {
 	*testing.T
-	pd                           *alertingtest.PagerDuty
-	a                            *Agent
-	dir                          string
-	db, replica, cache           *os.Process
-	app                          *os.Process
-	front, appAt, dbAt, redisAt  string
-	cable                        *cable // between the replica and its primary
-	dbPort, replicaPort, sockets string
+	pd                          *alertingtest.PagerDuty
+	a                           *Agent
+	dir                         string
+	db, replica, cache          *os.Process
+	app                         *os.Process
+	front, appAt, dbAt, redisAt string
+	cable                       *cable // between the replica and its primary
+	sockets                     string
 }
 
 // start runs a program until the test ends.
