@@ -331,8 +331,10 @@ const alarmsEvery = 10 * time.Minute
 // keepAlarms plans, and applies where that is allowed, while this router leads.
 func (r *routeRole) keepAlarms(ctx context.Context) error {
 	for {
-		if r.leadsAWS() {
-			cfg := r.a.config()
+		cfg := r.a.config()
+		if !cfg.writesAlarms() {
+			r.cloud.alarms.Store(nil) // a reload switched it off
+		} else if r.leadsAWS() {
 			said, err := r.keepAlarmsOnce(ctx, cfg)
 			if ctx.Err() != nil {
 				return nil

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ type cloud struct {
 	account atomic.Pointer[aws.Account]      // nil until it is open
 	alarms  atomic.Pointer[health.AWSAlarms] // what was planned or done last
 	fleet   aws.Fleet
+	working map[string]bool // what was set to work; guarded by opens
 }
 
 // regionOf is the region to ask where neither the section nor the environment names one: that of the queue, else the instance's own.
@@ -30,14 +32,23 @@ func (a *Agent) regionOf(cfg Config) string {
 	return a.instance.Region
 }
 
+// startAWS sets to work what a configuration asks of AWS, and what of that does not work yet.
+func (r *routeRole) startAWS(cfg Config) {
+	r.crew.work("aws", func(ctx context.Context) error { return r.openAWS(ctx, cfg) })
+}
+
+// startsAWS says whether a reload asks AWS for something that was not asked for before.
+func startsAWS(old, cfg Config) bool {
+	return cfg.asksAWS() && !old.asksAWS() || cfg.writesAlarms() && !old.writesAlarms()
+}
+
 // openAWS opens the account and sets to work what asks it. It is tried again while no region is known.
-func (r *routeRole) openAWS(ctx context.Context) error {
-	cfg := r.a.config()
+func (r *routeRole) openAWS(ctx context.Context, cfg Config) error {
 	account, err := r.openAccount(ctx)
 	if err != nil {
 		return err
 	}
-	if cfg.Intake.AWS.Queue != "" {
+	if cfg.Intake.AWS.Queue != "" && r.first("intake.aws") {
 		for _, i := range aws.Estimate(true, false, 0) {
 			account.Reserve(i.What, i.Dollars)
 		}
@@ -45,11 +56,25 @@ func (r *routeRole) openAWS(ctx context.Context) error {
 		r.crew.work("intake.aws", q.Run)
 		r.crew.work("aws.alarms", q.Reconcile)
 	}
-	r.crew.work("aws.groups", r.watchGroups)
-	if cfg.writesAlarms() {
+	if r.first("aws.groups") {
+		r.crew.work("aws.groups", r.watchGroups)
+	}
+	if cfg.writesAlarms() && r.first("aws.alarms.out") {
 		r.crew.work("aws.alarms.out", r.keepAlarms)
 	}
 	return nil
+}
+
+// first says of a work whether it has to be started, and counts it as started.
+func (r *routeRole) first(work string) bool {
+	r.cloud.opens.Lock()
+	defer r.cloud.opens.Unlock()
+	if r.cloud.working == nil {
+		r.cloud.working = map[string]bool{}
+	}
+	was := r.cloud.working[work]
+	r.cloud.working[work] = true
+	return !was
 }
 
 // openAccount opens the account once, for all who ask.
@@ -60,7 +85,11 @@ func (r *routeRole) openAccount(ctx context.Context) (*aws.Account, error) {
 		return a, nil
 	}
 	cfg := r.a.config()
-	a, err := aws.Open(ctx, cfg.AWS, aws.Options{Region: r.a.regionOf(cfg)})
+	spent := ""
+	if dir := r.a.folder.dir(); dir != "" {
+		spent = filepath.Join(dir, "aws-spent.json")
+	}
+	a, err := aws.Open(ctx, cfg.AWS, aws.Options{Region: r.a.regionOf(cfg), Spent: spent})
 	if err == nil {
 		r.cloud.account.Store(a)
 	}
@@ -130,6 +159,9 @@ func (c *cloud) status(s intake.CloudStats) *health.AWS {
 	}
 	if a := c.account.Load(); a != nil {
 		out.Spent = a.Spent()
+		if err := a.Fault(); err != nil && out.Fault == "" {
+			out.Fault = err.Error()
+		}
 	}
 	out.Alarms = c.alarms.Load()
 	return out

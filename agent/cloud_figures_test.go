@@ -2,6 +2,10 @@ package agent
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -33,10 +37,16 @@ func TestWhatAWSAloneSeesIsStored(t *testing.T) {
 	fake.Lay(awstest.Metric{Namespace: "AWS/ELB", Name: "HealthyHostCount", Dimensions: dims, At: at(0)},
 		awstest.Metric{Namespace: "AWS/ELB", Name: "UnHealthyHostCount", Dimensions: dims, At: at(3)})
 	fake.Group("api", 3, awstest.Member{ID: "i-1", State: "InService"}, awstest.Member{ID: "i-2", State: "Pending"})
-	cfg := parsed(t, "data: %s\nlisten: %s\nnode: {name: r1}\ninterval: 1s\ncollect: {aws: {elb: auto, interval: 1s}}\nrules: off\nroute: {mode: shadow}\naws: {region: eu-west-1, endpoint: '%s'}\n",
-		t.TempDir(), freePort(t, "tcp"), fake.URL)
-	a, end := run(t, cfg)
+	data, listen := t.TempDir(), freePort(t, "tcp")
+	cfg := func(section string) Config {
+		return parsed(t, "data: %s\nlisten: %s\nnode: {name: r1}\ninterval: 1s\ncollect: {aws: %s}\nrules: off\nroute: {mode: shadow}\naws: {region: eu-west-1, endpoint: '%s'}\n",
+			data, listen, section, fake.URL)
+	}
+	a, end := run(t, cfg("off"))
 	defer end()
+	if err := a.Reload(t.Context(), cfg("{elb: auto, interval: 1s}"), nil); err != nil { // which needs no restart
+		t.Fatal(err)
+	}
 	seen := func(query string) string {
 		series, err := a.store.get().main.Instant(t.Context(), query, time.Now())
 		if err != nil || len(series) != 1 {
@@ -73,13 +83,24 @@ func TestWhatAWSAloneSeesIsStored(t *testing.T) {
 	}
 	put("i-1")
 	want := "[group api lacks 2 of the instances that it wants i-2 of group api (Pending): its group api starts it] <nil>"
-	for range 600 {
-		if missing() == want {
-			return
+	untilAWS(t, "somebody is missing: "+want, func() bool { return missing() == want }, func() any { return missing() })
+	page := func() string {
+		resp, err := http.Get("http://" + listen + "/nodes")
+		if err != nil {
+			return err.Error()
 		}
-		time.Sleep(50 * time.Millisecond)
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return string(body)
 	}
-	t.Errorf("missing %s; want %s", missing(), want)
+	untilAWS(t, "the page of nodes says so", func() bool {
+		text := page()
+		return strings.Contains(text, "group api lacks 2 of the instances that it wants") && strings.Contains(text, "i-2 of group api (Pending)")
+	}, func() any { return page() })
+	untilAWS(t, "what was spent is kept", func() bool {
+		kept, err := os.ReadFile(filepath.Join(data, "aws-spent.json"))
+		return err == nil && strings.Contains(string(kept), `"dollars":`)
+	}, func() any { return data })
 }
 
 // Each right that lacks is named by check --live, and the others are found to be there.

@@ -38,7 +38,7 @@ func (r *routeRole) lives(l intake.Life) {
 func (r *routeRole) watchGroups(ctx context.Context) error {
 	short := map[string]bool{} // whose alarm was raised or ended here
 	for {
-		if r.leadsAWS() {
+		if r.leadsAWS() && r.a.config().asksAWS() {
 			groups, err := r.cloud.account.Load().Groups(ctx)
 			if err != nil && ctx.Err() == nil {
 				return err

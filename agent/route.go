@@ -147,8 +147,8 @@ func (r *routeRole) start(ctx context.Context) error {
 	if r.returns != nil {
 		r.crew.work("returns", r.returns.Run)
 	}
-	if r.a.config().asksAWS() {
-		r.crew.work("aws", r.openAWS)
+	if cfg := r.a.config(); cfg.asksAWS() {
+		r.startAWS(cfg)
 	}
 	r.startPoll()
 	return nil
@@ -177,18 +177,37 @@ func (r *routeRole) openAt(e *exits) func() []alerting.Record {
 func (r *routeRole) stop() error {
 	r.poll.stop()
 	r.crew.stop()
+	if a := r.cloud.account.Load(); a != nil {
+		if err := a.Keep(); err != nil {
+			r.a.log.Warn("what was spent at AWS", "err", err)
+		}
+	}
 	if r.out != nil {
 		r.out.get().close(nil)
 	}
 	return nil
 }
 
-// change makes new clients of the pager, whose keys and tokens may have changed.
+// change makes new clients of the pager, whose keys and tokens may have changed, and sets to work what is asked of AWS anew.
 func (r *routeRole) change(cfg Config) (*change, error) {
 	old := r.a.config()
 	if r.dispatch == nil {
 		return nil, nil
 	}
+	c, err := r.changePagers(old, cfg)
+	if err != nil || !startsAWS(old, cfg) {
+		return c, err
+	}
+	if c == nil {
+		c = &change{commit: func() {}, cancel: func() {}}
+	}
+	pagers := c.commit
+	c.what = append(c.what, "aws")
+	c.commit = func() { pagers(); r.startAWS(cfg) }
+	return c, nil
+}
+
+func (r *routeRole) changePagers(old, cfg Config) (*change, error) {
 	var what []string
 	if !reflect.DeepEqual(old.Route.PagerDuty, cfg.Route.PagerDuty) || old.boardURL() != cfg.boardURL() {
 		what = append(what, "route.pagerduty")

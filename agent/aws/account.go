@@ -38,6 +38,7 @@ type Options struct {
 	Region string            // where the section and the environment name none
 	HTTP   http.RoundTripper // nil: the network
 	Now    func() time.Time  // nil: the clock
+	Spent  string            // the file in which what was spent outlives a restart; empty: it does not
 
 	backoff time.Duration // at most, between tries; 0: 5 s
 }
@@ -88,6 +89,8 @@ func Open(ctx context.Context, c Config, o Options) (*Account, error) {
 	if o.Now != nil {
 		a.spent.now = o.Now
 	}
+	a.spent.file = o.Spent
+	a.spent.recall()
 	return a, nil
 }
 

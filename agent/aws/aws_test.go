@@ -228,6 +228,24 @@ func TestBudget(t *testing.T) {
 	if err := m.may(priceAlarms, 1, false); err != nil {
 		t.Errorf("in December: %v; want another", err)
 	}
+	m.file = filepath.Join(t.TempDir(), "spent.json")
+	m.keep(now)
+	again := meter{now: m.now, budget: m.budget, file: m.file}
+	if again.recall(); again.spent != m.spent || again.fault != nil || again.may(priceAlarms, 1, false) == nil {
+		t.Errorf("after a restart %v is spent, %v; want %v, and nothing more asked", again.spent, again.fault, m.spent)
+	}
+	now = now.AddDate(0, 1, 0)
+	if err := again.may(priceAlarms, 1, false); err != nil {
+		t.Errorf("in January: %v; want another", err)
+	}
+	if err := os.WriteFile(m.file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken := meter{now: m.now, budget: 1, file: m.file}
+	broken.recall()
+	if broken.fault == nil || broken.may(priceAlarms, 1, false) != nil || broken.fault != nil {
+		t.Errorf("a damaged file: %v; want it said until it is written anew", broken.fault)
+	}
 	total := 0.0
 	for _, i := range Estimate(true, true, 4000) {
 		total += i.Dollars

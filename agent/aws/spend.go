@@ -1,10 +1,15 @@
 package aws
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"sync"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/atomicfile"
 )
 
 // Prices in us-east-1 of what this package asks, in dollars, without the free tiers, which others of the account may use up.
@@ -30,6 +35,55 @@ type meter struct {
 	month time.Time
 	spent float64
 	rates map[string]float64 // dollars a month of what is asked whatever else is
+
+	file  string    // where it outlives a restart; empty: it does not
+	wrote time.Time // the last time
+	fault error     // of reading or writing it
+}
+
+// spentKept is what of a meter outlives a restart.
+type spentKept struct {
+	Month   time.Time `json:"month"`
+	Dollars float64   `json:"dollars"`
+}
+
+// spentEvery is how often what was spent is written: so much of it is forgotten when the process is killed.
+const spentEvery = time.Minute
+
+// recall reads what was spent before.
+func (m *meter) recall() {
+	if m.file == "" {
+		return
+	}
+	var k spentKept
+	data, err := os.ReadFile(m.file)
+	if err == nil {
+		err = json.Unmarshal(data, &k)
+	}
+	if err == nil && (k.Dollars < 0 || k.Dollars > mostBudget) {
+		err = fmt.Errorf("want dollars up to %d, have %v", mostBudget, k.Dollars)
+	}
+	switch {
+	case err == nil:
+		m.month, m.spent = k.Month.UTC(), k.Dollars
+	case !errors.Is(err, fs.ErrNotExist):
+		m.fault = fmt.Errorf("what was spent this month is not known from before the start: %s: %w", m.file, err)
+	}
+}
+
+// keep writes what was spent; m.mu is held.
+func (m *meter) keep(now time.Time) {
+	if m.file == "" {
+		return
+	}
+	m.wrote = now
+	data, err := json.Marshal(spentKept{m.month, m.spent})
+	if err == nil {
+		err = atomicfile.Write(m.file, data, 0o600)
+	}
+	if m.fault = err; err != nil {
+		m.fault = fmt.Errorf("what is spent this month does not survive a restart: %w", err)
+	}
 }
 
 // may prices n questions and says whether the budget bears them. Those that must (a queue's) are counted and always asked:
@@ -46,10 +100,30 @@ func (m *meter) may(price float64, n int, must bool) error {
 		return fmt.Errorf("%w: %.2f of %.2f dollars", ErrBudget, m.spent, m.budget)
 	}
 	m.spent += cost
+	if now.Sub(m.wrote) >= spentEvery {
+		m.keep(now)
+	}
 	return nil
 }
 
-// Spent is what our own questions cost in this month so far, in dollars at list prices, since this process began.
+// Keep writes what was spent, for whoever stops asking. Its error is that of the last time it was read or written.
+func (a *Account) Keep() error {
+	a.spent.mu.Lock()
+	defer a.spent.mu.Unlock()
+	if a.spent.spent > 0 {
+		a.spent.keep(a.spent.now().UTC())
+	}
+	return a.spent.fault
+}
+
+// Fault is why what was spent is not known, or not kept, over a restart; nil: it is.
+func (a *Account) Fault() error {
+	a.spent.mu.Lock()
+	defer a.spent.mu.Unlock()
+	return a.spent.fault
+}
+
+// Spent is what our own questions cost in this month so far, in dollars at list prices: with Options.Spent over restarts, too.
 func (a *Account) Spent() float64 {
 	a.spent.mu.Lock()
 	defer a.spent.mu.Unlock()

@@ -75,12 +75,16 @@ func (s *standing) spare(f *alerting.Fact) (string, bool) {
 		return "", false
 	}
 	r, part := s.redundancy(id)
+	size := "" // of the group that replaces it
+	if part && e.Size != "" {
+		size = "; its group " + e.Size
+	}
 	switch {
 	case part && r.Left():
-		return s.text(r, true), true
+		return s.text(r, true) + size, true
 	case part && f.Kind != "down":
 		// The whole is worse off than it can bear, and an alarm of its own says that.
-		return s.text(r, false), true
+		return s.text(r, false) + size, true
 	case !part && e.Group != "":
 		why := "its group " + e.Group + " replaces it"
 		if e.Size != "" {

@@ -21,10 +21,10 @@ const module = "github.com/navcloud/binnacle/"
 // don't ship, and the core of alerting sees its types alone. A package that is not here may import nothing
 // of ours. A name with a star stands for every package below.
 var arrows = map[string][]string{
-	"agent/metric":     {}, // the vocabulary
-	"agent/damage":     {}, // what a store found broken
-	"agent/aws":        {}, // what AWS says
-	"agent/atomicfile": {}, // small files, written whole
+	"agent/metric":     {},                   // the vocabulary
+	"agent/damage":     {},                   // what a store found broken
+	"agent/aws":        {"agent/atomicfile"}, // what AWS says
+	"agent/atomicfile": {},                   // small files, written whole
 	"agent/authority":  {"agent/atomicfile", "agent/strict"},
 	"agent/secret":     {},
 	"agent/login":      {"agent/secret"},

@@ -31,12 +31,12 @@ func newNodes() *cobra.Command {
 			if err != nil && len(nodes) == 0 {
 				return err
 			}
+			missing, gone := health.FindMissing(cmd.Context(), o.query, time.Now())
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())
 				enc.SetIndent("", "  ")
-				return errors.Join(err, enc.Encode(nodes))
+				return errors.Join(err, gone, enc.Encode(nodesAndMissing(nodes, missing)))
 			}
-			missing, gone := health.FindMissing(cmd.Context(), o.query, time.Now())
 			if err := errors.Join(err, gone, printNodes(inColour(cmd.OutOrStdout()), nodes), printMissing(cmd.OutOrStdout(), missing)); err != nil {
 				return err
 			}
@@ -57,6 +57,24 @@ func newNodes() *cobra.Command {
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	return cmd
+}
+
+// nodeOrMissing is a node, or, where Missing is set, one that should be there: Node is its instance then, or empty.
+type nodeOrMissing struct {
+	health.Node
+	Missing *health.Missing `json:",omitempty"`
+}
+
+// nodesAndMissing is one list of both, the nodes first.
+func nodesAndMissing(nodes []health.Node, missing []health.Missing) []nodeOrMissing {
+	out := make([]nodeOrMissing, 0, len(nodes)+len(missing))
+	for _, n := range nodes {
+		out = append(out, nodeOrMissing{Node: n})
+	}
+	for _, m := range missing {
+		out = append(out, nodeOrMissing{health.Node{Node: m.Instance, Group: m.Group}, &m})
+	}
+	return out
 }
 
 func printNodes(out io.Writer, nodes []health.Node) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -45,6 +46,46 @@ b      eu-west-1b  api    well    1.2.3    Looks by 1 collector, ships to 1 dest
 `
 	if got := out.String(); strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(want), " ") {
 		t.Errorf("nodes:\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestNodesAsJSON lists who is missing after the nodes.
+func TestNodesAsJSON(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		result := ""
+		switch q := r.FormValue("query"); {
+		case strings.HasPrefix(q, "(binnacle_autoscaling_member unless"):
+			result = `{"metric":{"instance_id":"i-2","autoscaling_group":"api","state":"InService"},"value":[1,"1"]}`
+		case strings.HasPrefix(q, "max by (autoscaling_group)"):
+			result = `{"metric":{"autoscaling_group":"api"},"value":[1,"2"]}`
+		case strings.Contains(q, "binnacle_node_info"):
+			result = `{"metric":{"node":"b","group":"api"},"value":[1,"1"]}`
+		}
+		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[%s]}}`, result)
+	}))
+	defer srv.Close()
+	cmd := newNodes()
+	var out bytes.Buffer
+	cmd.SetOut(&out)
+	cmd.SetArgs([]string{"--json", "--url", srv.URL})
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got []struct {
+		Node    string
+		Missing *struct {
+			Instance, Group, State string
+			N                      int
+		}
+	}
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got) != 3 || got[0].Node != "b" || got[0].Missing != nil {
+		t.Fatalf("%s: %v; want b, and two that are missing", &out, err)
+	}
+	if m := got[1].Missing; m == nil || m.Group != "api" || m.N != 2 {
+		t.Errorf("%s; want that api lacks two", &out)
+	}
+	if m := got[2].Missing; m == nil || got[2].Node != "i-2" || m.Instance != "i-2" || m.State != "InService" {
+		t.Errorf("%s; want i-2 missing", &out)
 	}
 }
 

@@ -256,6 +256,7 @@ type fleetList struct {
 	Rows     []nodeRow // of the first of them
 	Versions string    // who runs what, where they differ
 	Fault    string
+	Missing  []health.Missing // whom Auto Scaling has, or should have
 }
 
 func (p *Pages) fleet(ctx context.Context, now time.Time) fleetList {
@@ -264,6 +265,10 @@ func (p *Pages) fleet(ctx context.Context, now time.Time) fleetList {
 		f := fleetList{Nodes: nodes, Map: mapOf(nodes, homeWorst)}
 		if err != nil {
 			f.Fault = "The store did not answer all that was asked, so what is missing is not known: " + err.Error() + "."
+		}
+		missing, gone := health.FindMissing(ctx, p.opts.Query, now)
+		if f.Missing = missing; gone != nil && f.Fault == "" {
+			f.Fault = "The store did not say which instances have no agent: " + gone.Error() + "."
 		}
 		by := map[string]int{}
 		for _, n := range nodes {
@@ -281,6 +286,15 @@ func (p *Pages) fleet(ctx context.Context, now time.Time) fleetList {
 		return f
 	}).(fleetList)
 }
+
+// maxMissing bounds those that are named.
+const maxMissing = 30
+
+// Absent are those missing that are named.
+func (f fleetList) Absent() []health.Missing { return f.Missing[:min(maxMissing, len(f.Missing))] }
+
+// Unnamed is how many more are missing.
+func (f fleetList) Unnamed() int { return len(f.Missing) - len(f.Absent()) }
 
 // More is how many nodes have no row.
 func (f fleetList) More() int { return len(f.Nodes) - len(f.Rows) }
