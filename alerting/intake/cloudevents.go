@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -74,7 +75,7 @@ func parseWord(data []byte, came time.Time) (word, error) {
 		LifecycleTransition           string
 		ActionExecutedAfterMuteWindow bool
 	}
-	if err := json.Unmarshal(data, &p); err != nil {
+	if err := lenient(data, &p); err != nil {
 		return word{form: "no JSON"}, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 	switch {
@@ -108,7 +109,29 @@ func parseWord(data []byte, came time.Time) (word, error) {
 	case p.Event != "" || p.LifecycleTransition != "":
 		return scalingWord(cmp.Or(p.Event, p.LifecycleTransition), Life{Instance: p.EC2InstanceID, Group: p.AutoScalingGroupName, Cause: p.Cause, At: came})
 	}
-	return word{form: "JSON of another kind"}, errUnknownForm
+	return word{form: "JSON" + keysOf(data)}, errUnknownForm
+}
+
+// lenient reads an object of which single fields may have a type that nobody expects: those stay empty, and whoever needs one says so.
+// An alarm is not lost for a field that nobody looks at.
+func lenient(data []byte, into any) error {
+	err := json.Unmarshal(data, into)
+	var typ *json.UnmarshalTypeError
+	if errors.As(err, &typ) && typ.Field != "" {
+		return nil
+	}
+	return err
+}
+
+// keysOf names the first fields of an object that nobody knows, so that a person knows whose it is.
+func keysOf(data []byte) string {
+	var all map[string]json.RawMessage
+	_ = json.Unmarshal(data, &all) // it was read before
+	keys := slices.Sorted(maps.Keys(all))
+	if len(keys) == 0 {
+		return " without fields"
+	}
+	return " with " + cutForm(strings.Join(keys[:min(len(keys), 3)], ", "))
 }
 
 func first(list []string) string {
@@ -185,7 +208,7 @@ func bridgeWord(kind, resource string, detail []byte, at time.Time) (word, error
 		return w, nil
 	case "CloudWatch Alarm Configuration Change":
 		var d bridged
-		if err := json.Unmarshal(detail, &d); err != nil {
+		if err := lenient(detail, &d); err != nil {
 			return bad(err)
 		}
 		switch d.Operation {

@@ -99,7 +99,7 @@ func parseSNS(data []byte, came time.Time) (cloudAlarm, error) {
 		ActionsSuppressedBy    string
 		ActionsSuppressedUntil string
 	}
-	if err := json.Unmarshal(data, &m); err != nil {
+	if err := lenient(data, &m); err != nil {
 		return cloudAlarm{}, fmt.Errorf("%w: %w", errNotAnAlarm, err)
 	}
 	c := cloudAlarm{
@@ -161,7 +161,7 @@ type bridged struct {
 // parseBridged reads an event's detail about the alarm with this ARN.
 func parseBridged(arn string, detail []byte, came time.Time) (cloudAlarm, error) {
 	var d bridged
-	if err := json.Unmarshal(detail, &d); err != nil {
+	if err := lenient(detail, &d); err != nil {
 		return cloudAlarm{}, fmt.Errorf("%w: %w", errNotAnAlarm, err)
 	}
 	c := cloudAlarm{
