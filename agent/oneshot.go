@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,6 +154,20 @@ func cloudWatch(cfg Config) (sinks.CloudWatch, sinks.View, error) {
 	}
 	spec, _ := sinks.Lookup("cloudwatch")
 	return spec.Options.(sinks.CloudWatch), spec.Common.View, nil
+}
+
+// AtCloudWatch says under which name CloudWatch gets a metric; the empty name: not at all.
+func AtCloudWatch(cfg Config) (ships func(metric string) string, err error) {
+	_, view, err := cloudWatch(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return func(metric string) string {
+		if !view.Shows(metric) {
+			return ""
+		}
+		return cmp.Or(view.Rename[metric], metric)
+	}, nil
 }
 
 // Describe writes the configuration in force as YAML, every default among it, and no secret.

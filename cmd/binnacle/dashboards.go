@@ -104,15 +104,15 @@ func newDashboardsCloudWatch() *cobra.Command {
 	namespace, region := "", ""
 	cmd := &cobra.Command{
 		Use: "cloudwatch [PACK]", Short: "The body of a CloudWatch dashboard, whose widgets find their series by SEARCH", Args: cobra.MaximumNArgs(1),
-		Long: "The body of a CloudWatch dashboard, whose widgets find their series by SEARCH, so that scaling out rewrites nothing:\n\n  binnacle dashboards cloudwatch >body.json\n  aws cloudwatch put-dashboard --dashboard-name binnacle --dashboard-body file://body.json\n\nOf one pack with all its metrics, else the overview of all.",
+		Long: "The body of a CloudWatch dashboard, whose widgets find their series by SEARCH, so that scaling out rewrites nothing:\n\n  binnacle dashboards cloudwatch >body.json\n  aws cloudwatch put-dashboard --dashboard-name binnacle --dashboard-body file://body.json\n\nOf one pack with all its metrics, else the overview of all. What ship.cloudwatch.view leaves out has no widget.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			packs, err := choose(args)
 			if err != nil {
 				return err
 			}
-			if namespace == "" || region == "" {
-				cfg, err := o.load()
-				if err != nil {
+			cfg := agent.Default()
+			if namespace == "" || region == "" || cmd.Flags().Changed("config") {
+				if cfg, err = o.load(); err != nil {
 					return err
 				}
 				cw, err := agent.CloudWatchOptions(cfg)
@@ -126,7 +126,11 @@ func newDashboardsCloudWatch() *cobra.Command {
 					region = cw.Region
 				}
 			}
-			body, err := export.CloudWatch(packs, namespace, region)
+			ships, err := agent.AtCloudWatch(cfg)
+			if err != nil {
+				return err
+			}
+			body, err := export.CloudWatch(packs, namespace, region, ships)
 			if err == nil {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", body)
 			}

@@ -214,6 +214,22 @@ func TestPanelsUseLabelsThatThereAre(t *testing.T) {
 	}
 }
 
+// asItIs is shipped under its own name.
+func asItIs(metric string) string { return metric }
+
+// What CloudWatch does not get has no widget, and what it gets under another name is searched by that.
+func TestCloudWatchSearchesWhatIsShipped(t *testing.T) {
+	packs := []export.Pack{{Title: "A", Panels: []export.Panel{{Title: "one", Metric: "a_one", Stat: "Sum"}, {Title: "two", Metric: "a_two", Stat: "Sum"}}}, {Title: "B", Panels: []export.Panel{{Title: "three", Metric: "b", Stat: "Sum"}}}}
+	ships := func(metric string) string { return map[string]string{"a_one": "renamed"}[metric] }
+	body, err := export.CloudWatch(packs, "NavCloud", "", ships)
+	if text := string(body); err != nil || !strings.Contains(text, `MetricName=\"renamed\"`) || strings.Contains(text, "a_two") || strings.Contains(text, "# B") {
+		t.Errorf("%v: %s; want the one that is shipped, by its name there", err, text)
+	}
+	if _, err := export.CloudWatch(packs[1:], "NavCloud", "", ships); err == nil || !strings.Contains(err.Error(), "ship.cloudwatch.view") {
+		t.Errorf("%v; want that nothing of it is shipped", err)
+	}
+}
+
 func TestCloudWatch(t *testing.T) {
 	packs := export.Packs(described())
 	search := regexp.MustCompile(`^SEARCH\('Namespace="NavCloud" MetricName="[a-z0-9_.]+"', '(Average|Sum|Minimum|Maximum|p99)', 60\)$`)
@@ -222,7 +238,7 @@ func TestCloudWatch(t *testing.T) {
 		sets[p.Name] = []export.Pack{p}
 	}
 	for name, set := range sets {
-		body, err := export.CloudWatch(set, "NavCloud", "eu-west-1")
+		body, err := export.CloudWatch(set, "NavCloud", "eu-west-1", asItIs)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +271,7 @@ func TestCloudWatch(t *testing.T) {
 			t.Errorf("%s: %d widgets", name, len(d.Widgets))
 		}
 	}
-	if _, err := export.CloudWatch(packs, `x' OR '`, ""); err == nil {
+	if _, err := export.CloudWatch(packs, `x' OR '`, "", asItIs); err == nil {
 		t.Error("a namespace with a quote was taken")
 	}
 }
