@@ -155,9 +155,13 @@ async function arrange(section, ids, made) {
     const el = document.getElementById(id) ?? made.get(id);
     if (!el) continue;
     if (el === at) { at = at.nextElementSibling; continue; }
-    const focus = el.contains(document.activeElement) ? document.activeElement : null;
-    section.insertBefore(el, at);
-    focus?.focus({ preventScroll: true });
+    if (section.moveBefore && el.parentNode === section) {
+      section.moveBefore(el, at); // which keeps the focus: to give it back makes the browser lay all out at once
+    } else {
+      const focus = el.contains(document.activeElement) ? document.activeElement : null;
+      section.insertBefore(el, at);
+      focus?.focus({ preventScroll: true });
+    }
     if (made.has(id)) window.htmx?.process(el);
     await rest();
   }

@@ -79,7 +79,7 @@ func DrawSpark(points []query.Point, end time.Time, step time.Duration, say func
 	}
 	s.Area = area.String() + bottom(last)
 	if len(kept) == 1 {
-		b.WriteString("h0") // a dot, by the line's round end
+		b.WriteString("h-5") // a dash: a dot looks like dirt
 	}
 	s.Path = b.String()
 	return s

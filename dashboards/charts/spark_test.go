@@ -19,7 +19,7 @@ func TestSpark(t *testing.T) {
 	}{
 		"nothing":                      {nil, ""},
 		"nothing that is a number":     {[]query.Point{at(0, math.NaN())}, ""},
-		"one point is a dot":           {[]query.Point{at(30, 5)}, "M200 2h0"},
+		"one point is a dash":          {[]query.Point{at(30, 5)}, "M200 2h-5"},
 		"constant":                     {[]query.Point{at(28, 5), at(29, 5), at(30, 5)}, "M0 2L100 2L200 2"},
 		"all zero lies on the ground":  {[]query.Point{at(29, 0), at(30, 0)}, "M0 34L200 34"},
 		"a fall to half, scale from 0": {[]query.Point{at(29, 10), at(30, 5)}, "M0 2L200 18"},
