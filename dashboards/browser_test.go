@@ -146,7 +146,7 @@ func TestPrintedHandover(t *testing.T) {
 	defer srv.CloseClientConnections()
 	do(t, ctx, onPaper(), chromedp.EmulateViewport(794, 1123), chromedp.Navigate(srv.URL+"/handover?last=12h0m0s")) // A4 at 96 dpi
 	picture(t, ctx, "handover-print")
-	if got := value[string](t, ctx, `getComputedStyle(document.body).color + " " + getComputedStyle(document.querySelector(".place")).color`); got != "rgb(0, 0, 0) rgb(51, 51, 51)" {
+	if got := value[string](t, ctx, `getComputedStyle(document.body).color + " " + getComputedStyle(document.querySelector(".lead")).color`); got != "rgb(0, 0, 0) rgb(51, 51, 51)" {
 		t.Errorf("on paper the text is %s, want black and dark grey", got)
 	}
 	if n := value[int](t, ctx, `[...document.querySelectorAll("nav, form, button, footer")].filter(e => e.checkVisibility()).length`); n > 0 {
