@@ -85,7 +85,7 @@ var aliases = lists(map[string]string{
 	"job_name":              "k8s_job_name kubernetes_job_name kube_job nomad_job",
 	"persistentvolumeclaim": "k8s_persistentvolumeclaim_name persistent_volume_claim volume_claim pvc_name",
 	"cluster":               "k8s_cluster_name kubernetes_cluster_name kube_cluster_name kube_cluster",
-	"host":                  "server_name servername computer computername computer_name vm_name vmname sysName sysname esxhost rechner serveur hote servidor maquina maskin",
+	"host":                  "server_name servername fqdn host_fqdn computer computername computer_name vm_name vmname sysName sysname esxhost rechner serveur hote servidor maquina maskin",
 	"service":               "service_display_name consul_service nomad_task dienst anwendung servicio servico aplicacion aplicacao servizio applicazione tjanst",
 	"zone":                  "cloud_availability_zone availability_domain zona",
 	"region":                "cloud_region cloud_provider_region",

@@ -112,6 +112,34 @@ func TestWordsThatBeginAlike(t *testing.T) {
 	}
 }
 
+// Rules of the files in testdata/files.txt, none of which the catalogue has.
+func TestWordsOfPublicRules(t *testing.T) {
+	for rule, want := range map[string]string{
+		"BackgroundJobDeadLetterGrowth": "errors queue",
+		"OdiWatchdogReset":              " monitoring",
+		"OdiModuleTemperatureCritical":  "saturation ",
+		"MonadBlockStalled":             "liveness ",
+		"WaleraAuthBreakerOpen":         " ",
+		"NexusCircuitBreakerOpen":       "errors ",
+		"CriticalVulnerability":         "hygiene ",
+		"ElectricityTokenExpiringSoon":  "hygiene ",
+		"BackendNichtErreichbar":        "down ",
+		"ErhoehteFehlerrate":            "errors ",
+		"LangsameAntworten":             "latency ",
+		"ServiceIndisponible":           "down ",
+		"TauxErreursApiEleve":           "errors ",
+		"CelrixSplitBrain":              "quorum ",
+	} {
+		r := read("alertname="+rule, "severity=critical")
+		if got := r.Kind.Value + " " + r.Layer.Value; got != want {
+			t.Errorf("%s reads as %q; want %q", rule, got, want)
+		}
+	}
+	if r := read("alertname=HAProxyHighCPU", "severity=critical", "fqdn=fe-01.example.com", "environment=prod"); r.Subject.ID() != "node:fe-01" {
+		t.Errorf("the subject is %s", r.Subject.ID())
+	}
+}
+
 func TestAnAliasIsShownAsItIsCalled(t *testing.T) {
 	r := read("k8s_pod_name=cart-0", "gravedad=grave")
 	if r.Subject.From != "k8s_pod_name" || r.Severity.From != "gravedad=grave" {
