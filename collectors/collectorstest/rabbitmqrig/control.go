@@ -22,13 +22,13 @@ import (
 func (c *Cluster) Boot(n int) error {
 	if c.epmd[n] == nil { // in the foreground, so that no daemon is left
 		c.epmd[n] = c.command(n, "epmd")
-		if err := c.epmd[n].Start(); err != nil {
+		if err := start(c.epmd[n]); err != nil {
 			return fmt.Errorf("epmd of n%d: %w", n, err)
 		}
 		time.Sleep(300 * time.Millisecond)
 	}
 	p := &process{cmd: c.command(n, server), done: make(chan struct{})}
-	if err := p.cmd.Start(); err != nil {
+	if err := start(p.cmd); err != nil {
 		return fmt.Errorf("broker n%d: %w", n, err)
 	}
 	go func() {
@@ -233,7 +233,6 @@ func (c *Cluster) Ended(n int) bool {
 
 // Close ends every broker that runs and deletes the namespaces.
 func (c *Cluster) Close() error {
-	var errs []error
 	for n := 1; n <= Size; n++ {
 		if p := c.node[n]; p != nil && !c.Ended(n) {
 			_ = p.cmd.Process.Signal(syscall.SIGKILL) // nothing in it is worth an orderly stop
@@ -243,9 +242,7 @@ func (c *Cluster) Close() error {
 			_ = e.Process.Kill()
 			_ = e.Wait()
 		}
-		// erl_child_setup outlives its virtual machine for a moment; it holds no namespace open.
-		errs = append(errs, run("ip", "netns", "del", c.Namespace(n)))
 	}
-	errs = append(errs, run("ip", "netns", "del", c.hub()))
-	return errors.Join(append(errs, c.turn.Close())...)
+	// What an operator's command or a broker started, such as a port mapper, may still be there.
+	return errors.Join(sweep(c.id, c.dir), c.turn.Truncate(0), c.turn.Close())
 }

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -84,8 +83,8 @@ func (l *Lone) prepare() error {
 
 func (l *Lone) start(args ...string) (*exec.Cmd, error) {
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir, cmd.Env, cmd.SysProcAttr = l.dir, l.env, &syscall.SysProcAttr{Setpgid: true}
-	return cmd, cmd.Start()
+	cmd.Dir, cmd.Env = l.dir, l.env
+	return cmd, start(cmd)
 }
 
 // Boot starts the broker, again where it was killed, and waits until it serves.

@@ -3,7 +3,8 @@
 //
 // It needs root, iproute2 and Debian's rabbitmq-server; Available says what is missing. Nothing is installed, no file
 // outside its directory is touched, and Close leaves nothing behind: it ends the processes that it started, by their
-// pid, and deletes the namespaces that it made. No systemd: the brokers are children of the test.
+// pid, and deletes the namespaces that it made. No systemd: the brokers are children of the test. They end with it, also where
+// it is killed; what else that leaves, the next Start takes away.
 package rabbitmqrig
 
 import (
@@ -84,6 +85,9 @@ func Start(ctx context.Context, dir string, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{dir: dir, id: fmt.Sprintf("bnc%d", os.Getpid()), turn: turn}
+	if err := errors.Join(reap(turn), note(turn, c.id, dir)); err != nil {
+		return nil, errors.Join(err, turn.Close())
+	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	if err := c.start(ctx, o); err != nil {
@@ -238,12 +242,11 @@ cluster_formation.peer_discovery_backend = classic_config
 	return nil
 }
 
-// command makes a command in the namespace and with the environment of node n, in a process group of its own.
+// command makes a command in the namespace and with the environment of node n.
 func (c *Cluster) command(n int, args ...string) *exec.Cmd {
 	d := filepath.Join(c.dir, fmt.Sprintf("n%d", n))
 	cmd := exec.Command("ip", append([]string{"netns", "exec", c.Namespace(n)}, args...)...)
 	cmd.Dir = c.dir // where the broker writes a dump when it dies
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "HOME=" + c.dir, "ERL_INETRC=" + filepath.Join(c.dir, "inetrc"),
 		fmt.Sprintf("RABBITMQ_NODENAME=rabbit@n%d", n), "RABBITMQ_CONF_ENV_FILE=/dev/null",
