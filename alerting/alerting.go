@@ -21,10 +21,11 @@ const (
 	LabelService  = "service"
 	LabelCluster  = "cluster"
 	LabelDep      = "dep"
-	LabelImpact   = "impact"   // users, data, quorum, redundancy, none
-	LabelSource   = "source"   // agent, fleet, cloudwatch, nagios
-	LabelPriority = "priority" // P1 to P5, final
-	LabelPage     = "page"     // always, never
+	LabelApart    = "apart_from" // a kind: no alarm of that kind explains this one
+	LabelImpact   = "impact"     // users, data, quorum, redundancy, none
+	LabelSource   = "source"     // agent, fleet, cloudwatch, nagios
+	LabelPriority = "priority"   // P1 to P5, final
+	LabelPage     = "page"       // always, never
 
 	AnnotationSummary  = "summary"
 	AnnotationGuidance = "guidance"

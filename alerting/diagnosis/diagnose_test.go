@@ -108,7 +108,7 @@ func TestWhyNot(t *testing.T) {
 	for _, tc := range []struct{ a, b, reason string }{
 		{"Split", "Slow", "a whole that is slow comes after a partition or lost quorum in the order of causes"},
 		{"Burn", "Slow", "Cert explains it and is the better cause"},
-		{"Split", "Down0", "one node comes after a partition or lost quorum in the order of causes"},
+		{"Split", "Down0", "a node that pages by itself comes after a partition or lost quorum in the order of causes"},
 		{"Burn", "Cert", ""}, // it does
 		{"Split", "Cert", "store only stands beside what fails with users, which slows it down but does not break it"},
 	} {

@@ -143,6 +143,8 @@ func (e *explainer) allows(c, a *alerting.Verdict) answer {
 	switch {
 	case edge == topology.None, edge < least(c, a):
 		no = tooWeak(c, a, edge)
+	case a.Labels[alerting.LabelApart] != "" && a.Labels[alerting.LabelApart] == c.Kind:
+		no = "its rule says that no " + c.Kind + " is its cause"
 	case e.elsewhere(c, a):
 		no = "what is down in " + named(a) + " is not within the reach of " + named(c)
 	case another(c, a):
@@ -213,7 +215,7 @@ func (e *explainer) timely(c, a *alerting.Verdict) (no string, until time.Time) 
 		return c.Rule() + " is silenced, and users notice " + a.Rule(), until
 	case c.Firing():
 		return "", until
-	case a.First.After(c.Ended.Add(grace)):
+	case a.First.After(c.Ended.Add(grace)), anew(c, a):
 		return c.Rule() + " had ended before " + a.Rule() + " began", until
 	}
 	linger := set.Resolve.AfterCause
@@ -224,6 +226,11 @@ func (e *explainer) timely(c, a *alerting.Verdict) (no string, until time.Time) 
 		return c.Rule() + " ended more than " + words.Compact(linger) + " ago", time.Time{}
 	}
 	return "", until
+}
+
+// anew says that a node went down after a quorum had come back: that breaks no node, so it is the next loss.
+func anew(c, a *alerting.Verdict) bool {
+	return c.Kind == "quorum" && a.Kind == "down" && a.Entity.Kind == topology.KindNode && a.Began().After(c.Ended)
 }
 
 // edge is how a is bound to c.

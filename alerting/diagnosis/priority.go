@@ -68,6 +68,7 @@ type weighed struct {
 	excused    string        // why nobody needs to wake for it
 	unreplaced bool          // see standing
 	due        time.Time     // when unreplaced becomes true
+	held       bool          // see standing
 	ephemeral  time.Duration // how long a replacement takes
 	steady     bool          // it comes and goes, and fires for longer than it did lately
 	stays      time.Time     // when steady becomes true
@@ -79,7 +80,7 @@ func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
 	w.harm, w.harmful = harmIn(v.Fact)
 	w.spare, w.redundant = s.spare(v.Fact)
 	w.excused = s.excused(v)
-	w.unreplaced, w.due = s.unreplaced(in, v.Fact)
+	w.unreplaced, w.due, w.held = s.unreplaced(in, v.Fact)
 	w.steady, w.stays = steady(in.Now, v.Fact)
 	if w.impact == "users" && v.Reading != nil && v.Reading.Layer.Value == "probe" && v.Impact() == "" && w.passes() {
 		w.impact = ""
@@ -223,6 +224,9 @@ var table = []row{
 	}},
 	{func(w *weighed) bool { return w.Group() }, alerting.P2, alerting.P3, func(w *weighed) string { return "one rule fires on most of " + w.Entity.ID }},
 	{func(w *weighed) bool { return w.unreplaced }, alerting.P2, alerting.P3, func(w *weighed) string {
+		if w.held {
+			return w.spare + ", and no group starts another: the next loss hurts"
+		}
 		return w.spare + ", and nothing replaced it for " + words.Compact(w.ephemeral) + ": the next loss hurts"
 	}},
 	{func(w *weighed) bool {

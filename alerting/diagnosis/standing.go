@@ -144,17 +144,27 @@ func (s *standing) excuse(of topology.Entity) string {
 
 // unreplaced says that a node is down for longer than its return or its replacement takes, and that it was the one that
 // could be spared. Where more could be, each loss is a ticket, and too many of them are one alarm of the whole. due is
-// when that will be so, if nothing changes.
-func (s *standing) unreplaced(in Input, f *alerting.Fact) (is bool, due time.Time) {
+// when that will be so, if nothing changes. A member of a cluster that is held by no group is replaced by nobody: a new machine
+// would have neither its data nor its place among the members, so there is nothing to wait for.
+func (s *standing) unreplaced(in Input, f *alerting.Fact) (is bool, due time.Time, held bool) {
 	if f.Group() || !f.Firing() || f.Kind != "down" || f.Entity.Kind != topology.KindNode {
-		return false, due
+		return false, due, false
 	}
 	r, part := s.redundancy(f.Entity.ID)
 	if !part || r.Spare != 1 || r.Lost != 1 || s.replaced(in, f) {
-		return false, due
+		return false, due, false
 	}
-	due = f.Began().Add(in.Settings.Wait.Ephemeral)
-	return !due.After(in.Now), due
+	due, held = f.Began(), s.held(f.Entity, r.Whole)
+	if !held {
+		due = due.Add(in.Settings.Wait.Ephemeral)
+	}
+	return !due.After(in.Now), due, held
+}
+
+// held says that a node has its data and its place in a cluster, and no group starts another one for it.
+func (s *standing) held(e topology.Entity, whole string) bool {
+	w, ok := s.graph.Get(whole)
+	return ok && w.Kind == topology.KindCluster && e.Group == ""
 }
 
 // replaced says that the group of a node has got as many new ones as it lost.

@@ -17,7 +17,7 @@ var fleetPacks = []string{"riak", "rabbitmq", "mysql", "redis", "zookeeper"}
 
 // byPeers are the rules about one node that its peers have a say in. All rules of a cluster are judged at the routers.
 var byPeers = map[string]bool{
-	"RiakNodeDown": true, "RiakNodeIsolated": true, "RabbitMQNodeGone": true,
+	"RiakNodeDown": true, "RiakNodeIsolated": true, "RabbitMQNodeGone": true, "RabbitMQNodeDisowned": true,
 	// Whether another of the group took over is seen where all of it is.
 	"MySQLPrimaryDown": true, "MySQLServerDown": true, "RedisNoPrimary": true, "RedisServerDown": true,
 }

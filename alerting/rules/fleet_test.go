@@ -12,7 +12,7 @@ import (
 func TestWhatRoutersJudge(t *testing.T) {
 	for rule, want := range map[string]bool{
 		"RiakQuorumAtRisk": true, "RiakNodeDown": true, "RiakNodeIsolated": true, "RiakClusterDown": true, "RabbitMQSplitBrain": true,
-		"RabbitMQNoMajority": true, "RabbitMQNodeGone": true, "RiakDiskFull": false, "RabbitMQNodeDown": false, "HostDown": false, "": false,
+		"RabbitMQNoMajority": true, "RabbitMQNodeGone": true, "RabbitMQNodeDisowned": true, "RiakDiskFull": false, "RabbitMQNodeDown": false, "HostDown": false, "": false,
 		"MySQLPrimaryDown": true, "MySQLTwoWritable": true, "MySQLServerDown": true, "MySQLFull": false, "RedisNoPrimary": true, "RedisFull": false,
 		"ZooKeeperNoQuorum": true, "ZooKeeperSlow": false,
 	} {

@@ -121,7 +121,7 @@ func (r *collector) identify(name, cluster, version string) {
 		s.name = name
 		delete(s.peers, name)
 	}
-	if r.opt.Cluster == "" && cluster != "" && !s.strayed(cluster) {
+	if r.opt.Cluster == "" && cluster != "" && !s.strayed(cluster, r.env.Now()) {
 		s.cluster = cluster
 	}
 	if version != "" {

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,7 +25,9 @@ type standIn struct {
 	vhosts  []string
 	queues  []string // items of the list, as JSON
 	uptime  time.Duration
-	forget  func() // of the newest life
+	refuses bool          // whoever logs in
+	forget  func()        // of the newest life
+	named   func() string // the cluster, by the newest life
 }
 
 func (w *standIn) answers() fixture.HTTP {
@@ -69,12 +72,14 @@ func (w *standIn) life() func(d time.Duration) map[string]float64 {
 		w.t.Fatal(err)
 	}
 	w.forget = c.(*collector).Forget
+	w.named = func() string { return c.(*collector).seen.cluster }
 	return func(d time.Duration) map[string]float64 {
 		w.t.Helper()
 		got := map[string]float64{}
 		for end := time.Now().Add(d); ; {
 			b := &metric.Batch{Time: time.Now()}
-			if err := c.Collect(w.t.Context(), b); err != nil {
+			var blind *collectors.BlindError
+			if err := c.Collect(w.t.Context(), b); err != nil && !errors.As(err, &blind) {
 				w.t.Fatal(err)
 			}
 			clear(got)
@@ -94,6 +99,10 @@ func (w *standIn) life() func(d time.Duration) map[string]float64 {
 type changing struct{ w *standIn }
 
 func (c changing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.w.refuses && strings.HasPrefix(r.URL.Path, "/api/") {
+		refusal := fixture.Answer{Status: http.StatusUnauthorized, Body: []byte(`{"error":"not_authorised","reason":"Login failed"}`)}
+		return fixture.HTTP{strings.TrimPrefix(r.URL.RequestURI(), "/"): refusal}.RoundTrip(r)
+	}
 	return c.w.answers().RoundTrip(r)
 }
 
@@ -175,6 +184,34 @@ func TestWhoIsNotListedHasLeftOrIsMissed(t *testing.T) {
 				}
 				if got := look(2 * time.Hour); got[expected] != tc.expected || got[unlisted] != tc.unlisted {
 					t.Errorf("expected %v, unlisted %v; want %v and %v", got[expected], got[unlisted], tc.expected, tc.unlisted)
+				}
+			})
+		})
+	}
+}
+
+// TestABlankBrokerKeepsTheNameOfItsCluster: without its disk it knows no user, lists nothing, and calls itself a cluster of its own.
+func TestABlankBrokerKeepsTheNameOfItsCluster(t *testing.T) {
+	for name, tc := range map[string]struct {
+		blank bool
+		want  string
+	}{
+		"back with an empty disk":               {true, "events"},
+		"renamed, and the password was changed": {false, "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &standIn{t: t, state: filepath.Join(t.TempDir(), "collectors"), cluster: "events", nodes: []string{"n1", "n2", "n3"}, uptime: time.Hour}
+				look := w.life()
+				look(2 * time.Minute)
+				w.refuses, w.cluster = true, "other"
+				if tc.blank {
+					time.Sleep(2 * time.Minute)
+					w.uptime = 10 * time.Second
+				}
+				got := look(2 * time.Minute)
+				if w.named() != tc.want || got[`rabbitmq_cluster_nodes_expected{}`] != 3 {
+					t.Errorf("the cluster is %q of %v; want %q of 3", w.named(), got[`rabbitmq_cluster_nodes_expected{}`], tc.want)
 				}
 			})
 		})

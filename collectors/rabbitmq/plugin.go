@@ -43,9 +43,10 @@ func (r *collector) askMetrics(ctx context.Context) (func(), error) {
 	}
 	return func() {
 		s, now := &r.seen, r.env.Now()
+		s.plugin = plugin // says since when it runs
 		r.identify(name, cluster, version)
 		s.dropTools(links, now)
-		s.plugin, s.links, s.distQueue = plugin, links, waiting
+		s.links, s.distQueue = links, waiting
 		for peer := range links {
 			s.member(peer, "", now)
 		}

@@ -203,10 +203,11 @@ func (s *brokerSeen) unlisted() (n int) {
 	return n
 }
 
-// strayed says that a name of a cluster is not taken over: the node runs without those that it had, so that it may be another
+// strayed says that a name of a cluster is not taken over: the node runs without those that it had, or has not listed them since
+// it started (with an empty disk it knows no user, and refuses to list), so that it may be another
 // cluster's now, and what is missed is missed by its old name.
-func (s *brokerSeen) strayed(cluster string) bool {
-	return s.recalled && s.cluster != cluster && len(s.peers) > 0 && (s.nodes == nil || s.alone)
+func (s *brokerSeen) strayed(cluster string, now time.Time) bool {
+	return s.cluster != "" && s.cluster != cluster && len(s.peers) > 0 && (s.nodes == nil || s.alone || s.nodesAt.Before(s.begun(now)))
 }
 
 // peerNames are the expected peers in order.
