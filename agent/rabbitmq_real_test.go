@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,8 +25,13 @@ import (
 
 // realFleet is an agent that judges and pages, fed by the collector of each node of a real cluster, as by remote-write.
 type realFleet struct {
-	a  *Agent
-	pd *alertingtest.PagerDuty
+	pd  *alertingtest.PagerDuty
+	cfg Config
+	now atomic.Pointer[Agent] // that runs; nil between two
+	end func() error          // ends it
+
+	units string         // folder of what a service manager would say of each node, and of what agents keep
+	stop  map[int]func() // ends the agent that collects on a node
 
 	mu    sync.Mutex
 	state map[int]string
@@ -39,7 +45,7 @@ type realFleet struct {
 func newRealFleet(t *testing.T, c *rabbitmqrig.Cluster, units string) *realFleet {
 	t.Helper()
 	f := &realFleet{
-		pd: alertingtest.NewPagerDuty(), state: map[int]string{}, side: map[int]string{}, peers: map[int]int{}, trips: map[int]int{},
+		pd: alertingtest.NewPagerDuty(), units: units, stop: map[int]func(){}, state: map[int]string{}, side: map[int]string{}, peers: map[int]int{}, trips: map[int]int{},
 		mute: map[int]bool{}, sent: map[int]map[string]float64{},
 	}
 	cfg, err := ParseConfig("test.yaml", []byte(fmt.Sprintf(`
@@ -52,22 +58,16 @@ route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.a, err = New(cfg, Hooks{Log: slog.New(slog.DiscardHandler)}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
+	f.cfg = cfg
+	f.run(t)
 	for n := 1; n <= rabbitmqrig.Size; n++ {
-		col := realCollector(t, c, n, filepath.Join(units, fmt.Sprintf("n%d", n)))
-		wg.Go(func() { _ = col.(collectors.Runner).Run(ctx) })
-		wg.Go(func() { f.feed(ctx, n, col) })
+		f.watch(t, c, n)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- f.a.Run(ctx) }()
 	t.Cleanup(func() {
-		cancel()
-		wg.Wait()
-		if err := <-ended; err != nil {
+		for _, stop := range f.stop {
+			stop()
+		}
+		if err := f.end(); err != nil {
 			t.Error(err)
 		}
 		f.pd.Close()
@@ -75,7 +75,43 @@ route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, 
 	return f
 }
 
-func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int, unit string) collectors.Collector {
+// watch lets an agent collect on a node, with what one before it kept there.
+func (f *realFleet) watch(t *testing.T, c *rabbitmqrig.Cluster, n int) {
+	t.Helper()
+	col := realCollector(t, c, n, filepath.Join(f.units, fmt.Sprintf("n%d", n)), f.kept(n))
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = col.(collectors.Runner).Run(ctx) })
+	wg.Go(func() { f.feed(ctx, n, col) })
+	f.stop[n] = func() { cancel(); wg.Wait() }
+}
+
+// kept is the folder of what the agent of a node keeps.
+func (f *realFleet) kept(n int) string { return filepath.Join(f.units, fmt.Sprintf("kept%d", n)) }
+
+// run starts an agent that judges and pages, on the data of the one before.
+func (f *realFleet) run(t *testing.T) {
+	t.Helper()
+	a, err := New(f.cfg, Hooks{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	f.end = func() error { cancel(); return <-ended }
+	f.now.Store(a)
+}
+
+// restart ends the agent in order and starts it again.
+func (f *realFleet) restart(t *testing.T) {
+	t.Helper()
+	f.now.Store(nil)
+	must(t, f.end())
+	f.run(t)
+}
+
+func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int, unit, kept string) collectors.Collector {
 	t.Helper()
 	spec, ok := catalogue.Lookup("rabbitmq")
 	if !ok {
@@ -89,7 +125,7 @@ func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int, unit string) col
 		t.Fatal(err)
 	}
 	col, err := spec.New(collectors.Env{
-		Options: opt.Elem().Interface(), Root: collectors.Root(t.TempDir()), Node: fmt.Sprintf("n%d", n), Dial: c.Dial(n), Now: time.Now,
+		Options: opt.Elem().Interface(), Root: collectors.Root(t.TempDir()), State: kept, Node: fmt.Sprintf("n%d", n), Dial: c.Dial(n), Now: time.Now,
 		HTTP: &http.Transport{DialContext: c.Dial(n), MaxIdleConnsPerHost: 4}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -140,7 +176,11 @@ func (f *realFleet) take(ctx context.Context, n int, b *metric.Batch) {
 		b.Samples[i].Labels = s.Labels.With("node", node).With("az", az)
 	}
 	f.mu.Unlock()
-	if main := f.a.store.get().main; main != nil { // once the agent has started
+	a := f.now.Load()
+	if a == nil {
+		return
+	}
+	if main := a.store.get().main; main != nil { // once it has started
 		_ = main.Append(ctx, "rabbitmq@"+node, b.Time, b.Samples) // it ends with the test
 	}
 }
@@ -166,10 +206,25 @@ func (f *realFleet) seenBy(n int, side string) bool {
 
 // connected says whether every node reaches all the others, and messages of the active probe came from all.
 func (f *realFleet) connected() bool {
+	if !f.connectedPeers() {
+		return false
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for n := 1; n <= rabbitmqrig.Size; n++ {
-		if f.peers[n] != rabbitmqrig.Size-1 || f.trips[n] != rabbitmqrig.Size {
+		if f.trips[n] != rabbitmqrig.Size {
+			return false
+		}
+	}
+	return true
+}
+
+// connectedPeers says whether every node reaches all the others.
+func (f *realFleet) connectedPeers() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for n := 1; n <= rabbitmqrig.Size; n++ {
+		if f.peers[n] != rabbitmqrig.Size-1 {
 			return false
 		}
 	}
@@ -203,7 +258,7 @@ func must(t *testing.T, err error) {
 // value is what a query yields now; 0 for nothing.
 func (f *realFleet) value(t *testing.T, q string) float64 {
 	t.Helper()
-	main := f.a.store.get().main
+	main := f.now.Load().store.get().main
 	query, err := main.Engine().NewInstantQuery(t.Context(), main.Queryable(), nil, q, time.Now())
 	if err != nil {
 		t.Fatal(err)

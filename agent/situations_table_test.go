@@ -36,8 +36,10 @@ var situations = []situation{
 			p.do(p.c.Signal(2, syscall.SIGSTOP))
 			p.until("frozen", p.in("", "frozen", ""))
 			p.until("page", p.opened(1))
-			p.until("why", func() bool { return strings.Contains(p.f.a.route.dispatch.View().Why("RabbitMQNodeFrozen"), "n2") })
-			p.Log(p.f.a.route.dispatch.View().Why("RabbitMQNodeFrozen"))
+			p.until("why", func() bool {
+				return strings.Contains(p.f.now.Load().route.dispatch.View().Why("RabbitMQNodeFrozen"), "n2")
+			})
+			p.Log(p.f.now.Load().route.dispatch.View().Why("RabbitMQNodeFrozen"))
 			p.operator(1, "ps -o pid,stat,wchan -C beam.smp | grep ' T'")
 			p.until("its peers declare it down", func() bool { return p.f.seenBy(1, "n1+n3") && p.f.seenBy(3, "n1+n3") })
 			p.do(p.c.Signal(2, syscall.SIGCONT))

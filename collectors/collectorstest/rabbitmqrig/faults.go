@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,6 +56,43 @@ func (c *Cluster) Unslow(n int) error {
 	return errors.Join(
 		run("tc", "-n", c.Namespace(n), "qdisc", "del", "dev", "eth0", "root"),
 		run("tc", "-n", c.hub(), "qdisc", "del", "dev", fmt.Sprintf("p%d", n), "root"))
+}
+
+// KillPortMapper ends epmd on node n, which the rig started. A broker starts one again by itself.
+func (c *Cluster) KillPortMapper(n int) error {
+	e := c.epmd[n]
+	if err := e.Process.Kill(); err != nil {
+		return err
+	}
+	_ = e.Wait() // that it was killed is the test's doing
+	return nil
+}
+
+// RenameQueue deletes a queue of events and makes another one in its place, as a program does that calls its queue otherwise.
+func (c *Cluster) RenameQueue(ctx context.Context, from, to string) error {
+	return errors.Join(
+		c.api(ctx, http.MethodPut, "queues/%2F/"+to, `{"durable":true}`),
+		c.api(ctx, http.MethodPost, "bindings/%2F/e/nav.events/q/"+to, `{}`),
+		c.api(ctx, http.MethodDelete, "queues/%2F/"+from, ""))
+}
+
+// MakeQueues makes durable queues with a message in each.
+func (c *Cluster) MakeQueues(ctx context.Context, names ...string) error {
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, c.api(ctx, http.MethodPut, "queues/%2F/"+name, `{"durable":true}`),
+			c.api(ctx, http.MethodPost, "exchanges/%2F/amq.default/publish", fmt.Sprintf(`{"properties":{},"routing_key":%q,"payload":"x","payload_encoding":"string"}`, name)))
+	}
+	return errors.Join(errs...)
+}
+
+// DropQueues deletes queues.
+func (c *Cluster) DropQueues(ctx context.Context, names ...string) error {
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, c.api(ctx, http.MethodDelete, "queues/%2F/"+name, ""))
+	}
+	return errors.Join(errs...)
 }
 
 // Erase deletes what node n has on its disk; it must have ended.

@@ -114,3 +114,22 @@ func (c *Cluster) Flood(ctx context.Context, n int) (wait func()) {
 	})
 	return wg.Wait
 }
+
+// Fill publishes so many messages to a queue of the vhost /, through node n.
+func (c *Cluster) Fill(ctx context.Context, n int, queue string, messages int) error {
+	return c.over(ctx, n, func(ctx context.Context, ch *amqp.Channel) error {
+		if err := ch.Confirm(false); err != nil {
+			return err
+		}
+		for left := messages; ; left-- {
+			last, err := ch.PublishWithDeferredConfirmWithContext(ctx, "", queue, false, false, amqp.Publishing{Body: []byte("x")})
+			if err != nil {
+				return err
+			}
+			if left <= 1 {
+				_, err := last.WaitContext(ctx)
+				return err
+			}
+		}
+	})
+}

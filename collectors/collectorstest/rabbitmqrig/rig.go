@@ -47,10 +47,11 @@ func Available() error {
 	if _, err := os.Stat(server); err != nil {
 		return fmt.Errorf("no rabbitmq-server: %w", err)
 	}
-	if out, err := exec.Command("ip", "netns", "add", "binnacle-probe").CombinedOutput(); err != nil {
+	probe := fmt.Sprintf("binnacle-probe%d", os.Getpid()) // of several packages that ask at once
+	if out, err := exec.Command("ip", "netns", "add", probe).CombinedOutput(); err != nil {
 		return fmt.Errorf("no network namespace can be made: %s", bytes.TrimSpace(out))
 	}
-	return run("ip", "netns", "del", "binnacle-probe")
+	return run("ip", "netns", "del", probe)
 }
 
 // Cluster is three brokers. It is not safe for concurrent use.
