@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -124,8 +125,10 @@ func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int, unit, kept strin
 	if err := yaml.Unmarshal([]byte(config), opt.Interface()); err != nil {
 		t.Fatal(err)
 	}
+	root := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(root, "run/systemd/system"), 0o700)) // so that the unit is asked
 	col, err := spec.New(collectors.Env{
-		Options: opt.Elem().Interface(), Root: collectors.Root(t.TempDir()), State: kept, Node: fmt.Sprintf("n%d", n), Dial: c.Dial(n), Now: time.Now,
+		Options: opt.Elem().Interface(), Root: collectors.Root(root), State: kept, Node: fmt.Sprintf("n%d", n), Dial: c.Dial(n), Now: time.Now,
 		HTTP: &http.Transport{DialContext: c.Dial(n), MaxIdleConnsPerHost: 4}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -72,8 +72,12 @@ var sequences = []situation{
 			p.quiet(40 * time.Second)
 			p.silence()
 			p.until("no majority is a page", p.titled("has no majority"))
-			p.do(p.c.Boot(3)) // stopped last: the others would wait for it
+			p.do(p.c.Boot(3)) // each waits for the others' tables, and gives up after five minutes
 			must(p.T, p.c.Boot(2))
+			p.until("up, and not serving", func() bool { return p.f.value(p.T, `min(last_over_time(rabbitmq_port_open{port="distribution",node!="n1"}[10s]))+1`) == 2 })
+			p.kill(2)
+			p.operator(2, "rabbitmqctl force_boot") // as the guidance says, where the third is lost
+			p.do(p.c.Boot(2))
 			p.until("two run", p.in("down", "running", "running"))
 			p.until("the third fires on", p.fires("RabbitMQNodeDown", "n1"))
 			p.quiet(time.Minute)
@@ -227,7 +231,7 @@ var sequences = []situation{
 			p.do(p.c.Boot(3))
 			p.until("it runs", func() bool { return p.f.value(p.T, `max(last_over_time(rabbitmq_up{node="n3"}[10s]))`) == 1 })
 			p.do(p.c.Heal(3))
-			p.until("apart is a page", p.titled("RabbitMQ on n3 runs apart from its cluster"))
+			p.until("apart is a page", p.titled("RabbitMQ on n3 runs apart from its peers"))
 			p.operator(1, "rabbitmqctl forget_cluster_node rabbit@n3")
 			p.operator(3, "rabbitmqctl stop_app; rabbitmqctl reset; rabbitmqctl join_cluster rabbit@n1; rabbitmqctl start_app")
 			p.do(nil)
@@ -235,7 +239,7 @@ var sequences = []situation{
 		},
 		pages: []page{
 			{"P2", "RabbitMQNodeDown", "node:n3", "RabbitMQ on n3 is down"},
-			{"P2", "RabbitMQNodeDisowned", "node:n3", "RabbitMQ on n3 runs apart from its cluster and refuses our login"},
+			{"P2", "RabbitMQNodeDisowned", "node:n3", "RabbitMQ on n3 runs apart from its peers, refuses our login: empty disk?"},
 		},
 		maybe: []page{suspected, split},
 	},

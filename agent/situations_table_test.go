@@ -175,6 +175,7 @@ var situations = []situation{
 				states := make([]string, 3)
 				states[n-1] = "down"
 				p.until("stopped", p.in(states...))
+				p.quiet(40 * time.Second) // longer than a loss waits for its page
 				p.unit(n, "active")
 				p.do(p.c.Boot(n))
 				p.until("started", p.whole)
