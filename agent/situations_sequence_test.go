@@ -74,7 +74,9 @@ var sequences = []situation{
 			p.until("no majority is a page", p.titled("has no majority"))
 			p.do(p.c.Boot(3)) // each waits for the others' tables, and gives up after five minutes
 			must(p.T, p.c.Boot(2))
-			p.until("up, and not serving", func() bool { return p.f.value(p.T, `min(last_over_time(rabbitmq_port_open{port="distribution",node!="n1"}[10s]))+1`) == 2 })
+			p.until("up, and not serving", func() bool {
+				return p.f.value(p.T, `min(last_over_time(rabbitmq_port_open{port="distribution",node!="n1"}[10s]))+1`) == 2
+			})
 			p.kill(2)
 			p.operator(2, "rabbitmqctl force_boot") // as the guidance says, where the third is lost
 			p.do(p.c.Boot(2))
