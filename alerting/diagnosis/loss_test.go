@@ -91,3 +91,16 @@ func TestALossAfterTheQuorumIsBackIsTheNext(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatANodeDoesAfterItsLossBelongsToIt plays a node that was down, which was paged, and that comes back in another bad state.
+func TestWhatANodeDoesAfterItsLossBelongsToIt(t *testing.T) {
+	for told, root := range map[bool]bool{true: false, false: true} {
+		g := zones(t)
+		down, paused := fact(g, "Down critical down a0", now.Add(-time.Minute)), fact(g, "Paused critical down a0", now.Add(-5*time.Second))
+		down.Ended, down.Past.Told = now.Add(-20*time.Second), told
+		r := Diagnose(Input{Now: now, Walks: NewWalks(g), Settings: alerting.DefaultSettings(), Facts: []*alerting.Fact{down, paused}})
+		if v := r.verdict(t, "Paused"); (v.By == nil) != root {
+			t.Errorf("told: %v; explained by %v", told, v.By)
+		}
+	}
+}

@@ -145,9 +145,10 @@ func (s *standing) excuse(of topology.Entity) string {
 // unreplaced says that a node is down for longer than its return or its replacement takes, and that it was the one that
 // could be spared. Where more could be, each loss is a ticket, and too many of them are one alarm of the whole. due is
 // when that will be so, if nothing changes. A member of a cluster that is held by no group is replaced by nobody: a new machine
-// would have neither its data nor its place among the members, so there is nothing to wait for.
+// would have neither its data nor its place among the members, so there is nothing to wait for. One that people were paged for and
+// that has ended stays what it was: what the same node does next belongs to it.
 func (s *standing) unreplaced(in Input, f *alerting.Fact) (is bool, due time.Time, held bool) {
-	if f.Group() || !f.Firing() || f.Kind != "down" || f.Entity.Kind != topology.KindNode {
+	if f.Group() || !f.Firing() && !f.Past.Told || f.Kind != "down" || f.Entity.Kind != topology.KindNode {
 		return false, due, false
 	}
 	r, part := s.redundancy(f.Entity.ID)
