@@ -126,7 +126,9 @@ func realCollector(t *testing.T, c *rabbitmqrig.Cluster, n int, unit, kept strin
 		t.Fatal(err)
 	}
 	root := t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(root, "run/systemd/system"), 0o700)) // so that the unit is asked
+	for _, dir := range []string{"run/systemd/system", "proc/self", "proc/2"} { // the unit is asked; of processes nothing is seen
+		must(t, os.MkdirAll(filepath.Join(root, dir), 0o700))
+	}
 	col, err := spec.New(collectors.Env{
 		Options: opt.Elem().Interface(), Root: collectors.Root(root), State: kept, Node: fmt.Sprintf("n%d", n), Dial: c.Dial(n), Now: time.Now,
 		HTTP: &http.Transport{DialContext: c.Dial(n), MaxIdleConnsPerHost: 4}, Log: slog.New(slog.DiscardHandler),

@@ -21,7 +21,7 @@ const (
 	LabelService  = "service"
 	LabelCluster  = "cluster"
 	LabelDep      = "dep"
-	LabelApart    = "apart_from" // a kind: no alarm of that kind explains this one
+	LabelApart    = "apart_from" // kinds, by commas: no alarm of a whole of such a kind explains this one
 	LabelImpact   = "impact"     // users, data, quorum, redundancy, none
 	LabelSource   = "source"     // agent, fleet, cloudwatch, nagios
 	LabelPriority = "priority"   // P1 to P5, final

@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/words"
@@ -143,14 +144,20 @@ func (e *explainer) allows(c, a *alerting.Verdict) answer {
 	switch {
 	case edge == topology.None, edge < least(c, a):
 		no = tooWeak(c, a, edge)
-	case a.Labels[alerting.LabelApart] != "" && a.Labels[alerting.LabelApart] == c.Kind:
-		no = "its rule says that no " + c.Kind + " is its cause"
+	case apart(c, a):
+		no = "its rule says that no " + c.Kind + " of a whole is its cause"
 	case e.elsewhere(c, a):
 		no = "what is down in " + named(a) + " is not within the reach of " + named(c)
 	case another(c, a):
 		no = a.Rule() + " began more than " + spoken(growsFor) + " after people were paged for " + c.Rule() + ", so it is an outage of its own"
 	}
 	return answer{edge, no, until}
+}
+
+// apart says that the rule of an alarm rules a cause out: by its kind, where it is about no single machine or node.
+func apart(c, a *alerting.Verdict) bool {
+	kinds := a.Labels[alerting.LabelApart]
+	return kinds != "" && !part(c) && slices.Contains(strings.Split(kinds, ","), c.Kind)
 }
 
 // growsFor is how long after a cause what it breaks shows, at most, of what puts users or data at risk.

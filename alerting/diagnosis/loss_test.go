@@ -48,9 +48,10 @@ func TestALossWaitsForWhatReplacesIt(t *testing.T) {
 // TestWhatARuleRulesOutExplainsNothing plays a node that goes down while its cluster is cut: its rule may say that no cut does that.
 func TestWhatARuleRulesOutExplainsNothing(t *testing.T) {
 	for apart, want := range map[string]string{
-		"":          "",
-		"quorum":    "",
-		"partition": "its rule says that no partition is its cause",
+		"":                     "",
+		"quorum":               "",
+		"partition":            "its rule says that no partition of a whole is its cause",
+		"saturation,partition": "its rule says that no partition of a whole is its cause",
 	} {
 		g := zones(t)
 		split, down := fact(g, "Split critical partition store", now.Add(-time.Minute)), fact(g, "Down critical down a0", now.Add(-time.Minute))
