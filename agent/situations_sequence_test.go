@@ -97,8 +97,6 @@ var sequences = []situation{
 			p.until("paused", p.in("running", "paused", "running"))
 			p.operator(1, "rabbitmq-plugins disable rabbitmq_management")
 			p.operator(3, "rabbitmq-plugins disable rabbitmq_management")
-			p.do(nil)
-			p.until("blind", p.in("blind", "paused", "blind"))
 			p.quiet(2 * time.Minute)
 			if in := p.f.pd.Incidents(); slices.ContainsFunc(in, func(in alertingtest.Incident) bool { return in.Status == "resolved" }) {
 				p.Errorf("blindness resolved: %+v", in)
