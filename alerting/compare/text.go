@@ -52,10 +52,10 @@ func (r Report) Write(w io.Writer, loc *time.Location, clean func(string) string
 	fmt.Fprintf(w, row, "  unacknowledged and ended within 5 min", t.brief, o.brief)
 	fmt.Fprintf(w, row, "messages to people", t.messages, o.messages)
 	fmt.Fprintf(w, row, "  at night, 22:00 to 07:00", t.night, o.night)
-	fmt.Fprintf(w, row, "without a counterpart", len(r.TheirsOnly), len(r.OursOnly))
+	fmt.Fprintf(w, row, "incidents that the other side lacks", len(r.TheirsOnly), len(r.OursOnly))
 	r.writePairs(w, loc, clean)
 	r.writeAlone(w, loc, clean)
-	r.sum(w)
+	r.sum(w, t, o)
 }
 
 func (r Report) writePairs(w io.Writer, loc *time.Location, clean func(string) string) {
@@ -120,39 +120,71 @@ func (r Report) writeAlone(w io.Writer, loc *time.Location, clean func(string) s
 	}
 }
 
-// sum says in a few sentences what the figures come to.
-func (r Report) sum(w io.Writer) {
+// sum says what would have been better and what worse with binnacle alone, and what a person has to judge.
+func (r Report) sum(w io.Writer, theirs, ours side) {
 	fmt.Fprintln(w)
 	if len(r.Theirs) == 0 {
 		fmt.Fprintf(w, "Nothing of %s was found in this time: there is nothing to compare with.\n", r.Source)
 		return
 	}
-	var sooner, later int
-	var worst time.Duration
-	var gains []time.Duration
+	say := func(what, format string, args ...any) {
+		fmt.Fprintf(w, "  %-8s"+format+"\n", append([]any{what}, args...)...)
+	}
+	fmt.Fprintf(w, "Had binnacle paged in place of %s:\n", r.Source)
+	r.sumMessages(say, theirs, ours)
+	r.sumTimes(say)
+	low := 0
 	for _, p := range r.Pairs {
-		d := p.Earlier()
-		gains = append(gains, d)
-		switch {
-		case d < 0:
-			later++
-			worst = max(worst, -d)
-		case d > 0:
-			sooner++
+		if p.Ours.Priority > alerting.P2 {
+			low++
 		}
 	}
-	fmt.Fprintf(w, "binnacle has %s for their %d.", words.Plural(len(r.Ours), "incident"), len(r.Theirs))
-	if len(gains) > 0 {
-		slices.Sort(gains)
-		fmt.Fprintf(w, " Of %s that both have, binnacle was first in %d and later in %d", words.Plural(len(gains), "trouble"), sooner, later)
-		if later > 0 {
-			fmt.Fprintf(w, ", at worst by %s", words.Duration(worst))
-		}
-		fmt.Fprintf(w, "; median: %s.", first(gains[len(gains)/2]))
+	if low > 0 {
+		say("judge", "%d of the %s that both saw would have woken nobody here (P3 and lower, above): is that right?", low, words.Plural(len(r.Pairs), "incident"))
 	}
-	fmt.Fprintln(w)
 	if n := len(r.TheirsOnly); n > 0 {
-		fmt.Fprintf(w, "Before you switch, look at the %d that they sent alone: noise, or missed here? `binnacle why` and `binnacle rules read` say how an alarm is read.\n", n)
+		say("judge", "binnacle would have sent nothing for %d of their %s, listed above: was it noise, or is it missed here?", n, words.Plural(len(r.Theirs), "incident"))
+		say("", "`binnacle why` and `binnacle rules read` say how an alarm is read.")
+	}
+	if n := len(r.OursOnly); n > 0 {
+		say("judge", "they sent nothing for %d of binnacle's %s, listed above: was it missed there, or is it noise here?", n, words.Plural(len(r.Ours), "incident"))
+	}
+}
+
+func (r Report) sumMessages(say func(what, format string, args ...any), theirs, ours side) {
+	text := fmt.Sprintf("%s to people in place of %d; at night %d in place of %d", words.Plural(ours.messages, "message"), theirs.messages, ours.night, theirs.night)
+	switch {
+	case ours.messages < theirs.messages:
+		say("better", "%s", text)
+	case ours.messages > theirs.messages:
+		say("worse", "%s", text)
+	default:
+		say("equal", "%s", text)
+	}
+}
+
+func (r Report) sumTimes(say func(what, format string, args ...any)) {
+	var sooner, later []time.Duration
+	for _, p := range r.Pairs {
+		switch d := p.Earlier(); {
+		case d < 0:
+			later = append(later, -d)
+		case d > 0:
+			sooner = append(sooner, d)
+		}
+	}
+	for _, half := range []struct {
+		what, how string
+		by        []time.Duration
+	}{{"better", "first", sooner}, {"worse", "later", later}} {
+		if n := len(half.by); n > 0 {
+			slices.Sort(half.by)
+			by := words.Duration(half.by[n/2].Round(time.Second))
+			if most := words.Duration(half.by[n-1].Round(time.Second)); most != by {
+				by += " (median) and at most " + most
+			}
+			say(half.what, "%s in %d of the %s that both saw, by %s", half.how, n, words.Plural(len(r.Pairs), "incident"), by)
+		}
 	}
 }
 
