@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,7 +23,7 @@ func (i *Intake) getSilences(w http.ResponseWriter, r *http.Request) {
 		i.fail(w, http.StatusBadRequest, err)
 		return
 	}
-	list := models.GettableSilences{}
+	list := []annotated{}
 	for _, s := range i.opts.Desk.Silences() {
 		// Alertmanager filters silences by their own matchers, taken as labels.
 		set := map[string]string{}
@@ -30,10 +31,23 @@ func (i *Intake) getSilences(w http.ResponseWriter, r *http.Request) {
 			set[m.Name] = m.Value
 		}
 		if !slices.ContainsFunc(f.matchers, func(m *labels.Matcher) bool { return !m.Matches(set[m.Name]) }) {
-			list = append(list, gettable(s, time.Now()))
+			list = append(list, annotated{gettable(s, time.Now())})
 		}
 	}
 	answer(w, http.StatusOK, list)
+}
+
+// annotated is a silence with its annotations, where there are none too: Alertmanager's description requires them, and its own type
+// leaves them out then.
+type annotated struct{ *models.GettableSilence }
+
+// MarshalJSON implements json.Marshaler.
+func (a annotated) MarshalJSON() ([]byte, error) {
+	b, err := json.Marshal(a.GettableSilence)
+	if err != nil || len(a.Annotations) > 0 {
+		return b, err
+	}
+	return append([]byte(`{"annotations":{},`), b[1:]...), nil
 }
 
 func gettable(s alerting.Silence, now time.Time) *models.GettableSilence {
@@ -51,9 +65,7 @@ func gettable(s alerting.Silence, now time.Time) *models.GettableSilence {
 		equal := !m.Negative
 		g.Matchers = append(g.Matchers, &models.Matcher{Name: &m.Name, Value: &m.Value, IsRegex: &m.Regex, IsEqual: &equal})
 	}
-	if g.Annotations = s.Annotations; g.Annotations == nil {
-		g.Annotations = map[string]string{} // a client may count on it being there
-	}
+	g.Annotations = s.Annotations
 	return g
 }
 
@@ -61,7 +73,7 @@ func (i *Intake) getSilence(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	for _, s := range i.opts.Desk.Silences() {
 		if s.ID == id {
-			answer(w, http.StatusOK, gettable(s, time.Now()))
+			answer(w, http.StatusOK, annotated{gettable(s, time.Now())})
 			return
 		}
 	}

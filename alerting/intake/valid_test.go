@@ -2,6 +2,7 @@ package intake
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,9 @@ func TestAnswersAreValid(t *testing.T) {
 			t.Fatalf("silence: %s", text)
 		}
 		id = made.SilenceID
+	}
+	if _, text := call(t, h, "GET", "/api/v2/silences", ""); strings.Count(text, `"annotations":`) != 2 { // which the library takes to be optional
+		t.Errorf("silences %s; want annotations in both", text)
 	}
 	type validated interface{ Validate(strfmt.Registry) error }
 	check := func(path string, into validated) {
