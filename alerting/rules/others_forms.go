@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -100,7 +101,7 @@ func told(e parser.Expr) map[string]string {
 func asksFor(v *parser.VectorSelector) map[string]string {
 	out := map[string]string{"instance": "instance", "job": "job"}
 	for _, m := range v.LabelMatchers {
-		if m.Type == labels.MatchEqual && m.Value != "" && m.Name != labels.MetricName {
+		if m.Type == labels.MatchEqual && m.Value != "" && m.Name != model.MetricNameLabel {
 			out[m.Name] = m.Value
 		}
 	}
