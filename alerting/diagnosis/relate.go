@@ -157,10 +157,15 @@ func edge(a, m *Alone, g *group, shared string) (string, bool) {
 		return shares(shared, true, false), true
 	case near(a.Fact.Began(), m.Fact.Began()) || a.onset(m.Fact.Began()):
 		return why, !a.own() || a.Reading.Subject.ID() == m.Reading.Subject.ID() || a.Reading.Rule == m.Reading.Rule
-	case a.Reading.Rule == m.Reading.Rule && a.Reading.Severity.Value == m.Reading.Severity.Value && !(a.wakes() && otherThing(a.Fact, m.Fact)):
+	case repeats(a, m):
 		return shares(shared, false, true), true
 	}
 	return why, !a.wakes() && a.Reading.Follows && m.Reading.Rank <= a.Reading.Rank
+}
+
+// repeats says that a is the rule of m once more, about the same thing as far as anybody can tell.
+func repeats(a, m *Alone) bool {
+	return a.Reading.Rule == m.Reading.Rule && a.Reading.Severity.Value == m.Reading.Severity.Value && !(a.wakes() && otherThing(a.Fact, m.Fact))
 }
 
 // otherThing says that two alarms of one rule differ in a label that may name what they are about, as far as anybody can tell who does

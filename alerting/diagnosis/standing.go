@@ -21,8 +21,7 @@ type standing struct {
 // that fails is no loss.
 func stand(facts []*alerting.Fact, g *topology.Graph) *standing {
 	s := &standing{graph: g, lost: map[string]bool{}, wholes: map[string]topology.Redundancy{}, texts: map[text]string{}}
-	rules := map[string]string{} // the first of each machine
-	down, agreed := map[string]bool{}, map[string]bool{}
+	machines := map[string]*machine{}
 	for _, f := range facts {
 		if !f.Firing() || !f.Known || !ofLife(f.Kind) {
 			continue
@@ -31,19 +30,28 @@ func stand(facts []*alerting.Fact, g *topology.Graph) *standing {
 		case topology.KindNode:
 			s.lost[id] = s.lost[id] || f.Kind == "down"
 		case topology.KindHost:
-			if first, ok := rules[id]; !ok {
-				rules[id] = f.Rule()
-			} else if first != f.Rule() {
-				agreed[id] = true
+			if machines[id] == nil {
+				machines[id] = &machine{rule: f.Rule()}
 			}
-			down[id] = down[id] || f.Kind == "down"
+			machines[id].told(f)
 		}
 	}
-	for id := range down {
-		s.lost[id] = s.lost[id] || down[id] && agreed[id]
+	for id, m := range machines {
+		s.lost[id] = m.down && m.agreed
 	}
 	maps.DeleteFunc(s.lost, func(_ string, lost bool) bool { return !lost })
 	return s
+}
+
+// machine is what is said of a machine's life.
+type machine struct {
+	rule         string // the first that speaks
+	down, agreed bool   // a rule says that it is down; two rules speak
+}
+
+func (m *machine) told(f *alerting.Fact) {
+	m.agreed = m.agreed || f.Rule() != m.rule
+	m.down = m.down || f.Kind == "down"
 }
 
 // ofLife says that an alarm of this kind is about whether its subject lives.
@@ -66,15 +74,11 @@ func (s *standing) standing(id string) topology.Redundancy {
 
 // spare says whether something stands in for the machine or node of an alarm, and what.
 func (s *standing) spare(f *alerting.Fact) (string, bool) {
-	id := f.Entity.ID
-	if !f.Known && len(f.Entity.Parents) > 0 {
-		id = f.Entity.Parents[0]
-	}
-	e, ok := s.graph.Get(id)
-	if !ok || e.Kind != topology.KindHost && e.Kind != topology.KindNode {
+	e, ok := s.machineOf(f)
+	if !ok {
 		return "", false
 	}
-	r, part := s.redundancy(id)
+	r, part := s.redundancy(e.ID)
 	size := "" // of the group that replaces it
 	if part && e.Size != "" {
 		size = "; its group " + e.Size
@@ -93,6 +97,16 @@ func (s *standing) spare(f *alerting.Fact) (string, bool) {
 		return why, true
 	}
 	return "", false
+}
+
+// machineOf is the machine or node that an alarm is about, or that what it is about runs on.
+func (s *standing) machineOf(f *alerting.Fact) (topology.Entity, bool) {
+	id := f.Entity.ID
+	if !f.Known && len(f.Entity.Parents) > 0 {
+		id = f.Entity.Parents[0]
+	}
+	e, ok := s.graph.Get(id)
+	return e, ok && (e.Kind == topology.KindHost || e.Kind == topology.KindNode)
 }
 
 // text is what is said of a part of a whole; many parts of one say the same.
