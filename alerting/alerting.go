@@ -240,6 +240,9 @@ type Action struct {
 	Record Record
 }
 
+// NoUserImpact begins the impact of a page that users do not notice.
+const NoUserImpact = "No user impact"
+
 // Page is what a person reads, field by field; package pagerduty makes the payload of it.
 type Page struct {
 	Priority  Priority

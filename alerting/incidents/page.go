@@ -71,9 +71,9 @@ func (x *item) impact(symptom *alerting.Verdict) string {
 	case symptom != nil:
 		return symptom.Summary()
 	case x.Priority <= alerting.P2:
-		return "No user impact seen so far"
+		return alerting.NoUserImpact + " seen so far"
 	}
-	return "No user impact"
+	return alerting.NoUserImpact
 }
 
 // guidance is the first thing to do: of the head, else of the root, else of what is serious.

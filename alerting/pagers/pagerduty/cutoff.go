@@ -87,7 +87,7 @@ func upTo(d time.Duration) time.Duration {
 func (c *CutOff) trigger(since time.Time) alerting.Action {
 	p := alerting.Page{
 		Priority: alerting.P2, Rule: RuleNoRouter, Entity: "az:" + cmp.Or(c.AZ, "all"), Service: "binnacle", Since: since,
-		Impact: "No user impact seen so far; alarms of these nodes reach nobody", Reason: "alarms reach nobody",
+		Impact: alerting.NoUserImpact + " seen so far; alarms of these nodes reach nobody", Reason: "alarms reach nobody",
 		Broken:   fmt.Sprintf("nodes in %s reach no router, %s first to say so", cmp.Or(c.AZ, "all zones"), c.Node),
 		Guidance: "Check the network of the zone and whether the routers run; look at the nodes' own boards meanwhile.",
 	}
