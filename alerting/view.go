@@ -48,6 +48,7 @@ type ProblemView struct {
 	Reason     string // why this priority
 	Page       Page   // as it would be sent now
 	Root       Alarm
+	Ended      bool             `json:",omitempty"` // the root has: the problem is about to be over, or about what it left
 	Read       string           // how the root was read, where its rule knows nothing of ordering
 	Explained  []ExplainedAlarm // the root not among them
 	Since      time.Time

@@ -48,7 +48,7 @@ func (d *Desk) stands(x *item) alerting.ProblemView {
 
 // complete adds what stays as it is.
 func (m moment) complete(pv *alerting.ProblemView, x *item, long map[string]bool) {
-	pv.Page, pv.Root, pv.Read = m.page(x, nil), x.Root.Alarm, readOf(x.Root)
+	pv.Page, pv.Root, pv.Ended, pv.Read = m.page(x, nil), x.Root.Alarm, !x.Root.Firing(), readOf(x.Root)
 	for _, v := range x.Members {
 		if v == x.Root || v.Group() || !v.Firing() {
 			continue

@@ -230,7 +230,8 @@ func (i *Intake) groups(f filter) models.AlertGroups {
 		if e := p.Page.Entity; e != "" {
 			g.Labels[alerting.LabelEntity] = e
 		}
-		if a := shown(p.Root, p.Route, root, v.Silences, v.At); f.wants(a) {
+		// An alarm that ended is none any more, though its incident waits whether it comes back.
+		if a := shown(p.Root, p.Route, root, v.Silences, v.At); !p.Ended && f.wants(a) {
 			g.Alerts = append(g.Alerts, a)
 		}
 		for _, e := range p.Explained {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-openapi/strfmt"
 	"github.com/prometheus/alertmanager/api/v2/models"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // TestAnswersAreValid holds what the API answers to Alertmanager's own description of it: nothing that is required lacks.
@@ -42,4 +44,19 @@ func TestAnswersAreValid(t *testing.T) {
 	check("/api/v2/silence/"+id, &models.GettableSilence{})
 	call(t, h, "DELETE", "/api/v2/silence/"+id, "")
 	check("/api/v2/silence/"+id, &models.GettableSilence{})
+}
+
+// TestAnAlarmThatEndedIsNotListed: its incident waits whether it comes back, but nothing fires there.
+func TestAnAlarmThatEndedIsNotListed(t *testing.T) {
+	alarm := func(rule string) alerting.Alarm { return alerting.Alarm{Labels: map[string]string{"alertname": rule}} }
+	h := muxOf(New(Options{View: func() alerting.View {
+		return alerting.View{At: time.Now(), Problems: []alerting.ProblemView{
+			{Root: alarm("Over"), Ended: true, Explained: []alerting.ExplainedAlarm{{Alarm: alarm("StillFires")}}},
+			{Root: alarm("OverAlone"), Ended: true},
+		}}
+	}}))
+	_, text := call(t, h, "GET", "/api/v2/alerts", "")
+	if strings.Contains(text, `"Over`) || !strings.Contains(text, `"StillFires"`) {
+		t.Errorf("listed: %s", text)
+	}
 }

@@ -248,6 +248,20 @@ func TestATitleOfAnEarlierLifeIsPutRight(t *testing.T) {
 	}
 }
 
+func TestAProblemSaysThatItsRootHasEnded(t *testing.T) {
+	w := newWorld(t)
+	w.fire(split)
+	w.wait(30 * time.Second)
+	if v := w.r.View(); len(v.Problems) != 1 || v.Problems[0].Ended {
+		t.Errorf("while it fires: %+v", v.Problems)
+	}
+	w.end(split)
+	w.wait(time.Second)
+	if v := w.r.View(); len(v.Problems) != 1 || !v.Problems[0].Ended {
+		t.Errorf("when it has ended: %+v", v.Problems)
+	}
+}
+
 func TestAlarmsThatAreToldAgainChangeNothing(t *testing.T) {
 	for _, every := range []time.Duration{0, 7 * time.Second} {
 		w := newWorld(t)
