@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -118,7 +119,8 @@ func parse(name string, text []byte) (*rulefmt.RuleGroups, error) {
 }
 
 // Advise says what an alarm of the file will lack at night: guidance, a summary, or the labels that
-// ordering reads. For our own packs each of these is a fault, for others' a word of advice.
+// ordering reads. For our own packs each of these is a fault, for others' a word of advice: rules without any of those labels are
+// read otherwise, and are one line for the file.
 func Advise(name string, text []byte) ([]string, error) {
 	groups, err := parse(name, text)
 	if err != nil {
@@ -131,17 +133,49 @@ func Advise(name string, text []byte) ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	var out []string
+	var others othersRules
 	for i, g := range groups.Groups {
 		for j, r := range g.Rules {
 			if r.Alert == "" {
 				continue
 			}
-			for _, lack := range lacks(r) {
+			missing := lacks
+			if others.has(r) {
+				missing = valuesInLabels
+			}
+			for _, lack := range missing(r) {
 				out = append(out, fmt.Sprintf("%s:%d: rule %s: %s", name, places.Groups[i].Rules[j].Line, r.Alert, lack))
 			}
 		}
 	}
+	if others.rules > 0 {
+		out = append(out, others.advice(name))
+	}
 	return out, nil
+}
+
+// othersRules counts the rules of a file that say nothing of what ordering reads.
+type othersRules struct{ rules, silent int }
+
+// has says that r is such a rule, and counts it.
+func (o *othersRules) has(r rulefmt.Rule) bool {
+	if r.Labels[alerting.LabelKind]+r.Labels[alerting.LabelLayer]+r.Labels[alerting.LabelEntity] != "" {
+		return false
+	}
+	o.rules++
+	a := r.Annotations
+	if a[alerting.AnnotationGuidance]+a["description"]+a["message"]+a[alerting.AnnotationRunbook] == "" {
+		o.silent++
+	}
+	return true
+}
+
+func (o *othersRules) advice(name string) string {
+	text := words.Plural(o.rules, "rule") + " without kind, layer and entity: how they are read is shown by binnacle rules read " + name
+	if o.silent > 0 {
+		text += fmt.Sprintf("; for %d of them the page will have no first step: no guidance, description or runbook_url", o.silent)
+	}
+	return name + ": " + text
 }
 
 var (
@@ -166,11 +200,7 @@ func lacks(r rulefmt.Rule) (out []string) {
 	if r.Labels[alerting.LabelEntity] == "" {
 		out = append(out, "no label entity")
 	}
-	for _, label := range slices.Sorted(maps.Keys(r.Labels)) {
-		if measured.MatchString(r.Labels[label]) {
-			out = append(out, fmt.Sprintf("label %s carries the value of the expression: to others each evaluation is a new alarm; put it into an annotation", label))
-		}
-	}
+	out = append(out, valuesInLabels(r)...)
 	if r.Annotations[alerting.AnnotationSummary] == "" {
 		out = append(out, "no annotation summary")
 	}
@@ -182,6 +212,15 @@ func lacks(r rulefmt.Rule) (out []string) {
 	}
 	if _, ok := Runbook(r.Alert); !ok && r.Annotations[alerting.AnnotationRunbook] == "" {
 		out = append(out, "no runbook")
+	}
+	return out
+}
+
+func valuesInLabels(r rulefmt.Rule) (out []string) {
+	for _, label := range slices.Sorted(maps.Keys(r.Labels)) {
+		if measured.MatchString(r.Labels[label]) {
+			out = append(out, fmt.Sprintf("label %s carries the value of the expression: to others each evaluation is a new alarm; put it into an annotation", label))
+		}
 	}
 	return out
 }

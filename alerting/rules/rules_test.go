@@ -31,7 +31,7 @@ func TestShippedPacksLackNothing(t *testing.T) {
 }
 
 func TestAdviseNamesWhatANightWouldMiss(t *testing.T) {
-	lacks, err := Advise("x", []byte("groups: [{name: g, rules: [{alert: A, expr: up == 0, labels: {severity: bad}}, {record: r, expr: up}]}]"))
+	lacks, err := Advise("x", []byte("groups: [{name: g, rules: [{alert: A, expr: up == 0, labels: {severity: bad, kind: bad}}, {record: r, expr: up}]}]"))
 	text := strings.Join(lacks, "\n")
 	if err != nil || len(lacks) != 7 {
 		t.Errorf("Advise = %v, %v; want 7 lacks", lacks, err)
@@ -40,6 +40,15 @@ func TestAdviseNamesWhatANightWouldMiss(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("Advise = %s; want %q in it", text, want)
 		}
+	}
+}
+
+// A pack of others is one line of advice: three hundred rules are not two thousand lines.
+func TestAdviseOfOthersRulesIsOneLine(t *testing.T) {
+	lacks, err := Advise("x.yml", []byte("groups: [{name: g, rules: [{alert: A, expr: up == 0, labels: {severity: page}}, {alert: B, expr: up == 0, annotations: {description: d}}]}]"))
+	want := "x.yml: 2 rules without kind, layer and entity: how they are read is shown by binnacle rules read x.yml; for 1 of them the page will have no first step: no guidance, description or runbook_url"
+	if err != nil || len(lacks) != 1 || lacks[0] != want {
+		t.Errorf("Advise = %q, %v; want %q", lacks, err, want)
 	}
 }
 
