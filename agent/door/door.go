@@ -192,7 +192,7 @@ func (d *Door) refuseAct(w http.ResponseWriter, r *http.Request, v visitor, rt r
 func (d *Door) refuse(w http.ResponseWriter, r *http.Request, status int, why string) {
 	drain(w, r)
 	d.quiet.Warn("request refused", "status", status, "why", why, "method", r.Method, "path", clip(r.URL.Path), "from", r.RemoteAddr)
-	http.Error(w, why, status)
+	d.answer(w, r, status, why)
 }
 
 // unknown answers who could not show who it is.
