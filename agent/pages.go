@@ -13,6 +13,7 @@ import (
 	"github.com/navcloud/binnacle/alerting/ledger"
 	"github.com/navcloud/binnacle/alerting/people"
 	"github.com/navcloud/binnacle/alerting/rules"
+	"github.com/navcloud/binnacle/collectors/catalogue"
 	"github.com/navcloud/binnacle/dashboards"
 	"github.com/navcloud/binnacle/dashboards/oncall"
 	"github.com/navcloud/binnacle/dashboards/views"
@@ -45,7 +46,7 @@ func (a *Agent) pages() *dashboards.Pages {
 	board := oncall.New(duty)
 	figures := views.Options{
 		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.Status, View: duty.View, CanAct: duty.MayAct, Deploys: board.Deploys,
-		Node: frame.Node, Version: frame.Version, Interval: cfg.Interval, Log: frame.Log,
+		Reserved: catalogue.Reserved, Node: frame.Node, Version: frame.Version, Interval: cfg.Interval, Log: frame.Log,
 	}
 	if open.main != nil {
 		figures.Query, figures.Range = asks(open.main), asksRange(open.main)

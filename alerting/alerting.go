@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting/topology"
@@ -263,6 +264,9 @@ type Page struct {
 	Runbook   string
 	Links     map[string]string
 }
+
+// HurtsUsers says whether users notice it: a P1 may be about data alone, and one that recovers has no symptom any more.
+func (p *Page) HurtsUsers() bool { return !strings.HasPrefix(p.Impact, NoUserImpact) }
 
 // Record is the durable state of one incident: what a router must know after a restart so that
 // nothing is sent twice and nothing is forgotten.

@@ -11,6 +11,7 @@ import (
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/rules"
+	"github.com/navcloud/binnacle/collectors/catalogue"
 	"github.com/navcloud/binnacle/dashboards"
 	"github.com/navcloud/binnacle/dashboards/oncall"
 	"github.com/navcloud/binnacle/dashboards/views"
@@ -48,7 +49,7 @@ func newWhole(o whole) *dashboards.Pages {
 	desk := oncall.New(o.oncall())
 	figures := views.New(views.Options{
 		Query: o.Query, Range: o.Range, Runbook: o.Runbook, Runbooks: o.Runbooks, Status: o.Status, Capacity: o.Capacity, View: o.View,
-		Deploys: desk.Deploys, Node: o.Node, Version: o.Version, Now: o.Now,
+		Deploys: desk.Deploys, Reserved: catalogue.Reserved, Node: o.Node, Version: o.Version, Now: o.Now,
 	})
 	return dashboards.New(dashboards.Options{Node: o.Node, Version: o.Version, Now: o.Now, Live: o.Live, Base: o.Base}, desk.Set(), figures.Set())
 }

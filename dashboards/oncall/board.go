@@ -214,9 +214,12 @@ func listed(rows []row, f filter, act bool) []dashboards.Part {
 func (p *Pages) summarize(v alerting.View, rows []row) boardSummary {
 	s := boardSummary{Lost: v.Lost, Refused: v.Refused, Storm: v.Storm, At: v.At, Calm: len(rows) == 0}
 	s.Stale = p.opts.Now().Sub(v.At) > staleView
-	by, hidden := map[alerting.Priority]int{}, 0
+	by, hidden, hurt := map[alerting.Priority]int{}, 0, 0
 	for _, rw := range rows {
 		by[rw.Priority]++
+		if rw.Priority == alerting.P1 && rw.Page.HurtsUsers() {
+			hurt++
+		}
 		hidden += rw.Count()
 	}
 	if len(rows) == 0 {
@@ -224,11 +227,11 @@ func (p *Pages) summarize(v alerting.View, rows []row) boardSummary {
 		return s
 	}
 	s.Says = words.Plural(len(rows), "problem") + ", none affects users"
-	switch n := by[alerting.P1]; {
-	case n == 1:
+	switch {
+	case hurt == 1:
 		s.Says = words.Plural(len(rows), "problem") + ", 1 affects users"
-	case n > 1:
-		s.Says = words.Plural(len(rows), "problem") + ", " + words.Number(float64(n)) + " affect users"
+	case hurt > 1:
+		s.Says = words.Plural(len(rows), "problem") + ", " + words.Number(float64(hurt)) + " affect users"
 	}
 	var counts []string
 	for _, pr := range []alerting.Priority{alerting.P1, alerting.P2, alerting.P3, alerting.P4, alerting.P5} {

@@ -259,10 +259,8 @@ type story struct {
 // mostNotBy bounds the causes that a problem's page says were refused: the best come first.
 const mostNotBy = 4
 
-// Affected says whether users notice it: a P1 may be about data, and one that ends has no symptom any more.
-func (s story) Affected() bool {
-	return s.Priority == alerting.P1 && !strings.HasPrefix(s.Page.Impact, alerting.NoUserImpact)
-}
+// Affected says whether users notice it.
+func (s story) Affected() bool { return s.Priority == alerting.P1 && s.Page.HurtsUsers() }
 
 // since is a time of the last day without its date. assets/live.js says it alike.
 func since(at, now time.Time) string {

@@ -25,9 +25,6 @@ const (
 	familySpan  = time.Hour
 )
 
-// ours are the prefixes of what collectors and the agent itself report; all else is somebody's own.
-var ours = []string{"host_", "riak_", "rabbitmq_", "binnacle_", "up", "ALERTS", "scrape_"}
-
 // family is a metric with all its series.
 type family struct {
 	Name, Kind, Unit string
@@ -173,7 +170,7 @@ func (p *Pages) families(ctx context.Context, now time.Time) ([]family, error) {
 		var out []family
 		for _, x := range s {
 			name := x.Labels["__name__"]
-			own := !strings.Contains(name, ":") && !slices.ContainsFunc(ours, func(o string) bool { return strings.HasPrefix(name, o) })
+			own := !strings.Contains(name, ":") && !p.opts.Reserved(name)
 			unit, _ := unitByName(name)
 			out = append(out, family{Name: name, Kind: kindOf(name), Unit: unit, Series: query.Last(x), Own: own})
 		}

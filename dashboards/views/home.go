@@ -65,6 +65,7 @@ type home struct {
 	Problems   []alerting.ProblemView
 	More       int
 	Urgent     [2]int // of P1 and P2, all of them
+	Hurts      bool   // a P1 is noticed by users
 	CanAct     bool
 	Span       string // that the figures look back
 	Figures    []bigFigure
@@ -175,6 +176,7 @@ func (h *home) addProblems(v alerting.View) {
 		}
 		if pv.Priority <= alerting.P2 {
 			h.Urgent[pv.Priority-alerting.P1]++
+			h.Hurts = h.Hurts || pv.Priority == alerting.P1 && pv.Page.HurtsUsers()
 		}
 		if len(h.Problems) < homeProblems {
 			h.Problems = append(h.Problems, pv)
@@ -219,11 +221,11 @@ func (h *home) say(st health.Status, routes bool) {
 	nodes := words.Plural(len(h.Fleet.All), "node")
 	switch {
 	case p1 > 0 && p2 > 0:
-		h.Says = affects(p1) + " users, " + needs(p2)
+		h.Says = h.first(p1) + ", " + needs(p2)
 	case p1 > 0:
-		h.Says = affects(p1) + " users"
+		h.Says = h.first(p1)
 	case p2 > 0:
-		h.Says = fmt.Sprintf("%s a person within the hour", strings.Replace(affects(p2), "affect", "need", 1))
+		h.Says = need(p2) + " a person within the hour"
 	case rest > 0:
 		h.Says = "Nothing is urgent: " + words.Plural(rest, "problem") + " can wait"
 	case st.Store != nil && st.Store.Series == 0:
@@ -260,6 +262,16 @@ func needs(n int) string {
 	}
 	return inWords(n) + " more need you within the hour"
 }
+
+// first says of the P1 that users notice them, or that they do not wait.
+func (h *home) first(n int) string {
+	if h.Hurts {
+		return affects(n) + " users"
+	}
+	return need(n) + " a person now"
+}
+
+func need(n int) string { return strings.Replace(affects(n), "affect", "need", 1) }
 
 func affects(n int) string {
 	if n == 1 {

@@ -31,6 +31,9 @@ type Options struct {
 	View     func() alerting.View                                          // for the problems of a runbook's rule
 	Deploys  func(ctx context.Context, begin, end time.Time) []charts.Mark // marks of charts, oldest first; nil: none
 
+	// Reserved says whether a metric is a collector's or the agent's; all else is somebody's own. nil: nothing is.
+	Reserved func(name string) bool
+
 	CanAct func(*http.Request) bool // whether who asks may acknowledge; nil: all may
 
 	Node     string
@@ -56,6 +59,9 @@ func New(o Options) *Pages {
 	}
 	if o.Interval <= 0 {
 		o.Interval = 10 * time.Second
+	}
+	if o.Reserved == nil {
+		o.Reserved = func(string) bool { return false }
 	}
 	return &Pages{opts: o}
 }
