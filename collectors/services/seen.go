@@ -20,17 +20,19 @@ func (c *collector) readSeen() []string {
 	return strings.Split(strings.TrimSpace(string(body)), "\n")
 }
 
-func (c *collector) keepSeen() {
-	if c.env.State == "" {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var names []string
+// seenServers are the labels of those that were ever seen; it is asked while none is looked at.
+func (c *collector) seenServers() (names []string) {
 	for _, t := range c.targets {
 		if t.seen {
 			names = append(names, t.label)
 		}
+	}
+	return names
+}
+
+func (c *collector) keepSeen(names []string) {
+	if c.env.State == "" {
+		return
 	}
 	err := os.MkdirAll(c.env.State, 0o750)
 	if err == nil {

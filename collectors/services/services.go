@@ -301,12 +301,16 @@ func (c *collector) Collect(ctx context.Context, b *metric.Batch) error {
 	}
 	parts := make([]metric.Batch, len(c.targets))
 	errs := make([]error, len(c.targets))
+	seen := len(c.seenServers())
 	var all sync.WaitGroup
 	for i, t := range c.targets {
 		parts[i].Time = b.Time
 		all.Go(func() { errs[i] = c.one(ctx, t, &parts[i]) })
 	}
 	all.Wait()
+	if names := c.seenServers(); len(names) > seen {
+		c.keepSeen(names)
+	}
 	for i := range parts {
 		b.Samples = append(b.Samples, parts[i].Samples...)
 	}
@@ -342,10 +346,7 @@ func (c *collector) one(ctx context.Context, t *target, b *metric.Batch) error {
 		}
 		return fmt.Errorf("%w: %v", collectors.ErrAbsent, err)
 	}
-	if reached && !t.seen {
-		t.seen = true
-		c.keepSeen()
-	}
+	t.seen = t.seen || reached
 	t.edges.tell(t, c.name, out)
 	out.add(c.own.state, 1, "state", state)
 	if how != "" {
