@@ -140,7 +140,8 @@ func Advise(name string, text []byte) ([]string, error) {
 				continue
 			}
 			missing := lacks
-			if others.has(r) {
+			if unordered(r) {
+				others.count(r)
 				missing = valuesInLabels
 			}
 			for _, lack := range missing(r) {
@@ -157,17 +158,17 @@ func Advise(name string, text []byte) ([]string, error) {
 // othersRules counts the rules of a file that say nothing of what ordering reads.
 type othersRules struct{ rules, silent int }
 
-// has says that r is such a rule, and counts it.
-func (o *othersRules) has(r rulefmt.Rule) bool {
-	if r.Labels[alerting.LabelKind]+r.Labels[alerting.LabelLayer]+r.Labels[alerting.LabelEntity] != "" {
-		return false
-	}
+// unordered says that r has none of the labels that ordering reads, as rules of others have none.
+func unordered(r rulefmt.Rule) bool {
+	return r.Labels[alerting.LabelKind]+r.Labels[alerting.LabelLayer]+r.Labels[alerting.LabelEntity] == ""
+}
+
+func (o *othersRules) count(r rulefmt.Rule) {
 	o.rules++
 	a := r.Annotations
 	if a[alerting.AnnotationGuidance]+a["description"]+a["message"]+a[alerting.AnnotationRunbook] == "" {
 		o.silent++
 	}
-	return true
 }
 
 func (o *othersRules) advice(name string) string {
