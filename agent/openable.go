@@ -11,6 +11,7 @@ import (
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting/rules"
 	"github.com/navcloud/binnacle/alerting/topology"
+	"github.com/navcloud/binnacle/collectors"
 )
 
 // CheckOpen says, each with its place, what of a configuration cannot open as things are: what an agent would show as a part
@@ -90,6 +91,11 @@ func checkCollect(cfg Config, log *slog.Logger) (faults strict.Faults) {
 		if err != nil {
 			faults = append(faults, p.section.Fault("%v", err))
 			continue
+		}
+		if o, ok := c.(collectors.Opener); ok {
+			if err := o.Opened(); err != nil {
+				faults = append(faults, p.section.Fault("collector %s: %v", p.spec.Name, err))
+			}
 		}
 		closeCollector(c)
 	}

@@ -102,7 +102,7 @@ func (r CheckResult) alarm(code int) alerting.Alarm {
 		alerting.AnnotationSummary: first, "output": rest, "perfdata": perf, alerting.AnnotationRunbook: r.Runbook,
 	} {
 		if v = strings.TrimSpace(v); v != "" {
-			a.Annotations[k] = strings.ToValidUTF8(v[:min(len(v), maxAnnotation)], "�")
+			a.Annotations[k] = words.Printed(v[:min(len(v), maxAnnotation)])
 		}
 	}
 	return a

@@ -128,14 +128,16 @@ func TestProgramsThatDoNotBehave(t *testing.T) {
 		p    Program
 		want string
 	}{
-		"hangs":             {Program{Command: []string{script(t, "sleep 1000 & echo $! > $1; wait"), pid}, Timeout: 300 * time.Millisecond}, "UNKNOWN - prog took longer than 300ms"},
-		"leaves a child":    {Program{Command: []string{script(t, "sleep 1000 & echo fine; exit 0")}}, `level=0 "x" "fine|"`},
-		"prints for ever":   {Program{Command: []string{script(t, "yes | head -c 10000000; exit 2")}, Attempts: 1}, `level=2 "x" "y`},
-		"kills itself":      {Program{Command: []string{script(t, "kill -9 $$")}, Attempts: 1}, "UNKNOWN - prog was ended by a signal"},
-		"is no program":     {Program{Command: []string{mode(t, script(t, ""), 0o644)}, Attempts: 1}, "UNKNOWN - "},
-		"complains aside":   {Program{Command: []string{script(t, "echo no way >&2; exit 2")}, Attempts: 1}, `level=2 "x" "no way|"`},
-		"has no evidence":   {Program{Command: []string{script(t, "echo password=hunter2; exit 2")}, Attempts: 1, Evidence: new(bool)}, `"CRITICAL (what it prints is not shown)|"`},
-		"sees little of us": {Program{Command: []string{script(t, "echo \"[$SECRET] $LANG\"; exit 0")}}, `level=0 "x" "[] C.UTF-8|"`},
+		"hangs":               {Program{Command: []string{script(t, "sleep 1000 & echo $! > $1; wait"), pid}, Timeout: 300 * time.Millisecond}, "UNKNOWN - prog took longer than 300ms"},
+		"leaves a child":      {Program{Command: []string{script(t, "sleep 1000 & echo fine; exit 0")}}, `level=0 "x" "fine|"`},
+		"prints for ever":     {Program{Command: []string{script(t, "yes | head -c 10000000; exit 2")}, Attempts: 1}, `level=2 "x" "y`},
+		"kills itself":        {Program{Command: []string{script(t, "kill -9 $$")}, Attempts: 1}, "UNKNOWN - prog was ended by a signal"},
+		"is no program":       {Program{Command: []string{mode(t, script(t, ""), 0o644)}, Attempts: 1}, "UNKNOWN - "},
+		"commands a terminal": {Program{Command: []string{script(t, `printf 'a\000b \033[31mred\377|x=1\000 y=2\377'; exit 2`)}}, "\"ab red\uFFFD|x=1 y=2\uFFFD\""},
+		"is killed within":    {Program{Command: []string{script(t, "exit 137")}}, "ended with 137, which is no state (what it calls was ended by signal 9, killed)"},
+		"complains aside":     {Program{Command: []string{script(t, "echo no way >&2; exit 2")}, Attempts: 1}, `level=2 "x" "no way|"`},
+		"has no evidence":     {Program{Command: []string{script(t, "echo password=hunter2; exit 2")}, Attempts: 1, Evidence: new(bool)}, `"CRITICAL (what it prints is not shown)|"`},
+		"sees little of us":   {Program{Command: []string{script(t, "echo \"[$SECRET] $LANG\"; exit 0")}}, `level=0 "x" "[] C.UTF-8|"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("SECRET", "hunter2")
@@ -226,11 +228,17 @@ func TestWhatOthersMayChangeIsNotRun(t *testing.T) {
 	if err := Others(link); err == nil {
 		t.Error("a link to a program that anybody may write is run")
 	}
-	_, err := newCollector(collectors.Env{Options: Options{"x": {Command: []string{bad}, User: whoami(t)}}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	if err == nil || !strings.Contains(err.Error(), "x.command: ") {
-		t.Errorf("opened with it: %v; want its place", err)
+	c, _ := open(t, Options{"x": {Command: []string{bad}, Attempts: 1}, "gone": {Command: []string{bad + "none"}, Attempts: 1}, "well": {Command: []string{good}}})
+	if err := c.Opened(); err == nil || !strings.Contains(err.Error(), "x.command: ") || !strings.Contains(err.Error(), "gone.command: ") || strings.Contains(err.Error(), "well") {
+		t.Errorf("Opened = %v; want the two that cannot be run, with their places", err)
 	}
-	c, _ := open(t, Options{"x": {Command: []string{good}, Attempts: 1}})
+	got := look(t, c) // the others run
+	for _, want := range []string{`exec_state{check="well"} 0`, `exec_state{check="x"} 3`, `exec_state{check="gone"} 3`, "no such file"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s\nwant %s in it", got, want)
+		}
+	}
+	c, _ = open(t, Options{"x": {Command: []string{good}, Attempts: 1}})
 	mode(t, good, 0o777) // after it was opened
 	if got := look(t, c); !strings.Contains(got, "may be written by anybody") {
 		t.Errorf("a program that became writable is run: %s", got)
@@ -328,11 +336,12 @@ func TestFaultsOfPrograms(t *testing.T) {
 	}
 }
 
-func TestAtMostFourProgramsRunAtATime(t *testing.T) {
+func TestABoundedNumberOfProgramsRunsAtATime(t *testing.T) {
 	dir := t.TempDir()
 	prog := script(t, "echo x > $1/$$; ls $1 | wc -l; sleep 0.1; rm $1/$$")
 	o := Options{}
-	for i := range 12 {
+	const programs = atOnce + 8
+	for i := range programs {
 		o[fmt.Sprintf("p%d", i)] = Program{Command: []string{prog, dir}, Timeout: time.Minute}
 	}
 	c, _ := open(t, o)
@@ -340,8 +349,8 @@ func TestAtMostFourProgramsRunAtATime(t *testing.T) {
 	defer cancel()
 	c.set.Once(ctx)
 	b := &metric.Batch{Time: time.Now()}
-	if err := c.Collect(ctx, b); err != nil || len(b.Events) != 12 {
-		t.Fatalf("%v, %d events; want 12", err, len(b.Events))
+	if err := c.Collect(ctx, b); err != nil || len(b.Events) != programs {
+		t.Fatalf("%v, %d events; want %d", err, len(b.Events), programs)
 	}
 	for _, e := range b.Events {
 		var n int

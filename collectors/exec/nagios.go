@@ -43,8 +43,12 @@ func splitOutput(s string) (text, data string) {
 func parsePerf(data string) (out []perf, bad int) {
 	for data = strings.TrimSpace(data); data != ""; data = strings.TrimLeft(data, " ,\t;") {
 		label, rest, ok := perfLabel(data)
-		if !ok {
-			return out, bad + 1
+		if !ok { // the next figure may be one
+			bad++
+			if _, data, ok = strings.Cut(data, " "); !ok {
+				return out, bad
+			}
+			continue
 		}
 		end := strings.IndexFunc(rest, unicode.IsSpace)
 		if end < 0 {
@@ -94,27 +98,36 @@ func parseFigure(label, s string) (p perf, known, fine bool) {
 		return p, false, true
 	}
 	v, err := strconv.ParseFloat(strings.Replace(digits, ",", ".", 1), 64)
-	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
+	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) || len(suffix) > maxUnit || strings.ContainsRune(suffix, unicode.ReplacementChar) {
 		return p, false, false
 	}
 	p = perf{label: label, unit: suffix, warn: math.NaN(), crit: math.NaN()}
-	times := 1.0
-	if u, ok := units[strings.ToLower(suffix)]; ok {
-		p.unit, times, p.counter = u.unit, u.times, suffix == "c"
-	}
-	p.value = v * times
+	unit, times := unitOf(suffix)
+	p.unit, p.counter, p.value = unit, suffix == "c", v*times
 	if len(parts) > 1 {
-		p.warn = threshold(parts[1]) * times
+		p.warn = threshold(parts[1], times)
 	}
 	if len(parts) > 2 {
-		p.crit = threshold(parts[2]) * times
+		p.crit = threshold(parts[2], times)
 	}
 	return p, true, true
 }
 
-// threshold is the bound of a range that matters: the upper one, the lower one of a range without an upper and of a range
-// inside of which it is bad (@).
-func threshold(s string) float64 {
+// maxUnit is the longest unit that is one, in bytes.
+const maxUnit = 16
+
+// unitOf returns the base unit of a suffix and how many of it one is. C is Celsius, c a counter.
+func unitOf(suffix string) (unit string, times float64) {
+	if u, ok := units[strings.ToLower(suffix)]; ok && suffix != "C" {
+		return u.unit, u.times
+	}
+	return suffix, 1
+}
+
+// threshold is the bound of a range that matters, in base units: the upper one, the lower one of a range without an upper and
+// of a range inside of which it is bad (@10:20). A range inside of which it is bad and that begins at nothing (@5, @~:5) is
+// left upwards. A bound with a unit of its own (2s) is in that.
+func threshold(s string, times float64) float64 {
 	s, inside := strings.CutPrefix(strings.TrimSpace(s), "@")
 	low, high, isRange := strings.Cut(s, ":")
 	if s == "" {
@@ -123,12 +136,16 @@ func threshold(s string) float64 {
 	if !isRange {
 		low, high = "0", low
 	}
-	if high == "" || inside && low != "~" {
+	if high == "" || inside && low != "~" && low != "0" && low != "" {
 		high = low
 	}
-	v, err := strconv.ParseFloat(strings.Replace(high, ",", ".", 1), 64)
-	if err != nil {
+	digits := strings.TrimRightFunc(high, func(r rune) bool { return !unicode.IsDigit(r) && r != '.' })
+	if suffix := high[len(digits):]; suffix != "" {
+		_, times = unitOf(suffix)
+	}
+	v, err := strconv.ParseFloat(strings.Replace(digits, ",", ".", 1), 64)
+	if err != nil || math.IsInf(v, 0) {
 		return math.NaN()
 	}
-	return v
+	return v * times
 }

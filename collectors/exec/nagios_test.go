@@ -40,6 +40,10 @@ func TestPerformanceData(t *testing.T) {
 		"n=7c":                                                                                "n=7  total",
 		"rpm=900rpm;1000":                                                                     "rpm=900 rpm w1000",
 		"neg=-5;-10:-1":                                                                       "neg=-5  w-1",
+		"at=1;@5;@~:6 bt=1;@0:7;@:8":                                                          "at=1  w5 c6 | bt=1  w7 c8",
+		"lim=10GiB;5GiB;15GiB t=5ms;1s;2s":                                                    "lim=10737418240 bytes w5368709120 c16106127360 | t=0.005 seconds w1 c2",
+		"temp=40C;50;60":                                                                      "temp=40 C w50 c60",
+		"a=1;inf;nan":                                                                         "a=1",
 		"empty=":                                                                              "",
 		"":                                                                                    "",
 	} {
@@ -48,10 +52,13 @@ func TestPerformanceData(t *testing.T) {
 			t.Errorf("parsePerf(%s) = %s, %d bad; want %s", in, show(got), bad, want)
 		}
 	}
-	for _, in := range []string{"nonsense", "a=b", "'open=1", "a=NaN b=1"} {
+	for _, in := range []string{"nonsense", "a=b", "'open=1", "a=NaN b=1", "a=0x10", "a=1" + strings.Repeat("x", 40)} {
 		if _, bad := parsePerf(in); bad == 0 {
 			t.Errorf("parsePerf(%s): nothing is bad", in)
 		}
+	}
+	if got, bad := parsePerf("a=1 =5 'b'c=2 d=3"); show(got) != "a=1 | d=3" || bad == 0 {
+		t.Errorf("figures around those that are none: %s, %d bad", show(got), bad)
 	}
 }
 

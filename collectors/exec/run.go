@@ -37,6 +37,10 @@ type result struct {
 
 // run runs a program once, and ends it with all of its group when ctx ends.
 func (p *program) run(ctx context.Context) result {
+	account, err := accountOf(p.User) // asked each time: it may be made, or lose a group, while we run
+	if err != nil {
+		return result{exit: -1, err: err}
+	}
 	if err := Others(p.Command[0]); err != nil {
 		return result{exit: -1, err: err}
 	}
@@ -52,11 +56,11 @@ func (p *program) run(ctx context.Context) result {
 	cmd.Dir, cmd.Env = "/", append(p.environment(), mark)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = out, errs, killWait
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if a := p.account; a != nil {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid, Groups: a.groups}
+	if account != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: account.uid, Gid: account.gid, Groups: account.groups}
 	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	err := cmd.Start()
+	err = cmd.Start()
 	if err == nil {
 		_ = unix.Setpriority(unix.PRIO_PGRP, cmd.Process.Pid, niceness) // it may have ended
 		err = cmd.Wait()

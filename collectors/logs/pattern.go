@@ -177,7 +177,7 @@ func merge(into *metric.Sample, s metric.Sample) {
 // noted keeps the times of the last matches, as many as an alarm takes.
 func (p *pattern) noted(entry []byte, now time.Time) {
 	p.total++
-	p.last = strings.ToValidUTF8(string(entry[:min(len(entry), 400)]), "\uFFFD")
+	p.last = words.Printed(string(entry[:min(len(entry), 400)]))
 	p.recent = append(p.recent, now)
 	if over := len(p.recent) - p.Above; over > 0 {
 		p.recent = slices.Delete(p.recent, 0, over)

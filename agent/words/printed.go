@@ -1,0 +1,28 @@
+package words
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// colours are the sequences that move a terminal's cursor or change its colours, and those that set its title.
+// Source: ECMA-48, 5.4; xterm for the title.
+var colours = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-Z\\\\-_])")
+
+// Printed returns what a program printed as a person may read it on a page, a phone and in a file: UTF-8 without the commands of a
+// terminal and without control characters but the tabulator and the end of a line.
+func Printed(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r == unicode.ReplacementChar || control(r) }) < 0 {
+		return s
+	}
+	s = colours.ReplaceAllString(strings.ToValidUTF8(s, "\uFFFD"), "")
+	return strings.Map(func(r rune) rune {
+		if control(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func control(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }

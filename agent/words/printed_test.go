@@ -1,0 +1,17 @@
+package words
+
+import "testing"
+
+func TestWhatAProgramPrintsIsPrinted(t *testing.T) {
+	for in, want := range map[string]string{
+		"CRITICAL a\x00b \xff\xfe c \x1b[31;1mred\x1b[0m\r\nnext\tline": "CRITICAL ab \uFFFD c red\nnext\tline",
+		"\x1b]0;a title\x07text\x1b(":                                   "text(",
+		"grün, 5 µs, 日本":                                                "grün, 5 µs, 日本",
+		"kept \uFFFD as it is":                                          "kept \uFFFD as it is",
+		"":                                                              "",
+	} {
+		if got := Printed(in); got != want {
+			t.Errorf("Printed(%q) = %q; want %q", in, got, want)
+		}
+	}
+}
