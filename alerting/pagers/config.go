@@ -15,14 +15,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/alertmanager/matcher/compat"
-	"github.com/prometheus/alertmanager/pkg/labels"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 	"github.com/navcloud/binnacle/alerting/pagers/receivers"
+	"github.com/navcloud/binnacle/alerting/people"
 )
 
 // Config says which pagers there are and who gets what. Empty: route.pagerduty alone.
@@ -208,7 +207,7 @@ func (r Route) validate(at string) (errs []error) {
 		bad(".second: %s is in to already", r.Second)
 	}
 	for _, m := range r.Match {
-		if _, err := parse(m); err != nil {
+		if _, err := people.ReadMatchers(m); err != nil {
 			bad(".match: %s: %w", m, err)
 		}
 	}
@@ -226,8 +225,6 @@ func (r Route) validate(at string) (errs []error) {
 	}
 	return errs
 }
-
-func parse(m string) (labels.Matchers, error) { return compat.Matchers(m, "route") }
 
 func priority(s string) alerting.Priority {
 	if len(s) == 2 && s[0] == 'P' && s[1] >= '1' && s[1] <= '5' {

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/people"
 )
 
 // routes are a Config's, ready to match.
@@ -31,7 +32,7 @@ func newRoutes(c Config) (*routes, error) {
 	for i, r := range c.Routes {
 		out := route{Route: r}
 		for _, m := range r.Match {
-			ms, err := parse(m)
+			ms, err := people.ReadMatchers(m)
 			if err != nil {
 				return nil, fmt.Errorf("routes[%d].match: %w", i, err)
 			}

@@ -77,7 +77,7 @@ var arrows = map[string][]string{
 	"alerting/people":           {"alerting", "agent/query", "agent/secret", "agent/words"},
 	"alerting/intake":           {"agent/atomicfile", "agent/aws", "alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query", "agent/secret"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
-	"alerting/pagers":           {"agent/atomicfile", "agent/damage", "agent/strict", "alerting", "alerting/pagers/pagerduty", "alerting/pagers/receivers"},
+	"alerting/pagers":           {"agent/atomicfile", "agent/damage", "agent/strict", "alerting", "alerting/pagers/pagerduty", "alerting/pagers/receivers", "alerting/people"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
 	"alerting/pagers/receivers": {"alerting", "alerting/pagers/pagerduty", "agent/secret"},
 	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},

@@ -20,7 +20,7 @@ func newImport() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use: "import FILE...", Short: "Make a configuration of what others have: Prometheus, Alertmanager, Nagios, Telegraf, CloudWatch agent, statsd, Datadog", Args: cobra.MinimumNArgs(1),
-		Long: "Make a configuration of what others have: alertmanager.yml, prometheus.yml, files of rules (also of Mimir, vmalert and the Prometheus operator),\n" +
+		Long: "Make a configuration of what others have: alertmanager.yml, prometheus.yml, files of rules (also of Mimir, vmalert and the Prometheus operator, ConfigMaps and Secrets),\n" +
 			"nagios.cfg with its objects, telegraf.conf, amazon-cloudwatch-agent.json, statsd's config.js, datadog.yaml with its conf.d. Files that they name\n" +
 			"are read too. It writes binnacle.yaml in shadow mode, rules/,\n" +
 			"secrets/ and report.txt, which lists what has no counterpart. It overwrites nothing. Without -o it prints the configuration and the report.",

@@ -2,16 +2,24 @@ package importer
 
 import (
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"sync"
 
 	amconfig "github.com/prometheus/alertmanager/config"
+	"github.com/prometheus/alertmanager/featurecontrol"
+	"github.com/prometheus/alertmanager/matcher/compat"
 )
+
+// modern has Alertmanager's reader of configurations read matchers as its program does: in both notations.
+var modern = sync.OnceFunc(func() { compat.InitFromFlags(slog.New(slog.DiscardHandler), featurecontrol.NoopFlags{}) })
 
 // alertmanager takes receivers, routes, windows and templates. Alertmanager's own reader says whether it is one.
 func (r *Result) alertmanager(f File, top map[string]any) error {
 	if r.Config["route"] != nil {
 		return fmt.Errorf("%s: a second alertmanager.yml: import them one by one", f.Path)
 	}
+	modern()
 	if _, err := amconfig.Load(string(f.Text)); err != nil {
 		if section(top, "route") == nil || len(list(top["receivers"])) == 0 {
 			return fmt.Errorf("%s: %w", f.Path, err)

@@ -20,7 +20,7 @@ func TestFilesOfOthers(t *testing.T) {
 		t.Setenv(name, v)
 	}
 	for _, name := range []string{
-		"prometheus.yml", "telegraf.conf", "amazon-cloudwatch-agent.json", "statsd.js", "dd/datadog.yaml", "nagios-objects.cfg", "nagios/nagios.cfg", "objects.yaml", "mimir.yaml",
+		"prometheus.yml", "telegraf.conf", "amazon-cloudwatch-agent.json", "statsd.js", "dd/datadog.yaml", "nagios-objects.cfg", "nagios/nagios.cfg", "objects.yaml", "stream.yaml", "mimir.yaml",
 		"continue.yml", "service.js",
 	} {
 		t.Run(name, func(t *testing.T) {

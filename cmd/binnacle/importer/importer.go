@@ -3,7 +3,9 @@
 package importer
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -100,7 +102,7 @@ func kinds() []kind {
 		{"a telegraf.conf", isTelegraf, (*Result).telegraf},
 		{"an alertmanager.yml", func(_ File, t map[string]any) bool { return t["receivers"] != nil && t["route"] != nil }, (*Result).alertmanager},
 		{"a prometheus.yml", isPrometheus, (*Result).prometheus},
-		{"an object of the Prometheus operator", isObject, (*Result).objects},
+		{"objects of Kubernetes (PrometheusRule, VMRule, ConfigMap, Secret)", isObject, (*Result).objects},
 		{"a file of Prometheus rules", func(_ File, t map[string]any) bool { return t["groups"] != nil }, (*Result).rules},
 		{"an amazon-cloudwatch-agent.json", isCloudWatchAgent, (*Result).cloudWatchAgent},
 		{"a datadog.yaml", isDatadog, (*Result).datadog},
@@ -111,8 +113,13 @@ func kinds() []kind {
 // kindOf says what a file is, and what YAML or JSON it holds.
 func kindOf(f File) (kind, map[string]any, error) {
 	var top map[string]any
-	err := yaml.Unmarshal(f.Text, &top)
-	if err != nil {
+	var err error
+	for dec := yaml.NewDecoder(bytes.NewReader(f.Text)); top == nil && err == nil; { // documents before the first that says something
+		err = dec.Decode(&top)
+	}
+	if err == io.EOF { // it is empty
+		err = nil
+	} else if err != nil {
 		top = nil
 	}
 	for _, k := range kinds() {

@@ -89,7 +89,9 @@ func TestNothingIsLostSilently(t *testing.T) {
 		got = append(got, fmt.Sprint(w.Match, w.To, w.Active, w.Mute))
 	}
 	want := []string{
-		`[team="db" severity="critical"] [pager] [] []`, `[team="db"] [db db-webhook] [] []`, `[x=~"y z"] [team-mail] [] []`,
+		`[team="db" severity="critical" x=~"y z"] [pager team-mail] [] []`, `[team="db" severity="critical"] [pager] [] []`,
+		`[team="db" x=~"y z"] [db db-webhook team-mail] [] [office]`, `[team="db" x=~"y z"] [db db-webhook] [] []`,
+		`[team="db"] [db db-webhook] [] []`, `[x=~"y z"] [team-mail] [] []`,
 	}
 	// Within one receiver the order of kinds is that of their names.
 	if !slices.Equal(got, want) {
@@ -99,7 +101,7 @@ func TestNothingIsLostSilently(t *testing.T) {
 	for _, m := range cfg.Route.Ways.Maintenance {
 		got = append(got, fmt.Sprint(m.Name, m.Match, m.During, m.Outside))
 	}
-	want = []string{`pager-1[team="db" severity="critical"] [] [office]`, `team-mail-2[x=~"y z" service!~"^(a|b)$"] [office] []`}
+	want = []string{`pager-1[team="db" severity="critical" x!~"y z"] [] [office]`, `team-mail-2[x=~"y z" team!="db"] [office] []`}
 	if !slices.Equal(got, want) {
 		t.Errorf("maintenance\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -108,12 +110,48 @@ func TestNothingIsLostSilently(t *testing.T) {
 	}
 	report := strings.Join(r.Report, "\n")
 	for _, want := range []string{
-		"inhibit_rules", "global.resolve_timeout", "route.group_by", "routes[0].continue", "receiver silent", "routes[1]: left out", "time interval unused",
+		"inhibit_rules", "global.resolve_timeout", "route.group_by", "routes[0].routes[0]: its times are left out", "receiver silent", "routes[1]: left out", "time interval unused",
 		"pagerduty_configs.severity", "routes[2]: its times became route.maintenance team-mail-2",
 	} {
 		if !strings.Contains(report, want) {
 			t.Errorf("the report lacks %s:\n%s", want, report)
 		}
+	}
+}
+
+// Pagers that get the same alarms at other times each get theirs at their times.
+func TestTimesOfRoutesThatContinue(t *testing.T) {
+	for name, tc := range map[string]struct{ routes, want, quiet string }{
+		"both at the same times": {
+			`[{matchers: [a="1"], receiver: a, active_time_intervals: [night], continue: true}, {matchers: [a="1"], receiver: b, active_time_intervals: [night]}]`,
+			`[{[a="1"] [] [a b]  [] [] []}]`, `[a-1[a="1"] [] [night]]`,
+		},
+		"the first at times, the second always": {
+			`[{matchers: [a="1"], receiver: a, active_time_intervals: [night], continue: true}, {matchers: [a="1"], receiver: b}]`,
+			`[{[a="1"] [] [a b]  [] [night] []} {[a="1"] [] [b]  [] [] []}]`, `[]`,
+		},
+		"the first always, the second not at times": {
+			`[{matchers: [a="1"], receiver: a, continue: true}, {matchers: [a="1"], receiver: b, mute_time_intervals: [night]}]`,
+			`[{[a="1"] [] [a b]  [] [] [night]} {[a="1"] [] [a]  [] [] []}]`, `[]`,
+		},
+		"names of any letters": {
+			`[{matchers: ['"label with space"="1"'], receiver: b}]`, `[{["label with space"="1"] [] [b]  [] [] []}]`, `[]`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, cfg := written(t, t.TempDir(), File{"/etc/am/alertmanager.yml", []byte(`
+route: {receiver: a, routes: ` + tc.routes + `}
+time_intervals: [{name: night, time_intervals: [{times: [{start_time: "00:00", end_time: "06:00"}]}]}]
+receivers: [{name: a, webhook_configs: [{url: 'https://hooks.example.com/a'}]}, {name: b, webhook_configs: [{url: 'https://hooks.example.com/b'}]}]
+`)})
+			quiet := []string{}
+			for _, m := range cfg.Route.Ways.Maintenance {
+				quiet = append(quiet, fmt.Sprint(m.Name, m.Match, m.During, m.Outside))
+			}
+			if got := fmt.Sprint(cfg.Route.Ways.Routes); got != tc.want || fmt.Sprint(quiet) != tc.quiet {
+				t.Errorf("routes %s, maintenance %v\nwant %s, %s", got, quiet, tc.want, tc.quiet)
+			}
+		})
 	}
 }
 
@@ -123,7 +161,7 @@ func TestTimesThatNoSilenceCanSay(t *testing.T) {
 route:
   receiver: a
   routes:
-  - {matchers: [team="x", severity="page"], receiver: b}
+  - {matchers: [team="x", severity="page", env="prod"], receiver: b}
   - {matchers: [team="x"], mute_time_intervals: [night]}
 time_intervals: [{name: night, time_intervals: [{times: [{start_time: "00:00", end_time: "06:00"}]}]}]
 receivers: [{name: a, webhook_configs: [{url: 'https://hooks.example.com/a'}]}, {name: b, webhook_configs: [{url: 'https://hooks.example.com/b'}]}]

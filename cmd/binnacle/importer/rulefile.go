@@ -2,7 +2,6 @@ package importer
 
 import (
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -128,53 +127,6 @@ func (r *Result) rule(f File, path, at string, group map[string]any, one any) an
 		return nil
 	}
 	return own
-}
-
-// isObject says whether a file holds objects of the Prometheus operator.
-func isObject(_ File, top map[string]any) bool {
-	return strings.HasPrefix(text(top["apiVersion"]), "monitoring.coreos.com/") || text(top["kind"]) == "List" || text(top["kind"]) == "PrometheusRule" ||
-		strings.HasPrefix(text(top["apiVersion"]), "operator.victoriametrics.com/")
-}
-
-// objects takes the rules of PrometheusRule and VMRule, from one document or many, or a list.
-func (r *Result) objects(f File, _ map[string]any) error {
-	dec := yaml.NewDecoder(strings.NewReader(string(f.Text)))
-	for {
-		var doc map[string]any
-		switch err := dec.Decode(&doc); {
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return fmt.Errorf("%s: %w", f.Path, err)
-		}
-		all := []any{doc}
-		if items := list(doc["items"]); len(items) > 0 {
-			all = items
-		}
-		for _, o := range all {
-			if m, _ := o.(map[string]any); m != nil {
-				r.object(f, m)
-			}
-		}
-	}
-}
-
-func (r *Result) object(f File, m map[string]any) {
-	kind, name := text(m["kind"]), text(section(m, "metadata")["name"])
-	switch kind {
-	case "PrometheusRule", "VMRule":
-		if r.groups(f, f.Path, ruleName(name), section(m, "spec")) == 0 {
-			r.report(f, "%s %s: no rule of it is left", kind, name)
-		}
-	case "ServiceMonitor", "PodMonitor", "Probe", "ScrapeConfig":
-		r.report(f, "%s %s: left out: binnacle does not discover targets in Kubernetes: name them in collect.scrape, by static, file, DNS or HTTP discovery", kind, name)
-	case "AlertmanagerConfig":
-		r.report(f, "%s %s: left out: its fields are the operator's own: import the alertmanager.yml that the operator makes of it (the secret alertmanager-NAME-generated)", kind, name)
-	case "Prometheus", "Alertmanager", "PrometheusAgent", "ThanosRuler":
-		r.report(f, "%s %s: left out: it runs a server in Kubernetes", kind, name)
-	default:
-		r.report(f, "%s %s: left out: no counterpart", firstText(kind, "an object"), name)
-	}
 }
 
 func firstText(texts ...string) string {

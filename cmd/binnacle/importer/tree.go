@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/alertmanager/matcher/compat"
 	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"github.com/navcloud/binnacle/alerting/people"
@@ -34,17 +33,27 @@ func (a *am) used() map[string]any {
 // node is a route in the tree with what its parents say.
 type node struct {
 	match    []string
-	not      []string // matchers that keep out what routes before it take
-	vague    bool     // not lacks a route before it that no single matcher keeps out
 	receiver string
 }
 
-// flat is a route of the list. timed: it holds at some times only, so that no other can be laid over it.
+// flat is a route of the list: who matches it, and no flat before it, is sent to all its parts.
 type flat struct {
-	to    []string
+	at    string // where its first part stands
 	match []string
-	times map[string][]any // active, mute
-	timed bool
+	parts []part
+}
+
+// part is a receiver with the times at which it is sent pages. At other times nobody else is sent them in its place.
+type part struct {
+	receiver     string
+	to           []string
+	active, mute []any
+}
+
+func (p part) timed() bool { return len(p.active)+len(p.mute) > 0 }
+
+func (p part) sameTimes(o part) bool {
+	return slices.Equal(p.active, o.active) && slices.Equal(p.mute, o.mute)
 }
 
 // maxFlat bounds what routes that continue become.
@@ -53,49 +62,95 @@ const maxFlat = 200
 // tree makes a list of the tree: the first that matches wins in both, a child before its parent.
 func (a *am) tree(root map[string]any) {
 	a.unlike(root, "route")
-	all, _ := a.children(root, node{receiver: text(root["receiver"])}, "route")
-	for _, f := range all {
-		out := map[string]any{"to": f.to}
+	all := reachable(a.children(root, node{receiver: text(root["receiver"])}, "route"))
+	for i, f := range all {
+		a.emit(f, all[:i])
+	}
+}
+
+// emit makes routes of a flat, and maintenance of its times where it can.
+func (a *am) emit(f flat, before []flat) {
+	route := func(times part, parts ...part) {
+		out := map[string]any{"to": pagersOf(parts)}
 		if len(f.match) > 0 {
 			out["match"] = f.match
 		}
-		for key, v := range f.times {
-			out[key] = v
+		for key, v := range map[string][]any{"active": times.active, "mute": times.mute} {
+			if len(v) > 0 {
+				out[key] = v
+			}
 		}
 		a.routes = append(a.routes, out)
 	}
+	timed := slices.DeleteFunc(slices.Clone(f.parts), func(p part) bool { return !p.timed() })
+	always := slices.DeleteFunc(slices.Clone(f.parts), part.timed)
+	switch {
+	case len(timed) == 0:
+		route(part{}, f.parts...)
+	case slices.ContainsFunc(timed, func(p part) bool { return !p.sameTimes(timed[0]) }):
+		a.report(a.file, "%s: its times are left out: pagers of several times get the same alarms: they all get them at all times", f.at)
+		route(part{}, f.parts...)
+	case len(always) > 0:
+		route(timed[0], f.parts...)
+		route(part{}, always...)
+	case a.silence(f, before):
+		route(part{}, f.parts...)
+	default:
+		a.report(a.file, "%s: outside its times the next route that matches gets the page, and it is not held back", f.at)
+		route(timed[0], f.parts...)
+	}
 }
 
-// children makes routes of the children of m, and returns what they leave to it.
-func (a *am) children(m map[string]any, up node, at string) ([]flat, node) {
-	children := list(m["routes"])
-	each := make([][]flat, len(children))
-	for i, c := range children {
-		child, _ := c.(map[string]any)
-		each[i] = a.branch(child, up, fmt.Sprintf("%s.routes[%d]", at, i))
-		up = up.without(child)
-	}
-	var out []flat
-	for i, c := range slices.Backward(children) {
-		child, _ := c.(map[string]any)
-		if child["continue"] == true {
-			both, ok := over(each[i], out)
-			if !ok {
-				a.report(a.file, "%s.routes[%d].continue: no counterpart here: the first route that matches wins; add the pagers of later routes to its \"to\"", at, i)
+// pagersOf are the pagers of parts, each once.
+func pagersOf(parts []part) (out []string) {
+	for _, p := range parts {
+		for _, name := range p.to {
+			if !slices.Contains(out, name) {
+				out = append(out, name)
 			}
-			each[i] = both
 		}
-		out = append(each[i], out...)
 	}
-	return out, up
+	return out
 }
 
-// over lays routes that continue over those that follow: who matches both is sent to both. It refuses where times are in the way,
-// or where too many would come of it.
+// reachable are the flats of a list that something comes to: before each of them no other takes all that it would.
+func reachable(all []flat) (out []flat) {
+	for _, f := range all {
+		if !slices.ContainsFunc(out, func(o flat) bool { return len(beyond(o, f)) == 0 }) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// beyond are the matchers that one flat has and another has not.
+func beyond(one, other flat) []string {
+	return slices.DeleteFunc(slices.Clone(one.match), func(m string) bool { return slices.Contains(other.match, m) })
+}
+
+// children makes routes of the children of m.
+func (a *am) children(m map[string]any, up node, at string) (out []flat) {
+	for i, c := range slices.Backward(list(m["routes"])) {
+		child, _ := c.(map[string]any)
+		here := fmt.Sprintf("%s.routes[%d]", at, i)
+		own := a.branch(child, up, here)
+		if child["continue"] == true {
+			both, ok := over(own, out)
+			if !ok {
+				a.report(a.file, "%s.continue: left out, since too many routes would come of it: the first route that matches wins; add the pagers of later routes to its \"to\"", here)
+			}
+			own = both
+		}
+		out = append(own, out...)
+	}
+	return out
+}
+
+// over lays routes that continue over those that follow: who matches both is sent to both. It refuses where too many would come of
+// it.
 func over(first, later []flat) ([]flat, bool) {
-	timed := func(f flat) bool { return f.timed }
-	if len(first)*(len(later)+1) > maxFlat || len(later) > 0 && slices.ContainsFunc(first, timed) || slices.ContainsFunc(later, timed) {
-		return first, len(later) == 0
+	if len(first)*(len(later)+1) > maxFlat {
+		return first, false
 	}
 	var out []flat
 	for _, f := range first {
@@ -103,18 +158,9 @@ func over(first, later []flat) ([]flat, bool) {
 			if excludes(f.match, l.match) {
 				continue
 			}
-			both := flat{to: slices.Clone(f.to), match: slices.Clone(f.match)}
-			for _, name := range l.to {
-				if !slices.Contains(both.to, name) {
-					both.to = append(both.to, name)
-				}
-			}
-			for _, m := range l.match {
-				if !slices.Contains(both.match, m) {
-					both.match = append(both.match, m)
-				}
-			}
-			out = append(out, both)
+			out = append(out, flat{
+				at: f.at, match: append(slices.Clone(f.match), beyond(l, f)...), parts: append(slices.Clone(f.parts), l.parts...),
+			})
 		}
 		out = append(out, f)
 	}
@@ -125,7 +171,7 @@ func over(first, later []flat) ([]flat, bool) {
 func excludes(one, other []string) bool {
 	want := map[string]string{}
 	for i, m := range append(slices.Clone(one), other...) {
-		ms, err := compat.Matchers(m, "import")
+		ms, err := people.ReadMatchers(m)
 		if err != nil {
 			continue
 		}
@@ -142,25 +188,9 @@ func excludes(one, other []string) bool {
 	return false
 }
 
-// without is a node less what one of the routes before it takes.
-func (n node) without(m map[string]any) node {
-	if m["continue"] == true {
-		return n
-	}
-	not := ""
-	if ms := matchers(m); len(ms) == 1 {
-		not = opposite(ms[0])
-	}
-	n.not = slices.Clone(n.not)
-	if n.vague = n.vague || not == ""; not != "" {
-		n.not = append(n.not, not)
-	}
-	return n
-}
-
-// opposite is the matcher that fits what another one does not; empty: it cannot be read.
+// opposite is the matcher that fits what another one does not; empty: it is none, or several in one.
 func opposite(matcher string) string {
-	ms, err := compat.Matchers(matcher, "import")
+	ms, err := people.ReadMatchers(matcher)
 	if err != nil || len(ms) != 1 {
 		return ""
 	}
@@ -174,51 +204,49 @@ func opposite(matcher string) string {
 
 func (a *am) branch(m map[string]any, up node, at string) []flat {
 	a.unlike(m, at)
-	n := up
-	n.match = append(slices.Clone(up.match), matchers(m)...)
-	if r := text(m["receiver"]); r != "" {
-		n.receiver = r
-	}
-	out, n := a.children(m, n, at)
-	own := flat{to: a.names[n.receiver], match: n.match}
-	if len(own.to) == 0 {
+	n := node{match: append(slices.Clone(up.match), matchers(m)...), receiver: firstText(text(m["receiver"]), up.receiver)}
+	out := a.children(m, n, at)
+	if len(a.names[n.receiver]) == 0 {
 		a.report(a.file, "%s: left out: receiver %s sends to nobody", at, n.receiver)
 		return out
 	}
-	if active, mute := list(m["active_time_intervals"]), list(m["mute_time_intervals"]); len(active)+len(mute) > 0 {
-		own.timed = true
-		if !a.silence(n, active, mute, at) {
-			own.times = map[string][]any{}
-			for key, v := range map[string][]any{"active": active, "mute": mute} {
-				if len(v) > 0 {
-					own.times[key] = v
-					a.report(a.file, "%s: outside its times the next route that matches gets the page, and it is not held back", at)
-				}
+	own := part{n.receiver, a.names[n.receiver], list(m["active_time_intervals"]), list(m["mute_time_intervals"])}
+	return append(out, flat{at: at, match: n.match, parts: []part{own}})
+}
+
+// silence makes a maintenance window of the times of a flat. It refuses where no list of matchers says which alarms come to it.
+func (a *am) silence(f flat, before []flat) bool {
+	match, times := slices.Clone(f.match), f.parts[0]
+	var others []flat // with other times: their alarms have to be kept out
+	for _, b := range before {
+		alike := !slices.ContainsFunc(b.parts, func(p part) bool { return !p.sameTimes(times) })
+		if alike || excludes(b.match, match) {
+			continue
+		}
+		others = append(others, b)
+		if more := beyond(b, f); len(more) == 1 {
+			if out := opposite(more[0]); out != "" && !slices.Contains(match, out) {
+				match = append(match, out)
 			}
 		}
 	}
-	return append(out, own)
-}
-
-// silence makes a maintenance window of the times of a route. It refuses where no list of matchers says which alarms come to that
-// route.
-func (a *am) silence(n node, active, mute []any, at string) bool {
-	if n.vague {
-		return false
+	for _, b := range others {
+		if !slices.ContainsFunc(b.match, func(m string) bool { return slices.Contains(match, opposite(m)) }) {
+			return false
+		}
 	}
-	match := append(slices.Clone(n.match), n.not...)
 	q := people.Recurring{Open: func(time.Time) bool { return false }}
 	var err error
 	if q.Matchers, err = people.ParseMatchers(match...); err != nil || q.Check(time.Time{}) != nil {
 		return false
 	}
-	m := map[string]any{"name": strings.Trim(unnameable.ReplaceAllString(n.receiver, "-"), "-._") + fmt.Sprintf("-%d", len(a.quiet)+1), "match": match}
-	for key, v := range map[string][]any{"outside": active, "during": mute} {
+	m := map[string]any{"name": strings.Trim(unnameable.ReplaceAllString(times.receiver, "-"), "-._") + fmt.Sprintf("-%d", len(a.quiet)+1), "match": match}
+	for key, v := range map[string][]any{"outside": times.active, "during": times.mute} {
 		if len(v) > 0 {
 			m[key] = v
 		}
 	}
 	a.quiet = append(a.quiet, m)
-	a.report(a.file, "%s: its times became route.maintenance %s; a P1 pages all the same a day after the window opened, and a symptom unless a matcher names its rule", at, m["name"])
+	a.report(a.file, "%s: its times became route.maintenance %s; a P1 pages all the same a day after the window opened, and a symptom unless a matcher names its rule", f.at, m["name"])
 	return true
 }
