@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bornAfter says whether a file was made after a time. Not every file system knows.
-func bornAfter(path string, at time.Time) bool {
+// born is when a file was made; zero where its file system does not know.
+func born(path string) time.Time {
 	var st unix.Statx_t
-	if at.IsZero() || unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_BTIME, &st) != nil || st.Mask&unix.STATX_BTIME == 0 {
-		return false
+	if unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_BTIME, &st) != nil || st.Mask&unix.STATX_BTIME == 0 {
+		return time.Time{}
 	}
-	return time.Unix(st.Btime.Sec, int64(st.Btime.Nsec)).After(at)
+	return time.Unix(st.Btime.Sec, int64(st.Btime.Nsec))
 }

@@ -4,5 +4,5 @@ package logs
 
 import "time"
 
-// bornAfter is not known.
-func bornAfter(string, time.Time) bool { return false }
+// born is when a file was made, which is not known here.
+func born(string) time.Time { return time.Time{} }

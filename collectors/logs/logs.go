@@ -2,7 +2,7 @@
 //
 // It ships no line anywhere: it counts. A file is known by who it is and how it begins, not by its name, so that each line is
 // counted once, whether the file is renamed, emptied in place or replaced, and over a restart of the agent. What was written
-// between the copy and the emptying of a copytruncate is lost for every reader.
+// between the copy and the emptying of a copytruncate is lost for every reader; what nobody looked at before is in the copy.
 package logs
 
 import (
@@ -41,9 +41,10 @@ var Spec = collectors.Spec{
 }
 
 const (
-	lookEvery = time.Second // a file that is renamed twice between two looks is not seen
-	maxFiles  = 200         // of one log
-	maxFolder = 10000       // names of a folder that are searched for a file that was renamed while nobody looked
+	lookEvery  = time.Second
+	maxFiles   = 200   // of one log
+	maxRenamed = 50    // of one log that are kept open in the hope of more; where there are more, no longer than removed ones
+	maxFolder  = 10000 // names of a folder that are searched for a file that was renamed while nobody looked
 )
 
 type collector struct {
@@ -70,9 +71,12 @@ type source struct {
 	begin    *regexp.Regexp
 	patterns []*pattern
 	tails    map[identity]*tail
-	begun    bool            // files that are new from here on are read from their begin
-	since    time.Time       // of an earlier life: a file that was made later is new as well
-	paths    map[string]bool // that were read in it
+	begun    bool                // files that are new from here on are read from their begin
+	since    time.Time           // of an earlier life: a file that was made later is new as well
+	paths    map[string]bool     // that were read in it
+	names    map[string]identity // the file that a path last was
+	looked   time.Time           // when the paths were last looked at, in this life or in an earlier one
+	before   time.Time           // the look before that
 	err      error
 	cursor   string // of the journal's last entry that was taken
 	lines    int
@@ -90,7 +94,7 @@ func newCollector(e collectors.Env) (collectors.Collector, error) {
 	descs := map[string]*metric.Desc{}
 	var errs []error
 	for name, l := range e.Options.(Options) {
-		s := &source{Log: l, name: name, tails: map[identity]*tail{}}
+		s := &source{Log: l, name: name, tails: map[identity]*tail{}, names: map[string]identity{}}
 		if l.Begin != "" {
 			s.begin = regexp.MustCompile(l.Begin) // it was checked
 		}
@@ -102,7 +106,7 @@ func newCollector(e collectors.Env) (collectors.Collector, error) {
 			s.patterns = append(s.patterns, made)
 		}
 		s.cursor = known.Journals[name]
-		s.resume(known.Logs[name], known.At)
+		s.resume(known.Logs[name], known.At, e.Now())
 		c.logs = append(c.logs, s)
 	}
 	slices.SortFunc(c.logs, func(a, b *source) int { return cmp.Compare(a.name, b.name) })
@@ -154,16 +158,24 @@ func (s *source) look(now time.Time) {
 	if s.Journal != nil {
 		return // it is followed
 	}
-	s.err = s.find()
+	s.err = s.find(now)
+	renamed := 0
+	for _, t := range s.tails {
+		if t.gone {
+			renamed++
+		}
+	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.tails), func(a, b identity) int { return cmp.Compare(s.tails[a].Path, s.tails[b].Path) }) {
 		t := s.tails[id]
 		if t.grew.IsZero() {
 			t.grew = now
 		}
+		was := t.place
 		lines, cut, reset, err := t.look(now, func(line []byte) { s.line(t, now, line) })
 		s.lines, s.cut = s.lines+lines, s.cut+cut
 		if reset {
 			s.resets++
+			s.copied(was, t, now)
 		}
 		if err != nil {
 			s.err = errors.Join(s.err, err)
@@ -171,8 +183,8 @@ func (s *source) look(now time.Time) {
 		if len(t.entry) > 0 && now.Sub(t.entryAt) >= idleEnd {
 			s.match(t, now) // nothing more of it will come
 		}
-		if t.ended(now) {
-			if text := clean(t.part); len(text) > 0 {
+		if t.ended(now, renamed > maxRenamed) {
+			if text := t.text(t.part); len(text) > 0 {
 				s.lines++
 				s.line(t, now, text)
 			}
@@ -184,7 +196,7 @@ func (s *source) look(now time.Time) {
 }
 
 // find opens files that are new. At the first look of all a file is read from its end on: what was written before is no news.
-func (s *source) find() error {
+func (s *source) find(now time.Time) error {
 	var errs []error
 	for _, t := range s.tails {
 		t.gone = true
@@ -205,7 +217,7 @@ func (s *source) find() error {
 			}
 		}
 	}
-	s.begun = true
+	s.begun, s.before, s.looked = true, s.looked, now
 	return errors.Join(errs...)
 }
 
@@ -217,6 +229,10 @@ func (s *source) open(path string) error {
 	if err != nil {
 		return err
 	}
+	if before, known := s.names[path]; known && before != id {
+		s.between(path)
+	}
+	s.names[path] = id
 	if t := s.tails[id]; t != nil {
 		t.Path, t.gone = path, false
 		return nil
@@ -236,48 +252,6 @@ func (s *source) open(path string) error {
 	}
 	s.tails[id] = t
 	return nil
-}
-
-// packed says whether a file is one that a rotation compressed: its lines were read before.
-func packed(path string) bool {
-	return slices.Contains([]string{".gz", ".xz", ".bz2", ".zst", ".lz4"}, filepath.Ext(path))
-}
-
-// resume opens the files that were read before the agent ended, wherever they are named now. Another file under a name that was
-// read, or one that was made since, is new: it is read from its begin.
-func (s *source) resume(known []place, at time.Time) {
-	s.since, s.paths = at, map[string]bool{}
-	for _, p := range known {
-		s.paths[p.Path] = true
-		if path, ok := whereIs(p); ok {
-			if t, err := openAt(path, p.identity, p); err == nil {
-				s.tails[p.identity] = t
-			}
-		}
-	}
-}
-
-// whereIs finds a file by who it is: under its name, or beside it, where a rotation put it.
-func whereIs(p place) (string, bool) {
-	if id, _, err := identityOf(p.Path); err == nil && id == p.identity {
-		return p.Path, true
-	}
-	dir, err := os.Open(filepath.Dir(p.Path))
-	if err != nil {
-		return "", false
-	}
-	names, _ := dir.Readdirnames(maxFolder)
-	_ = dir.Close() // it was only read
-	for _, name := range names {
-		path := filepath.Join(filepath.Dir(p.Path), name)
-		if packed(path) {
-			continue
-		}
-		if id, _, err := identityOf(path); err == nil && id == p.identity {
-			return path, true
-		}
-	}
-	return "", false
 }
 
 // line takes a line, which is an entry or a part of one.

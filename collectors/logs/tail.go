@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -36,10 +37,12 @@ type place struct {
 type tail struct {
 	place
 	file    *os.File
-	part    []byte // of a line whose end is not written yet; its bytes are behind Offset
-	entry   []byte // of several lines, whose end shows with the next one
-	long    bool   // the rest of the line is left out
-	gone    bool   // its name is gone, or another file's
+	part    []byte           // of a line whose end is not written yet; its bytes are behind Offset
+	entry   []byte           // of several lines, whose end shows with the next one
+	order   binary.ByteOrder // of UTF-16; nil: bytes are characters
+	begun   bool             // order was looked at
+	long    bool             // the rest of the line is left out
+	gone    bool             // its name is gone, or another file's
 	grew    time.Time
 	entryAt time.Time
 }
@@ -55,8 +58,11 @@ func (t *tail) look(now time.Time, line func([]byte)) (lines, cut int, reset boo
 		return 0, 0, false, err
 	}
 	if info.Size() < t.Offset || !same { // emptied in place, and maybe filled again
-		reset = true
+		reset, t.begun = true, false
 		t.Offset, t.HeadLen, t.Head, t.part, t.long = 0, 0, 0, nil, false
+	}
+	if err := t.begin(info.Size()); err != nil || !t.begun {
+		return 0, 0, reset, err
 	}
 	buf := make([]byte, maxLine)
 	at := t.Offset + int64(len(t.part))
@@ -82,6 +88,9 @@ func (t *tail) look(now time.Time, line func([]byte)) (lines, cut int, reset boo
 
 // take splits what was read into lines. Offset moves to the end of the last whole line, so that a restart reads a part again.
 func (t *tail) take(b []byte, line func([]byte)) (lines, cut int) {
+	if t.order != nil {
+		return t.takeWide(b, line)
+	}
 	for len(b) > 0 {
 		if len(t.part) == 0 && !t.long { // a hole, which a writer makes that does not append when its file is emptied in place
 			rest := bytes.TrimLeft(b, "\x00")
@@ -125,12 +134,14 @@ func (t *tail) take(b []byte, line func([]byte)) (lines, cut int) {
 	return lines, cut
 }
 
-func clean(line []byte) []byte { return bytes.TrimRight(line, "\r") }
+func clean(line []byte) []byte { return bytes.TrimRight(bytes.TrimPrefix(line, mark8), "\r") }
 
-// ended says whether nothing more will come of a file whose name is gone.
-func (t *tail) ended(now time.Time) bool {
+// ended says whether nothing more will come of a file whose name is gone. Among many such files none is waited for.
+func (t *tail) ended(now time.Time, many bool) bool {
 	idle := idleKept
-	if info, err := t.file.Stat(); err != nil {
+	if many {
+		idle = idleEnd
+	} else if info, err := t.file.Stat(); err != nil {
 		idle = idleEnd
 	} else if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink == 0 {
 		idle = idleEnd
