@@ -42,10 +42,10 @@ func (a *Agent) duty() oncall.Options {
 // pages builds the pages.
 func (a *Agent) pages() *dashboards.Pages {
 	cfg, open, duty := a.config(), a.store.get(), a.duty()
-	frame := dashboards.Options{Node: duty.Node, Version: a.hooks.Version, Log: a.log.With("part", "pages"), MayAct: door.MayAct, Base: cfg.Web.Base()}
+	frame := dashboards.Options{Node: duty.Node, Version: a.hooks.Version, Log: a.log.With("part", "pages"), MayAct: door.MayAct, Base: cfg.Web.Base(), Urgent: a.urgent}
 	board := oncall.New(duty)
 	figures := views.Options{
-		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.Status, View: duty.View, CanAct: duty.MayAct, Deploys: board.Deploys,
+		Runbook: rules.Runbook, Runbooks: rules.Runbooks, Status: a.Status, View: duty.View, CanAct: duty.MayAct, Deploys: board.Deploys, Sketch: board.Sketch,
 		Reserved: catalogue.Reserved, Node: frame.Node, Version: frame.Version, Interval: cfg.Interval, Log: frame.Log,
 	}
 	if open.main != nil {
@@ -55,6 +55,15 @@ func (a *Agent) pages() *dashboards.Pages {
 		figures.Capacity = open.planner.Report
 	}
 	return dashboards.New(frame, board.Set(), views.New(figures).Set())
+}
+
+// urgent is what the menu of every page says beside the board: how many P1 there are.
+func (a *Agent) urgent() string {
+	d := a.route.dispatch
+	if d == nil {
+		return ""
+	}
+	return d.View().Urgent()
 }
 
 func asks(st *store.Store) query.Func {

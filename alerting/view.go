@@ -36,6 +36,20 @@ type View struct {
 	Refused  int // alarms that were not taken, since too many are kept
 }
 
+// Urgent counts the P1 that nobody silenced, as a menu says it: "2 P1"; empty: none.
+func (v View) Urgent() string {
+	n := 0
+	for _, p := range v.Problems {
+		if p.Priority == P1 && p.State != Quiet {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d P1", n)
+}
+
 // ProblemView is one problem: a best root candidate with all that it explains.
 type ProblemView struct {
 	ID         string // stable while the problem lives

@@ -27,6 +27,8 @@ type Options struct {
 	Base string
 	// MayAct says whether who asks may act, by which pages differ; nil: all may.
 	MayAct func(*http.Request) bool
+	// Urgent is what the menu says beside the board, on every page: how many P1 there are; nil, or empty: nothing.
+	Urgent func() string
 }
 
 // Set is pages that belong together, as the frame takes them.

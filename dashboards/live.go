@@ -57,7 +57,8 @@ func (b *bell) ring() {
 type news struct {
 	Version string                   `json:"version"`
 	Title   string                   `json:"title"`
-	At      int64                    `json:"at"` // milliseconds since 1970
+	Urgent  string                   `json:"urgent"` // beside the board in the menu
+	At      int64                    `json:"at"`     // milliseconds since 1970
 	Order   map[string][]string      `json:"order,omitempty"`
 	Parts   map[string]template.HTML `json:"parts,omitempty"`
 }

@@ -134,6 +134,7 @@ type layout struct {
 	Base          string
 	At            time.Time
 	Menu          []entry
+	Urgent        string
 	Body          []bodySection
 }
 
@@ -148,6 +149,14 @@ type entry struct {
 	Head                    string // above it
 	Short                   bool
 	Here                    bool
+}
+
+// urgent is what the menu says beside the board.
+func (p *Pages) urgent() string {
+	if p.opts.Urgent == nil {
+		return ""
+	}
+	return p.opts.Urgent()
 }
 
 // The icons are paths of 16 by 16, drawn with a line of 1.6.
@@ -180,7 +189,7 @@ func (p *Pages) serve(w http.ResponseWriter, r *http.Request, pg Page) {
 		http.Redirect(w, r, pg.To, http.StatusSeeOther)
 		return
 	}
-	l := layout{Page: pg, Node: p.opts.Node, Version: p.opts.Version, Base: p.opts.Base, At: p.opts.Now()}
+	l := layout{Page: pg, Node: p.opts.Node, Version: p.opts.Version, Base: p.opts.Base, At: p.opts.Now(), Urgent: p.urgent()}
 	along := TimeOf(r.URL.Query()).Encode()
 	for _, m := range menu {
 		m.Here = m.Name == pg.Name

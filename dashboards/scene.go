@@ -96,7 +96,7 @@ func (sc *scene) look(now time.Time, ttl time.Duration, acted time.Time, make fu
 
 // shoot renders a page.
 func (p *Pages) shoot(pg Page) (*shot, error) {
-	n := news{Version: p.opts.Version, Title: pg.Title + " · binnacle", At: p.opts.Now().UnixMilli(), Order: map[string][]string{}, Parts: map[string]template.HTML{}}
+	n := news{Version: p.opts.Version, Title: pg.Title + " · binnacle", Urgent: p.urgent(), At: p.opts.Now().UnixMilli(), Order: map[string][]string{}, Parts: map[string]template.HTML{}}
 	s := &shot{page: n, sums: map[string]uint64{}, orders: map[string]string{}, bodies: map[*shot][]byte{}}
 	for _, sec := range pg.Sections {
 		ids := make([]string, 0, len(sec.Parts))

@@ -42,16 +42,24 @@ func (o whole) oncall() oncall.Options {
 		t, ok := rules.ThresholdOf(expr)
 		return t.Query, t.Op, t.Limit, ok
 	}
-	return oncall.Options{Query: o.Query, Range: o.Range, Expr: o.Expr, Threshold: split, AckLink: func(string, url.Values) error { return nil }, View: o.View, Status: o.Status, History: o.History, People: o.People, MayAct: o.MayAct, Who: whoever, Node: o.Node, Now: o.Now}
+	return oncall.Options{Query: o.Query, Range: o.Range, Expr: o.Expr, Threshold: split, AckLink: func(string, url.Values) error { return nil }, View: o.View, Status: o.Status, History: o.History, People: o.People, MayAct: o.MayAct, Who: whoever, Node: o.Node, Now: o.Now, Patience: time.Minute}
 }
 
 func newWhole(o whole) *dashboards.Pages {
 	desk := oncall.New(o.oncall())
 	figures := views.New(views.Options{
 		Query: o.Query, Range: o.Range, Runbook: o.Runbook, Runbooks: o.Runbooks, Status: o.Status, Capacity: o.Capacity, View: o.View,
-		Deploys: desk.Deploys, Reserved: catalogue.Reserved, Node: o.Node, Version: o.Version, Now: o.Now,
+		Deploys: desk.Deploys, Sketch: desk.Sketch, Reserved: catalogue.Reserved, Node: o.Node, Version: o.Version, Now: o.Now,
 	})
-	return dashboards.New(dashboards.Options{Node: o.Node, Version: o.Version, Now: o.Now, Live: o.Live, Base: o.Base}, desk.Set(), figures.Set())
+	return dashboards.New(dashboards.Options{Node: o.Node, Version: o.Version, Now: o.Now, Live: o.Live, Base: o.Base, Urgent: o.urgent}, desk.Set(), figures.Set())
+}
+
+// urgent is what the agent says of the view.
+func (o whole) urgent() string {
+	if o.View == nil {
+		return ""
+	}
+	return o.View().Urgent()
 }
 
 // newLive looks at live pages that often.

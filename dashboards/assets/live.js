@@ -185,6 +185,9 @@ async function apply(news) {
   fresh = true;
   drift = news.at - heard;
   if (document.title !== news.title) document.title = news.title;
+  for (const mark of document.querySelectorAll(".urgent")) {
+    if (mark.textContent !== news.urgent) mark.textContent = news.urgent;
+  }
   const made = new Map();
   for (const [id, html] of [...waiting, ...Object.entries(news.parts ?? {})]) {
     waiting.delete(id);

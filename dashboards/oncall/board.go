@@ -76,6 +76,7 @@ func (p *Pages) board(r *http.Request) dashboards.Page {
 	}
 	hidden := hide(rows, map[bool]int{true: 0, false: maxHiddenRows}[f.Dense])
 	rows = f.apply(rows)
+	p.sketch(r.Context(), rows[:min(sketched, len(rows))])
 	pg.Done = p.doneNote(r.URL.Query(), v)
 	problems := dashboards.Section{ID: "problems", Label: "Problems, worst first", Hush: true, Parts: listed(rows, f, may && p.opts.People != nil)}
 	switch {

@@ -21,7 +21,7 @@ import (
 // How evidence is drawn.
 const (
 	evidenceTime = 2 * time.Second    // for all queries of one page
-	evidenceSpan = time.Hour          // at least, and the beginning of the alarm in it
+	evidenceSpan = 15 * time.Minute   // at least, and the beginning of the alarm in it
 	mostSpan     = 7 * 24 * time.Hour // likewise, at most
 	maxSpan      = 90 * 24 * time.Hour
 	maxRelated   = 6
@@ -54,10 +54,11 @@ var looksBack = []struct {
 	back               time.Duration
 }{{"1d", "\u22121 d", "yesterday, same time", 24 * time.Hour}, {"7d", "\u22127 d", "a week before", 7 * 24 * time.Hour}}
 
-// lookAt reads how a problem is looked at. Without a choice it is an hour at least, with the onset in its second half.
+// lookAt reads how a problem is looked at. Without a choice it is three times as long as the alarm has been, so that the onset stands
+// at two thirds: what began a minute ago would be a stroke at the edge of an hour.
 func lookAt(q url.Values, path string, began, now time.Time) (look, dashboards.Period) {
-	span := min(max(evidenceSpan, 2*now.Sub(began)), mostSpan)
-	p := dashboards.ReadPeriod(q, now, path, span.Truncate(time.Minute), maxSpan)
+	span := min(max(evidenceSpan, 3*now.Sub(began)), mostSpan)
+	p := dashboards.ReadPeriod(q, now, path, span.Truncate(time.Minute), maxSpan, evidenceSpan)
 	l := look{From: p.From, To: p.To, Back: looksBack[0].back, path: path, kept: dashboards.TimeOf(q)}
 	for _, b := range looksBack {
 		if q.Get("behind") == b.name {
@@ -136,7 +137,7 @@ func (p *Pages) evidence(ctx context.Context, a alerting.Alarm, l look) *evidenc
 	if e == nil || e.Lacks != "" {
 		return e
 	}
-	key := strings.Join([]string{"evidence", e.Expr, a.Fingerprint(), l.Back.String(), l.end().String(), l.span().String(), l.kept.Encode()}, "\xff")
+	key := strings.Join([]string{"evidence", e.Expr, a.Fingerprint(), l.Back.String(), l.end().String(), l.span().String(), l.path, l.kept.Encode()}, "\xff")
 	return p.answers.Get(ctx, key, p.opts.Now(), l.step(), evidenceTime, func(ctx context.Context) any {
 		p.measure(ctx, e, a)
 		return e

@@ -54,6 +54,9 @@ type Options struct {
 	// AckLink says why a link of a message, to where a person acknowledges the incident of a key, does not work; nil: none is sent.
 	AckLink func(key string, q url.Values) error
 
+	// Patience is how long the board waits for the lines of its worst problems, which it can do without; 50 ms when zero.
+	Patience time.Duration
+
 	Node string
 	Now  func() time.Time // time.Now when nil
 }
@@ -69,6 +72,9 @@ type Pages struct {
 func New(o Options) *Pages {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Patience <= 0 {
+		o.Patience = patience
 	}
 	if o.Who == nil {
 		o.Who = nobody

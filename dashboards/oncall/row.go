@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards/charts"
 )
 
 // row is one problem as the board shows it.
@@ -26,6 +27,7 @@ type row struct {
 	CanSilence bool
 	CanRaise   bool // escalate
 	Alone      bool // it has the page for itself
+	Line       charts.Spark
 }
 
 // follower is a problem that is held back behind another, until when at most.
@@ -111,6 +113,9 @@ func (r row) Person() string { return cmp.Or(r.AckedBy, r.SilencedBy) }
 
 // Taken says whether a person has it.
 func (r row) Taken() bool { return r.State == alerting.AckedState || r.Claimed() }
+
+// Step is the first thing to do, its command apart.
+func (r row) Step() firstStep { return stepOf(r.Page.Guidance) }
 
 // Count is how many alarms the problem explains.
 func (r row) Count() int { return len(r.Explained) + r.More }

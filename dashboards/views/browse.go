@@ -107,7 +107,7 @@ func (p *Pages) browse(r *http.Request) dashboards.Page {
 	for _, name := range slices.Sorted(maps.Keys(by)) {
 		b.Groups = append(b.Groups, familyGroup{name, by[name]})
 	}
-	span := dashboards.ReadPeriod(r.URL.Query(), now, "/browse", familySpan, maxRange)
+	span := dashboards.ReadPeriod(r.URL.Query(), now, "/browse", keptSpan(p.status(), familySpan, now), maxRange)
 	pg.Period = &span
 	p.sketch(r.Context(), b.Own[:min(len(b.Own), maxCards)], span)
 	b.choose(r.URL.Query())
@@ -208,6 +208,9 @@ func (p *Pages) sketch(ctx context.Context, in []family, span dashboards.Period)
 		}
 		line := p.answers.Get(ctx, strings.Join([]string{"sketch", f.Name, back.String(), end.String()}, "\xff"), now, step, queryTime, func(ctx context.Context) any {
 			s, _ := p.opts.Range(ctx, promql, end.Add(-back), end, step) // a family without a line is a family
+			if len(s) == 0 && p.opts.Query != nil {
+				s, _ = p.opts.Query(ctx, promql, span.To) // there is no line yet
+			}
 			return s
 		}).([]query.Series)
 		f.Value = "–"

@@ -25,7 +25,10 @@ import (
 const heroText = 160
 
 // hero is a problem as the first page shows the worst.
-type hero struct{ alerting.ProblemView }
+type hero struct {
+	alerting.ProblemView
+	Line charts.Spark // of what its alarm measures
+}
 
 // First is the beginning of the first thing to do, whole sentences.
 func (h hero) First() string {
@@ -48,7 +51,18 @@ func (h hero) Impact() string {
 }
 
 // Worst is the problem that the page begins with.
-func (h home) Worst() hero { return hero{h.Problems[0]} }
+func (h home) Worst() hero { return hero{h.Problems[0], h.Line} }
+
+// Standing is who has it, and whether anybody was called.
+func (h hero) Standing() string {
+	switch {
+	case h.AckedBy != "":
+		return "acknowledged by " + h.AckedBy
+	case h.State == alerting.Paged:
+		return "paged, not acknowledged"
+	}
+	return ""
+}
 
 // Bounds of the first page.
 const (
@@ -63,6 +77,7 @@ type home struct {
 	Says, Lead string
 	Calm       bool
 	Problems   []alerting.ProblemView
+	Line       charts.Spark // of the first of them
 	More       int
 	Urgent     [2]int // of P1 and P2, all of them
 	Hurts      bool   // a P1 is noticed by users
@@ -122,13 +137,16 @@ func (p *Pages) home(r *http.Request) dashboards.Page {
 	live := url.Values{"pin": names}
 	maps.Copy(live, along)
 	pg.Live = dashboards.LivePath("home", live)
-	span := dashboards.ReadPeriod(r.URL.Query(), now, "/", homeSpan, maxRange)
+	st := p.status()
+	span := dashboards.ReadPeriod(r.URL.Query(), now, "/", keptSpan(st, homeSpan, now), maxRange)
 	pg.Period = &span
 	h := home{CanAct: p.opts.CanAct == nil || p.opts.CanAct(r)}
 	if p.opts.View != nil {
 		h.addProblems(p.opts.View())
+		if p.opts.Sketch != nil && len(h.Problems) > 0 {
+			h.Line = p.opts.Sketch(r.Context(), h.Problems[0])[0]
+		}
 	}
-	st := p.status()
 	if p.opts.Query != nil {
 		f := p.fleet(r.Context(), now)
 		h.Fleet = mapOf(f.Nodes, homeWorst)

@@ -31,6 +31,9 @@ type Options struct {
 	View     func() alerting.View                                          // for the problems of a runbook's rule
 	Deploys  func(ctx context.Context, begin, end time.Time) []charts.Mark // marks of charts, oldest first; nil: none
 
+	// Sketch draws what the alarms of problems measure as small lines; nil: none.
+	Sketch func(ctx context.Context, problems ...alerting.ProblemView) []charts.Spark
+
 	// Reserved says whether a metric is a collector's or the agent's; all else is somebody's own. nil: nothing is.
 	Reserved func(name string) bool
 
