@@ -182,7 +182,7 @@ func foreignGuidance(v *alerting.Verdict) string {
 	runbook := told.Annotations[alerting.AnnotationRunbook]
 	switch {
 	case told.Reading == nil || text == "" && runbook == "":
-		return "no guidance: the rule " + v.Rule() + " has none"
+		return "No guidance: the rule " + v.Rule() + " has none"
 	case text == "" || text == told.Summary():
 		return "the rule has no guidance; its runbook: " + cmp.Or(runbook, "none")
 	case runbook != "":

@@ -27,7 +27,7 @@ type Spark struct {
 }
 
 // minSpark is the shortest time that a line shows: what is younger begins further right.
-const minSpark = 45 * time.Second
+const minSpark = 20 * time.Second
 
 // DrawSpark draws points as a line that ends at end and begins at the first of them; say writes a value. Where
 // more than two steps are missing the line has a gap: absent is not zero. The scale starts at 0, so that a

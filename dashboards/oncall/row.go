@@ -117,6 +117,14 @@ func (r row) Taken() bool { return r.State == alerting.AckedState || r.Claimed()
 // Step is the first thing to do, its command apart.
 func (r row) Step() firstStep { return stepOf(r.Page.Guidance) }
 
+// Hurt is who is affected, where the title does not say it.
+func (r row) Hurt() string {
+	if strings.HasPrefix(r.Page.Sentence, r.Page.Impact) {
+		return "Users are affected"
+	}
+	return r.Page.Impact
+}
+
 // Count is how many alarms the problem explains.
 func (r row) Count() int { return len(r.Explained) + r.More }
 

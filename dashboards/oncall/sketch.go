@@ -72,5 +72,8 @@ func (p *Pages) line(ctx context.Context, pv alerting.ProblemView) charts.Spark 
 	for i := (len(all) - 1) % every; i < len(all); i += every { // the newest is among them
 		pts = append(pts, all[i])
 	}
+	if len(pts) < 2 {
+		return charts.Spark{} // a dot says nothing
+	}
 	return charts.DrawSpark(pts, e.Chart.To, time.Duration(every)*e.Chart.Step, e.Chart.Unit.Say)
 }

@@ -329,7 +329,9 @@ func (p *Pages) fleetFigures(ctx context.Context, span dashboards.Period) []bigF
 			if each, err := p.opts.Query(ctx, f.each, span.To); err == nil && len(each) > 0 {
 				worst := slices.MaxFunc(each, func(a, b query.Series) int { return cmp.Compare(order(query.Last(a)), order(query.Last(b))) })
 				if n := worst.Labels["node"]; n != "" {
-					b.Note = n + " highest, " + f.say(query.Last(worst))
+					if b.Note = "on " + n; len(each) > 1 {
+						b.Note = n + " highest, " + f.say(query.Last(worst))
+					}
 					b.Link = "/nodes/" + escape(n)
 				}
 			}

@@ -99,7 +99,7 @@ func (p *Pages) node(r *http.Request) dashboards.Page {
 	span := dashboards.ReadPeriod(r.URL.Query(), now, "/nodes/"+url.PathEscape(name), keptSpan(p.status(), nodeSpan, now), maxRange)
 	delete(span.Kept, "node")
 	pg.Period, n.Services = &span, servicesOn(n.Node)
-	n.Figures, n.Charts = p.nodeFigures(r.Context(), name, span), p.nodeCharts(r.Context(), name, span)
+	n.Figures, n.Charts = p.figuresOfNode(r.Context(), n.Node, span), p.nodeCharts(r.Context(), n.Node, span)
 	if !n.Found && len(n.Charts) == 0 && len(n.Problems) == 0 && n.Fault == "" {
 		return dashboards.Message(http.StatusNotFound, "No such node", "No agent called "+name+" has told this store of itself in the last hour.")
 	}
@@ -146,52 +146,33 @@ func problemsOf(v alerting.View, node string) []alerting.ProblemView {
 	return out
 }
 
-// nodeFigures are the large figures of one node, each with its limit where it has one.
-func (p *Pages) nodeFigures(ctx context.Context, name string, of dashboards.Period) []bigFigure {
-	span := of.To.Sub(of.From)
-	step := charts.StepOf(span)
-	end := of.To.Truncate(step)
-	key := strings.Join([]string{"node figures", name, span.String(), end.String()}, "\xff")
-	return p.answers.Get(ctx, key, p.opts.Now(), min(step, p.opts.Interval), queryTime, func(ctx context.Context) any {
-		var out []bigFigure
-		for _, f := range fleetFigures {
-			promql := "(" + f.each + fmt.Sprintf(") and on (node) (binnacle_start_time_seconds{node=%q} or host_load1{node=%q})", name, name)
-			s, err := p.opts.Range(ctx, promql, end.Add(-span), end, step)
-			if err != nil || len(s) == 0 || len(s[0].Points) == 0 {
-				continue
-			}
-			b := bigFigure{Name: f.name, Value: f.say(query.Last(s[0])), Line: charts.DrawSpark(s[0].Points, end, step, f.say), Link: "/explore?q=" + escape(f.each)}
-			b.Note = f.say(b.Line.Min) + " to " + f.say(b.Line.Max)
-			if f.say(b.Line.Min) == f.say(b.Line.Max) {
-				b.Note = "steady"
-			}
-			out = append(out, b)
-		}
-		return out
-	}).([]bigFigure)
-}
-
-func (p *Pages) nodeCharts(ctx context.Context, name string, of dashboards.Period) []charts.Chart {
+func (p *Pages) nodeCharts(ctx context.Context, n health.Node, of dashboards.Period) []charts.Chart {
+	name, keys := n.Node, keysOf(n)
 	span, now := of.To.Sub(of.From), p.opts.Now()
 	step := charts.StepOf(span)
 	end := of.To.Truncate(step)
 	window := short60(max(time.Minute, 4*p.opts.Interval, step))
-	return p.answers.Get(ctx, strings.Join([]string{"node", name, span.String(), end.String()}, "\xff"), now, step, queryTime, func(ctx context.Context) any {
+	return p.answers.Get(ctx, strings.Join([]string{"node", name, span.String(), end.String(), fmt.Sprint(len(keys))}, "\xff"), now, step, queryTime, func(ctx context.Context) any {
 		var out []charts.Chart
 		marks := p.deploys(ctx, end.Add(-span), end)
-		for i, f := range nodeFigures {
-			promql := strings.ReplaceAll(strings.ReplaceAll(f.promql, `"NODE"`, fmt.Sprintf("%q", name)), "%s", window)
+		draw := func(title, promql string, unit charts.Unit) {
 			all, err := p.opts.Range(ctx, promql, end.Add(-span), end, step)
 			if err != nil || len(all) == 0 {
-				continue // the head says what the store did not answer
+				return // the head says what the store did not answer
 			}
-			pl := charts.Plan{ID: fmt.Sprintf("node-%d", i), Title: f.title, Unit: f.unit, From: end.Add(-span), To: end, Step: step, Marks: marks}
+			pl := charts.Plan{ID: fmt.Sprintf("node-%d", len(out)), Title: title, Unit: unit, From: end.Add(-span), To: end, Step: step, Marks: marks}
 			out = append(out, charts.Draw(pl, all, func(s query.Series) string {
 				if len(all) == 1 {
 					return name
 				}
 				return apart(s.Labels, all)
 			}))
+		}
+		for _, f := range nodeFigures {
+			draw(f.title, strings.ReplaceAll(strings.ReplaceAll(f.promql, `"NODE"`, fmt.Sprintf("%q", name)), "%s", window), f.unit)
+		}
+		for _, k := range keys {
+			draw(k.name, onNode(k.each, name), k.unit)
 		}
 		return out
 	}).([]charts.Chart)

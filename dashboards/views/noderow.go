@@ -83,7 +83,7 @@ func (p *Pages) busy(ctx context.Context, now time.Time) map[string][]share {
 func servicesOn(n health.Node) []string {
 	var out []string
 	for _, s := range n.Seen {
-		if s.Up && s.Collector != "self" && s.Collector != "statsd" && !strings.HasPrefix(s.Collector, "host_") {
+		if s.Up && s.Collector != "self" && s.Collector != "statsd" && s.Collector != "connections" && !strings.HasPrefix(s.Collector, "host_") {
 			name := systems[s.Collector]
 			if name == "" {
 				name = s.Collector

@@ -15,7 +15,9 @@ import (
 // service is what collectors look after, on all nodes that look.
 type service struct {
 	Name, Word, Look, Text string
+	Collector              string
 	Step                   string // what is missing; empty: nothing
+	Key                    bigFigure
 	At                     []serviceAt
 }
 
@@ -25,7 +27,9 @@ type serviceAt struct{ Node, Look, Text string }
 // systems are the names of what collectors look after, where people write them otherwise.
 var systems = map[string]string{
 	"self": "binnacle itself", "statsd": "StatsD", "riak": "Riak", "rabbitmq": "RabbitMQ", "exec": "Programs and plugins", "scrape": "Exporters",
-	"haproxy": "HAProxy", "mysql": "MySQL", "redis": "Redis", "host": "Machines",
+	"haproxy": "HAProxy", "mysql": "MySQL", "redis": "Redis", "host": "Machines", "connections": "Connections", "apache": "Apache", "aws": "AWS",
+	"elasticsearch": "Elasticsearch", "graphite": "Graphite", "host_systemd": "systemd", "jolokia": "Java (Jolokia)", "logs": "Log files",
+	"probe": "Probes", "varnish": "Varnish", "zookeeper": "ZooKeeper", "heartbeat": "Heartbeats",
 }
 
 // missing is the step that a reason asks for; NAME is the collector's.
@@ -79,7 +83,7 @@ func servicesOf(nodes []health.Node, me string, here []health.Collector) []servi
 	}
 	var out []service
 	for _, name := range slices.Sorted(maps.Keys(by)) {
-		s := service{Name: cmp.Or(systems[name], name), Step: steps[name]}
+		s := service{Name: cmp.Or(systems[name], name), Collector: name, Step: steps[name]}
 		for _, node := range slices.Sorted(maps.Keys(by[name])) {
 			s.At = append(s.At, by[name][node])
 		}
@@ -166,6 +170,16 @@ func (p *Pages) services(r *http.Request) dashboards.Page {
 		nodes, l.Fault = f.Nodes, f.Fault
 	}
 	l.Services = servicesOf(nodes, p.opts.Node, st.Collectors)
+	if p.opts.Range != nil {
+		var watched []string
+		for _, s := range l.Services {
+			watched = append(watched, s.Collector)
+		}
+		keys := p.ofServices(r.Context(), watched, now)
+		for i := range l.Services {
+			l.Services[i].Key = keys[l.Services[i].Collector]
+		}
+	}
 	for _, c := range st.Collectors {
 		if c.Absent {
 			l.Absent = append(l.Absent, cmp.Or(systems[c.Name], c.Name))
