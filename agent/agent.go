@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -305,12 +306,38 @@ func (a *Agent) put(in []alerting.Input) {
 	}
 }
 
-// boardURL is how people reach the board.
+// boardURL is how people reach the board. What a node without a board says is no address where it listens on all: routers put
+// their own in its place.
 func (c Config) boardURL() string {
 	if u := c.Web.BoardURL(); u != "" {
 		return u
 	}
-	return "http://" + c.Listen + c.Web.Base()
+	if c.Route.Off {
+		return "http://" + c.Listen + c.Web.Base()
+	}
+	return c.Reached()
+}
+
+// Reached is where others reach the API and the pages, as far as the agent can know: by its name where it listens on all addresses.
+func (c Config) Reached() string {
+	scheme, at := "http", c.Listen
+	if c.Web.Secure() {
+		scheme = "https"
+	}
+	if host, port, err := net.SplitHostPort(at); err == nil {
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			at = net.JoinHostPort(c.PublicName(), port)
+		}
+	}
+	return scheme + "://" + at + c.Web.Base()
+}
+
+// PublicName is the name by which others reach this machine: the first of web.hosts, else the node's.
+func (c Config) PublicName() string {
+	if len(c.Web.Hosts) > 0 {
+		return c.Web.Hosts[0]
+	}
+	return c.nodeName()
 }
 
 // runbooks is the URL that is in front of the name of a rule.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/series"
 	"github.com/navcloud/binnacle/agent/store"
@@ -115,6 +116,23 @@ func TestFactsAreSeriesOfTheRouter(t *testing.T) {
 	now = now.Add(time.Minute)
 	if left := own.all(now); len(left) != 0 {
 		t.Errorf("a collector that hangs: %d facts are sent still", len(left))
+	}
+}
+
+// Where it listens on all addresses, links have a name that others know, and TLS where it serves that.
+func TestBoardURL(t *testing.T) {
+	for want, c := range map[string]Config{
+		"http://a:9600":         {Listen: "0.0.0.0:9600", Node: NodeConfig{Name: "a"}},
+		"http://b.example:9600": {Listen: ":9600", Node: NodeConfig{Name: "a"}, Web: WebConfig{Config: door.Config{Hosts: []string{"b.example"}}}},
+		"http://a:9601/x":       {Listen: "[::]:9601", Node: NodeConfig{Name: "a"}, Web: WebConfig{Config: door.Config{RoutePrefix: "/x"}}},
+		"http://127.0.0.1:9600": {Listen: "127.0.0.1:9600", Node: NodeConfig{Name: "a"}},
+		"http://10.0.0.5:9600":  {Listen: "10.0.0.5:9600", Node: NodeConfig{Name: "a"}},
+		"https://board.example": {Listen: "0.0.0.0:9600", Web: WebConfig{Config: door.Config{ExternalURL: "https://board.example"}}},
+		"http://0.0.0.0:9600":   {Listen: "0.0.0.0:9600", Route: RouteConfig{Off: true}}, // its router puts its own in the place
+	} {
+		if got := c.boardURL(); got != want {
+			t.Errorf("%v: %s, want %s", c.Listen, got, want)
+		}
 	}
 }
 

@@ -124,6 +124,15 @@ func (c Config) Clear() error {
 	return nil
 }
 
+// Secure says whether the agent serves TLS.
+func (c Config) Secure() bool {
+	if c.ConfigFile == "" {
+		return false
+	}
+	f, err := readWebFile(c.ConfigFile)
+	return err == nil && f.config != nil
+}
+
 // Advice is what an operator may want to know of a configuration that is good.
 func (c Config) Advice() (out []string) {
 	if c.ConfigFile != "" {

@@ -53,6 +53,9 @@ func newCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if !cmd.Flags().Changed("config") && o.config != "" {
+				fmt.Fprintln(out, "# of", o.config)
+			}
 			fmt.Fprint(out, text)
 			if !cfg.Capacity.Off {
 				fmt.Fprintln(out, "# capacity", cfg.Capacity.Words())

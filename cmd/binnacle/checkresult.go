@@ -51,7 +51,7 @@ func newCheckResult() *cobra.Command {
 				return err
 			}
 			first, _, _ := strings.Cut(o.result.Output, "\n")
-			fmt.Fprintf(cmd.OutOrStdout(), "Told: %s %s %s: %s\n", plain(args[0]), plain(args[1]), states[o.result.Exit], plain(first))
+			fmt.Fprintf(cmd.OutOrStdout(), "Sent: %s %s %s: %s\n", plain(args[0]), plain(args[1]), states[o.result.Exit], plain(first))
 			return nil
 		},
 	}

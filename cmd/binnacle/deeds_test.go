@@ -113,14 +113,14 @@ func TestDeploy(t *testing.T) {
 
 func TestCheckResult(t *testing.T) {
 	atDesk(t, dispatch.On, func(t *testing.T, k *desk) {
-		wants(t, 0, []string{"check-result", "web-1", "disk", "2", "DISK", "CRITICAL|/=97%", "--label", "service=web"}, "Told: web-1 disk CRITICAL: DISK CRITICAL|/=97%")
+		wants(t, 0, []string{"check-result", "web-1", "disk", "2", "DISK", "CRITICAL|/=97%", "--label", "service=web"}, "Sent: web-1 disk CRITICAL: DISK CRITICAL|/=97%")
 		k.tell(time.Second)
 		a := k.d.View().Problems[0].Root
 		if a.Rule() != "disk" || a.Labels["instance"] != "web-1" || a.Labels["service"] != "web" || a.Annotations["summary"] != "DISK CRITICAL" {
 			t.Errorf("the alarm is %+v", a)
 		}
 		wants(t, 0, []string{"check-result", "web-1", "disk", "0", "fine", "--label", "service=web"}, "disk OK: fine")
-		wants(t, 0, []string{"check-result", "web-1", "-", "2", "dead"}, "Told")
+		wants(t, 0, []string{"check-result", "web-1", "-", "2", "dead"}, "Sent")
 		k.tell(time.Second)
 		v := k.d.View()
 		if v.Firing != 1 || v.Why("HostCheck") == "" {
@@ -189,7 +189,7 @@ func TestRunPluginEndsWhatHangs(t *testing.T) {
 // The command runs a plugin and tells what it found.
 func TestCheckResultRuns(t *testing.T) {
 	s := newTeller(t)
-	wants(t, 0, []string{"check-result", "web-1", "load", "--url", s.url, "--", "sh", "-c", "echo 'high|l=9'; exit 1"}, "Told: web-1 load WARNING: high|l=9")
+	wants(t, 0, []string{"check-result", "web-1", "load", "--url", s.url, "--", "sh", "-c", "echo 'high|l=9'; exit 1"}, "Sent: web-1 load WARNING: high|l=9")
 	if got := <-s.bodies; !strings.Contains(got, `"exit":1,"output":"high|l=9"`) {
 		t.Errorf("told %s", got)
 	}

@@ -11,14 +11,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/navcloud/binnacle/agent"
+	"github.com/navcloud/binnacle/cmd/binnacle/setup"
 )
 
 // overrides are the flags that rule over the file.
-type overrides struct{ config, listen, data, topology string }
+type overrides struct {
+	config, listen, data, topology string
+	bare                           bool // without --config it is all defaults, whatever a package installed
+}
 
 func (o *overrides) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.config, "config", "", "YAML file; conf.d/*.yaml beside it is read too (default: none, all defaults)")
+	without := setup.DefaultConfig + " where that can be read, else all defaults"
+	if o.bare {
+		without = "none, all defaults"
+	}
+	f.StringVar(&o.config, "config", "", "YAML file; conf.d/*.yaml beside it is read too (default: "+without+")")
 	f.StringVar(&o.listen, "listen", "", "host:port of API and pages, over the file's")
 	f.StringVar(&o.data, "data", "", "data folder, over the file's")
 	f.StringVar(&o.topology, "topology", "", "topology file, over the file's")
@@ -26,6 +34,9 @@ func (o *overrides) flags(cmd *cobra.Command) {
 
 // load reads the configuration and puts the flags over it.
 func (o *overrides) load() (agent.Config, error) {
+	if o.config == "" && !o.bare {
+		o.config = existing(setup.DefaultConfig)
+	}
 	cfg, err := agent.LoadConfig(o.config)
 	if o.listen != "" {
 		cfg.Listen = o.listen
@@ -47,7 +58,7 @@ func (o *overrides) load() (agent.Config, error) {
 const gcPercent = 50
 
 func newRun() *cobra.Command {
-	var o overrides
+	o := overrides{bare: true}
 	cmd := &cobra.Command{
 		Use: "run", Short: "Run the agent; SIGHUP reloads, SIGTERM drains and ends, a second one ends at once", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

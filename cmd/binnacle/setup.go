@@ -140,9 +140,6 @@ func newTokenJoin() *cobra.Command {
 		Use: "join [NODE]", Short: "Make a token with which one node joins within an hour, and print the command for it", Args: cobra.MaximumNArgs(1),
 		Long: "On the first router. NODE names the only node that may use it, which may have joined before: its old login ends.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.config == "" {
-				o.config = existing(setup.DefaultConfig)
-			}
 			cfg, err := o.load()
 			if err != nil {
 				return err
@@ -163,10 +160,12 @@ func newTokenJoin() *cobra.Command {
 	return cmd
 }
 
-// existing is a path, or empty where nothing is there.
+// existing is a path, or empty where nothing is there, or nothing that this user may read.
 func existing(path string) string {
-	if _, err := os.Stat(path); err != nil {
+	f, err := os.Open(path)
+	if err != nil {
 		return ""
 	}
+	_ = f.Close()
 	return path
 }

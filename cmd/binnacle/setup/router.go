@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/agent/authority"
+	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
@@ -49,7 +51,7 @@ func (r Router) Run(ctx context.Context, w World) error {
 	if routers, ok := m.at("rules", "routers"); ok {
 		return fmt.Errorf("this node has joined %v: `binnacle setup --undo` first; nothing was changed", routers)
 	}
-	if err := r.decide(j, m); err != nil {
+	if err := errors.Join(r.sound(m), r.decide(j, m)); err != nil {
 		return fmt.Errorf("%w; nothing was changed", err)
 	}
 	var cfg agent.Config
@@ -71,10 +73,52 @@ func (r Router) Run(ctx context.Context, w World) error {
 	if err := j.start(); err != nil {
 		return err
 	}
+	r.board(j, cfg)
 	if err := r.invite(j, cfg); err != nil {
 		return full(err)
 	}
 	return r.test(ctx, j, cfg)
+}
+
+// sound errs where the agent would refuse what was asked for: before a certificate, a secret or a login is made of it.
+func (r Router) sound(m mine) error {
+	var errs []error
+	asked := settings{}
+	if m.has("route", "pagerduty", "routing_key") { // of an earlier run, or a person's: it was looked at then
+		asked.put(strings.Repeat("x", 32), "route", "pagerduty", "routing_key")
+	}
+	for _, v := range []struct {
+		value string
+		path  []string
+	}{
+		{r.RoutingKey, []string{"route", "pagerduty", "routing_key"}},
+		{r.Region, []string{"route", "pagerduty", "region"}},
+		{r.EventsURL, []string{"route", "pagerduty", "events_url"}},
+	} {
+		if v.value != "" {
+			asked.put(v.value, v.path...)
+		}
+	}
+	if len(r.Hosts) > 0 {
+		asked.put(r.Hosts, "web", "hosts")
+	}
+	text, err := asked.text()
+	if err != nil {
+		return err
+	}
+	if _, err := agent.ParseConfig("", text); err != nil {
+		faults, _ := errors.AsType[strict.Faults](err)
+		for _, f := range faults {
+			errs = append(errs, errors.New(f.Text))
+		}
+		if len(faults) == 0 {
+			errs = append(errs, err)
+		}
+	}
+	if r.SendTest && r.RoutingKey == "" && !m.has("route", "pagerduty", "routing_key") {
+		errs = append(errs, errors.New("--send-test: no pager is configured: give --routing-key-file"))
+	}
+	return errors.Join(errs...)
 }
 
 // decide puts into the fragment what was asked for, what was found, and the defaults.
@@ -168,6 +212,18 @@ func (r Router) pager(j *job) error {
 	return err
 }
 
+// board says where the pages are, once something changed.
+func (r Router) board(j *job, cfg agent.Config) {
+	if !j.changed {
+		return
+	}
+	how := ""
+	if authority.Exists(authority.Dir(j.Data)) && cfg.Web.ConfigFile == j.web() {
+		how = fmt.Sprintf(" (login %s; a browser knows the certificate after it imported %s)", r.admin(), authority.NodeOf(j.Data).CA())
+	}
+	j.say("\nThe pages are then at %s%s", cfg.Reached(), how)
+}
+
 // invite prints how the next node joins.
 func (r Router) invite(j *job, cfg agent.Config) error {
 	dir := authority.Dir(j.Data)
@@ -204,20 +260,13 @@ func Invite(cfg agent.Config, node string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	host := cfg.NodeName()
-	if len(cfg.Web.Hosts) > 0 {
-		host = cfg.Web.Hosts[0]
-	}
-	return fmt.Sprintf("binnacle join https://%s %s", net.JoinHostPort(host, port), token), nil
+	return fmt.Sprintf("binnacle join https://%s %s", net.JoinHostPort(cfg.PublicName(), port), token), nil
 }
 
 // test sends a page of low urgency and resolves it.
 func (r Router) test(ctx context.Context, j *job, cfg agent.Config) error {
 	if !r.SendTest {
 		return nil
-	}
-	if !cfg.Route.PagerDuty.Configured() {
-		return errors.New("--send-test: no pager is configured: give --routing-key-file")
 	}
 	found, err := agent.CheckLive(ctx, cfg, true)
 	if err != nil {

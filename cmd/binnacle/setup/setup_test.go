@@ -313,6 +313,38 @@ func TestRefusedBeforeTheFirstChange(t *testing.T) {
 	}
 }
 
+// What the agent would refuse is refused before a certificate, a secret or a login is made of it.
+func TestWhatIsAskedForIsLookedAtFirst(t *testing.T) {
+	for name, tc := range map[string]struct {
+		r    Router
+		want string
+	}{
+		"a host with a space":      {Router{Hosts: []string{"a b"}}, "web.hosts"},
+		"a listen without a port":  {Router{Listen: "9600"}, "--listen"},
+		"a key that is none":       {Router{RoutingKey: "short"}, "routing_key"},
+		"a region that is none":    {Router{RoutingKey: strings.Repeat("k", 32), Region: "mars"}, "region"},
+		"a test without any pager": {Router{SendTest: true}, "--routing-key-file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.r.Place = place(t)
+			out, err := runs(t, tc.r, world(nil))
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "nothing was changed") {
+				t.Errorf("%v, want %s, and that nothing was changed", err, tc.want)
+			}
+			if _, err := os.Stat(tc.r.dir()); !errors.Is(err, os.ErrNotExist) || out != "" {
+				t.Errorf("the configuration's folder was made: %v, %s", err, out)
+			}
+		})
+	}
+	r := Router{Place: place(t), Hosts: []string{"router.example"}, RoutingKey: strings.Repeat("k", 32)}
+	if out, err := runs(t, r, world(nil)); err != nil || !strings.Contains(out, "https://router.example:9600 (login admin") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := runs(t, Router{Place: r.Place, Region: "eu"}, world(nil)); err != nil {
+		t.Errorf("a region after the key: %v\n%s", err, out)
+	}
+}
+
 // Ended after any step, a second run makes the rest.
 func TestHalfIsMadeWhole(t *testing.T) {
 	whole := place(t)
