@@ -18,13 +18,9 @@ import (
 // belong ("undefined" for what did not happen yet).
 type figures map[string]json.RawMessage
 
-// number returns a field that is there and is a number.
+// number returns a field that is there and is a number, or a text that is one.
 func (s figures) number(key string) (float64, bool) {
-	raw, ok := s[key]
-	if !ok {
-		return 0, false
-	}
-	v, err := strconv.ParseFloat(string(raw), 64)
+	v, err := strconv.ParseFloat(strings.Trim(string(s[key]), `"`), 64)
 	return v, err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
 }
 
@@ -40,14 +36,14 @@ func (s figures) text(key string) string {
 // maxMembers bounds the series that one answer makes. The largest clusters told of have about 100.
 const maxMembers = 500
 
-// names returns a field that is a list of texts, sorted. An entry that is none costs itself alone,
-// and is handed to reject.
-func (s figures) names(key string, reject func(reason, line string)) []string {
+// names returns a field that is a list of texts, sorted, and whether it is one. An entry that is no text costs itself alone,
+// and is handed to reject; so is a field that is no list.
+func (s figures) names(key string, reject func(reason, line string)) (v []string, ok bool) {
 	var all []json.RawMessage
-	if json.Unmarshal(s[key], &all) != nil {
-		return nil
+	if err := json.Unmarshal(s[key], &all); err != nil || all == nil {
+		reject(key, string(s[key]))
+		return nil, false
 	}
-	var v []string
 	for _, raw := range all[:min(len(all), maxMembers)] {
 		var name string
 		if json.Unmarshal(raw, &name) != nil || name == "" {
@@ -57,7 +53,7 @@ func (s figures) names(key string, reject func(reason, line string)) []string {
 		v = append(v, name)
 	}
 	slices.Sort(v)
-	return slices.Compact(v)
+	return slices.Compact(v), true
 }
 
 // ownerTerm is {'riak1@10.0.0.1',6} in a list of Erlang terms; an atom of plain letters has no quotes.
@@ -121,14 +117,16 @@ const settled = 10 * time.Minute
 // ring appends how the node sees its cluster. A dead member stays in the ring, and nodes that are no members are
 // connected too: only the two lists together tell.
 func (r *collector) ring(o output, s figures) {
-	self, members, connected, owners := s.text("nodename"), s.names("ring_members", r.env.Reject), s.names("connected_nodes", r.env.Reject), s.owners()
-	if self == "" || len(members) == 0 {
-		return
-	}
+	self, owners := s.text("nodename"), s.owners()
 	r.mu.Lock()
 	r.name = self
 	r.mu.Unlock()
 	o.add(descMemberSelf, 1, "member", self)
+	members, is := s.names("ring_members", r.env.Reject)
+	connected, told := s.names("connected_nodes", r.env.Reject)
+	if !is || !told || len(members) == 0 { // who sees whom is not known: nobody is called away for that
+		return
+	}
 	o.add(descMembers, float64(len(members)))
 	n := 0
 	for _, m := range members {
@@ -172,30 +170,29 @@ func (r *collector) disk(o output, s figures) {
 	if json.Unmarshal(s["disk"], &all) != nil {
 		return
 	}
-	type diskInfo struct {
-		ID   string   `json:"id"`
-		Size *float64 `json:"size"` // KiB
-		Used *float64 `json:"used"` // percent, whole numbers
-	}
-	var best diskInfo
+	found, mount, size, used := false, "", 0.0, 0.0
 	for _, raw := range all {
-		var d diskInfo
-		if err := json.Unmarshal(raw, &d); err != nil || d.Size == nil || d.Used == nil {
+		var d figures
+		_ = json.Unmarshal(raw, &d) // of what is no object nothing is a number
+		id := d.text("id")
+		kib, hasSize := d.number("size")
+		percent, hasUsed := d.number("used") // whole numbers
+		if !hasSize || !hasUsed {
 			r.env.Reject("disk", string(raw))
 			continue
 		}
-		above := d.ID == r.opt.DataDir || strings.HasPrefix(r.opt.DataDir, strings.TrimSuffix(d.ID, "/")+"/")
-		if above && (best.Size == nil || len(d.ID) > len(best.ID)) {
-			best = d
+		above := id == r.opt.DataDir || strings.HasPrefix(r.opt.DataDir, strings.TrimSuffix(id, "/")+"/")
+		if above && (!found || len(id) > len(mount)) {
+			found, mount, size, used = true, id, kib*1024, percent/100
 		}
 	}
-	if best.Size == nil {
+	if !found {
 		return
 	}
-	r.node.diskUsed = *best.Used / 100
+	r.node.diskUsed = used
 	if size, free, ok := host.DiskOf(context.Background(), r.env.Root, r.opt.DataDir); ok && r.near {
 		r.node.diskUsed = 1 - free/size
 	}
-	o.add(descDiskUsed, *best.Used/100, "mount", best.ID)
-	o.add(descDiskSize, *best.Size*1024, "mount", best.ID)
+	o.add(descDiskUsed, used, "mount", mount)
+	o.add(descDiskSize, size, "mount", mount)
 }

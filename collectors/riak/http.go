@@ -92,11 +92,19 @@ func (r *collector) stats(ctx context.Context) response {
 			return nil, reasonTimeout, ctx.Err()
 		case err != nil:
 			return nil, reasonParse, err
-		case s == nil:
-			return nil, reasonParse, errors.New("want an object, have null")
+		case s.text("nodename") == "": // each names itself: it is something else
+			return nil, reasonParse, errors.New("want the figures of a node, have no nodename in them")
 		}
 		return s, "", nil
 	})
+}
+
+// statsOr asks for the figures, but of a node that does not answer a ping: its state is told sooner without.
+func (r *collector) statsOr(ctx context.Context, ping response) response {
+	if ping.reason == reasonTimeout {
+		return ping
+	}
+	return r.stats(ctx)
 }
 
 // diagnose tells by its error page why a node has no figures.

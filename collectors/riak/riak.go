@@ -208,7 +208,7 @@ func (r *collector) Collect(ctx context.Context, b *metric.Batch) error {
 		r.mu.Lock()
 		r.asked = now
 		r.mu.Unlock()
-		both.Go(func() { stats = r.stats(ctx) })
+		both.Go(func() { stats = r.statsOr(ctx, ping) })
 	}
 	if r.opt.PB != "" {
 		both.Go(func() { pb = r.pbPing(ctx) })

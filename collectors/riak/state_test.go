@@ -1,7 +1,6 @@
 package riak
 
 import (
-	"context"
 	"encoding/pem"
 	"io"
 	"log/slog"
@@ -147,43 +146,42 @@ func authority(t *testing.T, srv *httptest.Server) string {
 	return path
 }
 
-// TestRiakProtocolBuffersAuthority holds that the certificate is checked against ca_file, and a stranger's is told.
+// TestRiakProtocolBuffersAuthority holds that the certificate is checked against ca_file, and a stranger's is told. In a bubble a handshake
+// has all the time it needs.
 func TestRiakProtocolBuffersAuthority(t *testing.T) {
-	s := collectorstest.NewRiakInProcess()
-	s.Play(collectorstest.RiakSecurity)
-	c := playedNode(t, s, "", "").(*collector)
-	if got := c.pbPing(t.Context()); got != pbSecured {
-		t.Errorf("without ca_file: %v, want secured", got)
-	}
 	srv := httptest.NewTLSServer(http.NotFoundHandler())
 	defer srv.Close()
-	other := authority(t, srv)
-	var err error
-	c.opt.CAFile = other
-	if c.trust, err = collectors.TrustAt("127.0.0.1:8087", other); err != nil {
-		t.Fatal(err)
-	}
-	if got := c.pbPing(t.Context()); got != pbUntrusted {
-		t.Errorf("of another authority: %v, want untrusted", got)
-	}
-	c.opt.User, c.opt.Password = collectorstest.User, secret.New(collectorstest.Password)
-	if got := c.pbPing(t.Context()); got != pbUntrusted {
-		t.Errorf("with a login, of another authority: %v, want untrusted: it is told no password", got)
-	}
-	ours := filepath.Join(t.TempDir(), "riak.pem")
+	other, ours := authority(t, srv), filepath.Join(t.TempDir(), "riak.pem")
 	if err := os.WriteFile(ours, collectorstest.RiakAuthority(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.opt.CAFile = ours
-	if c.trust, err = collectors.TrustAt("127.0.0.1:8087", ours); err != nil {
-		t.Fatal(err)
-	}
-	if got := c.pbPing(t.Context()); got != pbSecured {
-		t.Errorf("with a login: %v, want secured", got)
-	}
-	c.opt.Password = secret.New("wrong")
-	if got := c.pbPing(t.Context()); got != pbDenied {
-		t.Errorf("with a wrong password: %v, want denied", got)
+	right, wrong := secret.New(collectorstest.Password), secret.New("wrong")
+	for name, c := range map[string]struct {
+		caFile, user string
+		password     secret.Secret
+		want         pbSeen
+	}{
+		"without ca_file":                      {"", "", secret.Secret{}, pbSecured},
+		"of another authority":                 {other, "", secret.Secret{}, pbUntrusted},
+		"a login, to one of another authority": {other, collectorstest.User, right, pbUntrusted}, // it is told no password
+		"a login":                              {ours, collectorstest.User, right, pbSecured},
+		"a wrong password":                     {ours, collectorstest.User, wrong, pbDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := collectorstest.NewRiakInProcess()
+				s.Play(collectorstest.RiakSecurity)
+				r := playedNode(t, s, "", "").(*collector)
+				r.opt.CAFile, r.opt.User, r.opt.Password = c.caFile, c.user, c.password
+				var err error
+				if r.trust, err = collectors.TrustAt("127.0.0.1:8087", c.caFile); err != nil {
+					t.Fatal(err)
+				}
+				if got := r.pbPing(t.Context()); got != c.want {
+					t.Errorf("have %v, want %v", got, c.want)
+				}
+			})
+		})
 	}
 }
 
@@ -214,15 +212,18 @@ func TestRiakOfAPrivateAuthority(t *testing.T) {
 	for caFile, want := range map[string]string{"": "tls", ca: ""} {
 		opt := defaults
 		opt.URL, opt.PB, opt.CAFile = srv.URL, "", caFile
-		c, err := newCollector(collectors.Env{
-			Options: opt, Root: collectors.Root(t.TempDir()), Node: "n", HTTP: &http.Transport{}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) { // where no deadline passes while it waits for the network
+			c, err := newCollector(collectors.Env{
+				Options: opt, Root: collectors.Root(dir), Node: "n", HTTP: &http.Transport{DisableKeepAlives: true}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := c.(*collector).ping(t.Context()).reason; got != want {
+				t.Errorf("ca_file %q: ping says %q, want %q", filepath.Base(caFile), got, want)
+			}
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := c.(*collector).ping(context.Background()).reason; got != want {
-			t.Errorf("ca_file %q: ping says %q, want %q", filepath.Base(caFile), got, want)
-		}
 	}
 	if _, err := newCollector(collectors.Env{Options: Options{
 		URL: srv.URL, Cluster: "riak", DataDir: "/", StatsEvery: time.Minute, AdminEvery: time.Minute, CAFile: "/nowhere.pem",
