@@ -189,7 +189,7 @@ var sequences = []situation{
 			p.operator(1, "rabbitmqctl -p / purge_queue shop.a")
 			p.do(p.c.DropQueues(p.Context(), shop...))
 		},
-		pages: []page{{"P2", "RabbitMQQueuesLost", navRig, "5 of 8 queues of RabbitMQ nav-rig that were in use are gone: shop.a of /, shop.b of /, shop.c of /"}},
+		pages: []page{{"P2", "RabbitMQQueuesLost", navRig, "RabbitMQ nav-rig lost 5 of 8 queues in use: shop.a of /, shop.b of /"}},
 	},
 	{
 		name: "one leaves in order, another one is killed", handling: "ignore",

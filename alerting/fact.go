@@ -131,6 +131,7 @@ type Verdict struct {
 	Cause     bool      // by its kind it breaks other things, and it would wake a person by itself
 	Effect    bool      // by its kind it follows from something
 	Steadfast bool      // it is not lowered for coming and going
+	Harmed    bool      // its rule says that harm is here (harm_in: 0s)
 	Quiet     bool      // a silence covers it
 	Serious   bool      // it makes its problem what it is, and no silence covers it
 	Steady    bool      // it flapped and has fired for longer than it ever did lately

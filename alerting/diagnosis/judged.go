@@ -78,7 +78,7 @@ func (j *judged) next(in Input, s *standing, v *alerting.Verdict, holds bool) {
 	case holds && j.still(was, in.Now):
 		v.Alone, v.Reason, v.Rank = was.Alone, was.Reason, was.Rank
 		v.Symptom, v.Cause, v.Effect, v.Steadfast, v.Steady, v.Stays = was.Symptom, was.Cause, was.Effect, was.Steadfast, was.Steady, was.Stays
-		v.ForWhole, v.Ephemeral, v.Unreplaced = was.ForWhole, was.Ephemeral, was.Unreplaced
+		v.Harmed, v.ForWhole, v.Ephemeral, v.Unreplaced = was.Harmed, was.ForWhole, was.Ephemeral, was.Unreplaced
 		j.moved = false
 		j.hush(in.Now)
 	default:

@@ -15,6 +15,7 @@ func (w *weighed) judge() {
 	v := w.Verdict
 	v.Effect = effect(v)
 	v.Symptom, v.Steadfast = symptom(v.Fact, w.impact), steadfast(v.Fact, w.impact)
+	v.Harmed = w.harmful && w.harm == 0
 	v.ForWhole = v.Group() || (v.Kind == "partition" || v.Kind == "quorum") && v.Entity.Kind == topology.KindNode
 	v.Ephemeral = !v.Group() && v.Entity.Group != "" && (v.Kind == "liveness" || v.Kind == "down")
 	v.Unreplaced, v.Steady, v.Stays = w.unreplaced, w.steady, w.stays

@@ -168,7 +168,7 @@ func clip(s string, n int) string {
 			}
 		}
 	}
-	return string(runes) + "…"
+	return strings.TrimRight(string(runes), ",;: ") + "…"
 }
 
 // foreignGuidance is what the texts of a rule that has no guidance say: its description, else where its runbook is.

@@ -161,6 +161,8 @@ func (d *Desk) shown(x *item, symptom time.Time) time.Time {
 		return symptom.Add(w.SymptomAlone)
 	case x.Priority >= alerting.P3:
 		return x.Head.First.Add(w.Low)
+	case x.Priority == alerting.P1 && x.Head == x.Root && x.Root.Cause && x.Root.Harmed: // the cause and what it does, in one alarm
+		return x.Root.First.Add(w.SymptomWithCause)
 	case x.Root.ForWhole:
 		return x.Root.First.Add(w.RollUp)
 	}

@@ -2,6 +2,7 @@ package collectorstest_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +22,7 @@ func gatherRiak(t *testing.T, scenes []scene, admin string) (all []taken) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s := collectorstest.NewRiakInProcess()
-		s.Play(scenes[0].situation)
+		playRiak(s, scenes[0].situation)
 		cs := map[string]collectors.Collector{}
 		for _, node := range collectorstest.RiakNodes {
 			config := s.Config(node) + "unit: []\n"
@@ -31,13 +32,27 @@ func gatherRiak(t *testing.T, scenes []scene, admin string) (all []taken) {
 			cs[node] = watch(t, spec, config, collectors.Env{Node: node, HTTP: s, Dial: s.Dial})
 		}
 		for _, sc := range scenes {
-			s.Play(sc.situation)
+			playRiak(s, sc.situation)
 			for end := time.Now().Add(sc.lasts); time.Now().Before(end); time.Sleep(15 * time.Second) {
 				all = append(all, collectAll(t, cs))
 			}
 		}
 	})
 	return all
+}
+
+// playRiak goes over to a situation with faults of single nodes: "healthy riak2:frozen riak3:gone".
+func playRiak(s *collectorstest.Riak, text string) {
+	situation, faults, _ := strings.Cut(text, " ")
+	of := map[string][]string{}
+	for _, f := range strings.Fields(faults) {
+		node, fault, _ := strings.Cut(f, ":")
+		of[node] = append(of[node], fault)
+	}
+	for _, node := range collectorstest.RiakNodes {
+		s.Break(node, of[node]...)
+	}
+	s.Play(situation)
 }
 
 // nowAndThen is a situation in which one of twelve looks is another, for so long.
@@ -70,6 +85,7 @@ func TestReplayRiak(t *testing.T) {
 		admin  string
 		want   map[string]time.Duration
 		may    []string
+		says   map[string]string
 	}{
 		"healthy for long":             {scenes: []scene{{situation: "healthy", lasts: quiet}}, admin: "healthy"},
 		"one node that was never used": {scenes: []scene{{situation: "single-idle", lasts: 15 * time.Minute}}},
@@ -173,10 +189,46 @@ func TestReplayRiak(t *testing.T) {
 			scenes: []scene{begin, {situation: collectorstest.RiakDiskFull, lasts: 2 * time.Minute}},
 			want:   map[string]time.Duration{"RiakDiskFull node:riak1": 30 * time.Second},
 		},
+		"all freeze": { // each takes connections
+			scenes: []scene{begin, {situation: "healthy riak1:frozen riak2:frozen riak3:frozen", lasts: 4 * time.Minute}},
+			want: map[string]time.Duration{
+				"RiakClusterDown cluster:riak": 105 * time.Second, "RiakNodeFrozen node:riak1": time.Minute, "RiakNodeFrozen node:riak2": time.Minute, "RiakNodeFrozen node:riak3": time.Minute,
+			},
+			says: map[string]string{"RiakClusterDown cluster:riak": "riak1 frozen, riak2 frozen, riak3 frozen"},
+		},
+		"two of one zone are killed": { // the third one sees nobody, and is not away
+			scenes: []scene{begin, {situation: "healthy riak1:gone riak2:gone", lasts: 4 * time.Minute}},
+			want: map[string]time.Duration{
+				"RiakQuorumAtRisk cluster:riak": 75 * time.Second, "RiakNodeDown node:riak1": 2 * time.Minute, "RiakNodeDown node:riak2": 2 * time.Minute,
+			},
+			says: map[string]string{"RiakQuorumAtRisk cluster:riak": "2 members away, some keys have no quorum: riak1 down, riak2 down"},
+		},
+		"one freezes, another one is isolated": {
+			scenes: []scene{begin, {situation: "healthy riak3:frozen", lasts: 2 * time.Minute}, {situation: "healthy riak2:isolated riak3:frozen", lasts: 4 * time.Minute}},
+			want:   map[string]time.Duration{"RiakNodeFrozen node:riak3": time.Minute, "RiakQuorumAtRisk cluster:riak": 195 * time.Second, "RiakNodeIsolated node:riak2": 0},
+			says:   map[string]string{"RiakQuorumAtRisk cluster:riak": "riak2 isolated, riak3 frozen"},
+		},
+		"one is isolated, then killed": {
+			scenes: []scene{begin, {situation: "healthy riak3:isolated", lasts: 3 * time.Minute}, {situation: "healthy riak3:gone", lasts: 3 * time.Minute}},
+			want:   map[string]time.Duration{"RiakNodeIsolated node:riak3": 105 * time.Second, "RiakNodeDown node:riak3": 0},
+		},
+		"secured while one is down": {
+			scenes: []scene{begin, {situation: "healthy riak3:gone", lasts: 2 * time.Minute}, {situation: "security riak3:gone", lasts: 5 * time.Minute}},
+			want:   map[string]time.Duration{"RiakNodeDown node:riak3": 105 * time.Second},
+		},
+		"figures hang on one, another one dies": {
+			scenes: []scene{begin, {situation: "healthy riak1:stats-hang", lasts: 3 * time.Minute}, {situation: "healthy riak1:stats-hang riak3:gone", lasts: 4 * time.Minute}},
+			want:   map[string]time.Duration{"RiakStatsFailing node:riak1": 2 * time.Minute, "RiakNodeDown node:riak3": 285 * time.Second},
+		},
+		"the disk of one is full, and partitions move": {
+			scenes: []scene{begin, {situation: "healthy riak1:disk-full", lasts: 3 * time.Minute}, {situation: "joining riak1:disk-full", lasts: 4 * time.Minute}},
+			want:   map[string]time.Duration{"RiakDiskFull node:riak1": 30 * time.Second, changing: 0},
+			may:    append(on("RiakRestarted"), stuck), // totals of another recording
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			compare(t, judge(t, "riak", gatherRiak(t, c.scenes, c.admin)), calm, c.want, c.may, nil)
+			compare(t, judge(t, "riak", gatherRiak(t, c.scenes, c.admin)), calm, c.want, c.may, c.says)
 		})
 	}
 }

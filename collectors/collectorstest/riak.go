@@ -61,6 +61,7 @@ type Riak struct {
 	since time.Time
 	// base is what each node's counters had reached when the situation began.
 	base  map[string]map[string]float64
+	fault map[string][]string    // of single nodes
 	ports map[string]*playedPort // nil: in process
 }
 
@@ -251,6 +252,9 @@ func (s *Riak) answerTo(node, path string) answer {
 // answerHeld is answerTo with the lock held.
 func (s *Riak) answerHeld(node, path string) answer {
 	a := riakRecordedAnswer(s.sit, node)
+	if b, ok := s.broken(node, path); ok {
+		return b
+	}
 	switch {
 	case s.sit == RiakAllDown, s.sit == RiakTwoDown && node != "riak1":
 		return answer{refused: true}
@@ -258,7 +262,7 @@ func (s *Riak) answerHeld(node, path string) answer {
 		return answer{hang: true}
 	case a.refused || !slices.Contains(RiakNodes, node):
 		return answer{refused: true}
-	case path == "/ping" && s.sit == RiakSecurity:
+	case path == "/ping" && s.secured(node):
 		return answer{status: http.StatusUpgradeRequired, body: []byte("Security is enabled and Riak does not accept credentials over HTTP.")}
 	case path == "/ping":
 		return answer{status: http.StatusOK, body: []byte("OK")}
@@ -279,16 +283,19 @@ func (s *Riak) answerHeld(node, path string) answer {
 		s.overlay(stats, now)
 	}
 	if sees, ok := riakSees[s.sit][node]; ok {
-		names := []string{}
+		names := []any{}
 		for _, n := range sees {
 			names = append(names, n+"@127.0.0.1")
 		}
 		stats["connected_nodes"] = names
 	}
+	if names, ok := stats["connected_nodes"].([]any); ok {
+		stats["connected_nodes"] = s.seen(node, names)
+	}
 	if s.sit == RiakOverloaded && node == "riak2" {
 		stats["node_get_fsm_rejected_total"] = int64(riakRefused * now.Sub(s.since).Seconds())
 	}
-	if used := s.diskUse(now); used > 0 && node == "riak1" {
+	if used := s.diskUse(node, now); used > 0 {
 		stats["disk"] = []map[string]any{{"id": "/", "size": 8256952, "used": used}}
 	}
 	body, err := json.Marshal(stats)
@@ -298,12 +305,17 @@ func (s *Riak) answerHeld(node, path string) answer {
 	return answer{status: http.StatusOK, body: body}
 }
 
-// diskUse is the use of riak1's disk in percent, 0 where it is as recorded.
-func (s *Riak) diskUse(now time.Time) int {
-	switch s.sit {
-	case RiakDiskFull:
+// secured says whether a node has security on.
+func (s *Riak) secured(node string) bool {
+	return s.sit == RiakSecurity || s.has(node, RiakNodeSecured)
+}
+
+// diskUse is the use of a node's disk in percent, 0 where it is as recorded.
+func (s *Riak) diskUse(node string, now time.Time) int {
+	switch {
+	case s.has(node, RiakNodeDiskFull), s.sit == RiakDiskFull && node == "riak1":
 		return 96
-	case RiakDiskFilling:
+	case s.sit == RiakDiskFilling && node == "riak1":
 		return min(97, 90+int(now.Sub(s.since)/time.Second))
 	}
 	return 0

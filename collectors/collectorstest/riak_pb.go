@@ -99,7 +99,7 @@ func (s *Riak) servePB(node string, c net.Conn) {
 		}
 		s.mu.Lock()
 		a := s.answerHeld(node, "/ping")
-		secured := s.sit == RiakSecurity
+		secured := s.secured(node)
 		s.mu.Unlock()
 		switch {
 		case a.hang:
