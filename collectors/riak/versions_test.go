@@ -39,7 +39,8 @@ func TestRiakOfOtherVersions(t *testing.T) {
 		"as recorded": {func(map[string]any) {}, map[string]float64{`riak_state{state="running"}`: 1, "riak_up{}": 1, lost: 1, "riak_connected_members{}": 3}, nil, ""},
 		"2.2, which knows neither heads nor trees": {
 			drop("vnode_head", "coord_local", "coord_redir_least", "coord_redir_loaded", "coord_redir_unloaded", "clusteraae", "tictacaae", "ttaaefs", "ngr", "worker"),
-			map[string]float64{`riak_state{state="running"}`: 1, "riak_up{}": 1, lost: 1}, nil, "",
+			map[string]float64{`riak_state{state="running"}`: 1, "riak_up{}": 1, lost: 1},
+			nil, "",
 		},
 		"a node that starts": {drop("riak_kv_vnode", "riak_pipe_vnode", "riak_kv_version", "vnode_"), map[string]float64{"riak_up{}": 1, lost: 1}, []string{"riak_fallback_vnodes{}"}, ""},
 		"numbers as texts": {
@@ -51,7 +52,8 @@ func TestRiakOfOtherVersions(t *testing.T) {
 				}
 				s["disk"] = []any{map[string]any{"id": "/", "size": "1000", "used": "96"}}
 			},
-			map[string]float64{"riak_up{}": 1, lost: 1, `riak_disk_used_ratio{mount="/"}`: 0.96, `riak_state{state="disk_full"}`: 1}, nil, "",
+			map[string]float64{"riak_up{}": 1, lost: 1, `riak_disk_used_ratio{mount="/"}`: 0.96, `riak_state{state="disk_full"}`: 1},
+			nil, "",
 		},
 		"no word of who is connected": {drop("connected_nodes"), map[string]float64{`riak_state{state="running"}`: 1}, []string{lost, "riak_connected_members{}"}, ""},
 		"no list of who is connected": {set("connected_nodes", "undefined"), map[string]float64{`riak_state{state="running"}`: 1}, []string{lost}, ""},
