@@ -49,6 +49,9 @@ type bodyError struct {
 
 func (e *bodyError) Error() string { return e.why }
 
+// Status is what a handler that reads such a body answers with.
+func (e *bodyError) Status() int { return e.status }
+
 func tooLarge(format string, args ...any) error {
 	return &bodyError{http.StatusRequestEntityTooLarge, fmt.Sprintf(format, args...)}
 }
@@ -124,7 +127,7 @@ func (d *Door) body(w http.ResponseWriter, r *http.Request, rt route) (io.ReadCl
 	timed.extend()
 	switch rt.body {
 	case jsonBody:
-		if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		if e := encodingOf(r); e != "" && e != "identity" {
 			return nil, &bodyError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %q is not taken here: send it plain", clip(e))}
 		}
 		return &jsonReader{ReadCloser: timed, scan: jsonScan{maxParts: maxParts, maxValues: maxValues}, refused: refused}, nil
@@ -149,7 +152,7 @@ func (d *Door) bulk(r *http.Request, rt route, from io.ReadCloser) (io.ReadClose
 		held.Add(-kept)
 		return nil, err
 	}
-	if r.Header.Get("Content-Encoding") == "gzip" {
+	if encodingOf(r) == "gzip" {
 		raw = decoded // it need not be decompressed again
 		r.Header.Del("Content-Encoding")
 	}
@@ -160,8 +163,11 @@ func (d *Door) bulk(r *http.Request, rt route, from io.ReadCloser) (io.ReadClose
 	return &heldBody{Reader: bytes.NewReader(raw), n: kept}, nil
 }
 
+// encodingOf is how a body is compressed. Case says nothing in it. Source: RFC 9110, 8.4.1.
+func encodingOf(r *http.Request) string { return strings.ToLower(r.Header.Get("Content-Encoding")) }
+
 func decompress(r *http.Request, rt route, raw []byte) ([]byte, error) {
-	encoding := r.Header.Get("Content-Encoding")
+	encoding := encodingOf(r)
 	switch {
 	case rt.body == otlp && encoding == "gzip":
 		z, err := gzip.NewReader(bytes.NewReader(raw))
@@ -290,10 +296,15 @@ func (b *timedBody) Read(p []byte) (int, error) {
 		_ = b.set(time.Time{})
 	case err == nil:
 		b.extend()
+	case isTimeout(err):
+		err = &bodyError{http.StatusRequestTimeout, fmt.Sprintf("the body came too slowly: %d bytes in %v", b.n, time.Since(b.began).Round(time.Second))}
 	default:
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok && !b.done {
-			b.done = true
-			b.refused()
+		if max, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			err = fmt.Errorf("the body has more than %d bytes: %w", max.Limit, err)
+			if !b.done {
+				b.done = true
+				b.refused()
+			}
 		}
 	}
 	return n, err

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -285,5 +286,45 @@ func TestQuietCountsWhatItDoesNotSay(t *testing.T) {
 	log.Warn("refused")
 	if n := strings.Count(out.String(), "\n"); n != 2 || !strings.Contains(out.String(), "more_of_these=999") {
 		t.Errorf("%d lines:\n%s\nwant 2, the second with a count", n, out.String())
+	}
+}
+
+// What a client announces and never sends does not keep it from an answer: neither where nobody reads the body, nor where it is
+// refused for its length.
+func TestABodyThatNeverComesIsAnswered(t *testing.T) {
+	d, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- d.Serve(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	}()
+	for request, want := range map[string]string{
+		"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n[]":                                "418",
+		"POST /api/v1/silence HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9223372036854775807\r\n\r\n[]": "413",
+	} {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte(request)); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+		line, err := bufio.NewReader(c).ReadString('\n')
+		if err != nil || !strings.Contains(line, want) {
+			t.Errorf("%.40q: %q, %v; want %s", request, line, err, want)
+		}
+		_ = c.Close()
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -184,7 +184,9 @@ func (c *conns) track(next http.Handler) http.Handler {
 			case r.Body == nil || r.Body == http.NoBody:
 				n.is(working)
 			default:
-				r.Body = &trackedBody{r.Body, n}
+				body := &trackedBody{ReadCloser: r.Body, n: n}
+				r.Body = body
+				defer body.leave(w)
 			}
 		}
 		next.ServeHTTP(w, r)
@@ -193,15 +195,28 @@ func (c *conns) track(next http.Handler) http.Handler {
 
 type trackedBody struct {
 	io.ReadCloser
-	n *conn
+	n    *conn
+	over bool
 }
 
 func (b *trackedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err == io.EOF {
+		b.over = true
 		b.n.is(working)
 	}
 	return n, err
+}
+
+// leaveTime is for what of a body is still to come when its request has been answered.
+const leaveTime = time.Second
+
+// leave bounds how long the server waits for the rest of a body that nobody read: it sends no answer before, and a client may
+// say that there is more than it ever sends.
+func (b *trackedBody) leave(w http.ResponseWriter) {
+	if !b.over {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(leaveTime))
+	}
 }
 
 // passes says whether an error of Accept may be gone the next time.

@@ -61,6 +61,7 @@ var routes = map[string]route{
 	"POST /api/v1/otlp/v1/metrics": {role: Agent, body: otlp, max: bulkBody, bulk: true},
 	"POST /v1/metrics":             {role: Agent, body: otlp, max: bulkBody, bulk: true},
 	"GET /federate":                {role: Read, query: true},
+	"POST /api/v1/alerts":          {role: Agent, body: plain, max: bulkBody}, // only told where to go
 	"POST /api/v2/alerts":          {role: Agent, body: jsonBody, max: bulkBody},
 	"POST /api/v1/alertmanager":    {role: Agent, body: jsonBody, max: bulkBody},
 	"POST /api/v1/facts":           {role: Agent, body: jsonBody, max: bulkBody},

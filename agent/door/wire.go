@@ -32,6 +32,9 @@ const (
 	longList  = 2000     // of this many parts, and above, a list costs listGrows as much: it is copied as it grows
 	listGrows = 4
 	maxNested = 24
+
+	longText   = 1 << 10 // bytes; a longer one counts with the copies that decoder, handler and database make of it
+	textCopies = 3
 )
 
 var (
@@ -174,6 +177,9 @@ func (t *tally) add(b []byte, m *message, depth int) error {
 func (t *tally) field(v []byte, p part, depth int) error {
 	if p.text {
 		t.longest = max(t.longest, len(v))
+		if len(v) > longText {
+			t.cost += textCopies * len(v)
+		}
 	}
 	if p.varint > 0 {
 		for _, c := range v {
@@ -195,7 +201,10 @@ func (t *tally) field(v []byte, p part, depth int) error {
 
 // maxLabels bounds the bytes of the labels that remote-write 2 makes of its symbols: a symbol is sent once and may be
 // named by every series.
-const maxLabels = 16 << 20
+const (
+	maxLabels   = 16 << 20
+	labelHeader = 32 // bytes of a label beside its text
+)
 
 // spread adds up the labels of a remote-write 2 request as they would be written out.
 func spread(b []byte) error {
@@ -216,6 +225,7 @@ func spread(b []byte) error {
 				return fmt.Errorf("body: %w", protowire.ParseError(n))
 			}
 			v = v[n:]
+			total += labelHeader
 			if ref < uint64(len(symbols)) {
 				total += symbols[ref]
 			}

@@ -6,14 +6,18 @@ import (
 	"time"
 )
 
-// Config bounds one question in PromQL, so that a page or a dashboard cannot starve the agent. Rules have the same bounds.
+// Config bounds one question in PromQL, so that a page or a dashboard cannot starve the agent. Rules have the same bounds,
+// but that of CPU. Its default leaves garbage collection room below a second.
 type Config struct {
 	Timeout    time.Duration `yaml:"timeout"`     // of a question and of a rule's expression; 1s to 2m
 	MaxSamples int           `yaml:"max_samples"` // in memory for one question, 16 bytes each and as much again in the answer; 100000 to 50000000
+	CPU        time.Duration `yaml:"cpu"`         // of the processor, for a question of a person or a dashboard; 100ms to 2m
 }
 
 // Default returns the defaults: 1,000 series of 1,000 points.
-func Default() Config { return Config{Timeout: 20 * time.Second, MaxSamples: 1_000_000} }
+func Default() Config {
+	return Config{Timeout: 20 * time.Second, MaxSamples: 1_000_000, CPU: 800 * time.Millisecond}
+}
 
 // Validate says what is out of bounds. The upper ones are the defaults of a Prometheus server (query.timeout, query.max-samples;
 // source: prometheus.io, "Command line: prometheus", read 30 November 2026).
@@ -24,6 +28,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxSamples < 100_000 || c.MaxSamples > 50_000_000 {
 		errs = append(errs, fmt.Errorf("max_samples: %d is outside 100000 to 50000000", c.MaxSamples))
+	}
+	if c.CPU < 100*time.Millisecond || c.CPU > 2*time.Minute {
+		errs = append(errs, fmt.Errorf("cpu: %v is outside 100ms to 2m", c.CPU))
 	}
 	return errors.Join(errs...)
 }

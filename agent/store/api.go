@@ -26,6 +26,8 @@ import (
 	"github.com/prometheus/prometheus/util/features"
 	"github.com/prometheus/prometheus/util/notifications"
 	v1 "github.com/prometheus/prometheus/web/api/v1"
+
+	"github.com/navcloud/binnacle/agent/query"
 )
 
 // Rules is who knows the rules, for /api/v1/rules and /api/v1/alerts.
@@ -81,10 +83,10 @@ func (s *Store) Handler(version string, current func() Rules) http.Handler {
 	api.Register(router)
 
 	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", bounded(router))
+	mux.Handle("/api/v1/", s.bounded(router))
 	mux.HandleFunc("GET /api/v1/metadata", s.metadata)
 	mux.HandleFunc("GET /metrics", s.exposition)
-	mux.HandleFunc("GET /federate", s.federate)
+	mux.Handle("GET /federate", s.bounded(http.HandlerFunc(s.federate)))
 	return mux
 }
 
@@ -96,7 +98,11 @@ const apiVersion = "3.16.0"
 // panics at the first request that names its origin.
 var noOrigin = regexp.MustCompile(`[^\s\S]`)
 
-func bounded(h http.Handler) http.Handler {
+// writes are what is bounded by what it brings, and must not be ended half way.
+var writes = map[string]bool{"/api/v1/write": true, "/api/v1/otlp/v1/metrics": true}
+
+// bounded bounds what a request brings, and what its answer may cost.
+func (s *Store) bounded(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxWriteBody)
 		if err := r.ParseForm(); err != nil {
@@ -107,7 +113,11 @@ func bounded(h http.Handler) http.Handler {
 			http.Error(w, fmt.Sprintf("%d selectors, at most %d are taken", n, maxSelectors), http.StatusBadRequest)
 			return
 		}
-		h.ServeHTTP(w, r)
+		most := s.opts.Query.CPU
+		if writes[r.URL.Path] {
+			most = 0
+		}
+		query.Spend(r.Context(), most, func(ctx context.Context) { h.ServeHTTP(w, r.WithContext(ctx)) })
 	})
 }
 

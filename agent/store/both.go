@@ -147,8 +147,7 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 	if uint64(ref)&tagMask != a.tag {
 		ref = 0
 	}
-	if ref == 0 && ls.Len() > a.d.o.LabelLimit {
-		a.d.labels.refuse(a.d.o, ls)
+	if a.d.refused.has(a.d.o, ref != 0, ls, h, fh) {
 		return 0, nil // as the library does with illegal labels: the other series of a request are taken
 	}
 	ref &^= tagMask

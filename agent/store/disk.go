@@ -30,7 +30,7 @@ type disk struct {
 	dir string
 	log *slog.Logger
 
-	labels manyLabels
+	refused tooMuch
 
 	ready chan struct{} // closed once db is open
 	quit  chan struct{}

@@ -20,14 +20,6 @@ const maxFederated = 100_000
 // federate answers as Prometheus' /federate does: the last sample of the series that any match[] selects, with its time. Native
 // histograms are left out: the query API has them.
 func (s *Store) federate(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	if n := len(r.Form["match[]"]); n > maxSelectors {
-		http.Error(w, fmt.Sprintf("%d selectors, at most %d are taken", n, maxSelectors), http.StatusBadRequest)
-		return
-	}
 	families, err := s.federated(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -51,6 +43,9 @@ func (s *Store) federated(r *http.Request) ([]*dto.MetricFamily, error) {
 	for _, ms := range selectors {
 		set := q.Select(r.Context(), true, nil, ms...)
 		for set.Next() {
+			if err := r.Context().Err(); err != nil {
+				return nil, err
+			}
 			ls := set.At().Labels()
 			if seen[ls.Hash()] {
 				continue

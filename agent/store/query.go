@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/query"
 )
 
 // Point is a value at a time.
@@ -25,28 +26,33 @@ type Series struct {
 
 // Instant evaluates a PromQL query at one time. A scalar comes as one series without labels. Native
 // histograms are told by their count; ask for histogram_quantile and the like to see into them.
-func (s *Store) Instant(ctx context.Context, query string, at time.Time) ([]Series, error) {
-	q, err := s.reader().NewInstantQuery(ctx, s.read, nil, query, at)
+func (s *Store) Instant(ctx context.Context, text string, at time.Time) ([]Series, error) {
+	q, err := s.reader().NewInstantQuery(ctx, s.read, nil, text, at)
 	if err != nil {
-		return nil, fmt.Errorf("query %q: %w", query, err)
+		return nil, fmt.Errorf("query %q: %w", text, err)
 	}
-	return exec(ctx, q, query)
+	return s.exec(ctx, q, text)
 }
 
 // Range evaluates a PromQL query from start to end in steps.
-func (s *Store) Range(ctx context.Context, query string, start, end time.Time, step time.Duration) ([]Series, error) {
-	q, err := s.reader().NewRangeQuery(ctx, s.read, nil, query, start, end, step)
+func (s *Store) Range(ctx context.Context, text string, start, end time.Time, step time.Duration) ([]Series, error) {
+	q, err := s.reader().NewRangeQuery(ctx, s.read, nil, text, start, end, step)
 	if err != nil {
-		return nil, fmt.Errorf("query %q: %w", query, err)
+		return nil, fmt.Errorf("query %q: %w", text, err)
 	}
-	return exec(ctx, q, query)
+	return s.exec(ctx, q, text)
 }
 
-func exec(ctx context.Context, q promql.Query, query string) ([]Series, error) {
+func (s *Store) exec(ctx context.Context, q promql.Query, text string) ([]Series, error) {
 	defer q.Close()
-	res := q.Exec(ctx)
+	var res *promql.Result
+	most := time.Duration(0)
+	if query.IsByPerson(ctx) {
+		most = s.opts.Query.CPU
+	}
+	query.Spend(ctx, most, func(ctx context.Context) { res = q.Exec(ctx) })
 	if res.Err != nil {
-		return nil, fmt.Errorf("query %q: %w", query, res.Err)
+		return nil, fmt.Errorf("query %q: %w", text, res.Err)
 	}
 	switch v := res.Value.(type) {
 	case promql.Scalar:
@@ -64,7 +70,7 @@ func exec(ctx context.Context, q promql.Query, query string) ([]Series, error) {
 		}
 		return out, nil
 	}
-	return nil, fmt.Errorf("query %q: want numbers, have a %s", query, res.Value.Type())
+	return nil, fmt.Errorf("query %q: want numbers, have a %s", text, res.Value.Type())
 }
 
 func instant(sm promql.Sample) Series {

@@ -107,10 +107,10 @@ func Open(dir string, o Options) (*Store, error) {
 		refused: map[string]float64{},
 	}
 	s.read = whole{disk: s.disk, past: new(atomic.Pointer[past])}
-	s.engine = &engine{gate: &s.disk.gate, Engine: promql.NewEngine(promql.EngineOpts{
+	s.engine = &engine{gate: &s.disk.gate, most: o.Query.MaxSamples, Engine: promql.NewEngine(promql.EngineOpts{
 		Logger: o.Log, Reg: reg, MaxSamples: o.Query.MaxSamples, Timeout: o.Query.Timeout,
 		EnableAtModifier: true, EnableNegativeOffset: true, Parser: Parser(),
-		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
+		NoStepSubqueryIntervalFn: func(int64) int64 { return subqueryStep.Milliseconds() },
 	})}
 	if err := s.disk.open(); err != nil {
 		return nil, fmt.Errorf("store: %s: %w", dir, errors.Join(err, s.disk.close()))
@@ -202,22 +202,32 @@ func (s *Store) Failing() (since time.Time, kept bool, err error) {
 	return since, s.disk.spare != nil, err
 }
 
-// engine evaluates queries. None is evaluated while the database is being opened anew.
+// engine evaluates queries that fit. None is evaluated while the database is being opened anew.
 type engine struct {
 	*promql.Engine
 	gate *sync.RWMutex
+	most int // samples of one query
 }
 
 // NewInstantQuery implements promql.QueryEngine.
 func (e *engine) NewInstantQuery(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, query string, at time.Time) (promql.Query, error) {
-	out, err := e.Engine.NewInstantQuery(ctx, q, opts, query, at)
-	return gated{out, e.gate}, err
+	return e.fitting(e.Engine.NewInstantQuery(ctx, count(q, e.most), opts, query, at))
 }
 
 // NewRangeQuery implements promql.QueryEngine.
 func (e *engine) NewRangeQuery(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, query string, start, end time.Time, step time.Duration) (promql.Query, error) {
-	out, err := e.Engine.NewRangeQuery(ctx, q, opts, query, start, end, step)
-	return gated{out, e.gate}, err
+	return e.fitting(e.Engine.NewRangeQuery(ctx, count(q, e.most), opts, query, start, end, step))
+}
+
+func (e *engine) fitting(q promql.Query, err error) (promql.Query, error) {
+	if err != nil {
+		return nil, err
+	}
+	if err := fits(q.Statement(), e.most); err != nil {
+		q.Close()
+		return nil, err
+	}
+	return gated{q, e.gate}, nil
 }
 
 type gated struct {
@@ -260,8 +270,10 @@ func (s *Store) Stats() Stats {
 	for k, v := range own.Lost {
 		refused[k] += v
 	}
-	if n := s.disk.labels.count.Load(); n > 0 {
-		refused["too_many_labels"] += float64(n)
+	for reason, n := range map[string]uint64{"too_many_labels": s.disk.refused.labels.Load(), "too_many_buckets": s.disk.refused.buckets.Load()} {
+		if n > 0 {
+			refused[reason] += float64(n)
+		}
 	}
 	st := Stats{Series: inHead, Bytes: bytes, Refused: refused, Lost: own.Named}
 	if t, err := s.disk.StartTime(); err == nil && t > 0 && t < s.opts.Now().UnixMilli() {

@@ -115,6 +115,7 @@ const (
 // Register puts the handlers on mux.
 func (i *Intake) Register(mux *http.ServeMux) {
 	for pattern, h := range map[string]http.HandlerFunc{
+		"POST /api/v1/alerts":         i.gone,
 		"POST /api/v2/alerts":         i.postAlerts,
 		"GET /api/v2/alerts":          i.getAlerts,
 		"GET /api/v2/alerts/groups":   i.getGroups,
@@ -141,6 +142,14 @@ func (i *Intake) Register(mux *http.ServeMux) {
 	if topics := i.opts.Config.topics(); len(topics.Topics) > 0 {
 		mux.Handle("POST "+PathSNS, newTopics(topics, i.cloud, nil, i.opts.Log))
 	}
+}
+
+// gone answers who posts to the first version of Alertmanager's API, as Alertmanager does.
+// Source: github.com/prometheus/alertmanager v0.27, api/api.go; read 30 November 2026.
+func (i *Intake) gone(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusGone, map[string]string{
+		"status": "deprecated", "error": "the v1 API of Alertmanager is not served: post alarms to /api/v2/alerts (in Prometheus: alertmanagers, api_version: v2)",
+	})
 }
 
 // fail answers with a JSON string, as Alertmanager does.
@@ -172,7 +181,14 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
 	return nil
 }
 
+// status is what a body that cannot be read is answered with: who bounds it may say.
 func status(err error) int {
+	if own, ok := errors.AsType[interface {
+		error
+		Status() int
+	}](err); ok {
+		return own.Status()
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return http.StatusRequestEntityTooLarge
 	}

@@ -104,6 +104,7 @@ func (p *Pages) explore(r *http.Request) dashboards.Page {
 // look asks for the values at the end, and for their way there.
 func (p *Pages) look(ctx context.Context, promql string, begin, end time.Time, step time.Duration) explored {
 	x, started := explored{}, time.Now()
+	ctx = query.ByPerson(ctx)
 	var err error
 	if x.now, err = p.opts.Query(ctx, promql, end); err != nil {
 		x.fault = err.Error()
