@@ -3,7 +3,9 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -209,6 +211,46 @@ func TestALedgerThatCannotBeOpenedIsOpenedLater(t *testing.T) {
 		r.pass(10 * time.Second)
 		if in := r.pd.Incidents(); in[0].Status != "resolved" || in[1].Status != "triggered" {
 			t.Errorf("incidents %+v; want the old one resolved, the other open", in)
+		}
+		r.stop()
+	})
+}
+
+// inMemory is a ledger whose first file hangs: another one, in memory, is written meanwhile.
+type inMemory struct {
+	ledger.Ledger
+	hangs *atomic.Bool
+}
+
+func (m inMemory) StandsIn() (string, error) {
+	if m.hangs.Load() {
+		return "/dev/shm/ledger.db", errors.New("a write hangs")
+	}
+	return "", nil
+}
+
+// Only a reboot loses a ledger in memory, so a disk that is slow for a minute calls nobody.
+func TestALedgerInMemoryIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		hangs := &atomic.Bool{}
+		open := r.opts.Ledger
+		r.opts.Ledger = func() (ledger.Ledger, error) {
+			l, err := open()
+			return inMemory{l, hangs}, err
+		}
+		r.start()
+		hangs.Store(true)
+		r.pass(time.Minute)
+		hangs.Store(false)
+		r.pass(2 * tick)
+		r.pages()
+		hangs.Store(true)
+		r.pass(standInGrace + 3*tick)
+		r.pages(RuleLedger)
+		for _, a := range r.router.alarms {
+			if want := "(a write hangs)"; !strings.Contains(a.Annotations[alerting.AnnotationSummary], want) {
+				t.Errorf("the alarm says %q, not why: %q", a.Annotations[alerting.AnnotationSummary], want)
+			}
 		}
 		r.stop()
 	})

@@ -203,11 +203,12 @@ func (d *Dispatcher) acknowledges() bool {
 // look is what happens at every tick: alarms about ourselves rise and end, and what nobody took delivery
 // of goes another way.
 func (d *Dispatcher) look(ctx context.Context) []alerting.Input {
-	durable, since, _ := d.book.status()
+	var l ledgerState
+	l.durable, l.since, _ = d.book.status()
+	l.standsIn, l.why = d.book.standsIn()
 	now := time.Now()
 	d.stats.prune(now)
 	d.watch.second(ctx, now, d.book)
 	d.stepOn(ctx, now)
-	where, _ := d.book.standsIn()
-	return d.watch.self(now, durable, since, where)
+	return d.watch.self(now, l)
 }

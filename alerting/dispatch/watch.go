@@ -48,6 +48,7 @@ const (
 	RuleDelivery  = "BinnaclePagesUndelivered"
 	RuleRefused   = "BinnaclePageRefused"
 	ledgerGrace   = 30 * time.Second
+	standInGrace  = 5 * time.Minute // a ledger in memory outlives this process: only a reboot loses it
 	refusedHolds  = time.Hour
 	secondRetry   = 30 * time.Second
 	giveUp        = 30 * time.Minute // the router has not wanted it sent for so long
@@ -202,7 +203,7 @@ func (w *watch) refused(a answer) {
 }
 
 // self returns the changes of the alarms about ourselves.
-func (w *watch) self(now time.Time, durable bool, since time.Time, standsIn string) []alerting.Input {
+func (w *watch) self(now time.Time, l ledgerState) []alerting.Input {
 	age := w.oldest(now)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -228,18 +229,8 @@ func (w *watch) self(now time.Time, durable bool, since time.Time, standsIn stri
 			in = append(in, alerting.Ended{Fingerprint: a.Fingerprint()})
 		}
 	}
-	switch {
-	case standsIn == "":
-		w.standing = time.Time{}
-	case w.standing.IsZero():
-		w.standing = now
-	}
-	summary := "the ledger of " + w.opts.Node + " cannot be written: a restart now may page twice"
-	if durable {
-		summary = "the ledger of " + w.opts.Node + " is in memory, in " + standsIn + ": a reboot now may page twice"
-	}
-	set(RuleLedger, !durable && now.Sub(since) >= ledgerGrace || standsIn != "" && now.Sub(w.standing) >= ledgerGrace, "P2", "", summary,
-		"free space in, or remount, the data folder of "+w.opts.Node+"; pages go out meanwhile")
+	holds, summary, guidance := w.ledgerFails(now, l)
+	set(RuleLedger, holds, "P2", "", summary, guidance)
 	// It would go the way that is shut, and once that opens it would be old news.
 	set(RuleDelivery, age >= w.cfg.SecondAfter, "P2", "never",
 		"pages of "+w.opts.Node+" cannot be delivered",
@@ -248,6 +239,34 @@ func (w *watch) self(now time.Time, durable bool, since time.Time, standsIn stri
 		"the pager refused a page: "+w.refusal,
 		"check the pager's key or address; a page that went out plain lacks its details")
 	return in
+}
+
+// ledgerState is how the ledger can be written.
+type ledgerState struct {
+	durable  bool
+	since    time.Time // it is so, or is not
+	standsIn string    // the path of the file in memory that is written in place of the first; empty in good times
+	why      string    // the first cannot be written
+}
+
+// ledgerFails says whether a person must look after the ledger, and what is said of it. It logs when the ledger goes into memory and
+// when it comes back; w.mu is held.
+func (w *watch) ledgerFails(now time.Time, l ledgerState) (holds bool, summary, guidance string) {
+	switch {
+	case l.standsIn == "" && !w.standing.IsZero():
+		w.log.Info("the ledger is back in its place", "after", now.Sub(w.standing))
+		w.standing = time.Time{}
+	case l.standsIn != "" && w.standing.IsZero():
+		w.log.Warn("the ledger is in memory, pages go out all the same", "where", l.standsIn, "err", l.why)
+		w.standing = now
+	}
+	guidance = "look at the disk of " + w.opts.Node + "'s data folder: full, read-only, or slow (df, dmesg, iostat); pages go out meanwhile"
+	if l.standsIn != "" && l.durable {
+		summary = "the ledger of " + w.opts.Node + " is in memory (" + l.why + "): a reboot now may page twice"
+		return now.Sub(w.standing) >= standInGrace, summary, guidance
+	}
+	summary = "the ledger of " + w.opts.Node + " cannot be written: a restart now may page twice"
+	return !l.durable && now.Sub(l.since) >= ledgerGrace, summary, guidance
 }
 
 // calm says that rule is one of the alarms about ourselves, and that it is not raised.
