@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -315,4 +316,15 @@ func (a Alarm) Always() bool { return a.Labels[LabelPage] == "always" }
 func (a Alarm) Never() bool { return a.Labels[LabelPage] == "never" }
 
 // Summary is the alarm in one sentence: its summary, else the name of its rule.
-func (a Alarm) Summary() string { return cmp.Or(a.Annotations[AnnotationSummary], a.Rule()) }
+func (a Alarm) Summary() string { return cmp.Or(Filled(a.Annotations[AnnotationSummary]), a.Rule()) }
+
+// hole is what a rule's template leaves in brackets of a label that the alarm does not have: "(instance )", "()".
+var hole = regexp.MustCompile(`(?:^|\s+)\(\s*(?:[\w.-]+(?:[:=]\s*|\s+))?\)`)
+
+// Filled is a text of a rule without the places where its template found nothing.
+func Filled(text string) string {
+	if !strings.Contains(text, "(") {
+		return text
+	}
+	return strings.TrimSpace(hole.ReplaceAllString(text, ""))
+}

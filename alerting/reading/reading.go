@@ -109,7 +109,7 @@ func title(a alerting.Alarm, r alerting.Reading) string {
 	for _, name := range []string{alerting.AnnotationSummary, "title", "message", "description", "info", "output"} {
 		if text := strings.TrimSpace(a.Annotations[name]); text != "" {
 			first, _, _ := strings.Cut(text, "\n")
-			return strings.TrimSpace(first)
+			return alerting.Filled(strings.TrimSpace(first))
 		}
 	}
 	name := cmp.Or(r.Rule, "An alarm without a name")

@@ -145,12 +145,7 @@ func (h hiddenAlarm) Entity() string {
 }
 
 // What is the alarm's summary, or its rule.
-func (h hiddenAlarm) What() string {
-	if s := h.Alarm.Annotations[alerting.AnnotationSummary]; s != "" {
-		return s
-	}
-	return h.Alarm.Rule()
-}
+func (h hiddenAlarm) What() string { return h.Alarm.Summary() }
 
 func hide(rows []row, most int) hiddenList {
 	var out hiddenList
