@@ -9,14 +9,18 @@ const levels = 10;
 let names = [], values = [], drawn = [], low = 0, high = 1, columns = 1, size = 8, chosen = -1;
 let lastNews = 0, source = null, paint = null;
 const pen = canvas.getContext("2d", { alpha: false });
+const worded = 80; // pixels: larger cells have room for words
+let wide = 8, said = [], face = "sans-serif", turn = 8; // from which level on the words are of the other colour
 
 // shades are the colours of the levels, mixed once: to change the pen for each cell costs more than to draw it.
 function colours() {
   // A canvas knows no light-dark(): the browser says what a token is now.
   const part = (name) => { cell.style.color = `var(${name})`; return getComputedStyle(cell).color; };
   const empty = part("--surface-2"), full = part("--s1");
-  paint = { ground: part("--bg"), focus: part("--focus"), shades: [] };
+  paint = { ground: part("--bg"), focus: part("--focus"), light: part("--surface"), dark: part("--text"), shades: [] };
   cell.style.color = "";
+  face = getComputedStyle(document.body).fontFamily;
+  turn = matchMedia("(prefers-color-scheme: dark)").matches ? 6 : 8;
   for (let l = 0; l < levels; l++) paint.shades.push(`color-mix(in srgb, ${full} ${(100 * l) / (levels - 1)}%, ${empty})`);
 }
 
@@ -25,14 +29,20 @@ function layout() {
   const width = canvas.parentElement.clientWidth, tall = Math.max(240, innerHeight * 0.6), scale = devicePixelRatio || 1;
   size = Math.max(4, Math.min(96, Math.floor(Math.sqrt((width * tall) / Math.max(names.length, 1)))));
   columns = Math.max(1, Math.floor(width / size));
+  if (size >= worded) {
+    columns = Math.max(1, Math.min(names.length, Math.floor(width / 144)));
+    [wide, size] = [Math.min(288, Math.floor(width / columns)), 72];
+  } else {
+    wide = size;
+  }
   const rows = Math.max(1, Math.ceil(names.length / columns));
-  canvas.width = columns * size * scale;
+  canvas.width = columns * wide * scale;
   canvas.height = rows * size * scale;
-  canvas.style.width = `${columns * size}px`;
+  canvas.style.width = `${columns * wide}px`;
   canvas.style.height = `${rows * size}px`;
   pen.setTransform(scale, 0, 0, scale, 0, 0);
   pen.fillStyle = paint.ground;
-  pen.fillRect(0, 0, columns * size, rows * size);
+  pen.fillRect(0, 0, columns * wide, rows * size);
   drawn = new Array(names.length).fill(-2);
   draw();
 }
@@ -45,32 +55,51 @@ function level(v) {
 
 function fill(i) {
   const gap = size > 6 ? 1 : 0;
-  pen.fillRect((i % columns) * size + gap, Math.floor(i / columns) * size + gap, size - gap, size - gap);
+  pen.fillRect((i % columns) * wide + gap, Math.floor(i / columns) * size + gap, wide - gap, size - gap);
 }
 
 // frame marks the chosen cell, or takes the mark away.
 function frame(i) {
   pen.fillStyle = i === chosen ? paint.focus : paint.ground;
-  pen.fillRect((i % columns) * size, Math.floor(i / columns) * size, size, size);
+  pen.fillRect((i % columns) * wide, Math.floor(i / columns) * size, wide, size);
   const l = level(values[i]);
   if (l < 0) return;
-  const edge = i === chosen ? Math.max(1, Math.floor(size / 6)) : size > 6 ? 1 : 0;
+  const edge = i === chosen ? (wide > size ? 3 : Math.max(1, Math.floor(size / 6))) : size > 6 ? 1 : 0;
   pen.fillStyle = paint.shades[l];
-  pen.fillRect((i % columns) * size + edge, Math.floor(i / columns) * size + edge, size - 2 * edge, size - 2 * edge);
+  pen.fillRect((i % columns) * wide + edge, Math.floor(i / columns) * size + edge, wide - 2 * edge, size - 2 * edge);
+  name(i, l);
+}
+
+// name writes into a large cell what it is and how much.
+function name(i, l) {
+  if (wide === size) return;
+  const x = (i % columns) * wide + 12, y = Math.floor(i / columns) * size, v = values[i];
+  pen.fillStyle = l >= turn ? paint.light : paint.dark;
+  pen.font = `13px ${face}`;
+  pen.fillText(names[i], x, y + 28, wide - 24);
+  pen.font = `640 20px ${face}`;
+  pen.fillText(v === null || v === undefined ? "\u2013" : v.toLocaleString("fr-FR"), x, y + 54, wide - 24);
 }
 
 function draw() {
   const by = new Map();
   for (let i = 0; i < names.length; i++) {
     const l = level(values[i]);
-    if (l === drawn[i]) continue;
+    if (l === drawn[i] && (wide === size || said[i] === values[i])) continue;
+    said[i] = values[i];
     drawn[i] = l;
     if (!by.has(l)) by.set(l, []);
     by.get(l).push(i);
   }
   for (const [l, cells] of by) {
     pen.fillStyle = l < 0 ? paint.ground : paint.shades[l];
-    for (const i of cells) fill(i);
+    for (const i of cells) {
+      fill(i);
+      if (wide > size && l >= 0) {
+        name(i, l);
+        pen.fillStyle = paint.shades[l];
+      }
+    }
   }
   if (chosen >= 0 && chosen < names.length) frame(chosen);
 }
@@ -138,7 +167,7 @@ function open() {
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) { source?.close(); source = null; } else open();
 });
-const under = (e) => choose(Math.floor(e.offsetY / size) * columns + Math.min(columns - 1, Math.floor(e.offsetX / size)));
+const under = (e) => choose(Math.floor(e.offsetY / size) * columns + Math.min(columns - 1, Math.floor(e.offsetX / wide)));
 canvas.addEventListener("pointermove", under);
 canvas.addEventListener("pointerdown", under); // a finger does not hover
 canvas.addEventListener("keydown", (e) => {

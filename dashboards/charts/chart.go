@@ -68,6 +68,7 @@ type Plan struct {
 	Note      string
 	Still     bool   // no script draws it again
 	PNG       string // address of its picture; empty: none
+	CSV       string // and of its values
 }
 
 // Chart is a drawn chart: the picture, its words and its table say the same. The paths are the values themselves, in

@@ -94,7 +94,7 @@ func (p *Pages) explore(r *http.Request) dashboards.Page {
 		x := p.answers.Get(r.Context(), key, now, step, queryTime, func(ctx context.Context) any { return p.look(ctx, e.Query, e.From.Truncate(step), end, step) }).(explored)
 		e.tell(x, end)
 		if x.fault == "" {
-			result.Parts = append(result.Parts, dashboards.Part{ID: "explore-chart", Template: "chart", Data: x.over}, dashboards.Part{ID: "explore-table", Template: "explore-table", Data: e}, dashboards.Part{ID: "explore-try", Template: "explore-try", Data: p.try(r.Context(), q, e.Query, now)})
+			result.Parts = append(result.Parts, dashboards.Part{ID: "explore-chart", Template: "chart", Data: filed(x.over, "explore", q)}, dashboards.Part{ID: "explore-table", Template: "explore-table", Data: e}, dashboards.Part{ID: "explore-try", Template: "explore-try", Data: p.try(r.Context(), q, e.Query, now)})
 		}
 	}
 	pg.Sections = []dashboards.Section{{ID: "summary", Hush: true, Parts: []dashboards.Part{{ID: "explore-head", Template: "explore-head", Data: e}}}, result}

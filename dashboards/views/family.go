@@ -3,7 +3,6 @@ package views
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"fmt"
 	"maps"
 	"net/http"
@@ -155,7 +154,7 @@ func (p *Pages) familyCharts(ctx context.Context, f *familyPage, now time.Time) 
 					out.fault = err.Error()
 				}
 				for _, x := range s {
-					all = append(all, query.Series{Labels: map[string]string{"": cmp.Or(l.name, labelWords(x.Labels, "__name__"))}, Points: x.Points})
+					all = append(all, query.Series{Labels: map[string]string{"": cmp.Or(l.name, apart(x.Labels, s))}, Points: x.Points})
 				}
 				if i == 0 && f.back > 0 {
 					if was, err := p.opts.Range(ctx, promql, begin.Add(-f.back), end.Add(-f.back), step); err == nil && len(was) == 1 {
@@ -214,14 +213,9 @@ func (p *Pages) csv(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The store did not answer: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
-	out := csv.NewWriter(w)
-	_ = out.Write([]string{"time", "series", "value"}) // an error is that of a browser which went away
+	out := sheet(w, name)
 	for _, x := range s {
-		for _, pt := range x.Points {
-			_ = out.Write([]string{pt.T.UTC().Format(time.RFC3339), seriesName(x.Labels), strconv.FormatFloat(pt.V, 'g', -1, 64)})
-		}
+		rows(out, seriesName(x.Labels), x.Points)
 	}
 	out.Flush()
 }
@@ -243,15 +237,7 @@ func (p *Pages) png(w http.ResponseWriter, r *http.Request) {
 		if want := r.URL.Query().Get("chart"); want != "" && c.ID != "chart-"+want || len(c.Lines) == 0 {
 			continue
 		}
-		body, err := charts.Picture(c, name+": "+c.Title, c.Summary())
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "image/png")
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Content-Disposition", `inline; filename="`+name+`.png"`)
-		_, _ = w.Write(body) // who went away does not want it
+		sendPicture(w, c, name+": "+c.Title, name)
 		return
 	}
 	http.Error(w, "There is no chart of it in that time.", http.StatusNotFound)

@@ -108,7 +108,7 @@ func (p *Pages) node(r *http.Request) dashboards.Page {
 		{ID: "charts", Label: "Figures", Hush: true},
 	}
 	for _, c := range n.Charts {
-		pg.Sections[1].Parts = append(pg.Sections[1].Parts, dashboards.Part{ID: c.ID, Template: "chart", Data: c})
+		pg.Sections[1].Parts = append(pg.Sections[1].Parts, dashboards.Part{ID: c.ID, Template: "chart", Data: filed(c, "node", live)})
 	}
 	return pg
 }

@@ -296,5 +296,10 @@ func (f fleetList) Absent() []health.Missing { return f.Missing[:min(maxMissing,
 // Unnamed is how many more are missing.
 func (f fleetList) Unnamed() int { return len(f.Missing) - len(f.Absent()) }
 
+// Streaming says whether one of the rows has streams.
+func (f fleetList) Streaming() bool {
+	return slices.ContainsFunc(f.Rows, func(r nodeRow) bool { return r.Streams >= 0 })
+}
+
 // More is how many nodes have no row.
 func (f fleetList) More() int { return len(f.Nodes) - len(f.Rows) }

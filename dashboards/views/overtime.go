@@ -108,7 +108,7 @@ func (p *Pages) overTime(r *http.Request) dashboards.Page {
 	pg.Sections = []dashboards.Section{{ID: "summary", Hush: true, Parts: []dashboards.Part{{ID: "over-head", Template: "over-head", Data: head}}}}
 	charts := dashboards.Section{ID: "charts", Label: "Charts", Hush: true}
 	for _, c := range drawn.charts {
-		charts.Parts = append(charts.Parts, dashboards.Part{ID: c.ID, Template: "chart", Data: c})
+		charts.Parts = append(charts.Parts, dashboards.Part{ID: c.ID, Template: "chart", Data: filed(c, "streams", q)})
 	}
 	pg.Sections = append(pg.Sections, charts)
 	return pg

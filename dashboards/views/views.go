@@ -85,7 +85,7 @@ func (p *Pages) Set() dashboards.Set {
 		Live: map[string]func(*http.Request) dashboards.Page{
 			"streams": p.streams, "overtime": p.overTime, "explore": p.explore, "systems": p.systems, "services": p.services, "nodes": p.nodes, "home": p.home, "node": p.node,
 		},
-		Files:   map[string]http.HandlerFunc{"/csv/{name}": p.csv, "/png/{name}": p.png},
+		Files:   map[string]http.HandlerFunc{"/csv/{name}": p.csv, "/png/{name}": p.png, "/chart/{page}/{kind}": p.chartFile},
 		Streams: map[string]dashboards.Stream{"wall": {Event: "wall", Every: wallEvery, Open: p.liveWall}},
 	}
 }
