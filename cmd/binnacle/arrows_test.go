@@ -54,11 +54,11 @@ var arrows = map[string][]string{
 	"collectors/check":        {"collectors"}, // runs the parts of a collector
 	"collectors/riak":         {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
 	"collectors/rabbitmq":     {"agent/metric", "agent/secret", "collectors", "collectors/check", "collectors/host"},
-	"collectors/exec":         {"agent/metric", "agent/secret", "collectors", "collectors/check"},
+	"collectors/exec":         {"agent/metric", "agent/secret", "agent/words", "collectors", "collectors/check"},
 	"collectors/graphite":     {"agent/metric", "collectors", "collectors/sockets"},
 	"collectors/logs":         {"agent/metric", "agent/words", "collectors"},
 	"collectors/probe":        {"agent/metric", "agent/secret", "collectors", "collectors/check"},
-	"collectors/scrape":       {"agent/metric", "agent/secret", "collectors"},
+	"collectors/scrape":       {"agent/metric", "agent/secret", "agent/words", "collectors"},
 	"collectors/services":     {"agent/metric", "agent/secret", "collectors"},
 	"collectors/sockets":      {}, // from one configuration to the next
 	"collectors/statsd":       {"agent/metric", "agent/words", "collectors", "collectors/sockets", "collectors/statsd/lines"},

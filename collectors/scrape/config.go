@@ -51,6 +51,7 @@ func (j *Job) UnmarshalYAML(n *yaml.Node) error {
 	if err != nil {
 		return err
 	}
+	withFallback(own)
 	text, err := yaml.Marshal(own)
 	if err != nil {
 		return err
@@ -101,6 +102,22 @@ func resolve(n *yaml.Node) (*yaml.Node, error) {
 		out.Content = append(out.Content, own)
 	}
 	return &out, nil
+}
+
+// withFallback reads an answer without a known Content-Type as text, as Prometheus 2 does: exporters of devices and scripts
+// have none. Prometheus 3 refuses them until the job says this.
+func withFallback(job *yaml.Node) {
+	const key = "fallback_scrape_protocol"
+	if job.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i < len(job.Content); i += 2 {
+		if job.Content[i].Value == key {
+			return
+		}
+	}
+	scalar := func(text string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text} }
+	job.Content = append(job.Content, scalar(key), scalar("PrometheusText0.0.4"))
 }
 
 // Defaults that Prometheus does not have: a target that exposes more is refused as a whole, and says so.

@@ -26,27 +26,37 @@ import (
 	prom "github.com/prometheus/prometheus/scrape"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/collectors"
 )
 
 // What the collector says of its targets, beside up and scrape_* of each, which the library makes.
 var (
 	descTargets = &metric.Desc{Name: "binnacle_scrape_targets", Help: "Targets of a job, by state: up, down, unknown before the first scrape"}
+	descDropped = &metric.Desc{Name: "binnacle_scrape_dropped_samples_total", Kind: metric.Counter, Help: "Samples of targets that were left out: duplicate (another value of the same series in one answer), order, bounds (their own time is too old or ahead)"}
 	descGone    = &metric.Desc{Name: "binnacle_scrape_target_gone", Help: "1 for an hour after a target that was scraped is not discovered any more"}
 )
+
+// dropped are the library's counters of samples that it leaves out, by our reason.
+var dropped = map[string]string{
+	"prometheus_target_scrapes_sample_duplicate_timestamp_total": "duplicate",
+	"prometheus_target_scrapes_sample_out_of_order_total":        "order",
+	"prometheus_target_scrapes_sample_out_of_bounds_total":       "bounds",
+}
 
 // goneFor is how long a target that is not discovered any more is named.
 const goneFor = time.Hour
 
 // Spec is the collector.
-var Spec = collectors.Spec{Name: "scrape", Options: Options{}, Metrics: []*metric.Desc{descTargets, descGone}, New: newCollector}
+var Spec = collectors.Spec{Name: "scrape", Options: Options{}, Metrics: []*metric.Desc{descTargets, descDropped, descGone}, New: newCollector}
 
 type collector struct {
 	env     collectors.Env
 	options Options
 	config  *config.Config
 	manager *prom.Manager
-	longest time.Duration // between two scrapes of one target
+	own     *prometheus.Registry // what the library says of itself
+	longest time.Duration        // between two scrapes of one target
 	begun   time.Time
 
 	mu      sync.Mutex
@@ -89,7 +99,8 @@ func newCollector(e collectors.Env) (collectors.Collector, error) {
 		PassMetadataInContext: true, AppendMetadata: true, DiscoveryReloadInterval: model.Duration(time.Second), DiscoveryReloadOnStartup: true,
 		HTTPClientOptions: c.client(),
 	}
-	c.manager, err = prom.NewManager(o, e.Log, nil, nil, c, prometheus.NewRegistry())
+	c.own = prometheus.NewRegistry()
+	c.manager, err = prom.NewManager(o, quietly(e.Log), nil, nil, c, c.own)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +226,17 @@ func (c *collector) Collect(_ context.Context, b *metric.Batch) error {
 	}
 	c.forget(active)
 	c.reportGone(b)
-	return nil
+	return c.addDropped(b)
+}
+
+func (c *collector) addDropped(b *metric.Batch) error {
+	families, err := c.own.Gather()
+	for _, f := range families {
+		if reason := dropped[f.GetName()]; reason != "" && len(f.GetMetric()) == 1 {
+			b.Add(descDropped, f.GetMetric()[0].GetCounter().GetValue(), "reason", reason)
+		}
+	}
+	return err
 }
 
 func (c *collector) sight(job string, t *prom.Target, at time.Time) {
@@ -263,6 +284,9 @@ func (c *collector) reportGone(b *metric.Batch) {
 	}
 }
 
+// maxNotes is how many targets are named.
+const maxNotes = 10
+
 // Notes names the targets that do not answer, and why.
 func (c *collector) Notes() []string {
 	if c.manager == nil {
@@ -277,5 +301,8 @@ func (c *collector) Notes() []string {
 		}
 	}
 	slices.SortFunc(out, func(a, b string) int { return cmp.Compare(a, b) })
-	return out[:min(len(out), 10)]
+	if more := len(out) - maxNotes; more > 0 {
+		out = append(out[:maxNotes], fmt.Sprintf("%s more", words.Plural(more, "target")))
+	}
+	return out
 }
