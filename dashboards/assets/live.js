@@ -185,7 +185,7 @@ async function apply(news) {
   fresh = true;
   drift = news.at - heard;
   if (document.title !== news.title) document.title = news.title;
-  for (const mark of document.querySelectorAll(".urgent")) {
+  for (const mark of document.querySelectorAll(".p1-count")) {
     if (mark.textContent !== news.urgent) mark.textContent = news.urgent;
   }
   const made = new Map();
