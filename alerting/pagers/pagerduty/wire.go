@@ -139,10 +139,20 @@ func (x *exchange) text() string {
 }
 
 func (x *exchange) after() time.Duration {
-	for _, name := range []string{"Retry-After", "Ratelimit-Reset"} {
-		if n, err := strconv.Atoi(x.header.Get(name)); err == nil && n > 0 {
-			return min(time.Duration(n)*time.Second, 5*time.Minute)
-		}
+	return max(RetryAfter(x.header.Get("Retry-After"), time.Now()), RetryAfter(x.header.Get("Ratelimit-Reset"), time.Now()))
+}
+
+// maxAfter is the longest that a service is left alone for its asking: who pages does not wait for an hour.
+const maxAfter = 5 * time.Minute
+
+// RetryAfter is how long a service asks to wait, in seconds or until a date; 0: it does not say.
+// Source: RFC 9110, 10.2.3, read 30 November 2026.
+func RetryAfter(text string, now time.Time) time.Duration {
+	if n, err := strconv.Atoi(text); err == nil {
+		return min(time.Duration(max(n, 0)), maxAfter/time.Second) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(at.Sub(now), 0), maxAfter)
 	}
 	return 0
 }

@@ -1,6 +1,7 @@
 package receivers
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -56,6 +57,29 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "429":
 		w.Header().Set("Retry-After", "7")
 		http.Error(w, "slow down", http.StatusTooManyRequests)
+	case "429 for an hour":
+		w.Header().Set("Retry-After", "3600")
+		http.Error(w, "slow down", http.StatusTooManyRequests)
+	case "429 until":
+		w.Header().Set("Retry-After", time.Now().Add(90*time.Second).UTC().Format(http.TimeFormat))
+		http.Error(w, "slow down", http.StatusTooManyRequests)
+	case "502":
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusBadGateway)
+		fmt.Fprint(w, "<html><body>502 Bad Gateway</body></html>")
+	case "half":
+		w.Header().Set("Content-Length", "5000")
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprint(w, "an error that brea")
+	case "gzip":
+		w.Header().Set("Content-Encoding", "gzip")
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprint(w, "no gzip at all")
+	case "zipped page":
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		fmt.Fprint(z, "<!DOCTYPE html><title>Log in</title>")
+		_ = z.Close()
 	case "500":
 		http.Error(w, "broken", http.StatusInternalServerError)
 	case "400":
@@ -134,6 +158,11 @@ var speaking = []struct{ kind, fields, answer string }{
 	{"pushover", "{user_key: u, token: t}", `{"status":1}`},
 	{"discord", "{webhook_url: 'https://discord.com/api/webhooks/1/x'}", ""},
 	{"victorops", "{api_key: k, routing_key: r}", `{"result":"success"}`},
+	{"mattermost", "{webhook_url: 'https://chat.example/hooks/x'}", "ok"},
+	{"rocketchat", "{api_url: 'https://chat.example/', token_id: i, token: t, channel: '#ops'}", `{"success":true}`},
+	{"webex", "{room_id: r, http_config: {authorization: {credentials: t}}}", `{"id":"1"}`},
+	{"wechat", "{api_url: 'https://wx.example/', corp_id: c, api_secret: s, agent_id: '1', to_user: u}", `{"errcode":0,"access_token":"x"}`},
+	{"jira", "{api_url: 'https://jira.example/rest/api/2/', project: OPS, issue_type: Bug, http_config: {basic_auth: {username: u, password: p}}}", `{"issues":[],"id":"1","key":"OPS-1"}`},
 }
 
 func TestEachSaysWhatBecameOfIt(t *testing.T) {
@@ -158,12 +187,18 @@ func TestEachSaysWhatBecameOfIt(t *testing.T) {
 			for mode, want := range map[string]alerting.Outcome{
 				"429": alerting.Throttled, "500": alerting.Unknown, "400": alerting.Refused, "page": alerting.Unknown,
 				"redirect": alerting.Unknown, "stall": alerting.Unknown, "lost": alerting.Unknown,
+				"429 for an hour": alerting.Throttled, "429 until": alerting.Throttled, "502": alerting.Unknown, "half": alerting.Unknown, "gzip": alerting.Unknown,
+				"zipped page": alerting.Unknown,
 			} {
 				s.set(mode)
 				if res := r.Send(t.Context(), act(alerting.Trigger)); res.Outcome != want {
 					t.Errorf("%s: %v (%s), want %v", mode, res.Outcome, res.Detail, want)
 				} else if mode == "429" && res.After != 7*time.Second {
 					t.Errorf("429: after %v, want 7s", res.After)
+				} else if mode == "429 until" && (res.After < 80*time.Second || res.After > 90*time.Second) {
+					t.Errorf("%s: after %v, want 90 s or a little less", mode, res.After)
+				} else if res.Detail == "" {
+					t.Errorf("%s: nothing is said of it", mode)
 				}
 			}
 			s.set("")

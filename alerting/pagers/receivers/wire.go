@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"reflect"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/prometheus/alertmanager/notify"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
 // maxAnswer bounds what is read of an answer, in bytes.
@@ -64,7 +64,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer func() { _ = resp.Body.Close() }()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // what breaks off still has its status
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	x.status, x.after = resp.StatusCode, after(resp.Header)
+	x.status, x.after = resp.StatusCode, pagerduty.RetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	x.text = fmt.Sprintf("%d: %s", resp.StatusCode, clip(strings.Join(strings.Fields(string(body)), " ")))
 	if page(resp.Header, body) || resp.StatusCode/100 == 3 || resp.StatusCode/100 == 2 && !documented(w.kind, resp.StatusCode, body) {
 		x.other = true
@@ -115,13 +115,6 @@ func documented(kind string, status int, body []byte) bool {
 		return len(body) <= maxWord
 	}
 	return status/100 == 2
-}
-
-func after(h http.Header) time.Duration {
-	if n, err := strconv.Atoi(h.Get("Retry-After")); err == nil && n > 0 {
-		return min(time.Duration(n)*time.Second, 5*time.Minute)
-	}
-	return 0
 }
 
 func clip(s string) string {
