@@ -21,7 +21,7 @@ func isCloudWatchAgent(_ File, top map[string]any) bool {
 
 // byHost are inputs of other agents that binnacle's own collectors of the host read, by their names there.
 var byHost = []string{
-	"cpu", "disk", "diskio", "io", "mem", "memory", "swap", "net", "network", "netstat", "processes", "system", "load", "uptime", "file_handle", "ntp",
+	"cpu", "disk", "diskio", "io", "mem", "memory", "swap", "net", "network", "netstat", "processes", "system", "load", "uptime", "file_handle", "ntp", "ntpq", "chrony",
 	"conntrack", "kernel", "nstat", "linux_sysctl_fs", "systemd_units", "systemd", "temp", "sensors", "mdstat", "procstat_lookup", "wireless", "interrupts", "kernel_vmstat",
 }
 

@@ -208,6 +208,7 @@ func (r *Result) datadogInstance(f File, name, at string, m map[string]any) {
 		r.left(f, at, m, "host", "port", "server", "sock", "unix_socket_path", "url", "username", "user", "password", "pass", "nginx_status_url", "apache_status_url", "rabbitmq_api_url", "rabbitmq_user", "rabbitmq_pass")
 	case slices.Contains(byHost, name):
 		r.report(f, "%s: collected by default, under binnacle's names (host_…); its own settings are not carried over", at)
+	case r.datadogProbe(f, name, at, m):
 	default:
 		r.report(f, "%s: left out: the check %s has no counterpart: a program of collect.exec may do it", at, name)
 	}

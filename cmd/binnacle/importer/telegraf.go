@@ -151,14 +151,25 @@ func (r *Result) telegrafInput(f File, name string, m map[string]any) {
 		for _, s := range many(m["sources"]) {
 			path, isFile := strings.CutPrefix(text(s), "file://")
 			if !isFile && !filepath.IsAbs(text(s)) {
-				r.report(f, "%s: %s: no counterpart: certificates are read from files: collect.host_tls.paths", at, text(s))
+				if !r.certificate(f, at, env(text(s))) {
+					r.report(f, "%s: %s: no counterpart: a certificate is read from a file, or by TLS from a server", at, text(s))
+				}
 				continue
 			}
 			have, _ := get(r.Config, "collect", "host_tls", "paths").([]any)
 			put(r.Config, append(have, path), "collect", "host_tls", "paths")
 		}
 		r.left(f, at, m, "sources")
+	case "varnish":
+		r.report(f, "%s: the one on this machine is found by itself", at)
+	case "socket_listener":
+		r.telegrafListener(f, at, m)
+	case "tail", "logparser":
+		r.report(f, "%s: no counterpart: collect.logs counts the lines that match patterns of yours", at)
 	default:
+		if r.telegrafProbe(f, name, m) {
+			return
+		}
 		if urls, system := telegrafServers(name, m); system != "" {
 			r.servers(f, at, system, urls, m)
 			return
@@ -169,6 +180,25 @@ func (r *Result) telegrafInput(f File, name string, m map[string]any) {
 		}
 		r.report(f, "%s: no counterpart: binnacle has no such collector; a program of collect.exec may read it (format influx)", at)
 	}
+}
+
+// telegrafListener takes one for lines that come in here too.
+func (r *Result) telegrafListener(f File, at string, m map[string]any) {
+	network, address, ok := strings.Cut(text(m["service_address"]), "://")
+	network = strings.TrimRight(network, "46")
+	host, port, err := net.SplitHostPort(address)
+	if kind := text(m["data_format"]); kind != "graphite" || !ok || err != nil {
+		r.report(f, "%s: left out: data_format %s at %s: binnacle takes lines of StatsD and Graphite", at, firstText(kind, "influx"), text(m["service_address"]))
+		return
+	}
+	address = network + "://" + net.JoinHostPort(firstText(host, "0.0.0.0"), port)
+	have, _ := get(r.Config, "collect", "graphite", "listen").([]any)
+	if err := fits(map[string]any{"collect": map[string]any{"graphite": map[string]any{"listen": []any{address}}}}); err != nil {
+		r.report(f, "%s: left out: %v", at, err)
+		return
+	}
+	put(r.Config, append(have, address), "collect", "graphite", "listen")
+	r.left(f, at, m, "service_address", "data_format")
 }
 
 // telegrafServers are the servers that an input asks, and the collector that asks them here.
