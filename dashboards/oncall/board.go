@@ -90,6 +90,10 @@ func (p *Pages) board(r *http.Request) dashboards.Page {
 	if f.All > 0 || f.On() {
 		choice.Parts = []dashboards.Part{{ID: "filter-part", Template: "filter", Data: f}}
 	}
+	if f.All == 0 && hidden.Total == 0 && len(quiet) == 0 && len(v.Silences) == 0 { // the sentence above says it all
+		pg.Sections = append(pg.Sections, choice, problems, dashboards.Section{ID: "hidden", Hush: true}, dashboards.Section{ID: "quiet", Hush: true})
+		return pg
+	}
 	pg.Sections = append(pg.Sections, choice, problems,
 		dashboards.Section{ID: "hidden", Hush: true, Parts: []dashboards.Part{{ID: "hidden-list", Template: "hidden", Data: hidden}}},
 		dashboards.Section{ID: "quiet", Hush: true, Parts: []dashboards.Part{{ID: "quiet-list", Template: "quiet", Data: quietOf(v, quiet, may && p.opts.People != nil)}}})

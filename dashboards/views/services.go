@@ -121,6 +121,22 @@ func (s *service) tell(name string) {
 	}
 }
 
+// mostNodes are so many of a service's nodes that the page names.
+const mostNodes = 12
+
+// Shown are the nodes that are named: those that need a step first.
+func (s service) Shown() []serviceAt {
+	out := slices.Clone(s.At)
+	slices.SortStableFunc(out, func(a, b serviceAt) int {
+		rank := map[string]int{"need": 0, "": 1, "ok": 2}
+		return rank[a.Look] - rank[b.Look]
+	})
+	return out[:min(mostNodes, len(out))]
+}
+
+// Unnamed is how many more there are.
+func (s service) Unnamed() int { return len(s.At) - min(mostNodes, len(s.At)) }
+
 // someOf names the nodes, or the first and how many more.
 func someOf(at []serviceAt) string {
 	const most = 4
