@@ -264,6 +264,14 @@ func (w *firstOut) Channels() []string {
 	return w.get().client.Channels()
 }
 
+// Channel is the one of a route.
+func (w *firstOut) Channel(route string) string {
+	if out := w.get().out; out != nil {
+		return out.Channel(route)
+	}
+	return route
+}
+
 // Prove makes sure that a channel accepts what it is sent.
 func (w *firstOut) Prove(ctx context.Context, channel, from string) alerting.Result {
 	if out := w.get().out; out != nil {

@@ -170,7 +170,7 @@ func (d *Dispatcher) settled(a answer) []alerting.Input {
 		d.opts.Sent(a.action, a.result)
 	}
 	if a.result.Outcome == alerting.Accepted {
-		d.proofs.took(a.action.Route, time.Now())
+		d.proofs.took(d.channelOf(a.action.Route), time.Now())
 		d.stats.delivered(a)
 		if a.action.Kind == alerting.Trigger && a.action.Record.AckedBy != "" { // taken before its page
 			d.tellTaken(a.action.Record)

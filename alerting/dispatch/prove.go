@@ -99,6 +99,14 @@ func (p *proofs) all() []Channel {
 	return slices.Clone(p.list)
 }
 
+// channelOf is the channel that a page of a route took, where a pager has routes of several.
+func (d *Dispatcher) channelOf(route string) string {
+	if p, ok := d.opts.Pager.(interface{ Channel(route string) string }); ok {
+		return p.Channel(route)
+	}
+	return route
+}
+
 // channelsOf are the names of a pager's channels and of the second's.
 func (d *Dispatcher) channelsOf() (names []string) {
 	if p, ok := d.opts.Pager.(Prover); ok {
@@ -147,13 +155,14 @@ func (d *Dispatcher) recall(ctx context.Context) {
 		return // they are tried, which harms nobody
 	}
 	for _, e := range events {
+		channel := d.channelOf(e.Route)
 		if e.Kind == ledger.Second {
 			if !strings.HasPrefix(e.Detail, alerting.Accepted.String()) {
 				continue
 			}
-			e.Route = secondName
+			channel = secondName
 		}
-		d.proofs.took(e.Route, e.At)
+		d.proofs.took(channel, e.At)
 	}
 }
 

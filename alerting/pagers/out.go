@@ -278,6 +278,14 @@ func (o *Out) Channels() (names []string) {
 	return names
 }
 
+// Channel is the one of a route: its first pager's, which decides whether a page was delivered.
+func (o *Out) Channel(route string) string {
+	if to := o.ways(route).To; len(to) > 0 && to[0] != PagerDuty {
+		return to[0]
+	}
+	return route
+}
+
 // Prove tries one.
 func (o *Out) Prove(ctx context.Context, channel, from string) alerting.Result {
 	p, ok := o.pagers[channel].(prover)

@@ -65,6 +65,20 @@ func TestTheFirstRouteThatMatchesWins(t *testing.T) {
 	}
 }
 
+// What a route of several delivered counts for the channel of its first pager, which is then not tried for nothing.
+func TestTheChannelOfARoute(t *testing.T) {
+	out, err := New(parsed(t, team), Options{BoardURL: "http://board"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close(nil)
+	for route, want := range map[string]string{"ops+db-chat": "ops", "db-chat": "db-chat", "boss": "boss"} {
+		if got := out.Channel(route); got != want {
+			t.Errorf("%s: %s, want %s", route, got, want)
+		}
+	}
+}
+
 func TestFaultsOfRoutesAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"pagers: {a: {webhook: {url: 'http://x'}}}":                                                                    "default: want the name",
