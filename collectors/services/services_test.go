@@ -7,3 +7,5 @@ import (
 )
 
 func TestFixtures(t *testing.T) { fixture.Play(t, Specs()...) }
+
+func BenchmarkFixtures(b *testing.B) { fixture.Bench(b, Specs()...) }
