@@ -232,13 +232,16 @@ func (c *reader) tell(b *metric.Batch, groups []aws.Size) {
 	if c.env.Deliver == nil {
 		out = b
 	}
-	counts := map[string][2]float64{}
+	counts := map[string][3]float64{}
 	for _, t := range c.targets {
 		n := counts[t.kind.name]
 		if c.plan.left[t] {
 			n[1]++
 		} else {
 			n[0]++
+			if c.plan.brief[t] {
+				n[2]++
+			}
 			t.tell(out, c.plan, b.Time)
 		}
 		counts[t.kind.name] = n
@@ -253,6 +256,7 @@ func (c *reader) tell(b *metric.Batch, groups []aws.Size) {
 	for kind, n := range counts {
 		b.Add(resources, n[0], "kind", kind, "read", "true")
 		b.Add(resources, n[1], "kind", kind, "read", "false")
+		b.Add(inPart, n[2], "kind", kind)
 	}
 	if c.plan.interval > 0 {
 		b.Add(readEvery, c.plan.interval.Seconds())

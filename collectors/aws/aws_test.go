@@ -235,6 +235,37 @@ func resourcesOf(n int) (out []*target) {
 	return sorted(out)
 }
 
+// Forty balancers for $5: the figures that say what users feel of all of them are worth more than all figures of half of them.
+func TestBalancersAreReadInPartBeforeOneIsLeftOut(t *testing.T) {
+	var ts []*target
+	for i := range 40 {
+		ts = append(ts, kinds[0].target([]string{fmt.Sprintf("lb%02d", i)}, Pick{Auto: true}))
+	}
+	p := plans(sorted(ts), 5*time.Minute, 4.9)
+	if len(p.left) > 0 || len(p.targets) != 40 || p.dollars > 4.9 {
+		t.Errorf("%d of 40 are read for $%.2f, %d left out; want all for at most $4.90", len(p.targets), p.dollars, len(p.left))
+	}
+	asked := map[string]int{}
+	for _, r := range p.due(time.Now()) {
+		asked[r.fig.metric]++
+	}
+	for _, metric := range []string{"SurgeQueueLength", "SpilloverCount", "HealthyHostCount", "Latency"} {
+		if asked[metric] != 40 {
+			t.Errorf("%s is asked of %d balancers; want all 40", metric, asked[metric])
+		}
+	}
+	if n := asked["RequestCount"]; n == 0 || n == 40 {
+		t.Errorf("RequestCount is asked of %d balancers; want those that the budget reaches", n)
+	}
+	notes := strings.Join(p.notes(5*time.Minute), "\n")
+	if !strings.Contains(notes, "READ IN PART, over aws.budget, without HTTPCode_ELB_5XX, RequestCount, UnHealthyHostCount: elb lb") || strings.Contains(notes, "NOT READ") {
+		t.Errorf("notes %q; want what is read in part", notes)
+	}
+	if p = plans(sorted(ts), 5*time.Minute, 3); len(p.left) == 0 || !strings.Contains(strings.Join(p.notes(5*time.Minute), "\n"), "NOT READ, over aws.budget: elb lb39") && len(p.left) <= namedAtMost {
+		t.Errorf("for $3 %d are left out; notes %q", len(p.left), p.notes(5*time.Minute))
+	}
+}
+
 // A month of 40, 400 and 4,000 resources stays within the budget; balancers are kept longest.
 func TestAMonthIsWithinTheBudget(t *testing.T) {
 	for n, want := range map[int]struct {

@@ -42,6 +42,7 @@ type figure struct {
 	scale  float64 // of ours; 0: as it is
 	zero   bool    // nothing reported means 0; AWS reports some only while there is traffic
 	slow   bool    // read each quarter of an hour: it moves slowly
+	extra  bool    // left out before a whole resource is: what users feel shows in the others
 	desc   *metric.Desc
 	labels []string // more, in turn
 }
@@ -102,6 +103,7 @@ var (
 
 	instances = gauge("aws_autoscaling_instances", metric.Count, "Instances of an Auto Scaling group; state: wanted, in_service, starting, leaving, most (that it may have)")
 
+	inPart    = gauge("binnacle_aws_resources_in_part", metric.Count, "Resources of AWS of which aws.budget reaches for the most important metrics alone")
 	resources = gauge("binnacle_aws_resources", metric.Count, "Resources of AWS that are known; read: false where aws.budget does not reach")
 	readEvery = gauge("binnacle_aws_every_seconds", metric.Seconds, "Between two readings of a metric, as aws.budget allows")
 )
@@ -112,28 +114,28 @@ var kinds = []kind{
 		{metric: "SurgeQueueLength", stat: "Maximum", zero: true, desc: surge},
 		{metric: "SpilloverCount", stat: "Sum", fold: counted, desc: spillover},
 		{metric: "HealthyHostCount", stat: "Minimum", fold: lowest, desc: elbHealthy},
-		{metric: "UnHealthyHostCount", stat: "Maximum", desc: elbSick},
-		{metric: "HTTPCode_ELB_5XX", stat: "Sum", fold: counted, desc: elb5xx},
-		{metric: "RequestCount", stat: "Sum", fold: counted, desc: elbRequests},
+		{metric: "UnHealthyHostCount", stat: "Maximum", extra: true, desc: elbSick},
+		{metric: "HTTPCode_ELB_5XX", stat: "Sum", extra: true, fold: counted, desc: elb5xx},
+		{metric: "RequestCount", stat: "Sum", extra: true, fold: counted, desc: elbRequests},
 		{metric: "Latency", stat: "Average", fold: mean, desc: elbLatency},
 	}},
 	{name: "alb", namespace: "AWS/ApplicationELB", markers: []string{"ActiveConnectionCount", "RequestCount"}, dims: []string{"LoadBalancer"}, labels: []string{"lb"}, figures: []figure{
 		{metric: "HTTPCode_ELB_5XX_Count", stat: "Sum", fold: counted, desc: alb5xx, labels: []string{"by", "balancer"}},
-		{metric: "HTTPCode_Target_5XX_Count", stat: "Sum", fold: counted, desc: alb5xx, labels: []string{"by", "target"}},
-		{metric: "RequestCount", stat: "Sum", fold: counted, desc: albRequests},
+		{metric: "HTTPCode_Target_5XX_Count", stat: "Sum", extra: true, fold: counted, desc: alb5xx, labels: []string{"by", "target"}},
+		{metric: "RequestCount", stat: "Sum", extra: true, fold: counted, desc: albRequests},
 		{metric: "RejectedConnectionCount", stat: "Sum", fold: counted, desc: albRejected},
 		{metric: "TargetResponseTime", stat: "p99", desc: albLatency},
 	}},
 	{name: "alb_target", pickOf: "alb", namespace: "AWS/ApplicationELB", markers: []string{"HealthyHostCount"}, dims: []string{"LoadBalancer", "TargetGroup"}, labels: []string{"lb", "target_group"}, trim: []string{"targetgroup/"}, figures: []figure{
 		{metric: "HealthyHostCount", stat: "Minimum", fold: lowest, desc: tgHealthy},
-		{metric: "UnHealthyHostCount", stat: "Maximum", desc: tgSick},
+		{metric: "UnHealthyHostCount", stat: "Maximum", extra: true, desc: tgSick},
 	}},
 	{name: "nlb", namespace: "AWS/NetworkELB", markers: []string{"ActiveFlowCount"}, dims: []string{"LoadBalancer"}, labels: []string{"lb"}, figures: []figure{
 		{metric: "PortAllocationErrorCount", stat: "Sum", fold: counted, desc: nlbPorts},
 	}},
 	{name: "nlb_target", pickOf: "nlb", namespace: "AWS/NetworkELB", markers: []string{"HealthyHostCount"}, dims: []string{"LoadBalancer", "TargetGroup"}, labels: []string{"lb", "target_group"}, trim: []string{"targetgroup/"}, figures: []figure{
 		{metric: "HealthyHostCount", stat: "Minimum", fold: lowest, desc: tgHealthy},
-		{metric: "UnHealthyHostCount", stat: "Maximum", desc: tgSick},
+		{metric: "UnHealthyHostCount", stat: "Maximum", extra: true, desc: tgSick},
 	}},
 	{name: "sqs", namespace: "AWS/SQS", markers: []string{"ApproximateNumberOfMessagesVisible"}, dims: []string{"QueueName"}, labels: []string{"queue"}, queue: true, rank: 1, figures: []figure{
 		{metric: "ApproximateAgeOfOldestMessage", stat: "Maximum", desc: sqsAge},
@@ -141,7 +143,7 @@ var kinds = []kind{
 	{name: "rds", namespace: "AWS/RDS", markers: []string{"CPUUtilization"}, dims: []string{"DBInstanceIdentifier"}, labels: []string{"db"}, rank: 2, figures: []figure{
 		{metric: "FreeStorageSpace", stat: "Minimum", fold: lowest, slow: true, desc: rdsStorage},
 		{metric: "DatabaseConnections", stat: "Maximum", desc: rdsConns},
-		{metric: "CPUUtilization", stat: "Average", fold: mean, scale: 0.01, desc: rdsCPU},
+		{metric: "CPUUtilization", stat: "Average", extra: true, fold: mean, scale: 0.01, desc: rdsCPU},
 	}},
 	{name: "rds_replica", pickOf: "rds", namespace: "AWS/RDS", markers: []string{"ReplicaLag"}, dims: []string{"DBInstanceIdentifier"}, labels: []string{"db"}, rank: 2, figures: []figure{
 		{metric: "ReplicaLag", stat: "Maximum", desc: rdsLag},
@@ -155,12 +157,12 @@ var kinds = []kind{
 	}},
 	{name: "nat", namespace: "AWS/NATGateway", markers: []string{"ActiveConnectionCount"}, dims: []string{"NatGatewayId"}, labels: []string{"nat"}, rank: 3, figures: []figure{
 		{metric: "ErrorPortAllocation", stat: "Sum", fold: counted, desc: natPorts},
-		{metric: "PacketsDropCount", stat: "Sum", fold: counted, desc: natDrops},
+		{metric: "PacketsDropCount", stat: "Sum", extra: true, fold: counted, desc: natDrops},
 	}},
 	{name: "lambda", namespace: "AWS/Lambda", markers: []string{"Invocations"}, dims: []string{"FunctionName"}, labels: []string{"function"}, rank: 4, figures: []figure{
 		{metric: "Errors", stat: "Sum", fold: counted, desc: fnErrors},
 		{metric: "Throttles", stat: "Sum", fold: counted, desc: fnThrottled},
-		{metric: "Invocations", stat: "Sum", fold: counted, desc: fnCalls},
+		{metric: "Invocations", stat: "Sum", extra: true, fold: counted, desc: fnCalls},
 	}},
 	{name: "ebs", namespace: "AWS/EBS", markers: []string{"BurstBalance"}, dims: []string{"VolumeId"}, labels: []string{"volume"}, rank: 5, figures: []figure{
 		{metric: "BurstBalance", stat: "Minimum", fold: lowest, scale: 0.01, slow: true, desc: ebsBurst},
@@ -172,7 +174,7 @@ var kinds = []kind{
 
 // descs are those of all kinds.
 func descs() []*metric.Desc {
-	out := []*metric.Desc{resources, readEvery, instances, sqsMessages, s3Age, s3Limit, s3Objects, logRequests, logFiles, logSkipped, logWaiting, logBehind}
+	out := []*metric.Desc{resources, inPart, readEvery, instances, sqsMessages, s3Age, s3Limit, s3Objects, logRequests, logFiles, logSkipped, logWaiting, logBehind}
 	for _, k := range kinds {
 		for _, f := range k.figures {
 			if !slices.Contains(out, f.desc) {
@@ -181,6 +183,10 @@ func descs() []*metric.Desc {
 		}
 	}
 	return out
+}
+
+func (k *kind) hasExtra() bool {
+	return slices.ContainsFunc(k.figures, func(f figure) bool { return f.extra })
 }
 
 func (k *kind) pick(o Options) Pick {

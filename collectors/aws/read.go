@@ -121,8 +121,9 @@ func (t *target) tell(b *metric.Batch, p plan, now time.Time) {
 
 // plan is what is read how often.
 type plan struct {
-	interval time.Duration // between two readings of what is not slow
-	targets  []*target     // that are read
+	interval time.Duration    // between two readings of what is not slow
+	targets  []*target        // that are read
+	brief    map[*target]bool // of them, those whose extra figures are not
 	left     map[*target]bool
 	dollars  float64 // a month
 	room     float64
@@ -136,22 +137,21 @@ func (p plan) every(f *figure) time.Duration {
 }
 
 // plans fits what there is to what the budget leaves a month: first by reading less often, down to a quarter of an hour, then by
-// leaving out whole resources from the end of the order.
+// leaving out the extra figures from the end of the order, then whole resources.
 func plans(ts []*target, every time.Duration, room float64) plan {
-	p := plan{interval: every, left: map[*target]bool{}, room: room}
-	for {
-		sum := 0.0
-		for _, t := range ts {
-			sum += p.cost(t)
-		}
-		if sum <= room {
-			p.targets, p.dollars = ts, sum
-			return p
-		}
-		if p.interval >= leastOft {
-			break
-		}
+	p := plan{interval: every, brief: map[*target]bool{}, left: map[*target]bool{}, room: room}
+	sum := p.sum(ts)
+	for ; sum > room && p.interval < leastOft; sum = p.sum(ts) {
 		p.interval += time.Minute
+	}
+	for i := len(ts) - 1; i >= 0 && sum > room; i-- {
+		before := p.cost(ts[i])
+		p.brief[ts[i]] = ts[i].kind.hasExtra()
+		sum -= before - p.cost(ts[i])
+	}
+	if sum <= room {
+		p.targets, p.dollars = ts, sum
+		return p
 	}
 	for i, t := range ts {
 		c := p.cost(t)
@@ -167,9 +167,22 @@ func plans(ts []*target, every time.Duration, room float64) plan {
 	return p
 }
 
+func (p plan) sum(ts []*target) (sum float64) {
+	for _, t := range ts {
+		sum += p.cost(t)
+	}
+	return sum
+}
+
+// reads says whether a figure of a resource is read, where the resource is.
+func (p plan) reads(t *target, f *figure) bool { return !f.extra || !p.brief[t] }
+
 // cost of a resource, in dollars a month.
 func (p plan) cost(t *target) (sum float64) {
 	for i := range t.kind.figures {
+		if !p.reads(t, &t.kind.figures[i]) {
+			continue
+		}
 		sum += aws.AMonth(aws.PriceFigure, 1, p.every(&t.kind.figures[i]))
 	}
 	if t.kind.queue {
@@ -182,7 +195,7 @@ func (p plan) cost(t *target) (sum float64) {
 func (p plan) due(now time.Time) (out []*reading) {
 	for _, t := range p.targets {
 		for _, r := range t.readings {
-			if now.Sub(r.asked) >= p.every(r.fig)-time.Second {
+			if p.reads(t, r.fig) && now.Sub(r.asked) >= p.every(r.fig)-time.Second {
 				r.asked = now
 				out = append(out, r)
 			}
@@ -198,11 +211,32 @@ func (p plan) notes(every time.Duration) (out []string) {
 	if p.interval > every {
 		out = append(out, fmt.Sprintf("AWS is asked every %v, not every %v: aws.budget leaves $%.2f a month for metrics", p.interval, every, p.room))
 	}
-	if len(p.left) == 0 {
-		return out
+	short := map[*target]bool{}
+	without := map[string]bool{}
+	for t := range p.brief {
+		if !p.brief[t] || p.left[t] {
+			continue
+		}
+		short[t] = true
+		for i := range t.kind.figures {
+			if t.kind.figures[i].extra {
+				without[t.kind.figures[i].metric] = true
+			}
+		}
 	}
+	if len(short) > 0 {
+		out = append(out, fmt.Sprintf("READ IN PART, over aws.budget, without %s: %s", strings.Join(slices.Sorted(maps.Keys(without)), ", "), named(short)))
+	}
+	if len(p.left) > 0 {
+		out = append(out, "NOT READ, over aws.budget: "+named(p.left))
+	}
+	return out
+}
+
+// named names the first of some resources.
+func named(ts map[*target]bool) string {
 	var names []string
-	for t := range p.left {
+	for t := range ts {
 		names = append(names, t.key())
 	}
 	slices.Sort(names)
@@ -210,5 +244,5 @@ func (p plan) notes(every time.Duration) (out []string) {
 	if n := len(names) - namedAtMost; n > 0 {
 		names, more = names[:namedAtMost], fmt.Sprintf(" and %d more", n)
 	}
-	return append(out, fmt.Sprintf("NOT READ, over aws.budget: %s%s", strings.Join(names, ", "), more))
+	return strings.Join(names, ", ") + more
 }
