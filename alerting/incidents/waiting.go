@@ -149,19 +149,29 @@ func firsts(x *item) (first, symptom time.Time) {
 
 // shown is when causes and effects must have shown. symptom is when users were first seen to notice, if they are.
 func (d *Desk) shown(x *item, symptom time.Time) time.Time {
-	w := d.set.Wait
+	w, cause := d.set.Wait, x.Head == x.Root && x.Root.Cause
 	switch {
 	case x.Flapping && x.Head.Steadfast && x.Priority == alerting.P1:
 		return d.now
 	case x.Flapping && x.Priority == alerting.P2 && x.incident == nil:
 		return x.Head.First.Add(flapOpens)
-	case !symptom.IsZero() && x.Head == x.Root && x.Root.Cause:
-		return earlier(symptom.Add(w.SymptomAlone), later(symptom, x.Root.First).Add(w.SymptomWithCause))
 	case !symptom.IsZero():
-		return symptom.Add(w.SymptomAlone)
+		at := symptom.Add(w.SymptomAlone)
+		if cause {
+			at = earlier(at, later(symptom, x.Root.First).Add(w.SymptomWithCause))
+		}
+		return at
 	case x.Priority >= alerting.P3:
 		return x.Head.First.Add(w.Low)
-	case x.Priority == alerting.P1 && x.Head == x.Root && x.Root.Cause && x.Root.Harmed: // the cause and what it does, in one alarm
+	}
+	return d.caused(x, cause)
+}
+
+// caused is when what follows from the root of a problem that wakes a person must have shown, users apart.
+func (d *Desk) caused(x *item, cause bool) time.Time {
+	w := d.set.Wait
+	switch {
+	case cause && x.Priority == alerting.P1 && x.Root.Harmed: // the cause and what it does, in one alarm
 		return x.Root.First.Add(w.SymptomWithCause)
 	case x.Root.ForWhole:
 		return x.Root.First.Add(w.RollUp)

@@ -24,7 +24,7 @@ var feeds = map[string]string{
 	"rabbitmq_up": "state", "rabbitmq_state_age_seconds": "state", "rabbitmq_stopped_in_order": "state",
 	"riak_connected_members": "stats", "riak_ring_members": "stats", "riak_listening": "state",
 	"riak_state": "state", "riak_stopped_in_order": "state", "riak_ping_up": "state", "rabbitmq_exchange_present": "exchange_x",
-	"rabbitmq_vhost_present": "vhost_list", "rabbitmq_peers_unlisted": "nodes",
+	"rabbitmq_vhost_present": "vhost_list", "rabbitmq_peers_unlisted": "nodes", "rabbitmq_node_info": "state",
 }
 
 type packRule struct {
