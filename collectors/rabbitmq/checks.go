@@ -69,9 +69,6 @@ func answerOf(c *check.Check) answer {
 	return classify(c.Err())
 }
 
-// mirrorSyncCheck is the check that a broker without mirrored queues does not have.
-const mirrorSyncCheck = "mirror_sync_critical"
-
 // checks are all that is asked of a node; those that its collector does not run are nil.
 type checks struct {
 	process, ports, peers, metrics, management, localAlarms, alarms, vhosts, vhostList *check.Check
@@ -145,14 +142,14 @@ func (r *collector) allChecks() checks {
 		ports:          local("ports", o.LocalEvery, r.askPorts),
 		peers:          unless(func() bool { return len(s.peers) == 0 }, local("peers", o.LocalEvery, r.askPeers)),
 		metrics:        local("metrics", o.LocalEvery, r.askMetrics),
-		localAlarms:    local("local_alarms", o.LocalEvery, r.askCheck("local-alarms", nil)),
+		localAlarms:    local("local_alarms", o.LocalEvery, r.askLocalAlarms),
 		alarms:         local("alarms", o.SlowEvery, r.askCheck("alarms", nil)),
 		vhosts:         local("vhosts", o.SlowEvery, r.askVHosts),
 		vhostList:      costly(clusterWide("vhost_list", o.SlowEvery, r.askVHostList)), // each with its state on all nodes
 		nodes:          clusterWide("nodes", o.ClusterEvery, r.askNodes),
 		overview:       clusterWide("overview", o.SlowEvery, r.askOverview),
 		quorumCritical: clusterWide("quorum_critical", o.SlowEvery, r.askCheck("node-is-quorum-critical", &s.quorumCritical)),
-		mirrorCritical: clusterWide(mirrorSyncCheck, o.SlowEvery, r.askCheck("node-is-mirror-sync-critical", &s.mirrorCritical)),
+		mirrorCritical: clusterWide("mirror_sync_critical", o.SlowEvery, r.askCheck("node-is-mirror-sync-critical", &s.mirrorCritical)),
 		connections:    costly(clusterWide("connections", o.SlowEvery, r.askConnections)),
 		unit: unless(func() bool { return s.state != stateDown || len(o.Unit) == 0 },
 			local("unit", 2*o.LocalEvery, r.askUnit)),

@@ -81,12 +81,19 @@ func (r *collector) Checks() []collectors.CheckState {
 	out := r.set.States(func(err error) string { return classify(err).String() })
 	known := r.watched() && r.seen.state != stateRunning && r.seen.state != stateBlind
 	for i, s := range out {
-		gone := s.Reason == answerMissing.String() && s.Name == mirrorSyncCheck // no mirrors since 4.0: nothing to see
-		if known || gone {
+		if known || without(s.Name, s.Reason) {
 			out[i].Since = time.Time{}
 		}
 	}
 	return out
+}
+
+// mayLack are checks that not each version has: there are no mirrors since 4.0, and none of them before 3.8.10.
+var mayLack = []string{"mirror_sync_critical", "quorum_critical", "alarms", "vhosts"}
+
+// without says whether a check failed for this version not having it.
+func without(check, reason string) bool {
+	return reason == answerMissing.String() && slices.Contains(mayLack, check)
 }
 
 // Hidden says what a broker without statistics does not tell, and what is not asked where it would cost too much.
@@ -96,6 +103,9 @@ func (r *collector) Hidden() []string {
 	var out []string
 	if r.seen.noStates() {
 		out = append(out, "which connections are blocked or in flow: the broker keeps no statistics (management_agent.disable_metrics_collector)")
+	}
+	if r.checks.vhosts != nil && answerOf(r.checks.vhosts) == answerMissing {
+		out = append(out, fmt.Sprintf("which vhosts are down on this node, and whether a queue lives by it alone: version %s has no health checks", cmp.Or(r.seen.version, "unknown")))
 	}
 	if r.seen.totalQueues > manyQueue || r.seen.queueStates.tooMany {
 		out = append(out, fmt.Sprintf("which queues are down or without a majority: there are more than %d, and the list costs the broker too much", manyQueue))
@@ -141,7 +151,7 @@ func (o output) truth(d *metric.Desc, v bool, kv ...string) {
 
 func (r *collector) reportLooks(out output) {
 	for _, c := range r.set.All() {
-		if !c.Done() || r.checks.ownSeries(c) || c == r.checks.mirrorCritical && answerOf(c) == answerMissing {
+		if !c.Done() || r.checks.ownSeries(c) || without(c.Name, answerOf(c).String()) {
 			continue
 		}
 		out.truth(descProbeOK, c.OK(), "endpoint", c.Name)
@@ -156,14 +166,23 @@ func (r *collector) reportLooks(out output) {
 }
 
 func (r *collector) reportPlugin(out output, now time.Time) {
-	if !r.checks.metrics.Current(now) {
+	told := map[string]bool{}
+	if r.checks.metrics.Current(now) {
+		for name, v := range r.seen.plugin {
+			if resource, alarm := alarmFamilies[name]; alarm {
+				out.add(descAlarm, v, "resource", resource)
+				told[resource] = true
+			} else {
+				out.add(pluginFamilies[name], v)
+			}
+		}
+	}
+	if r.checks.localAlarms == nil || !r.checks.localAlarms.Current(now) {
 		return
 	}
-	for name, v := range r.seen.plugin {
-		if resource, alarm := alarmFamilies[name]; alarm {
-			out.add(descAlarm, v, "resource", resource)
-		} else {
-			out.add(pluginFamilies[name], v)
+	for resource, on := range r.seen.alarms {
+		if !told[resource] {
+			out.truth(descAlarm, on, "resource", resource)
 		}
 	}
 }

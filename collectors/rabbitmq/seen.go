@@ -40,6 +40,7 @@ type brokerSeen struct {
 	overview        overviewInfo
 	overviewTold    bool // at least once
 	totalQueues     int  // of the cluster; -1: not told
+	alarms          alarmsTold
 	quorumCritical  bool
 	mirrorCritical  bool
 	vhostsDown      []string
