@@ -172,7 +172,7 @@ func TestRealSituations(t *testing.T) {
 		if handling == "ignore" {
 			tick = time.Minute
 		}
-		rows := slices.DeleteFunc(slices.Concat(situations, sequences), func(s situation) bool { return s.handling != handling || !wantedHere(s) })
+		rows := slices.DeleteFunc(slices.Concat(situations, orders, sequences), func(s situation) bool { return s.handling != handling || !wantedHere(s) })
 		if len(rows) == 0 {
 			continue
 		}

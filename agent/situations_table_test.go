@@ -17,7 +17,10 @@ var (
 		{"P2", "RabbitMQAppNotBack", "node:n2", "RabbitMQ on n2 did not come back after the cut: its application is stopped"},
 		{"P2", "RabbitMQNodeDown", "node:n2", "RabbitMQ on n2 is down"},
 	}
-	blockedRows = []string{"rabbitmqctl list_vhosts", "rabbitmqctl list_queues -p / name memory messages"}
+	blockedRows = []string{
+		"rabbitmqctl list_vhosts", "rabbitmqctl list_queues -p / name memory messages",
+		`rabbitmqctl -q list_vhosts --no-table-headers | while read v; do rabbitmqctl -q list_queues -p "$v" name memory messages consumers </dev/null; done`,
+	}
 )
 
 // situations is the table. Every command of the guidance that is run here is run in the state that it is for.

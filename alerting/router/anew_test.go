@@ -90,7 +90,7 @@ func randomInputs(t *testing.T, rng *rand.Rand, alarms []alerting.Alarm, firing 
 				if a.Annotations == nil {
 					a.Annotations = map[string]string{}
 				}
-				a.Annotations[[]string{"harm_in", "summary"}[rng.IntN(2)]] = []string{"5m", "3h"}[rng.IntN(2)]
+				a.Annotations[[]string{"harm_in", "summary"}[rng.IntN(2)]] = []string{"5m", "3h", "0s"}[rng.IntN(3)]
 				in = append(in, alerting.Firing{Alarm: a, Sender: "s"})
 			}
 		}

@@ -44,6 +44,13 @@ func TestTimelines(t *testing.T) {
 			w.wait(time.Minute)
 			w.want("15s trigger P1 Burn", "20s retitle P1 Limit", "20s note P1 Limit")
 		},
+		"a P1 that is its own cause waits for its effects, and for nothing where its harm is here": func(w *world) {
+			w.fire(tell("Blocked critical saturation cluster the-store", "impact=data", "harm_in=0s"))
+			w.wait(10 * time.Second)
+			w.fire(tell("Full critical saturation cluster the-broker", "impact=data"))
+			w.wait(time.Minute)
+			w.want("3s trigger P1 Blocked", "30s trigger P1 Full")
+		},
 		"one node within its redundancy does not explain why users are hurt": func(w *world) {
 			w.fire(disk)
 			w.wait(30 * time.Second)
