@@ -126,8 +126,11 @@ var orders = []situation{
 		},
 		pages: []page{suspected},
 		maybe: append([]page{
-			{"P1", "RabbitMQNoMajority", navRig, ""}, {"P2", "RabbitMQPartitionSuspected", navRig, ""}, {"P2", "RabbitMQNodePaused", "node:n3", ""},
-			{"P2", "RabbitMQAppNotBack", "node:n3", ""}, {"P2", "RabbitMQNodeDown", "node:n3", ""},
+			{"P1", "RabbitMQNoMajority", navRig, ""},
+			{"P2", "RabbitMQPartitionSuspected", navRig, ""},
+			{"P2", "RabbitMQNodePaused", "node:n3", ""},
+			{"P2", "RabbitMQAppNotBack", "node:n3", ""},
+			{"P2", "RabbitMQNodeDown", "node:n3", ""},
 		}, stuck...),
 	},
 }
