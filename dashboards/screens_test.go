@@ -2,6 +2,7 @@ package dashboards_test
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -62,6 +63,15 @@ func screens() map[string]struct {
 		"nodes-ill":      {"/nodes", options(incident(), three, illStatus())},
 		"runbooks":       {"/runbooks/", options(incident(), three, goodStatus())},
 		"runbook":        {"/runbooks/RabbitMQSplitBrain", options(incident(), three, goodStatus())},
+	}
+}
+
+// TestEveryScreenIsAPage asks for all that is looked at in a browser, where there is none: a template that fails is an error of the server.
+func TestEveryScreenIsAPage(t *testing.T) {
+	for name, tc := range screens() {
+		if w := get(t, newWhole(tc.opts), tc.path); w.StatusCode != http.StatusOK && name != "missing" {
+			t.Errorf("%s: GET %s: %d", name, tc.path, w.StatusCode)
+		}
 	}
 }
 

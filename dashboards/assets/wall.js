@@ -10,7 +10,7 @@ let names = [], values = [], drawn = [], low = 0, high = 1, columns = 1, size = 
 let lastNews = 0, source = null, paint = null;
 const pen = canvas.getContext("2d", { alpha: false });
 const worded = 80; // pixels: larger cells have room for words
-let wide = 8, said = [], face = "sans-serif", turn = 8; // from which level on the words are of the other colour
+let wide = 8, said = [], called = [], face = "sans-serif", turn = 8; // from which level on the words are of the other colour
 
 // shades are the colours of the levels, mixed once: to change the pen for each cell costs more than to draw it.
 function colours() {
@@ -35,6 +35,7 @@ function layout() {
   } else {
     wide = size;
   }
+  if (wide > size) call();
   const rows = Math.max(1, Math.ceil(names.length / columns));
   canvas.width = columns * wide * scale;
   canvas.height = rows * size * scale;
@@ -70,13 +71,24 @@ function frame(i) {
   name(i, l);
 }
 
+// call names the cells by the labels in which they differ, cut to what has room.
+function call() {
+  const labels = names.map((n) => n.match(/[^{,]+="[^"]*"/g) ?? []);
+  const alike = (pair) => labels.every((l) => l.includes(pair));
+  const room = Math.floor((wide - 24) / 7);
+  called = labels.map((l, i) => {
+    const text = l.filter((pair) => !alike(pair)).map((pair) => pair.slice(pair.indexOf('"') + 1, -1)).join(" ") || names[i];
+    return text.length > room ? text.slice(0, room - 1) + "\u2026" : text;
+  });
+}
+
 // name writes into a large cell what it is and how much.
 function name(i, l) {
   if (wide === size) return;
   const x = (i % columns) * wide + 12, y = Math.floor(i / columns) * size, v = values[i];
   pen.fillStyle = l >= turn ? paint.light : paint.dark;
   pen.font = `13px ${face}`;
-  pen.fillText(names[i], x, y + 28, wide - 24);
+  pen.fillText(called[i], x, y + 28, wide - 24);
   pen.font = `640 20px ${face}`;
   pen.fillText(v === null || v === undefined ? "\u2013" : v.toLocaleString("fr-FR"), x, y + 54, wide - 24);
 }

@@ -107,11 +107,20 @@ func (p *Pages) overTime(r *http.Request) dashboards.Page {
 	head.Errors = drawn.errs
 	pg.Sections = []dashboards.Section{{ID: "summary", Hush: true, Parts: []dashboards.Part{{ID: "over-head", Template: "over-head", Data: head}}}}
 	charts := dashboards.Section{ID: "charts", Label: "Charts", Hush: true}
-	for _, c := range drawn.charts {
+	for _, c := range byLines(drawn.charts) {
 		charts.Parts = append(charts.Parts, dashboards.Part{ID: c.ID, Template: "chart", Data: filed(c, "streams", q)})
 	}
 	pg.Sections = append(pg.Sections, charts)
 	return pg
+}
+
+// byLines puts charts that have nothing to show behind the others, where they leave no hole.
+func byLines(in []charts.Chart) []charts.Chart {
+	out := slices.Clone(in)
+	slices.SortStableFunc(out, func(a, b charts.Chart) int {
+		return map[bool]int{true: 1}[len(a.Lines) == 0] - map[bool]int{true: 1}[len(b.Lines) == 0]
+	})
+	return out
 }
 
 // leastRange is what a chart shows of a store that has just begun, maxRange is how far back it may go: what rollups may be kept for.
