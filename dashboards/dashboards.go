@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -89,7 +90,7 @@ func New(o Options, sets ...Set) *Pages {
 		p.add(s)
 	}
 	p.mux.HandleFunc("GET /assets/{name}", p.serveAsset)
-	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, notFound(r)) })
+	p.mux.HandleFunc("/", p.elsewhere)
 	return p
 }
 
@@ -176,6 +177,15 @@ func NoStore(pg Page) Page {
 
 func NoLedger(pg Page) Page {
 	return pg.Saying("This node routes no alarms", "What was paged and who did what is kept by the routers of its configuration (rules.routers). Look there.")
+}
+
+// elsewhere is where no page is: a page for people, a line for programs, which look for the API of another server.
+func (p *Pages) elsewhere(w http.ResponseWriter, r *http.Request) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		http.NotFound(w, r)
+		return
+	}
+	p.serve(w, r, notFound(r))
 }
 
 func notFound(r *http.Request) Page {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards"
 	"github.com/navcloud/binnacle/dashboards/oncall"
 )
 
@@ -40,8 +41,19 @@ func options(v alerting.View, f fleet, s health.Status) whole {
 func get(t *testing.T, h http.Handler, path string) *http.Response {
 	t.Helper()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Header.Set("Accept", "text/html,*/*;q=0.8")
+	h.ServeHTTP(w, r)
 	return w.Result()
+}
+
+// A program that looks for the API of another server, as Grafana does for Mimir's, is told in a line that it is not here.
+func TestAProgramGetsNoPageInThePlaceOfAnAPI(t *testing.T) {
+	w := httptest.NewRecorder()
+	dashboards.New(dashboards.Options{}, dashboards.Set{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/config/v1/rules/test/test", nil))
+	if body := w.Body.String(); w.Code != http.StatusNotFound || body != "404 page not found\n" {
+		t.Errorf("%d %s", w.Code, body)
+	}
 }
 
 func text(t *testing.T, r io.Reader) string {
