@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -239,9 +238,12 @@ func (r *rulesRole) coverStatus() *health.Coverage {
 	return out
 }
 
+// maxCoverage bounds what is read of it, in bytes.
+const maxCoverage = 64 << 20
+
 // LastCoverage reads what an agent with this configuration found last. The zero Coverage: nothing is known.
 func LastCoverage(cfg Config) (c rules.Coverage) {
-	text, err := os.ReadFile(filepath.Join(cfg.Data, coverageFile))
+	text, err := atomicfile.Read(filepath.Join(cfg.Data, coverageFile), maxCoverage)
 	if err != nil || json.Unmarshal(text, &c) != nil {
 		return rules.Coverage{}
 	}

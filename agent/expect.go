@@ -4,10 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -45,21 +43,10 @@ func openExpected(dir string, now func() time.Time, log *slog.Logger, damaged fu
 		return e
 	}
 	e.path = filepath.Join(dir, expectedFile)
-	text, err := os.ReadFile(e.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return e
-	}
 	kept := map[string]time.Time{}
-	if err == nil && len(text) > maxExpected {
-		err = fmt.Errorf("%d bytes are more than %d", len(text), maxExpected)
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &kept)
-	}
-	if err != nil {
-		to, aerr := damage.Aside(e.path, now())
-		log.Warn("which services were seen here is lost", "err", errors.Join(err, aerr))
-		damaged(damage.Report{Store: "expected", What: "which services were seen here cannot be read: " + err.Error(), Aside: to, At: now()})
+	if aside, err := damage.Load(e.path, maxExpected, now(), &kept); err != nil {
+		log.Warn("which services were seen here is lost", "err", err)
+		damaged(damage.Report{Store: "expected", What: "which services were seen here cannot be read: " + err.Error(), Aside: aside, At: now()})
 		return e
 	}
 	for name, at := range kept {

@@ -3,10 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -46,21 +43,10 @@ func openTold(dir string, now func() time.Time, log *slog.Logger, damaged func(d
 		return t
 	}
 	t.path = filepath.Join(dir, toldFile)
-	text, err := os.ReadFile(t.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return t
-	}
-	if err == nil && len(text) > maxToldBytes {
-		err = errors.New("it is too long")
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &t.before)
-	}
-	if err != nil {
+	if aside, err := damage.Load(t.path, maxToldBytes, now(), &t.before); err != nil {
 		t.before = nil
-		to, aerr := damage.Aside(t.path, now())
-		log.Warn("which alarms fired before is lost", "err", errors.Join(err, aerr))
-		damaged(damage.Report{Store: "firing", What: "which alarms fired before cannot be read: " + err.Error(), Aside: to, At: now()})
+		log.Warn("which alarms fired before is lost", "err", err)
+		damaged(damage.Report{Store: "firing", What: "which alarms fired before cannot be read: " + err.Error(), Aside: aside, At: now()})
 	}
 	return t
 }

@@ -1,9 +1,11 @@
-// Package atomicfile writes small files whole: a reader finds the old text or the new one, never a part.
+// Package atomicfile writes small files whole: a reader finds the old text or the new one, never a part. It reads them
+// within bounds.
 package atomicfile
 
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -53,4 +55,25 @@ func Fill(path string, mode os.FileMode, fill func(io.Writer) error) error {
 		_ = os.Remove(f.Name())
 	}
 	return err
+}
+
+// Read reads the file at path, of at most so many bytes. Nothing but a file is read: a named pipe has no end to wait for, and a
+// device may have none at all.
+func Read(path string, most int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file but %v", path, info.Mode())
+	}
+	if info.Size() > most {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d are read", path, info.Size(), most)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // it was only read
+	return io.ReadAll(io.LimitReader(f, most))
 }

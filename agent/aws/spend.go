@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"sync"
 	"time"
 
@@ -50,13 +49,16 @@ type spentKept struct {
 // spentEvery is how often what was spent is written: so much of it is forgotten when the process is killed.
 const spentEvery = time.Minute
 
+// maxSpentFile bounds what is read of it, in bytes.
+const maxSpentFile = 64 << 10
+
 // recall reads what was spent before.
 func (m *meter) recall() {
 	if m.file == "" {
 		return
 	}
 	var k spentKept
-	data, err := os.ReadFile(m.file)
+	data, err := atomicfile.Read(m.file, maxSpentFile)
 	if err == nil {
 		err = json.Unmarshal(data, &k)
 	}

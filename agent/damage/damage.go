@@ -5,13 +5,18 @@
 package damage
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/atomicfile"
 )
 
 // Report is one thing that was damaged.
@@ -113,6 +118,23 @@ func AsideAs(from, path string, now time.Time) (string, error) {
 		}
 	}
 	return to, nil
+}
+
+// Load reads what an earlier life of the process left in a JSON file of at most so many bytes. A file that is not there leaves into
+// as it is. One that cannot be read is set aside, as aside where that worked; into is then not to be used.
+func Load(path string, most int64, now time.Time, into any) (aside string, err error) {
+	text, err := atomicfile.Read(path, most)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err == nil {
+		return "", nil
+	}
+	aside, aerr := Aside(path, now)
+	return aside, errors.Join(err, aerr)
 }
 
 // escape takes the meaning from what filepath.Glob would take for a pattern.

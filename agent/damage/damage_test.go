@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -51,4 +53,43 @@ func TestAReportEndsWithItsDataOrAfterADay(t *testing.T) {
 		t.Errorf("Current = %v; want none once the data is removed", got)
 	}
 	(*Log)(nil).Note(Report{}) // who wants no reports
+}
+
+// TestWhatAnEarlierLifeLeft reads what is sound, and sets aside what is not, whatever stands in its place. None of it waits.
+func TestWhatAnEarlierLifeLeft(t *testing.T) {
+	now := time.Now()
+	for name, tc := range map[string]struct {
+		make func(path string) error
+		want string // of the error; "": none
+		got  int
+	}{
+		"nothing":        {func(string) error { return nil }, "", 0},
+		"a sound file":   {func(p string) error { return os.WriteFile(p, []byte("[1,2]"), 0o600) }, "", 2},
+		"an empty file":  {func(p string) error { return os.WriteFile(p, nil, 0o600) }, "end of JSON", 0},
+		"a long file":    {func(p string) error { return os.WriteFile(p, make([]byte, 101), 0o600) }, "at most 100", 0},
+		"half a file":    {func(p string) error { return os.WriteFile(p, []byte("[1,"), 0o600) }, "end of JSON", 0},
+		"a folder":       {func(p string) error { return os.Mkdir(p, 0o700) }, "no file", 0},
+		"a link to zero": {func(p string) error { return os.Symlink("/dev/zero", p) }, "no file", 0},
+		"a link to self": {func(p string) error { return os.Symlink(p, p) }, "symbolic links", 0},
+		"a named pipe":   {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "no file", 0},
+	} {
+		path := filepath.Join(t.TempDir(), "f.json")
+		if err := tc.make(path); err != nil {
+			t.Fatal(err)
+		}
+		var into []int
+		aside, err := Load(path, 100, now, &into)
+		if tc.want == "" {
+			if err != nil || aside != "" || len(into) != tc.got {
+				t.Errorf("%s: %v, %q, %v; want %d numbers", name, into, aside, err, tc.got)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v; want %s", name, err, tc.want)
+		}
+		if _, err := os.Lstat(path); !os.IsNotExist(err) || aside == "" {
+			t.Errorf("%s: it is still there, aside %q", name, aside)
+		}
+	}
 }

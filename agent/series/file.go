@@ -116,11 +116,14 @@ func (r *Registry) rows() []*row {
 	return rows
 }
 
+// maxFile bounds what is read of what was saved, in bytes: a series takes some 300.
+const maxFile = 1 << 30
+
 // Load reads what Save left and takes it away: a file of an agent that went on and crashed is older than what that gave
 // out, and its totals would look like counters that began anew. A file that is not whole is set aside, as path.damaged,
 // and an error; one that cannot be taken away is not used. No file is no error.
 func (r *Registry) Load(path string) error {
-	body, err := os.ReadFile(path)
+	body, err := atomicfile.Read(path, maxFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

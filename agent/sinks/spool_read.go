@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/navcloud/binnacle/agent/atomicfile"
 	"github.com/navcloud/binnacle/agent/metric"
 )
 
@@ -95,10 +96,13 @@ func (s *Spool) writeCursor() error {
 	return nil
 }
 
+// maxCursor bounds what is read of the cursor's file, in bytes.
+const maxCursor = 4 << 10
+
 // readCursor passes over what was delivered in an earlier life. A cursor that can't be understood
 // passes over nothing: better twice than never.
 func (s *Spool) readCursor() error {
-	text, err := os.ReadFile(filepath.Join(s.dir, cursorFile))
+	text, err := atomicfile.Read(filepath.Join(s.dir, cursorFile), maxCursor)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -134,7 +138,7 @@ func (s *Spool) readCursor() error {
 // better twice than never.
 func (s *Spool) forgetCursor(id uint64) {
 	path := filepath.Join(s.dir, cursorFile)
-	text, err := os.ReadFile(path)
+	text, err := atomicfile.Read(path, maxCursor)
 	if err != nil {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -141,7 +142,14 @@ var breakages = map[string]struct {
 	least int
 	quiet bool
 }{
-	"sound":                 {func(*testing.T, string) {}, 200, true},
+	"sound":              {func(*testing.T, string) {}, 200, true},
+	"a pipe for the log": {func(t *testing.T, d string) { inPlaceOf(t, firstOf(t, d, dirWAL), "") }, 100, false},
+	"a device for a log": {func(t *testing.T, d string) { inPlaceOf(t, firstOf(t, d, dirWBL), "/dev/zero") }, 100, false},
+	"a device for chunks": {func(t *testing.T, d string) {
+		check(t, os.MkdirAll(filepath.Join(d, dirChunks), 0o750))
+		inPlaceOf(t, filepath.Join(d, dirChunks, "000009"), "/dev/zero")
+	}, 100, false},
+	"a link to itself":      {func(t *testing.T, d string) { inPlaceOf(t, filepath.Join(d, dirWBL), filepath.Join(d, dirWBL)) }, 100, false},
 	"gone":                  {func(t *testing.T, d string) { check(t, os.RemoveAll(d)) }, 0, true},
 	"a file in place of it": {func(t *testing.T, d string) { check(t, os.RemoveAll(d)); file(t, d, 1) }, 0, false},
 	"log is a file":         {func(t *testing.T, d string) { w := filepath.Join(d, "wal"); check(t, os.RemoveAll(w)); file(t, w, 1) }, 0, false},
@@ -280,6 +288,26 @@ func block(files map[string]string) func(t *testing.T, dir string) {
 			check(t, os.WriteFile(filepath.Join(b, name), []byte(text), 0o600))
 		}
 	}
+}
+
+// inPlaceOf puts a link where path is, or a named pipe where it leads nowhere.
+func inPlaceOf(t *testing.T, path, to string) {
+	t.Helper()
+	check(t, os.RemoveAll(path))
+	if to == "" {
+		check(t, syscall.Mkfifo(path, 0o600))
+		return
+	}
+	check(t, os.Symlink(to, path))
+}
+
+// firstOf is the first file of a log, or where one would be.
+func firstOf(t *testing.T, dir, log string) string {
+	t.Helper()
+	check(t, os.MkdirAll(filepath.Join(dir, log), 0o750))
+	names, err := filepath.Glob(filepath.Join(dir, log, "0*"))
+	check(t, err)
+	return append(names, filepath.Join(dir, log, "00000000"))[0]
 }
 
 // TestEveryDamagedHistoryOpens breaks the folder in each way, opens it, writes to it and opens it once more.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +38,7 @@ func (d *disk) openSound() (*tsdb.DB, *prometheus.Registry, error) {
 	if err := d.lockDir(); err != nil {
 		return nil, nil, err
 	}
+	d.asideNoFiles()
 	d.asidePlainFiles()
 	if err := d.keepSnapshot(); err != nil {
 		return nil, nil, err
@@ -152,11 +154,15 @@ func (d *disk) aside(name string, why error) {
 }
 
 func (d *disk) asidePath(path string, why error) {
-	what := filepath.Base(path) + ": " + firstLine(why)
 	as := path
 	if name := filepath.Base(path); strings.HasPrefix(name, snapshots) {
 		as = filepath.Join(filepath.Dir(path), "head_snapshot") // the library takes all that begins like one for one
 	}
+	d.asideAs(path, as, why)
+}
+
+func (d *disk) asideAs(path, as string, why error) {
+	what := filepath.Base(path) + ": " + firstLine(why)
 	to, err := damage.AsideAs(path, as, time.Now())
 	if err != nil {
 		what += "; it cannot be set aside: " + err.Error()
@@ -184,6 +190,26 @@ func (d *disk) named(prefix string) (out []string) {
 		}
 	}
 	return out
+}
+
+// asideNoFiles sets aside what is neither a file nor a folder, nor leads to one: to open a named pipe waits for ever, and a device
+// may have no end.
+func (d *disk) asideNoFiles() {
+	_ = filepath.WalkDir(d.dir, func(path string, e fs.DirEntry, err error) error { // what cannot be listed, opening meets
+		if err != nil || e.IsDir() || e.Type().IsRegular() {
+			return nil
+		}
+		name, _ := filepath.Rel(d.dir, path)
+		if strings.Contains(name, ".damaged-") {
+			return nil
+		}
+		if info, err := os.Stat(path); err == nil && (info.IsDir() || info.Mode().IsRegular()) {
+			return nil
+		}
+		as := filepath.Join(d.dir, strings.ReplaceAll(name, string(filepath.Separator), "-")) // beside it, the library might read on in it
+		d.asideAs(path, as, fmt.Errorf("no file but %v", e.Type()))
+		return nil
+	})
 }
 
 // asidePlainFiles sets aside files that stand where folders belong.

@@ -4,12 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -64,21 +60,9 @@ func openCloud(o Options) (*cloud, error) {
 		return c, nil
 	}
 	c.file = filepath.Join(o.Folder, cloudFile)
-	f, err := os.Open(c.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
-	}
-	if err != nil {
-		return c, fmt.Errorf("alarms of CloudWatch: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxCloudFile))
-	if err == nil {
-		err = json.Unmarshal(data, &c.state.known)
-	}
-	if err != nil {
+	if err := load("alarms of CloudWatch", c.file, maxCloudFile, time.Now(), &c.state.known); err != nil {
 		c.state.known = nil
-		return c, fmt.Errorf("alarms of CloudWatch: %w; set aside as %s.damaged: %w", err, cloudFile, os.Rename(c.file, c.file+".damaged"))
+		return c, err
 	}
 	return c, nil
 }

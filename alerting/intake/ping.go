@@ -11,7 +11,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/atomicfile"
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/alerting"
 )
@@ -62,6 +62,7 @@ const (
 	keyFile     = "heartbeat.key"
 	maxPingText = 2 << 10
 	maxBeats    = 8 << 20 // bytes of the file
+	maxKey      = 1 << 10
 )
 
 // openPings reads what is remembered in folder. A file that cannot be read is set aside, and the error says so; the pings
@@ -77,9 +78,8 @@ func openPings(by map[string]HeartbeatConfig, replicas []string, folder string, 
 		if err := p.readKey(filepath.Join(folder, keyFile)); err != nil {
 			errs = append(errs, err)
 		}
-		var err error
-		if known, err = readBeats(p.file); err != nil {
-			errs = append(errs, err)
+		if err := load("heartbeats", p.file, maxBeats, now, &known); err != nil {
+			known, errs = nil, append(errs, err)
 		}
 	}
 	p.beats = NewHeartbeats(by, known, now)
@@ -87,7 +87,7 @@ func openPings(by map[string]HeartbeatConfig, replicas []string, folder string, 
 }
 
 func (p *pings) readKey(path string) error {
-	key, err := os.ReadFile(path)
+	key, err := atomicfile.Read(path, maxKey)
 	switch {
 	case err == nil && len(key) == len(p.key):
 		p.key = key
@@ -95,27 +95,17 @@ func (p *pings) readKey(path string) error {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 		return atomicfile.Write(path, p.key, 0o600)
 	}
-	return fmt.Errorf("key of heartbeats: %w", err)
+	aside, aerr := damage.Aside(path, time.Now())
+	return fmt.Errorf("key of heartbeats: %w; set aside as %s", errors.Join(err, aerr, atomicfile.Write(path, p.key, 0o600)), filepath.Base(aside))
 }
 
-func readBeats(path string) (known []Beat, err error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+// load reads what is remembered of what. A file that cannot be read is set aside, and the error says so.
+func load(what, path string, most int64, now time.Time, into any) error {
+	aside, err := damage.Load(path, most, now, into)
 	if err != nil {
-		return nil, fmt.Errorf("heartbeats: %w", err)
+		return fmt.Errorf("%s: %w; set aside as %s", what, err, filepath.Base(aside))
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxBeats))
-	if err == nil {
-		err = json.Unmarshal(data, &known)
-	}
-	if err != nil {
-		aside := path + ".damaged"
-		return nil, fmt.Errorf("heartbeats: %w; set aside as %s: %w", err, filepath.Base(aside), os.Rename(path, aside))
-	}
-	return known, nil
+	return nil
 }
 
 // id is the UUID of a name.

@@ -2,8 +2,6 @@ package pagers
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,22 +37,11 @@ func (c *copies) load(folder string, damaged func(damage.Report)) {
 		return
 	}
 	c.path = filepath.Join(folder, "copies-"+c.name+".json")
-	text, err := os.ReadFile(c.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
 	var k kept
-	if err == nil && len(text) > maxKept {
-		err = errors.New("it is too long")
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &k)
-	}
-	if err != nil {
-		to, aerr := damage.Aside(c.path, time.Now())
-		c.log.Error("what waited for a pager is lost", "err", errors.Join(err, aerr))
+	if aside, err := damage.Load(c.path, maxKept, time.Now(), &k); err != nil {
+		c.log.Error("what waited for a pager is lost", "err", err)
 		if damaged != nil {
-			damaged(damage.Report{Store: "pagers", What: "what waited for the pager " + c.name + " cannot be read: " + err.Error(), Aside: to, At: time.Now()})
+			damaged(damage.Report{Store: "pagers", What: "what waited for the pager " + c.name + " cannot be read: " + err.Error(), Aside: aside, At: time.Now()})
 		}
 		return
 	}

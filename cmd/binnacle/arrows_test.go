@@ -22,7 +22,7 @@ const module = "github.com/navcloud/binnacle/"
 // of ours. A name with a star stands for every package below.
 var arrows = map[string][]string{
 	"agent/metric":     {},                   // the vocabulary
-	"agent/damage":     {},                   // what a store found broken
+	"agent/damage":     {"agent/atomicfile"}, // what a store found broken
 	"agent/aws":        {"agent/atomicfile"}, // what AWS says
 	"agent/atomicfile": {},                   // small files, written whole
 	"agent/authority":  {"agent/atomicfile", "agent/strict"},
@@ -46,7 +46,7 @@ var arrows = map[string][]string{
 	"agent/rollup":    {"agent/store"}, // from one to another
 	"agent/series":    {"agent/atomicfile", "agent/metric"},
 	"agent/store":     {"agent/damage", "agent/metric", "agent/query", "agent/series"},
-	"agent/sinks":     {"agent/damage", "agent/login", "agent/metric", "agent/secret", "agent/series"},
+	"agent/sinks":     {"agent/atomicfile", "agent/damage", "agent/login", "agent/metric", "agent/secret", "agent/series"},
 
 	"collectors":              {"agent/damage", "agent/login", "agent/metric"}, // what a collector is
 	"collectors/host":         {"agent/metric", "collectors"},
@@ -59,7 +59,7 @@ var arrows = map[string][]string{
 	"collectors/logs":         {"agent/metric", "agent/words", "collectors"},
 	"collectors/probe":        {"agent/metric", "agent/secret", "collectors", "collectors/check"},
 	"collectors/scrape":       {"agent/metric", "agent/secret", "agent/words", "collectors"},
-	"collectors/services":     {"agent/metric", "agent/secret", "collectors"},
+	"collectors/services":     {"agent/atomicfile", "agent/metric", "agent/secret", "collectors"},
 	"collectors/sockets":      {}, // from one configuration to the next
 	"collectors/statsd":       {"agent/metric", "agent/words", "collectors", "collectors/sockets", "collectors/statsd/lines"},
 	"collectors/statsd/lines": {},                                                                                                                                                                                                                                                              // a hash table
@@ -75,7 +75,7 @@ var arrows = map[string][]string{
 	"alerting/simulate":         {"agent/words", "alerting", "alerting/router", "alerting/topology"},
 	"alerting/rules":            {"agent/strict", "alerting", "alerting/simulate", "alerting/topology", "agent/words"},
 	"alerting/people":           {"alerting", "agent/query", "agent/secret", "agent/words"},
-	"alerting/intake":           {"agent/atomicfile", "agent/aws", "alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query", "agent/secret"}, // its own figures, the events of StatsD, and what a filter may be
+	"alerting/intake":           {"agent/atomicfile", "agent/aws", "agent/damage", "alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query", "agent/secret"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
 	"alerting/pagers":           {"agent/atomicfile", "agent/damage", "agent/strict", "alerting", "alerting/pagers/pagerduty", "alerting/pagers/receivers", "alerting/people"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},

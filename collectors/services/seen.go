@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/navcloud/binnacle/agent/atomicfile"
 )
 
 // seenFile keeps which servers were ever seen, so that one that is down when the agent starts is down, and not absent.
@@ -13,8 +15,8 @@ func (c *collector) readSeen() []string {
 	if c.env.State == "" {
 		return nil
 	}
-	body, err := os.ReadFile(c.seenFile())
-	if err != nil || len(body) > 1<<20 {
+	body, err := atomicfile.Read(c.seenFile(), 1<<20)
+	if err != nil {
 		return nil // never seen, or not known
 	}
 	return strings.Split(strings.TrimSpace(string(body)), "\n")
