@@ -72,8 +72,8 @@ func TestHomeOf500Nodes(t *testing.T) {
 	if len(home) > 120<<10 {
 		t.Errorf("home has %d bytes", len(home))
 	}
-	if services := text(t, get(t, newWhole(bigOptions()), "/services").Body); !strings.Contains(services, ">488 more</a>") || strings.Count(services, `href="/nodes/node-`) != 12 {
-		t.Error("the page of services does not name twelve nodes of Redis and count the others")
+	if services := text(t, get(t, newWhole(bigOptions()), "/services").Body); !strings.Contains(services, ">488 more</a>") || strings.Count(services, `href="/nodes/node-`) != 2*12 { // of Redis and of the machines
+		t.Error("the page of services does not name twelve nodes of each and count the others")
 	}
 	nodes := text(t, get(t, newWhole(bigOptions()), "/nodes").Body)
 	if !strings.Contains(nodes, "And 400 nodes more") || strings.Count(nodes, "<tr") > 102 {
