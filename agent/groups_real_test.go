@@ -139,7 +139,7 @@ func TestRealEnsembleOfZooKeeper(t *testing.T) {
 	s.agent(collect.String(), "zookeeper")
 	s.until("a leader and two followers", s.holds(`count(zookeeper_mode{mode="follower"} == 1) == 2 and count(zookeeper_mode{mode="leader"} == 1) == 1`))
 	must(t, servers[0].Kill())
-	s.one("The ZooKeeper ensemble shop of leader", "ZooKeeperQuorumAtRisk")
+	s.one("One more loss ends the ZooKeeper ensemble shop: its leader zk-", "ZooKeeperQuorumAtRisk")
 	servers[0] = zoo(0)
 	s.until("it is back, and nothing fires", func() bool { return len(s.a.route.dispatch.View().Problems) == 0 })
 	s.until("the incident is resolved", func() bool { in := s.pd.Incidents(); return len(in) == 1 && in[0].Status == "resolved" })

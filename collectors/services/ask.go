@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -44,6 +45,7 @@ func (t *target) ask(ctx context.Context, request string) (string, error) {
 type answer struct {
 	code           int
 	status, server string // the line of the status, and who says that it is
+	location       string // of a redirect
 	body           []byte
 }
 
@@ -78,7 +80,7 @@ func (t *target) page(ctx context.Context, u string, body []byte) (answer, error
 		return answer{}, err
 	}
 	defer got.Body.Close()
-	a := answer{code: got.StatusCode, status: got.Status, server: got.Header.Get("Server")}
+	a := answer{code: got.StatusCode, status: got.Status, server: got.Header.Get("Server"), location: got.Header.Get("Location")}
 	if a.body, err = io.ReadAll(collectors.Bounded(got.Body, maxAnswer)); err != nil {
 		return a, err
 	}
@@ -98,7 +100,14 @@ func (t *target) get(ctx context.Context, u string) (string, error) {
 }
 
 func (a answer) unexpected() error {
-	return inState(stateError, "%s: %.200s", a.status, bytes.TrimSpace(a.body))
+	text := a.status
+	if a.location != "" {
+		text += " to " + a.location + ", which is not followed: give the URL itself"
+	}
+	if body := bytes.TrimSpace(a.body); len(body) > 0 {
+		text += fmt.Sprintf(": %.200s", body)
+	}
+	return inState(stateError, "%s", text)
 }
 
 func (t *target) transport() http.RoundTripper {

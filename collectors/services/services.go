@@ -124,6 +124,8 @@ type target struct {
 	network string // tcp or unix
 	address string
 	tls     *tls.Config
+	known   bool // it was seen in an earlier life
+	secured bool // it answered in TLS
 	found   bool // nobody configured it
 	seen    bool
 	env     collectors.Env
@@ -187,6 +189,7 @@ func (s system) open(e collectors.Env, o own) (collectors.Collector, error) {
 			}
 		}
 		t.found, t.seen, t.env = found, slices.Contains(seen, t.label), e
+		t.known = t.seen
 		c.targets = append(c.targets, t)
 	}
 	return c, nil
@@ -264,10 +267,15 @@ func (t *target) dial(ctx context.Context) (net.Conn, error) {
 			return nil, errors.Join(err, conn.Close())
 		}
 	}
-	if t.tls != nil {
-		conn = tls.Client(conn, t.tls)
+	if t.tls == nil {
+		return conn, nil
 	}
-	return conn, nil
+	secure := tls.Client(conn, t.tls)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(t.noTLS(err), conn.Close())
+	}
+	t.secured = true
+	return secure, nil
 }
 
 // near says whether the server is on this machine.

@@ -2,6 +2,8 @@ package services
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -64,4 +66,19 @@ func (t *target) verdict(err error) (state, how string) {
 		return stateFrozen, "silent"
 	}
 	return stateError, ""
+}
+
+// noTLS says what an operator can do about a handshake that failed. A server that never answered and says nothing now may speak
+// no TLS at that port: many wait for the rest of what they take for a command.
+func (t *target) noTLS(err error) error {
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	state, _ := t.verdict(err)
+	switch {
+	case unknown:
+		return inState(stateError, "%w: name its authority by ca_file", err)
+	case plain, state == stateFrozen && !t.known && !t.secured:
+		return inState(stateError, "no answer in TLS, which its URL or ca_file asks for: %w", err)
+	}
+	return err
 }
