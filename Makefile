@@ -17,9 +17,9 @@ rig: ## all situations of a real RabbitMQ cluster in network namespaces: about a
 	.ci/parts
 	BINNACLE_REAL=1 BINNACLE_RIG=$(or $(ROWS),1) go test -count=1 -timeout=150m -v -run '^TestRealSituations$$' ./agent
 
-services: ## real HAProxy, Redis, MariaDB and the like, killed, frozen, filled and cut: about a quarter of an hour
-	.ci/parts
-	BINNACLE_REAL=1 BINNACLE_SERVICES=1 go test -count=1 -timeout=90m -v -run '^TestReal(StackIsOnePage|Redis|HAProxy|Nginx|Apache|Memcached|Varnish|ZooKeeper)$$' ./agent ./collectors/services
+services: ## real HAProxy, Redis, MariaDB and the like, killed, frozen, filled and cut: about half an hour
+	BINNACLE_SERVICES=1 .ci/parts
+	BINNACLE_REAL=1 BINNACLE_SERVICES=1 go test -count=1 -timeout=90m -v -run '^TestReal(StackIsOnePage|SentinelFailsOver|PrimaryWithoutSentinels.*|Ensemble.*|Redis|HAProxy|Nginx|Apache|Memcached|Varnish|ZooKeeper|Tomcat|ActiveMQ|Journal)$$' ./agent ./collectors/services ./collectors/logs
 
 fuzz: ## every fuzz target for FUZZTIME each (1m); what it finds becomes a seed under testdata
 	.ci/fuzz $(or $(FUZZTIME),1m)

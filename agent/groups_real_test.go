@@ -52,7 +52,7 @@ func portOf(address string) string { return address[strings.LastIndexByte(addres
 
 // redisGroup starts a primary, two replicas and three Sentinels.
 func redisGroup(t *testing.T) (s *serviceRig, servers, sentinels []*os.Process) {
-	s = newGroup(t, "redis-server", "redis-sentinel")
+	s = newGroup(t, "redis-server")
 	var at, watch []string
 	for range 3 {
 		at, watch = append(at, freePort(t, "tcp")), append(watch, freePort(t, "tcp"))
@@ -70,7 +70,7 @@ func redisGroup(t *testing.T) (s *serviceRig, servers, sentinels []*os.Process) 
 		file := filepath.Join(dir, "sentinel.conf")
 		must(t, os.WriteFile(file, fmt.Appendf(nil, "port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor shop 127.0.0.1 %s 2\nsentinel down-after-milliseconds shop 3000\nsentinel failover-timeout shop 10000\n",
 			portOf(watch[i]), dir, portOf(at[0])), 0o600))
-		sentinels = append(sentinels, s.start(nil, "redis-sentinel", file))
+		sentinels = append(sentinels, s.start(nil, "redis-server", file, "--sentinel"))
 		fmt.Fprintf(&collect, "  - {name: r-%d, url: 'redis://%s', group: shop, sentinel: 'redis://%s'}\n", i+1, at[i], watch[i])
 	}
 	s.agent(collect.String(), "redis")

@@ -62,7 +62,7 @@ func (j Journal) args(cursor string) []string {
 		out = append(out, "--priority="+j.Priority)
 	}
 	if j.Directory != "" {
-		out = append(out, "--directory="+j.Directory)
+		out = append(out, "--directory="+j.Directory, "--merge") // --follow alone shows one boot of one machine
 	}
 	return out
 }

@@ -94,6 +94,16 @@ func TestAJournalIsCountedOnOverARestart(t *testing.T) {
 	}
 }
 
+func TestAFolderOfJournalsIsReadWhole(t *testing.T) {
+	of := func(j Journal) string { return strings.Join(j.args("c1"), " ") }
+	if got := of(Journal{Directory: "/j"}); !strings.HasSuffix(got, "--directory=/j --merge") {
+		t.Errorf("args = %s; want those of all machines and boots in the folder", got)
+	}
+	if got := of(Journal{}); strings.Contains(got, "--merge") {
+		t.Errorf("args = %s; want this machine's journal alone", got)
+	}
+}
+
 func TestJournalsFaults(t *testing.T) {
 	pattern := []Pattern{{Name: "a_total", Match: "x"}}
 	for want, l := range map[string]Log{
