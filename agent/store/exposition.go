@@ -10,6 +10,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/prometheus/model/histogram"
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/series"
@@ -19,10 +20,14 @@ import (
 const current = 5 * time.Minute
 
 // exposition answers with the current value of every series, in the form that the client asks for: text, OpenMetrics or
-// protobuf. Distributions come as summaries.
+// protobuf. Distributions come as native histograms in protobuf, which alone has them, else as summaries.
 func (s *Store) exposition(w http.ResponseWriter, r *http.Request) {
 	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
-	s.expose(w, format, familiesOf(s.series.Latest(s.opts.Now().Add(-current))))
+	distribution := dto.MetricType_SUMMARY
+	if format.FormatType() == expfmt.TypeProtoDelim {
+		distribution = dto.MetricType_HISTOGRAM
+	}
+	s.expose(w, format, familiesOf(s.series.Latest(s.opts.Now().Add(-current)), distribution))
 }
 
 func (s *Store) expose(w http.ResponseWriter, format expfmt.Format, families []*dto.MetricFamily) {
@@ -43,8 +48,9 @@ func (s *Store) expose(w http.ResponseWriter, format expfmt.Format, families []*
 
 // familiesOf gathers points into families, sorted by name. In these forms a family takes more names than its own: a
 // summary those of its count and sum, a counter its name without _total. A gauge whose name a summary takes is left out;
-// a counter whose name a gauge has is written as unknown, under its full name. The store has them all.
-func familiesOf(points []series.Point) []*dto.MetricFamily {
+// a counter whose name a gauge has is written as unknown, under its full name. The store has them all. distribution is the type that
+// distributions have.
+func familiesOf(points []series.Point, distribution dto.MetricType) []*dto.MetricFamily {
 	kinds := map[string]metric.Kind{}
 	for i := range points {
 		kinds[points[i].Name] = points[i].Desc.Kind
@@ -64,7 +70,7 @@ func familiesOf(points []series.Point) []*dto.MetricFamily {
 				kind = dto.MetricType_UNTYPED
 			}
 		case metric.Distribution:
-			kind = dto.MetricType_SUMMARY
+			kind = distribution
 		}
 		f := families[p.Name]
 		if f == nil {
@@ -112,6 +118,8 @@ func metricOf(p *series.Point, kind dto.MetricType) *dto.Metric {
 		m.Label = append(m.Label, &dto.LabelPair{Name: ptr(l.Name), Value: ptr(strings.ToValidUTF8(l.Value, "\ufffd"))})
 	}
 	switch {
+	case kind == dto.MetricType_HISTOGRAM:
+		m.Histogram = nativeOf(p.Hist)
 	case p.Hist != nil:
 		m.Summary = &dto.Summary{SampleCount: ptr(uint64(max(p.Hist.Count, 0) + 0.5)), SampleSum: ptr(p.Hist.Sum)}
 		for _, q := range []float64{0.5, 0.9, 0.99} {
@@ -125,6 +133,22 @@ func metricOf(p *series.Point, kind dto.MetricType) *dto.Metric {
 		m.Gauge = &dto.Gauge{Value: ptr(p.Value)}
 	}
 	return m
+}
+
+// nativeOf is a distribution with its buckets, as the store has them.
+func nativeOf(h *metric.Histogram) *dto.Histogram {
+	fh := native(h)
+	return &dto.Histogram{
+		SampleCountFloat: ptr(fh.Count), SampleSum: ptr(fh.Sum), Schema: ptr(fh.Schema), ZeroThreshold: ptr(fh.ZeroThreshold), ZeroCountFloat: ptr(fh.ZeroCount),
+		PositiveSpan: spansOf(fh.PositiveSpans), PositiveCount: fh.PositiveBuckets, NegativeSpan: spansOf(fh.NegativeSpans), NegativeCount: fh.NegativeBuckets,
+	}
+}
+
+func spansOf(in []histogram.Span) (out []*dto.BucketSpan) {
+	for _, s := range in {
+		out = append(out, &dto.BucketSpan{Offset: ptr(s.Offset), Length: ptr(s.Length)})
+	}
+	return out
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -13,6 +13,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
 
 	"github.com/navcloud/binnacle/agent/metric"
 )
@@ -63,6 +65,57 @@ func TestMetricsAreWhatTheClientAsksFor(t *testing.T) {
 			continue
 		}
 		unique(t, accept, expfmt.NewDecoder(bytes.NewReader(body), expfmt.ResponseFormat(resp.Header)))
+	}
+}
+
+// A Prometheus that takes native histograms gets the buckets that the store has: its own reader finds them the same.
+func TestDistributionsAreNativeHistogramsInProtobuf(t *testing.T) {
+	s := open(t)
+	now := time.Now()
+	if err := s.Append(t.Context(), "x", now, []metric.Sample{hist(now, 0.25, -3, 0, 1024, 1025)}); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(s.Handler("v1", nil))
+	defer srv.Close()
+	const proto = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", proto)
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := textparse.NewProtobufParser(body, false, false, false, false, labels.NewSymbolTable())
+	for {
+		e, err := p.Next()
+		if err != nil {
+			t.Fatal("no histogram came: ", err)
+		}
+		if e != textparse.EntryHistogram {
+			continue
+		}
+		_, _, h, fh := p.Histogram()
+		if h != nil || fh == nil || fh.Validate() != nil || fh.Count != 5 || fh.Sum != 2046.25 || fh.ZeroCount != 1 || fh.Schema != metric.Schema {
+			t.Errorf("%v %v", h, fh)
+		}
+		positive, negative := 0.0, 0.0
+		for _, c := range fh.PositiveBuckets {
+			positive += c
+		}
+		for _, c := range fh.NegativeBuckets {
+			negative += c
+		}
+		if positive != 3 || negative != 1 {
+			t.Errorf("%v above and %v below zero; want 3 and 1", positive, negative)
+		}
+		return
 	}
 }
 
