@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -116,18 +117,24 @@ func (t *together) absorb() {
 	t.anew = false
 }
 
-// follow lets the members of one group join another one, all or none.
+// follow lets the members of one group join another one, all or none. What wakes nobody and only followed those goes with them,
+// related or not.
 func (t *together) follow(low *group) {
-	shared := t.relations(low.members[0])
-	js := []map[*group]alerting.Joined{shared}
-	for _, m := range low.members[1:] {
+	var js []map[*group]alerting.Joined // of each member; nil: it goes where the others go
+	var shared map[*group]alerting.Joined
+	binds := func(m *Alone) bool { return m.Joined.Leads || m.wakes() }
+	some := slices.ContainsFunc(low.members, binds)
+	for _, m := range low.members {
+		if some && !binds(m) {
+			js = append(js, nil)
+			continue
+		}
 		more := t.relations(m)
 		js = append(js, more)
-		for g := range shared {
-			if _, ok := more[g]; !ok {
-				delete(shared, g)
-			}
+		if shared == nil {
+			shared = maps.Clone(more)
 		}
+		maps.DeleteFunc(shared, func(g *group, _ alerting.Joined) bool { _, ok := more[g]; return !ok })
 		if len(shared) == 0 {
 			return
 		}
@@ -137,7 +144,10 @@ func (t *together) follow(low *group) {
 		return
 	}
 	for i, m := range low.members {
-		j := js[i][to]
+		j, related := js[i][to]
+		if !related {
+			j = m.Joined
+		}
 		j.With, j.At, j.First, j.Leads = to.id, t.now, to.first, j.Leads && m.wakes()
 		m.Joined = j
 		to.add(m)
@@ -158,7 +168,7 @@ func (g *group) leader(shared map[*group]alerting.Joined, js []map[*group]alerti
 			continue
 		case !g.first.IsZero() && o.told == 0 && o.best() == g.best() && betterRank(o.root(), g.root()) > 0:
 			continue // it is the other that follows
-		case g.told != 0 && slices.ContainsFunc(js, func(by map[*group]alerting.Joined) bool { return by[o].Trust != alerting.Certain }):
+		case g.told != 0 && slices.ContainsFunc(js, func(by map[*group]alerting.Joined) bool { return by != nil && by[o].Trust != alerting.Certain }):
 			continue
 		}
 		if to == nil || cmp.Or(cmp.Compare(o.best(), to.best()), o.first.Compare(to.first), cmp.Compare(o.id, to.id)) < 0 {

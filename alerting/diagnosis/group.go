@@ -27,11 +27,19 @@ func (g *group) add(a *Alone) {
 	if !a.Joined.First.IsZero() && (g.first.IsZero() || a.Joined.First.Before(g.first)) {
 		g.first = a.Joined.First
 	}
-	for _, p := range []alerting.Priority{a.Told, a.Joined.Told} {
-		if p != 0 && (g.told == 0 || p < g.told) {
-			g.told = p
-		}
+	told := a.Joined.Told
+	if a.Joined.Leads { // another one may have been told of by itself, as something less, before it came here
+		told = gravest(told, a.Told)
 	}
+	g.told = gravest(g.told, told)
+}
+
+// gravest is the worse priority of two; 0 is none.
+func gravest(a, b alerting.Priority) alerting.Priority {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // keep leaves these members alone in the group.

@@ -197,13 +197,13 @@ var detail = func() map[string]bool {
 	return out
 }()
 
-// sameHosts says that a rule fires on the very hosts on which another one fires, as far as both read that hosts or what runs on
-// them went down or are not well. That as many hosts have a fault of their own each within minutes is no likely story, whatever
-// the rules are called; of one or two it may be.
+// sameHosts says that a rule fires on the very hosts on which another one fires, where both read that hosts or what runs on them
+// went down or are not well, or nothing is read of what is wrong. That as many hosts have a fault of their own each within minutes
+// is no likely story, whatever the rules are called; of one or two it may be.
 func (t *together) sameHosts(a, m *Alone, g *group) (string, bool) {
 	x, y := a.Reading, m.Reading
-	life := func(r *alerting.Reading) bool { return r.Kind.Value == "down" || r.Kind.Value == "liveness" }
-	if x.Rule == y.Rule || !life(x) || y.Kind.Value != "down" || g.first.IsZero() || a.Fact.Began().Sub(g.first) > guessHolds {
+	down := func(r *alerting.Reading) bool { return r.Kind.Value == "down" || !r.Kind.Known() }
+	if x.Rule == y.Rule || !down(x) && x.Kind.Value != "liveness" || !down(y) || g.first.IsZero() || a.Fact.Began().Sub(g.first) > guessHolds {
 		return "", false
 	}
 	these, those := t.hostsOf(x.Place), t.hostsOf(y.Place)

@@ -176,6 +176,7 @@ func (t *together) release(g *group) {
 	}) {
 		return
 	}
+	g.confirm()
 	var free []*Alone
 	kept := g.members[:0:0]
 	for _, m := range g.members {
@@ -188,6 +189,24 @@ func (t *together) release(g *group) {
 	if len(free) > 0 {
 		g.keep(kept)
 		t.part(g, free, ended)
+	}
+}
+
+// confirm makes certain what was a guess: an alarm whose rule, in its place, is among those that lead by now is one of what the page
+// names, though it came first.
+func (g *group) confirm() {
+	leads := map[string]*Alone{}
+	for _, m := range g.members {
+		if m.Joined.Leads && m.Fact.Firing() && !m.comesAndGoes() {
+			leads[m.Reading.Place] = m
+		}
+	}
+	for _, m := range g.members {
+		x := leads[m.Reading.Place]
+		if x != nil && m.held() && !m.comesAndGoes() && m.Priority != alerting.P1 && !placed(m.Fact, x.Fact) && near(m.Fact.Began(), x.Fact.Began()) {
+			m.Joined.Trust, m.Joined.Why, m.Joined.Leads = alerting.Certain, oneRule(m.Reading.Rule, false), true
+			g.keep(g.members)
+		}
 	}
 }
 
