@@ -54,7 +54,7 @@ func (t *together) relations(a *Alone) map[*group]alerting.Joined {
 		t.named(a, name, out)
 	}
 	t.ruled(a, out)
-	if !a.own() && !(a.chore() && a.wakes()) {
+	if !a.own() && (!a.chore() || !a.wakes() || a.watches()) {
 		t.disturbed(a, out)
 	}
 	return out
@@ -69,7 +69,7 @@ func (t *together) named(a *Alone, name string, out map[*group]alerting.Joined) 
 		}
 		for _, m := range b.members[:min(len(b.members), mostGuesses)] {
 			t.walks.asked++
-			if m == a || !m.Fact.Firing() && t.now.Sub(m.Fact.Ended) > t.after {
+			if m == a || !m.Fact.Firing() && t.now.Sub(m.Fact.Ended) > t.after || namesakes(a.Reading, m.Reading, name) {
 				continue
 			}
 			why, ok := edge(a, m, b.of, name)
@@ -238,12 +238,6 @@ func (t *together) hostsOf(place string) map[string]bool {
 	return t.hosts[place]
 }
 
-// down says that a host is down, as far as more than a word of a text says.
-func (a *Alone) down() bool {
-	r := a.Reading
-	return r.Kind.Value == "down" && r.Layer.Value == "node" && r.Kind.Trust >= alerting.Catalogue
-}
-
 // differ says that both name an owner of a kind, and not the same.
 func differ(a, b *alerting.Reading, kind string) bool {
 	x, y := a.Owner(kind), b.Owner(kind)
@@ -268,6 +262,18 @@ func compatible(a, b *alerting.Reading) bool {
 	}
 	return true
 }
+
+// namesakes says that two alarms name two things that are only called alike, in two clusters, regions or environments. What data systems call
+// their cluster is another thing than the cluster that a host is in.
+func namesakes(a, b *alerting.Reading, name string) bool {
+	if strings.HasPrefix(name, "node:") && (data[a.Layer.Value] || data[b.Layer.Value]) {
+		return differ(a, b, "region") || differ(a, b, "environment")
+	}
+	return !compatible(a, b)
+}
+
+// data are the layers of systems that have clusters of their own.
+var data = map[string]bool{"database": true, "cache": true, "queue": true}
 
 func near(a, b time.Time) bool { return a.Sub(b).Abs() <= joinWithin }
 
@@ -296,7 +302,9 @@ func (a *Alone) felt() bool {
 func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 	root := g.root()
 	switch {
-	case !g.alive() || root.chore() || a.chore() && a.wakes():
+	case !g.alive():
+		return alerting.Joined{}, false
+	case (root.chore() || a.chore() && a.wakes()) && !(root.watches() && a.watches()):
 		return alerting.Joined{}, false
 	case a.wakes() && a.Priority < g.best(), !compatible(a.Reading, root.Reading), !follows(a, root):
 		return alerting.Joined{}, false
@@ -356,13 +364,4 @@ func (t *together) declared(a *Alone, g *group) (alerting.Joined, bool) {
 		return alerting.Joined{}, false
 	}
 	return j, true
-}
-
-// chore alarms are of the alerting system, of batch jobs or of housekeeping: they bring nothing else about.
-func (a *Alone) chore() bool {
-	switch a.Reading.Layer.Value {
-	case "job", "monitoring":
-		return true
-	}
-	return a.Reading.Kind.Value == "hygiene" || a.Reading.Kind.Value == "heartbeat" || a.Reading.Idle
 }

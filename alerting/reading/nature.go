@@ -243,8 +243,14 @@ type found struct {
 	served              bool // it speaks of answers 5xx, which users got
 }
 
+// classes are the ways to write a class of answers of HTTP, as the word that the lexicon knows.
+var classes = strings.NewReplacer("5XXs", " 5xx ", "5XX", " 5xx ", "4XXs", " 4xx ", "4XX", " 4xx ")
+
 // split parts a name into lower-case words: at capitals, digits' ends, dashes and underscores.
 func split(name string) string {
+	if strings.Contains(name, "XX") {
+		name = classes.Replace(name)
+	}
 	var b strings.Builder
 	runes := []rune(name)
 	b.WriteByte(' ')

@@ -240,6 +240,7 @@ func TestNature(t *testing.T) {
 		"pyrra by its labels":                            {[]string{"alertname=ErrorBudgetBurn", "severity=critical", "slo=a", "long=1h", "short=5m", "exhaustion=2d"}, "symptom", "service", "users", alerting.Certain, true},
 		"a probe by its address":                         {[]string{"alertname=Zork", "severity=critical", "job=blackbox", "instance=https://shop.example.com/"}, "symptom", "probe", "users", alerting.Certain, true},
 		"a probe of an inner address harms nobody yet":   {[]string{"alertname=Zork", "severity=critical", "job=blackbox", "instance=http://10.0.0.4:8080/health"}, "symptom", "probe", "", alerting.Certain, true},
+		"five hundreds by plural":                        {[]string{"alertname=Too many 5XXs", "severity=critical", "ingress=shop"}, "errors", "edge", "users", alerting.Guessed, true},
 		"errors at a balancer":                           {[]string{"alertname=my-elb-5xx", "severity=critical", "namespace=AWS/ELB", "metric=HTTPCode_Backend_5XX", "LoadBalancerName=x"}, "errors", "edge", "users", alerting.Catalogue, true},
 		"a name nobody knows, by its words":              {[]string{"alertname=CheckoutDatabaseReplicationLagHigh", "severity=critical"}, "latency", "database", "", alerting.Guessed, true},
 		"a summary, where the name says nothing":         {[]string{"alertname=R17", "severity=critical", "@summary=Redis is out of memory"}, "saturation", "cache", "", alerting.Guessed, true},

@@ -24,6 +24,8 @@ const (
 	KindService   = "service"
 	KindCluster   = "cluster"
 	KindZone      = "zone"
+
+	KindEnvironment = "environment" // never a subject: it holds everything
 )
 
 // nearness are the labels that name subjects, the nearest first, as public packs, Kubernetes and the clouds write them.
@@ -61,6 +63,10 @@ var nearness = []struct {
 	{KindZone, []string{"zone", "az", "availability_zone", "AvailabilityZone", "topology_kubernetes_io_zone", "failure_domain_beta_kubernetes_io_zone"}},
 	{"region", []string{"region", "aws_region", "topology_kubernetes_io_region"}},
 }
+
+// environments are the labels that tell production from what is beside it.
+// Sources: OpenTelemetry, "Deployment attributes"; Datadog, "Unified service tagging"; public rule files' external_labels; read November 2026.
+var environments = []string{"environment", "env", "deployment_environment", "deployment_environment_name", "stage"}
 
 // locate finds the subject and its owners, the nearest first.
 func locate(labels map[string]string, entry *Entry, how speech) (alerting.Subject, []alerting.Owner) {
@@ -127,6 +133,12 @@ func locate(labels map[string]string, entry *Entry, how speech) (alerting.Subjec
 	}
 	if z := sitesOf(found); z != "" {
 		add("site", z, "host", alerting.Guessed)
+	}
+	for _, label := range environments {
+		if v := labels[label]; v != "" {
+			add(KindEnvironment, strings.ToLower(v), label, alerting.Certain)
+			break
+		}
 	}
 	return subject, found
 }
