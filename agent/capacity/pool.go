@@ -59,7 +59,8 @@ func Pools() []Pool {
 			Action: "take a larger machine or find what grows",
 		}, {
 			Name: "file_handles", Title: "File handles", Unit: "handles", Kind: Demand,
-			Use: `max by (node, az) (host_file_handles)`, Limit: `max by (node) (host_file_handles_limit)`,
+			// A kernel of 64 bits allows 2^63-1, which is no limit.
+			Use: `max by (node, az) (host_file_handles and on (node) host_file_handles_limit < 9e18)`, Limit: `max by (node) (host_file_handles_limit < 9e18)`,
 			Action: "raise fs.file-max or find who leaks them",
 		}, {
 			Name: "rabbitmq_processes", Title: "Erlang processes of RabbitMQ", Unit: "processes", Kind: Demand,

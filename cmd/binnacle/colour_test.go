@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/navcloud/binnacle/agent/health"
 )
 
 func TestColoursAreOnWordsThatSayIt(t *testing.T) {
@@ -18,6 +20,10 @@ func TestColoursAreOnWordsThatSayIt(t *testing.T) {
 		if n, err := (tinted{&out}).Write([]byte(in)); err != nil || n != len(in) || out.String() != want {
 			t.Errorf("%q: %q, %d, %v; want %q", in, out.String(), n, err, want)
 		}
+	}
+	var table strings.Builder
+	if err := printNodes(tinted{&table}, []health.Node{{Node: "web-1", AZ: "a", Version: "1"}}); err != nil || strings.Count(table.String(), "\x1b[") < 4 {
+		t.Errorf("the table of nodes has no colour in its rows: %q, %v", table.String(), err)
 	}
 	var plain strings.Builder
 	if inColour(&plain) != &plain {

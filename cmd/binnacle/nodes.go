@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,13 +83,18 @@ func printNodes(out io.Writer, nodes []health.Node) error {
 		_, err := fmt.Fprintln(out, "No agent has told this store of itself in the last hour. Agents do so by ship.remote_write.")
 		return err
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var table bytes.Buffer // colours are for whole lines: what lays out the columns writes cell by cell
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "node\tzone\tgroup\tis\tversion\thow it is, and what it ships")
 	for _, n := range nodes {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", plain(n.Node), or(n.AZ), or(n.Group), n.Word(), or(n.Version), plain(n.Health()+" Ships "+n.Ships()+"."))
 	}
 	fmt.Fprintf(w, "\n%s: %s\n", words.Plural(len(nodes), "node"), health.Words(nodes))
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := table.WriteTo(out)
+	return err
 }
 
 // printMissing names instances without an agent, and groups that lack some.
