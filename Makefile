@@ -13,9 +13,9 @@ test: ## everything that must hold, real RabbitMQ and a real browser included
 chaos: ## breaks a running agent: 200 kills, every way of damage, full disks; about half an hour, root for all of it
 	BINNACLE_CHAOS=long go test -count=1 -timeout=90m -v ./cmd/binnacle/chaos
 
-rig: ## all situations of a real RabbitMQ cluster in network namespaces: about an hour, root; make rig ROWS=cut,frozen plays those
+rig: ## all situations of a real RabbitMQ cluster in network namespaces: about two hours, root; make rig ROWS=cut,frozen plays those
 	.ci/parts
-	BINNACLE_REAL=1 BINNACLE_RIG=$(or $(ROWS),1) go test -count=1 -timeout=150m -v -run '^TestRealSituations$$' ./agent
+	BINNACLE_REAL=1 BINNACLE_RIG=$(or $(ROWS),1) go test -count=1 -timeout=200m -v -run '^TestRealSituations$$' ./agent
 
 services: ## real HAProxy, Redis, MariaDB and the like, killed, frozen, filled and cut: about half an hour
 	BINNACLE_SERVICES=1 .ci/parts

@@ -201,7 +201,7 @@ func TestReplayRiak(t *testing.T) {
 			want: map[string]time.Duration{
 				"RiakQuorumAtRisk cluster:riak": 75 * time.Second, "RiakNodeDown node:riak1": 2 * time.Minute, "RiakNodeDown node:riak2": 2 * time.Minute,
 			},
-			says: map[string]string{"RiakQuorumAtRisk cluster:riak": "2 members away, some keys have no quorum: riak1 down, riak2 down"},
+			says: map[string]string{"RiakQuorumAtRisk cluster:riak": "Riak riak lacks a quorum for some keys, 2 away: riak1 down, riak2 down"},
 		},
 		"one freezes, another one is isolated": {
 			scenes: []scene{begin, {situation: "healthy riak3:frozen", lasts: 2 * time.Minute}, {situation: "healthy riak2:isolated riak3:frozen", lasts: 4 * time.Minute}},
