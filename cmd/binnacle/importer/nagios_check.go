@@ -25,7 +25,7 @@ func nagiosReasons(what string) string {
 	case "hostdependency", "servicedependency", "parents":
 		return "no counterpart: binnacle explains a service's failure by its host's; route.topology declares the rest"
 	case "servicegroup", "servicegroups":
-		return "no counterpart: labels of a program group it"
+		return "no counterpart: give the checks of a group a label of its own: collect.exec.NAME.labels"
 	case "event_handler", "event_handler_enabled":
 		return "no counterpart: binnacle runs nothing in answer to an alarm"
 	case "hostextinfo", "serviceextinfo", "action_url":
