@@ -155,6 +155,17 @@ receivers: [{name: a, webhook_configs: [{url: 'https://hooks.example.com/a'}]}, 
 	}
 }
 
+// A receiver that is pinged by an alarm that always fires is no pager: its service has a place of its own here.
+func TestAWatchdogIsNoPage(t *testing.T) {
+	for match, want := range map[string]bool{`alertname="Watchdog"`: true, `alertname=~"Watchdog|InfoInhibitor"`: true, `alertname=~".+"`: false, `alertname!="x"`: false, `team="a"`: false} {
+		r, _ := written(t, t.TempDir(), File{"/etc/am/alertmanager.yml", []byte("route: {receiver: a, routes: [{matchers: ['" + match + "'], receiver: b}]}\n" +
+			"receivers: [{name: a, webhook_configs: [{url: 'https://hooks.example.com/a'}]}, {name: b, webhook_configs: [{url: 'https://hooks.example.com/b'}]}]\n")})
+		if got := strings.Contains(strings.Join(r.Report, "\n"), "route.heartbeat.url"); got != want {
+			t.Errorf("%s: %v, want %v: %q", match, got, want, r.Report)
+		}
+	}
+}
+
 // Where no list of matchers says which alarms come to a route, its times decide about the route as before.
 func TestTimesThatNoSilenceCanSay(t *testing.T) {
 	_, cfg := written(t, t.TempDir(), File{"/etc/am/alertmanager.yml", []byte(`

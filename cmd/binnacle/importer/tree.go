@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/alertmanager/pkg/labels"
 
+	"github.com/navcloud/binnacle/alerting/intake"
 	"github.com/navcloud/binnacle/alerting/people"
 )
 
@@ -210,8 +211,24 @@ func (a *am) branch(m map[string]any, up node, at string) []flat {
 		a.report(a.file, "%s: left out: receiver %s sends to nobody", at, n.receiver)
 		return out
 	}
+	if watchdog(n.match) {
+		a.report(a.file, "%s: an alarm that always fires pages nobody here: when it stops, that is an alarm. The service that %s pings is for route.heartbeat.url", at, n.receiver)
+	}
 	own := part{n.receiver, a.names[n.receiver], list(m["active_time_intervals"]), list(m["mute_time_intervals"])}
 	return append(out, flat{at: at, match: n.match, parts: []part{own}})
+}
+
+// watchdog says whether a route is for an alarm that always fires.
+func watchdog(match []string) bool {
+	for _, text := range match {
+		ms, _ := people.ReadMatchers(text) // what cannot be read is refused elsewhere
+		for _, m := range ms {
+			if m.Name == "alertname" && slices.ContainsFunc(intake.Watchdogs, m.Matches) && !m.Matches("another") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // silence makes a maintenance window of the times of a flat. It refuses where no list of matchers says which alarms come to it.
