@@ -248,6 +248,10 @@ func (h *home) say(st health.Status, routes bool) {
 		h.Says = "Nothing is urgent: " + words.Plural(rest, "problem") + " can wait"
 	case st.Store != nil && st.Store.Series == 0:
 		h.Says = "Nothing is measured yet"
+	case h.Fleet.Ill() == 1:
+		h.Says = "No problem, and one of " + nodes + " is not well"
+	case h.Fleet.Ill() > 1:
+		h.Says = "No problem, and " + inWords(h.Fleet.Ill()) + " of " + nodes + " are not well"
 	default:
 		h.Says, h.Calm = "All well: "+nodes, true
 		if st.Store != nil {

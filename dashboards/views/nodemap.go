@@ -55,9 +55,12 @@ const fewNodes = 24
 // Named says whether the nodes are few enough to be named.
 func (m nodeMap) Named() bool { return len(m.All) <= fewNodes }
 
+// Ill is how many are not well.
+func (m nodeMap) Ill() int { return len(m.Worst) + m.More }
+
 // Says counts the nodes and how they are.
 func (m nodeMap) Says() string {
-	bad := len(m.Worst) + m.More
+	bad := m.Ill()
 	zones := ""
 	if len(m.Zones) > 1 {
 		zones = " in " + words.Plural(len(m.Zones), "zone")
