@@ -87,6 +87,3 @@ func renewCertificate(ctx context.Context, cfg Config, old *x509.Certificate) er
 	}
 	return errors.Join(errs...)
 }
-
-// NodeName is who this node is: as configured, else the host's name.
-func (c Config) NodeName() string { return c.nodeName() }

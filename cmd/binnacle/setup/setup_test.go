@@ -180,8 +180,8 @@ func TestThreeNodes(t *testing.T) {
 			t.Fatal(err, out)
 		}
 		node, err := agent.LoadConfig(n.Config)
-		if err != nil || node.NodeName() != name || len(node.Rules.Routers) != 1 {
-			t.Fatalf("%v, routers %v of %s", err, node.Rules.Routers, node.NodeName())
+		if err != nil || node.PublicName() != name || len(node.Rules.Routers) != 1 {
+			t.Fatalf("%v, routers %v of %s", err, node.Rules.Routers, node.PublicName())
 		}
 		found, err := agent.CheckLive(t.Context(), node, false)
 		if err != nil || len(found) != 1 || found[0].Level != 0 {
