@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // runs numbers the runs of this process.
@@ -19,10 +20,16 @@ func markOf(name string) string {
 	return fmt.Sprintf("BINNACLE_EXEC=%s-%d-%d", name, os.Getpid(), runs.Add(1))
 }
 
-// killMarked ends what a run left behind and that is in no group of it any more. It goes twice, for what was started meanwhile. A
-// program that empties the environment of what it starts escapes, and one that may not be read.
+// killMarked ends what a run left behind and that is in no group of it any more. It goes twice, for what was started meanwhile, and
+// again while a process shows no environment, as one does for a moment that becomes another program. A program that empties the
+// environment of what it starts escapes, and one that may not be read.
 func killMarked(mark string) {
-	for range 2 {
+	unsure := false
+	for pass := 0; pass < 2 || unsure && pass < 10; pass++ {
+		if pass > 1 {
+			time.Sleep(5 * time.Millisecond)
+		}
+		unsure = false
 		paths, err := filepath.Glob("/proc/[0-9]*")
 		if err != nil {
 			return
@@ -35,6 +42,10 @@ func killMarked(mark string) {
 			env, err := os.ReadFile(filepath.Join(path, "environ"))
 			if err == nil && bytes.Contains(append([]byte{0}, env...), []byte("\x00"+mark+"\x00")) {
 				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+			}
+			if err == nil && len(env) == 0 {
+				_, err := os.Readlink(filepath.Join(path, "exe")) // threads of the kernel and what has ended have none
+				unsure = unsure || err == nil
 			}
 		}
 	}
