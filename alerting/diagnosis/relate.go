@@ -206,17 +206,30 @@ func (t *together) sameHosts(a, m *Alone, g *group) (string, bool) {
 	if x.Rule == y.Rule || !down(x) && x.Kind.Value != "liveness" || !down(y) || g.first.IsZero() || a.Fact.Began().Sub(g.first) > guessHolds {
 		return "", false
 	}
-	these, those := t.hostsOf(x.Place), t.hostsOf(y.Place)
-	both := 0
-	for h := range these {
-		if those[h] {
-			both++
-		}
-	}
+	these := t.hostsOf(x.Place)
+	both := t.shared(x.Place, y.Place)
 	if both < severalHosts || 4*both < 3*len(these) {
 		return "", false
 	}
 	return sharesHosts(both), true
+}
+
+// shared counts the hosts on which the rules of two places both fire.
+func (t *together) shared(a, b string) int {
+	n, ok := t.both[[2]string{a, b}]
+	if !ok {
+		those := t.hostsOf(b)
+		for h := range t.hostsOf(a) {
+			if those[h] {
+				n++
+			}
+		}
+		if t.both == nil {
+			t.both = map[[2]string]int{}
+		}
+		t.both[[2]string{a, b}] = n
+	}
+	return n
 }
 
 // severalHosts have no faults of their own each within minutes.

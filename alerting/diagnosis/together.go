@@ -154,6 +154,7 @@ type together struct {
 	lately map[ofRule][]alerting.Passed
 	all    []*Alone
 	hosts  map[string]map[string]bool // see hostsOf; nil: to be found
+	both   map[[2]string]int          // see shared
 }
 
 // ofRule are the alarms of one rule in one scope.

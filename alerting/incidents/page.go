@@ -53,7 +53,7 @@ func (x *item) symptom() *alerting.Verdict {
 func (x *item) sentence(symptom *alerting.Verdict) string {
 	broken := x.broken()
 	if symptom == nil || broken == symptom.Summary() || x.Root.Cause && x.Root.Labels[alerting.LabelImpact] == "users" {
-		return clip(broken, maxSentence)
+		return named(broken, x.subject())
 	}
 	hurt := clip(clause(symptom.Summary()), 36)
 	return hurt + " (" + clip(broken, maxSentence-3-utf8.RuneCountInString(hurt)) + ")"
@@ -64,6 +64,37 @@ func (x *item) broken() string {
 		return x.Root.Summary()
 	}
 	return x.Head.Summary()
+}
+
+// subject is what the alarm that is broken is about, where it is of others and its summary names nothing of it: mixins' summaries say
+// "Node is not ready." of every node. Empty: the summary says enough.
+func (x *item) subject() string {
+	v := x.Head
+	if x.Root.Cause && x.Root.Serious {
+		v = x.Root
+	}
+	if v.Reading == nil || !v.Foreign() || len(v.Parts) > 0 {
+		return ""
+	}
+	text := v.Summary()
+	for name, value := range v.Labels {
+		if len(value) > 3 && name != alerting.LabelRule && name != alerting.LabelSeverity && strings.Contains(text, value) {
+			return ""
+		}
+	}
+	name := strings.TrimPrefix(v.Reading.Subject.Name, "//") // a queue of the host "/"
+	if name == "" || strings.Contains(text, name) || utf8.RuneCountInString(name) > maxSentence/2 {
+		return ""
+	}
+	return v.Reading.Subject.Kind + " " + name
+}
+
+// named is a title with the subject that it is about, which is never cut.
+func named(title, subject string) string {
+	if subject == "" {
+		return clip(title, maxSentence)
+	}
+	return clip(strings.TrimRight(title, ". "), maxSentence-3-utf8.RuneCountInString(subject)) + " (" + subject + ")"
 }
 
 func (x *item) impact(symptom *alerting.Verdict) string {

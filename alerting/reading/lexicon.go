@@ -28,7 +28,7 @@ var (
 		}},
 		{"latency", []string{
 			"latency", "slow", "slowly", "slower", "lag", "lagging", "lagged", "delay", "response time", "took too long", "taking too long", "p99", "p95", "duration", "queue depth", "behind", "age of oldest", "old message",
-			"langsam", "latenz", "verzögerung", "latence", "lenteur", "задерж", "затрим", "latencia", "lentitud", "lentidão",
+			"langsam", "latenz", "verzögerung", "latence", "lenteur", "задерж", "затрим", "latencia", "lento", "lentitud", "lentidão",
 		}},
 		{"liveness", []string{
 			"crash loop", "crash", "not ready", "notready", "unready", "unhealthy", "mismatch", "restart", "misscheduled", "not scheduled", "replicas", "heartbeat", "rollout",
@@ -52,10 +52,10 @@ var (
 		{"edge", []string{"nginx", "haproxy", "ha proxy", "ingress", "elb", "alb", "nlb", "load balancer", "envoy", "traefik", "gateway", "cloudfront", "cdn", "varnish", "apache", "istio", "kong", "http 5xx", "http5xx", "reverse proxy"}},
 		{"database", []string{
 			"postgres", "pg", "pgbouncer", "pgpool", "mysql", "maria", "mongo", "cassandra", "database", "db", "rds", "sql", "oracle", "dynamo", "riak", "clickhouse", "cockroach", "elasticsearch",
-			"opensearch", "elastic", "innodb", "galera", "patroni", "tidb", "neo4j", "couch", "influx", "zookeeper", "consul", "vault",
+			"opensearch", "elastic", "innodb", "galera", "patroni", "tidb", "neo4j", "couch", "influx", "zookeeper", "consul", "vault", "milvus", "qdrant", "weaviate",
 		}},
 		{"cache", []string{"redis", "memcache", "cache", "valkey", "hazelcast"}},
-		{"queue", []string{"kafka", "rabbit", "queue", "sqs", "nats", "pulsar", "activemq", "sidekiq", "celery", "kinesis", "topic", "consumer", "pubsub", "amqp", "jetstream", "sns", "dead letter", "deadletter", "dlq"}},
+		{"queue", []string{"kafka", "rabbit", "queue", "sqs", "nats", "pulsar", "activemq", "sidekiq", "celery", "kinesis", "topic", "consumer", "pubsub", "amqp", "mqtt", "mosquitto", "event bus", "jetstream", "sns", "dead letter", "deadletter", "dlq"}},
 		{"platform", []string{"kube api", "kubeapi", "apiserver", "api server", "etcd", "scheduler", "controller manager", "argocd", "flux", "admission", "cluster autoscaler", "karpenter"}},
 		{"storage", []string{"disk", "filesystem", "volume", "storage", "pvc", "raid", "s3", "ebs", "efs", "nfs", "ceph", "minio", "smart", "zfs", "inode", "gluster"}},
 		{"network", []string{"network", "networking", "interface", "packet", "bgp", "vpn", "nat", "link", "conntrack", "switch", "router", "peering", "tunnel"}},

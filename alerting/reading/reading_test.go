@@ -129,6 +129,10 @@ func TestWordsOfPublicRules(t *testing.T) {
 		"ServiceIndisponible":           "down ",
 		"TauxErreursApiEleve":           "errors ",
 		"CelrixSplitBrain":              "quorum ",
+		"MosquittoBrokerUnavailable":    "down queue",
+		"EventBusEventsDropped":         "errors queue",
+		"MilvusDown":                    "down database",
+		"ConsensoLento":                 "latency ",
 	} {
 		r := read("alertname="+rule, "severity=critical")
 		if got := r.Kind.Value + " " + r.Layer.Value; got != want {

@@ -64,9 +64,9 @@ var nearness = []struct {
 	{"region", []string{"region", "aws_region", "topology_kubernetes_io_region"}},
 }
 
-// environments are the labels that tell production from what is beside it.
+// environments are the labels that tell production from what is beside it. stage is not: many call the steps of a pipeline so.
 // Sources: OpenTelemetry, "Deployment attributes"; Datadog, "Unified service tagging"; public rule files' external_labels; read November 2026.
-var environments = []string{"environment", "env", "deployment_environment", "deployment_environment_name", "stage"}
+var environments = []string{"environment", "env", "deployment_environment", "deployment_environment_name"}
 
 // locate finds the subject and its owners, the nearest first.
 func locate(labels map[string]string, entry *Entry, how speech) (alerting.Subject, []alerting.Owner) {
