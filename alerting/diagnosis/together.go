@@ -193,20 +193,34 @@ func (t *together) release(g *group) {
 	}
 }
 
-// confirm makes certain what was a guess: an alarm whose rule, in its place, is among those that lead by now is one of what the page
-// names, though it came first.
+// confirm makes certain what was a guess: an alarm whose rule, in its place, or whose host or workload is among those that lead by now
+// is one of what the page names, though it came first.
 func (g *group) confirm() {
 	leads := map[string]*Alone{}
 	for _, m := range g.members {
 		if m.Joined.Leads && m.Fact.Firing() && !m.comesAndGoes() {
 			leads[m.Reading.Place] = m
+			for _, name := range m.Reading.Names {
+				leads[name] = m
+			}
 		}
 	}
 	for _, m := range g.members {
-		x := leads[m.Reading.Place]
-		if x != nil && m.held() && !m.comesAndGoes() && m.Priority != alerting.P1 && !placed(m.Fact, x.Fact) && near(m.Fact.Began(), x.Fact.Began()) {
-			m.Joined.Trust, m.Joined.Why, m.Joined.Leads = alerting.Certain, oneRule(m.Reading.Rule, false), true
+		if !m.held() || m.comesAndGoes() || m.Priority == alerting.P1 {
+			continue
+		}
+		for _, key := range append([]string{m.Reading.Place}, m.Reading.Names...) {
+			x := leads[key]
+			if x == nil || placed(m.Fact, x.Fact) || !near(m.Fact.Began(), x.Fact.Began()) || namesakes(m.Reading, x.Reading, key) {
+				continue
+			}
+			why := oneRule(m.Reading.Rule, false)
+			if key != m.Reading.Place {
+				why = shares(key, false, false)
+			}
+			m.Joined.Trust, m.Joined.Why, m.Joined.Leads = alerting.Certain, why, true
 			g.keep(g.members)
+			break
 		}
 	}
 }

@@ -37,6 +37,9 @@ func TestRulesNobodyCanRead(t *testing.T) {
 		"what a guess folded and a page names does not page again": {slices.Concat(
 			[]other{{0, "Xz critical cluster=c"}}, on(20*s, "Xa critical", 0, 1, "instance=n0:1 cluster=c"), on(25*s, "Xa critical", 0, 5, "instance=n0:2 cluster=c"),
 		), time.Hour, []string{"Xa"}},
+		"what a guess folded and a page names the host of does not page again": {[]other{
+			{0, "Xz critical"}, {20 * s, "HostDown critical instance=n0:1 job=node"}, {25 * s, "PrometheusTargetMissing critical instance=n0:1 job=node"},
+		}, time.Hour, []string{"PrometheusTargetMissing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if rules, at := heads(t, nil, tc.last, tc.alarms...); !slices.Equal(rules, tc.want) {
