@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestEvidenceAsFiles takes the evidence of a problem along, as a picture and as values.
@@ -27,6 +28,20 @@ func TestEvidenceAsFiles(t *testing.T) {
 	for _, path := range []string{"/problems/00000000000000b2/chart.png", "/problems/gone/chart.csv"} {
 		if w := get(t, h, path); w.StatusCode != http.StatusNotFound {
 			t.Errorf("GET %s: %d, want 404: there is no chart", path, w.StatusCode)
+		}
+	}
+}
+
+// TestWhatIsOverKeepsItsEvidence opens the link of an incident that is resolved: it shows what was measured then.
+func TestWhatIsOverKeepsItsEvidence(t *testing.T) {
+	o := options(incident(), fleet{nodes: 3, age: 7}, goodStatus())
+	o.Expr = func(rule string, labels map[string]string) (string, time.Duration, bool) {
+		return "navcloud_streams_open > 1200", time.Minute, rule == "HostDiskFull" && labels == nil
+	}
+	page := text(t, get(t, newWhole(o), "/problems/fleet:HostDiskFull:node:x:1").Body)
+	for _, want := range []string{`id="past-proof"`, "The alarm fires above 1\u202f200 for 1 min.", `class="chart labelled"`, "navcloud_streams_open &gt; 1200"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page of what is over lacks %q", want)
 		}
 	}
 }

@@ -206,14 +206,17 @@ func (m *Manager) RuleGroups() []*promrules.Group { return m.manager.RuleGroups(
 // AlertingRules is for Prometheus' HTTP API.
 func (m *Manager) AlertingRules() []*promrules.AlertingRule { return m.manager.AlertingRules() }
 
-// Expr returns the expression of the rule that made an alarm of this name with these labels, and for how long it must be true.
+// Expr returns the expression of the rule that made an alarm of this name with these labels, and for how long it must be true. Without
+// labels, as of an alarm that is gone, it is that of the first rule of the name.
 func (m *Manager) Expr(name string, has map[string]string) (expr string, hold time.Duration, ok bool) {
 	for _, r := range m.AlertingRules() {
 		if r.Name() != name {
 			continue
 		}
 		fits := true
-		r.Labels().Range(func(l labels.Label) { fits = fits && (has[l.Name] == l.Value || strings.Contains(l.Value, "{{")) })
+		r.Labels().Range(func(l labels.Label) {
+			fits = fits && (has == nil || has[l.Name] == l.Value || strings.Contains(l.Value, "{{"))
+		})
 		if fits {
 			return r.Query().String(), r.HoldDuration(), true
 		}

@@ -167,7 +167,7 @@ func (l deedList) Last() *deed {
 func (l deedList) Title() string {
 	for _, d := range slices.Backward(l.Deeds) {
 		if d.Title != "" {
-			return d.Title
+			return d.Plain()
 		}
 	}
 	return ""
@@ -217,10 +217,13 @@ func (p *Pages) problem(r *http.Request) dashboards.Page {
 	}
 	pg.Up = &dashboards.Link{Path: "/board", Label: "Board"}
 	if found == nil {
-		pg.Sections = []dashboards.Section{
-			{ID: "summary", Parts: []dashboards.Part{{ID: "problem-head", Template: "problem-over", Data: list}}},
-			{ID: "history", Hush: true, Parts: []dashboards.Part{{ID: "deeds", Template: "deeds", Data: list}}},
+		pg.Sections = []dashboards.Section{{ID: "summary", Parts: []dashboards.Part{{ID: "problem-head", Template: "problem-over", Data: list}}}}
+		if e := p.pastProof(r.Context(), key, list.Deeds); e != nil {
+			pg.Sections = append(pg.Sections, dashboards.Section{ID: "proof", Label: "Evidence", Hush: true, Parts: []dashboards.Part{{ID: "past-proof", Template: "past-proof", Data: e}}})
 		}
+		pg.Sections = append(pg.Sections, dashboards.Section{
+			ID: "history", Hush: true, Parts: []dashboards.Part{{ID: "deeds", Template: "deeds", Data: list}},
+		})
 		return pg
 	}
 	path := "/problems/" + url.PathEscape(id)
