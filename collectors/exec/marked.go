@@ -25,7 +25,7 @@ func markOf(name string) string {
 // environment of what it starts escapes, and one that may not be read.
 func killMarked(mark string) {
 	unsure := false
-	for pass := 0; pass < 2 || unsure && pass < 10; pass++ {
+	for pass := 0; pass < 2 || unsure && pass < 4; pass++ {
 		if pass > 1 {
 			time.Sleep(5 * time.Millisecond)
 		}
