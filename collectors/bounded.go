@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 )
@@ -20,4 +21,18 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p[:min(len(p), b.left)])
 	b.left -= n
 	return n, err
+}
+
+// Limited keeps the first Limit bytes of what is written to it, takes the rest, and says in Over whether there was any.
+type Limited struct {
+	bytes.Buffer
+	Limit int
+	Over  bool
+}
+
+func (l *Limited) Write(b []byte) (int, error) {
+	room := max(l.Limit-l.Len(), 0)
+	l.Over = l.Over || len(b) > room
+	l.Buffer.Write(b[:min(len(b), room)])
+	return len(b), nil
 }

@@ -22,14 +22,13 @@ func Command(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	var out, errs limited
-	out.limit, errs.limit = maxCommand, 4<<10
+	out, errs := Limited{Limit: maxCommand}, Limited{Limit: 4 << 10}
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case out.over:
+	case out.Over:
 		return nil, fmt.Errorf("%s printed more than %d bytes", filepath.Base(name), maxCommand)
 	}
 	if _, ended := errors.AsType[*exec.ExitError](err); ended {
@@ -37,18 +36,4 @@ func Command(ctx context.Context, name string, args ...string) ([]byte, error) {
 		return out.Bytes(), fmt.Errorf("%s: %w: %.200s", filepath.Base(name), err, line)
 	}
 	return out.Bytes(), err
-}
-
-// limited keeps the first bytes and says whether there were more.
-type limited struct {
-	bytes.Buffer
-	limit int
-	over  bool
-}
-
-func (l *limited) Write(b []byte) (int, error) {
-	room := max(l.limit-l.Len(), 0)
-	l.over = l.over || len(b) > room
-	l.Buffer.Write(b[:min(len(b), room)])
-	return len(b), nil
 }

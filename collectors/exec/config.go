@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/secret"
+	"github.com/navcloud/binnacle/collectors"
 )
 
 // Options are the section collect.exec: programs by name.
@@ -52,7 +53,6 @@ const (
 
 var (
 	formats    = []string{formatNagios, formatOpenMetrics, formatInflux, formatJSON}
-	nameForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 	metricForm = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
 )
 
@@ -78,28 +78,7 @@ func (p Program) withDefaults() Program {
 
 // Validate says what is out of bounds.
 func (o Options) Validate() error {
-	var errs []error
-	for name, p := range o {
-		if !nameForm.MatchString(name) {
-			errs = append(errs, fmt.Errorf("%s: want a name of letters, digits, '_', '-' and '.', at most 64", name))
-			continue
-		}
-		for _, err := range p.withDefaults().faults() {
-			errs = append(errs, fmt.Errorf("%s.%w", name, err))
-		}
-	}
-	slices.SortFunc(errs, func(a, b error) int { return compare(a.Error(), b.Error()) })
-	return errors.Join(errs...)
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	return collectors.Named(o, func(p Program) []error { return p.withDefaults().faults() })
 }
 
 func (p Program) faults() (errs []error) {

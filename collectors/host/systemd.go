@@ -1,11 +1,9 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -105,26 +103,10 @@ func (c *systemdCollector) run(ctx context.Context) (string, error) {
 	cmd.Dir = string(c.fs)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	cmd.WaitDelay = time.Second
-	var out, complaint bytes.Buffer
-	cmd.Stdout = &limited{w: &out, left: maxUnitList}
-	cmd.Stderr = &limited{w: &complaint, left: 1000}
+	out, complaint := collectors.Limited{Limit: maxUnitList}, collectors.Limited{Limit: 1000}
+	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {
 		return "", collectors.Blind("systemctl", fmt.Errorf("%s: %w: %s", c.command[0], err, strings.TrimSpace(complaint.String())))
 	}
 	return out.String(), nil
-}
-
-// limited drops what comes after its first bytes.
-type limited struct {
-	w    io.Writer
-	left int
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	n := min(len(p), l.left)
-	l.left -= n
-	if _, err := l.w.Write(p[:n]); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }

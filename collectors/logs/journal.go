@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/navcloud/binnacle/collectors"
 )
 
 // Journal says which entries of systemd's journal are read. An empty one is all of this machine's.
@@ -102,8 +104,8 @@ var errCursor = errors.New("the journal does not know how far it was read any mo
 func (s *source) child(ctx context.Context, cursor string, mu *sync.Mutex, now func() time.Time) (read int, err error) {
 	cmd := exec.CommandContext(ctx, "journalctl", s.Journal.args(cursor)...)
 	cmd.WaitDelay = time.Second
-	var said bytes.Buffer
-	cmd.Stderr = &limited{w: &said, left: 1000}
+	said := collectors.Limited{Limit: 1000}
+	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return 0, err
@@ -134,19 +136,6 @@ func (s *source) child(ctx context.Context, cursor string, mu *sync.Mutex, now f
 		ended = errors.New("it ended")
 	}
 	return read, fmt.Errorf("journalctl: %w", errors.Join(err, ended))
-}
-
-// limited keeps the first bytes, and takes the rest.
-type limited struct {
-	w    io.Writer
-	left int
-}
-
-func (l *limited) Write(b []byte) (int, error) {
-	n := min(len(b), l.left)
-	l.left -= n
-	_, err := l.w.Write(b[:n])
-	return len(b), err
 }
 
 // entries reads the journal's export format: lines FIELD=value, an empty one after each entry; a value with bytes that no line may

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/secret"
+	"github.com/navcloud/binnacle/collectors"
 )
 
 // Options are the section collect.probe: probes by name.
@@ -52,10 +52,7 @@ const (
 	kindICMP = "icmp"
 )
 
-var (
-	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
-	types    = []string{"A", "AAAA", "CNAME", "MX", "NS", "TXT"}
-)
+var types = []string{"A", "AAAA", "CNAME", "MX", "NS", "TXT"}
 
 func (p Probe) withDefaults() Probe {
 	if p.From == "" {
@@ -96,22 +93,11 @@ func (p Probe) what() (kind, target string) {
 
 // Validate says what is out of bounds.
 func (o Options) Validate() error {
-	var errs []error
-	for name, p := range o {
-		if !nameForm.MatchString(name) {
-			errs = append(errs, fmt.Errorf("%s: want a name of letters, digits, '_', '-' and '.', at most 64", name))
-			continue
-		}
-		for _, text := range p.withDefaults().faults() {
-			errs = append(errs, fmt.Errorf("%s.%s", name, text))
-		}
-	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errors.Join(errs...)
+	return collectors.Named(o, func(p Probe) []error { return p.withDefaults().faults() })
 }
 
-func (p Probe) faults() (out []string) {
-	bad := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+func (p Probe) faults() (out []error) {
+	bad := func(format string, args ...any) { out = append(out, fmt.Errorf(format, args...)) }
 	kind, target := p.what()
 	switch kind {
 	case "":
