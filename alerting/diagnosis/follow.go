@@ -143,9 +143,17 @@ func (t *together) follow(low *group) {
 	if to == nil {
 		return
 	}
+	whys := make([]string, len(low.members)) // before any of them is in the group, and may be its root
+	for i, m := range low.members {
+		if j, related := js[i][to]; related {
+			whys[i] = because(m, to, j)
+		}
+	}
 	for i, m := range low.members {
 		j, related := js[i][to]
-		if !related {
+		if related {
+			j.Why = whys[i]
+		} else {
 			j = m.Joined
 		}
 		j.With, j.At, j.First, j.Leads = to.id, t.now, to.first, j.Leads && m.wakes()

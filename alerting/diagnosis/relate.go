@@ -29,6 +29,8 @@ func (t *together) join(a *Alone) {
 	if to == nil {
 		to = t.group(a.Fact.ID + "@" + fmt.Sprint(a.Fact.Began().Unix()))
 		best = alerting.Joined{Leads: true, Trust: alerting.Certain}
+	} else {
+		best.Why = because(a, to, best)
 	}
 	best.With, best.At, best.First = to.id, t.now, to.first
 	woke := !to.first.IsZero()
@@ -311,7 +313,7 @@ func (a *Alone) felt() bool {
 }
 
 // guess says that an alarm may be part of the disturbance that a group tells of: it is no worse, began within minutes of it in
-// the same place, and one of the two can follow from the other.
+// the same place, and one of the two can follow from the other. Its words are those of because.
 func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 	root := g.root()
 	switch {
@@ -323,15 +325,26 @@ func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 		return alerting.Joined{}, false
 	}
 	x, y := root.Reading, a.Reading
-	j := alerting.Joined{Trust: alerting.Guessed, Why: began(a, root, ""), Leads: a.felt()}
+	j := alerting.Joined{Trust: alerting.Guessed, Leads: a.felt()}
 	apart := g.tally().elsewhere(y.Owner("site"))
 	if apart || a.comesAndGoes() {
 		j.Leads = false
 	}
 	if !apart && oneScope(x, y) {
-		j.Trust, j.Why, j.Leads = alerting.Catalogue, began(a, root, x.Scope), j.Leads || y.Rank < x.Rank && !a.comesAndGoes()
+		j.Trust, j.Leads = alerting.Catalogue, j.Leads || y.Rank < x.Rank && !a.comesAndGoes()
 	}
 	return j, true
+}
+
+// because says why an alarm belongs to a group. Of the many groups that a guess finds one is chosen: its words are made then.
+func because(a *Alone, g *group, j alerting.Joined) string {
+	switch {
+	case j.Why != "":
+		return j.Why
+	case j.Trust == alerting.Catalogue: // by a guess this is in one scope
+		return began(a, g.root(), g.root().Reading.Scope)
+	}
+	return began(a, g.root(), "")
 }
 
 // follows says that by what they read one of the two can follow from the other.
