@@ -129,7 +129,7 @@ func (t *together) follow(low *group) {
 			js = append(js, nil)
 			continue
 		}
-		more := t.relations(m)
+		more := t.relations(m, map[*group]alerting.Joined{})
 		js = append(js, more)
 		if shared == nil {
 			shared = maps.Clone(more)

@@ -18,7 +18,8 @@ const mostGuesses = 256
 func (t *together) join(a *Alone) {
 	var best alerting.Joined
 	var to *group
-	for g, j := range t.relations(a) {
+	clear(t.found)
+	for g, j := range t.relations(a, t.found) {
 		if a.wakes() && g.first.IsZero() {
 			continue // what wakes nobody follows it, see absorb
 		}
@@ -46,9 +47,8 @@ func (t *together) join(a *Alone) {
 	}
 }
 
-// relations are the groups that an alarm may belong to, and by what.
-func (t *together) relations(a *Alone) map[*group]alerting.Joined {
-	out := map[*group]alerting.Joined{}
+// relations puts into out the groups that an alarm may belong to, and by what, and returns it.
+func (t *together) relations(a *Alone, out map[*group]alerting.Joined) map[*group]alerting.Joined {
 	if a.Priority == alerting.P5 || a.Fact.Silence != "" {
 		return out
 	}

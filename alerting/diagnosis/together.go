@@ -37,7 +37,7 @@ func (a *Alone) wakes() bool { return a.Priority <= alerting.P2 && a.Fact.Silenc
 // brings two together is in the package's essay; of two that the graph has a place for only edges are believed. after is how long
 // the end of a cause explains; list must be in a fixed order. It returns when time alone changes an answer.
 func Together(now time.Time, after time.Duration, w *Walks, list []*Alone, passed []alerting.Passed) (next time.Time) {
-	t := &together{now: now, after: after, walks: w, groups: map[string]*group{}, owners: map[string]*roster{}, rules: map[string]*roster{}, lately: map[ofRule][]alerting.Passed{}, all: list}
+	t := &together{now: now, after: after, walks: w, groups: map[string]*group{}, owners: map[string]*roster{}, rules: map[string]*roster{}, lately: map[ofRule][]alerting.Passed{}, all: list, found: map[*group]alerting.Joined{}}
 	t.gather(list, passed)
 	t.restart(list)
 	ids := slices.Sorted(maps.Keys(t.groups))
@@ -155,6 +155,7 @@ type together struct {
 	all    []*Alone
 	hosts  map[string]map[string]bool // see hostsOf; nil: to be found
 	both   map[[2]string]int          // see shared
+	found  map[*group]alerting.Joined // by join for one alarm, and used again: an alarm may be related to hundreds of groups
 }
 
 // ofRule are the alarms of one rule in one scope.
