@@ -102,7 +102,7 @@ func AsideAs(from, path string, now time.Time) (string, error) {
 	base := path + mark + now.UTC().Format("20060102T150405")
 	to := base
 	for n := 2; ; n++ {
-		if _, err := os.Lstat(to); os.IsNotExist(err) {
+		if _, err := os.Lstat(to); err != nil { // it is free, or where it is to be cannot be: then the renaming says so
 			break
 		}
 		to = fmt.Sprintf("%s-%d", base, n)

@@ -93,3 +93,16 @@ func TestWhatAnEarlierLifeLeft(t *testing.T) {
 		}
 	}
 }
+
+// Where a folder is a file, no name beside what is damaged is free, and none is taken: it says so, and does not look for ever.
+func TestAsideWhereNoNameCanBe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(file, "below"), filepath.Join(t.TempDir(), strings.Repeat("x", 300))} {
+		if to, err := Aside(path, time.Now()); err == nil {
+			t.Errorf("%s was set aside as %s", path, to)
+		}
+	}
+}
