@@ -143,19 +143,8 @@ func (t *together) follow(low *group) {
 	if to == nil {
 		return
 	}
-	whys := make([]string, len(low.members)) // before any of them is in the group, and may be its root
-	for i, m := range low.members {
-		if j, related := js[i][to]; related {
-			whys[i] = because(m, to, j)
-		}
-	}
-	for i, m := range low.members {
-		j, related := js[i][to]
-		if related {
-			j.Why = whys[i]
-		} else {
-			j = m.Joined
-		}
+	for i, j := range low.bonds(to, js) {
+		m := low.members[i]
 		j.With, j.At, j.First, j.Leads = to.id, t.now, to.first, j.Leads && m.wakes()
 		m.Joined = j
 		to.add(m)
@@ -166,6 +155,22 @@ func (t *together) follow(low *group) {
 		to.fresh = true
 		t.came = inserted(t.came, to)
 	}
+}
+
+// bonds are by what each member joins another group, before any of them is in it and may be its root. What is not related to it
+// goes by what it had.
+func (g *group) bonds(to *group, js []map[*group]alerting.Joined) []alerting.Joined {
+	out := make([]alerting.Joined, len(g.members))
+	for i, m := range g.members {
+		j, related := js[i][to]
+		if related {
+			j.Why = because(m, to, j)
+		} else {
+			j = m.Joined
+		}
+		out[i] = j
+	}
+	return out
 }
 
 // leader is the group that one may follow of those that each of its members is related to: one that wakes and is no less grave.
