@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -113,8 +114,13 @@ func TestOnlyTheDisksErrorsWantAnotherFolder(t *testing.T) {
 
 func TestEveryPartUsesTheStandIn(t *testing.T) {
 	want := unwritableDir(t)
+	graphite, err := net.Listen("tcp", "127.0.0.1:0") // a last flush that fails would be an error of the end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer graphite.Close()
 	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf(
-		"data: %s\nlisten: %s\ncollect: {statsd: off, riak: off, rabbitmq: off}\nrules: {packs: []}\nship: {graphite: {address: '127.0.0.1:1'}}\n", want, freePort(t, "tcp"))))
+		"data: %s\nlisten: %s\ncollect: {statsd: off, riak: off, rabbitmq: off}\nrules: {packs: []}\nship: {graphite: {address: '%s'}}\n", want, freePort(t, "tcp"), graphite.Addr())))
 	if err != nil {
 		t.Fatal(err)
 	}
