@@ -176,12 +176,7 @@ func (g *group) bonds(to *group, js []map[*group]alerting.Joined) []alerting.Joi
 // leader is the group that one may follow of those that each of its members is related to: one that wakes and is no less grave.
 func (g *group) leader(shared map[*group]alerting.Joined, js []map[*group]alerting.Joined) (to *group) {
 	for o := range shared {
-		switch {
-		case o == g || o.first.IsZero() || o.best() > g.best():
-			continue
-		case !g.first.IsZero() && o.told == 0 && o.best() == g.best() && betterRank(o.root(), g.root()) > 0:
-			continue // it is the other that follows
-		case g.told != 0 && slices.ContainsFunc(js, func(by map[*group]alerting.Joined) bool { return by != nil && by[o].Trust != alerting.Certain }):
+		if !g.mayFollow(o) || g.told != 0 && slices.ContainsFunc(js, func(by map[*group]alerting.Joined) bool { return by != nil && by[o].Trust != alerting.Certain }) {
 			continue
 		}
 		if to == nil || cmp.Or(cmp.Compare(o.best(), to.best()), o.first.Compare(to.first), cmp.Compare(o.id, to.id)) < 0 {
@@ -189,4 +184,13 @@ func (g *group) leader(shared map[*group]alerting.Joined, js []map[*group]alerti
 		}
 	}
 	return to
+}
+
+// mayFollow says that another group wakes and is no less grave than this one, and that it is not the other that follows.
+func (g *group) mayFollow(o *group) bool {
+	if o == g || o.first.IsZero() || o.best() > g.best() {
+		return false
+	}
+	first := !g.first.IsZero() && o.told == 0 && o.best() == g.best() && betterRank(o.root(), g.root()) > 0
+	return !first
 }

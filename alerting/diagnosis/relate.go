@@ -71,19 +71,24 @@ func (t *together) named(a *Alone, name string, out map[*group]alerting.Joined) 
 		}
 		for _, m := range b.members[:min(len(b.members), mostGuesses)] {
 			t.walks.asked++
-			if m == a || !m.Fact.Firing() && t.now.Sub(m.Fact.Ended) > t.after || namesakes(a.Reading, m.Reading, name) {
-				continue
-			}
-			why, ok := edge(a, m, b.of, name)
-			if !ok && strings.HasPrefix(name, "node:") && !graver(a, b.of) {
-				why, ok = t.sameHosts(a, m, b.of)
-			}
-			if ok {
+			if why, ok := t.sharing(a, m, b.of, name); ok {
 				out[b.of] = alerting.Joined{Trust: alerting.Certain, Why: why, Leads: a.wakes() && !a.comesAndGoes()}
 				break
 			}
 		}
 	}
+}
+
+// sharing says whether an alarm belongs to the group of another one since both name the same thing, and why.
+func (t *together) sharing(a, m *Alone, of *group, name string) (why string, ok bool) {
+	if m == a || !m.Fact.Firing() && t.now.Sub(m.Fact.Ended) > t.after || namesakes(a.Reading, m.Reading, name) {
+		return "", false
+	}
+	why, ok = edge(a, m, of, name)
+	if !ok && strings.HasPrefix(name, "node:") && !graver(a, of) {
+		why, ok = t.sameHosts(a, m, of)
+	}
+	return why, ok
 }
 
 // ruled adds the groups in which the rule of an alarm fires in the same place.
@@ -312,28 +317,30 @@ func (a *Alone) felt() bool {
 	return a.Reading.Users() && a.wakes() && a.Reading.Impact.Trust >= alerting.Catalogue
 }
 
-// guess says that an alarm may be part of the disturbance that a group tells of: it is no worse, began within minutes of it in
-// the same place, and one of the two can follow from the other. Its words are those of because.
+// guess says that an alarm may be part of the disturbance that a group tells of. Its words are those of because.
 func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
+	if !mayBe(a, g) {
+		return alerting.Joined{}, false
+	}
+	x, y := g.root().Reading, a.Reading
+	apart, stays := g.tally().elsewhere(y.Owner("site")), !a.comesAndGoes()
+	j := alerting.Joined{Trust: alerting.Guessed, Leads: a.felt() && !apart && stays}
+	if !apart && oneScope(x, y) {
+		j.Trust, j.Leads = alerting.Catalogue, j.Leads || y.Rank < x.Rank && stays
+	}
+	return j, true
+}
+
+// mayBe says that an alarm is no worse than what a group tells of, is about the same place, and one of the two can follow from the other.
+func mayBe(a *Alone, g *group) bool {
 	root := g.root()
 	switch {
 	case !g.alive():
-		return alerting.Joined{}, false
+		return false
 	case (root.chore() || a.chore() && a.wakes()) && !(root.watches() && a.watches()):
-		return alerting.Joined{}, false
-	case a.wakes() && a.Priority < g.best(), !compatible(a.Reading, root.Reading), !follows(a, root):
-		return alerting.Joined{}, false
+		return false
 	}
-	x, y := root.Reading, a.Reading
-	j := alerting.Joined{Trust: alerting.Guessed, Leads: a.felt()}
-	apart := g.tally().elsewhere(y.Owner("site"))
-	if apart || a.comesAndGoes() {
-		j.Leads = false
-	}
-	if !apart && oneScope(x, y) {
-		j.Trust, j.Leads = alerting.Catalogue, j.Leads || y.Rank < x.Rank && !a.comesAndGoes()
-	}
-	return j, true
+	return !(a.wakes() && a.Priority < g.best()) && compatible(a.Reading, root.Reading) && follows(a, root)
 }
 
 // because says why an alarm belongs to a group. Of the many groups that a guess finds one is chosen: its words are made then.

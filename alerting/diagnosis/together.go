@@ -197,33 +197,45 @@ func (t *together) release(g *group) {
 // confirm makes certain what was a guess: an alarm whose rule, in its place, or whose host or workload is among those that lead by now
 // is one of what the page names, though it came first.
 func (g *group) confirm() {
-	leads := map[string]*Alone{}
-	for _, m := range g.members {
-		if m.Joined.Leads && m.Fact.Firing() && !m.comesAndGoes() {
-			leads[m.Reading.Place] = m
-			for _, name := range m.Reading.Names {
-				leads[name] = m
-			}
-		}
-	}
+	leads := g.leads()
 	for _, m := range g.members {
 		if !m.held() || m.comesAndGoes() || m.Priority == alerting.P1 {
 			continue
 		}
-		for _, key := range append([]string{m.Reading.Place}, m.Reading.Names...) {
-			x := leads[key]
-			if x == nil || placed(m.Fact, x.Fact) || !near(m.Fact.Began(), x.Fact.Began()) || namesakes(m.Reading, x.Reading, key) {
-				continue
-			}
-			why := oneRule(m.Reading.Rule, false)
-			if key != m.Reading.Place {
-				why = shares(key, false, false)
-			}
+		if why := m.confirmed(leads); why != "" {
 			m.Joined.Trust, m.Joined.Why, m.Joined.Leads = alerting.Certain, why, true
 			g.keep(g.members)
-			break
 		}
 	}
+}
+
+// leads are those that the page of a group names and that stay, by their rule's place and by all that they name.
+func (g *group) leads() map[string]*Alone {
+	out := map[string]*Alone{}
+	for _, m := range g.members {
+		if m.Joined.Leads && m.Fact.Firing() && !m.comesAndGoes() {
+			out[m.Reading.Place] = m
+			for _, name := range m.Reading.Names {
+				out[name] = m
+			}
+		}
+	}
+	return out
+}
+
+// confirmed says why an alarm is one of those that lead; empty: it is not.
+func (a *Alone) confirmed(leads map[string]*Alone) string {
+	for _, key := range append([]string{a.Reading.Place}, a.Reading.Names...) {
+		x := leads[key]
+		switch {
+		case x == nil || placed(a.Fact, x.Fact) || !near(a.Fact.Began(), x.Fact.Began()) || namesakes(a.Reading, x.Reading, key):
+		case key == a.Reading.Place:
+			return oneRule(a.Reading.Rule, false)
+		default:
+			return shares(key, false, false)
+		}
+	}
+	return ""
 }
 
 // over says that all that the page of a group names has ended for longer than this.

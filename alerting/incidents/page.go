@@ -77,16 +77,21 @@ func (x *item) subject() string {
 		return ""
 	}
 	text := v.Summary()
-	for name, value := range v.Labels {
-		if len(value) > 3 && name != alerting.LabelRule && name != alerting.LabelSeverity && strings.Contains(text, value) {
-			return ""
-		}
-	}
 	name := strings.TrimPrefix(v.Reading.Subject.Name, "//") // a queue of the host "/"
-	if name == "" || strings.Contains(text, name) || utf8.RuneCountInString(name) > maxSentence/2 {
+	if name == "" || strings.Contains(text, name) || utf8.RuneCountInString(name) > maxSentence/2 || hasLabel(text, v.Labels) {
 		return ""
 	}
 	return v.Reading.Subject.Kind + " " + name
+}
+
+// hasLabel says that a text holds the value of a label, rule and severity apart.
+func hasLabel(text string, labels map[string]string) bool {
+	for name, value := range labels {
+		if len(value) > 3 && name != alerting.LabelRule && name != alerting.LabelSeverity && strings.Contains(text, value) {
+			return true
+		}
+	}
+	return false
 }
 
 // named is a title with the subject that it is about, which is never cut.
@@ -101,6 +106,8 @@ func (x *item) impact(symptom *alerting.Verdict) string {
 	switch {
 	case symptom != nil:
 		return symptom.Summary()
+	case x.Priority == alerting.P1 && (x.Head.Impact() == "users" || x.Root.Serious && x.Root.Impact() == "users"):
+		return "Users need it"
 	case x.Priority <= alerting.P2:
 		return alerting.NoUserImpact + " seen so far"
 	}
