@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/navcloud/binnacle/alerting"
 )
@@ -174,8 +177,10 @@ func (d *Desk) retitled(x *item) (yes bool, at time.Time) {
 		return false, i.after
 	case i.stale || worse:
 		return true, at
-	case heads(x.Head, i.headed) || leftover(x):
+	case leftover(x):
 		return false, at
+	case heads(x.Head, i.headed):
+		return d.reworded(x)
 	case x.Head == x.Root && !x.Head.Group():
 		return true, at
 	case outlives(x.Head) && !d.in.Firing(i.headed):
@@ -183,6 +188,32 @@ func (d *Desk) retitled(x *item) (yes bool, at time.Time) {
 		return d.come(at), at
 	}
 	return false, at
+}
+
+// reworded says whether the alarm of our own that heads an incident names something else by now: another node is cut off than the one
+// that was. Figures alone change no title. The longer an incident is open, the longer its title stays.
+func (d *Desk) reworded(x *item) (yes bool, at time.Time) {
+	i, own := x.incident, x.Head == x.Root && x.Head.ID == x.incident.headed && !x.Head.Group() && !x.Head.Foreign()
+	was, is := i.rec.Page.Broken, x.broken()
+	if !own || !x.Head.Firing() || was == "" || is == was || maps.Equal(names(is), names(was)) {
+		return false, at
+	}
+	at = i.titled.Add(max(rewordPace, i.titled.Sub(i.rec.OpenedAt)))
+	return d.come(at), at
+}
+
+// rewordPace keeps a title for at least so long.
+const rewordPace = time.Minute
+
+// names are the words of a sentence that begin with a letter.
+func names(sentence string) map[string]bool {
+	out := map[string]bool{}
+	for _, w := range strings.FieldsFunc(sentence, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;:()", r) }) {
+		if r, _ := utf8.DecodeRuneInString(w); unicode.IsLetter(r) {
+			out[w] = true
+		}
+	}
+	return out
 }
 
 // leftover says that what is left of an incident of other people's alarms is less grave than what it says: its title stays.

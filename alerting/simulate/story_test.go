@@ -3,6 +3,7 @@ package simulate
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,7 @@ var update = flag.Bool("update", false, "rewrite the decisions in the stories")
 // Times are minutes and seconds, or hours too, since the begin. The verbs:
 //
 //	fires RULE SEVERITY KIND LAYER SUBJECT [label=value]...   repeated by its sender each minute until it ends
+//	says RULE SUMMARY...                                      it reads so from now on
 //	ends RULE                                                 its sender says so
 //	vanishes RULE                                             nobody repeats it, 4 min after which it has lost contact
 //	acknowledges WHO RULE, closes WHO RULE                    the incident that RULE heads, at the pager
@@ -146,6 +148,12 @@ func (s *story) happen(at time.Duration, f []string) {
 		a := storyAlarm(f[1:])
 		a.StartsAt = when
 		s.alarms[f[1]] = a
+		s.repeat(when, a)
+	case "says": // something else from now on
+		a := s.alarms[f[1]]
+		a.Annotations = maps.Clone(a.Annotations)
+		a.Annotations[alerting.AnnotationSummary] = strings.Join(f[2:], " ")
+		s.stop(when, a.Fingerprint())
 		s.repeat(when, a)
 	case "ends", "vanishes":
 		s.stop(when, s.alarms[f[1]].Fingerprint())
