@@ -49,6 +49,7 @@ type past struct {
 // head has the incident; of several incidents of one problem the worst speaks for it, the others stay until their own alarms
 // are quiet.
 func (d *Desk) match() {
+	d.incidents = slices.DeleteFunc(d.incidents, (*incident).closed)
 	slices.SortFunc(d.incidents, func(a, b *incident) int {
 		return cmp.Or(cmp.Compare(a.rec.Page.Priority, b.rec.Page.Priority), a.rec.OpenedAt.Compare(b.rec.OpenedAt), cmp.Compare(a.rec.Key, b.rec.Key))
 	})
@@ -276,8 +277,6 @@ const closedFor = 30 * time.Minute
 // finished says whether an incident can be forgotten, and when time alone will make it so.
 func (d *Desk) finished(i *incident) (yes bool, at time.Time) {
 	switch {
-	case i.state == "":
-		return true, at
 	case i.state != alerting.Resolved:
 		return false, at
 	case slices.ContainsFunc(d.followed[i.rec.Key], (*incident).shown):
@@ -336,6 +335,9 @@ func (d *Desk) generation(base string) (generation, returns int) {
 	}
 	return generation + 1, returns
 }
+
+// closed says that it is resolved at the pager.
+func (i *incident) closed() bool { return i.state == "" }
 
 // close keeps what must be known of an incident that is over.
 func (d *Desk) close(i *incident) {
