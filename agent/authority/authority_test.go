@@ -147,6 +147,7 @@ func TestWhoMayNotJoin(t *testing.T) {
 		"a token without a fingerprint":   {f.router.URL, strings.Split(f.token(t, ""), ".")[0], "web-1", 0, "fingerprint"},
 		"over http":                       {strings.Replace(f.router.URL, "https", "http", 1), f.token(t, ""), "web-1", 0, "https"},
 		"a made up secret":                {f.router.URL, "bnj_abcdefghijklmnopqrstuvwxyz." + f.a.Fingerprint(), "web-1", 0, "wrong"},
+		"one under the router's name":     {f.router.URL, "bnj_abcdefghijklmnopqrstuvwxyz." + f.a.Fingerprint(), "router", 0, "wrong"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.now = f.now.Add(tc.late)

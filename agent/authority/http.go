@@ -192,6 +192,14 @@ func (s Server) join(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if err := a.Good(q.Secret, q.Name); err != nil {
+		status := http.StatusForbidden
+		if !errors.Is(err, ErrJoin) {
+			status = http.StatusInternalServerError
+		}
+		http.Error(w, err.Error(), status)
+		return
+	}
 	if !NodeName.MatchString(q.Name) || net.ParseIP(q.Name) != nil {
 		http.Error(w, "name: want letters, digits and ._- up to 64", http.StatusBadRequest)
 		return

@@ -93,6 +93,24 @@ func hash(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// admits is the token of a secret, where a node may join with it now.
+func (a *Authority) admits(j joins, secret, node string) (one join, ok bool) {
+	one, ok = j.Joins[hash(secret)]
+	return one, ok && a.now().Before(one.Ends) && (one.Node == "" || one.Node == node)
+}
+
+// Good says whether a node may join with a secret, and uses up nothing: who has no good one learns nothing else. The error is ErrJoin.
+func (a *Authority) Good(secret, node string) error {
+	j, err := a.joins()
+	if err != nil {
+		return err
+	}
+	if _, ok := a.admits(j, secret, node); !ok {
+		return ErrJoin
+	}
+	return nil
+}
+
 // redeeming makes the use of a token one step.
 var redeeming sync.Mutex
 
@@ -105,8 +123,8 @@ func (a *Authority) Redeem(secret, node string) (bound bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	one, ok := j.Joins[hash(secret)]
-	if !ok || !a.now().Before(one.Ends) || one.Node != "" && one.Node != node {
+	one, ok := a.admits(j, secret, node)
+	if !ok {
 		return false, ErrJoin
 	}
 	delete(j.Joins, hash(secret))
