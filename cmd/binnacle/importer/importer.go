@@ -293,17 +293,20 @@ func (r *Result) job(f File, job map[string]any) {
 	put(r.Config, append(have, hidden), "collect", "scrape", "jobs")
 }
 
-// program adds one that is run.
-func (r *Result) program(f File, from, name string, p map[string]any) {
+// free makes of a name one that no entry of a section of collect has; of a name without a letter or a digit, of another one.
+func (r *Result) free(section, name, other string) string {
 	base := strings.Trim(unnameable.ReplaceAllString(name, "-"), "-._")
-	base = base[:min(len(base), 60)]
-	if base == "" {
-		base = "program"
-	}
+	base = firstText(base[:min(len(base), 60)], other)
 	name = base
-	for n := 2; get(r.Config, "collect", "exec", name) != nil; n++ {
+	for n := 2; get(r.Config, "collect", section, name) != nil; n++ {
 		name = fmt.Sprintf("%s-%d", base, n)
 	}
+	return name
+}
+
+// program adds one that is run.
+func (r *Result) program(f File, from, name string, p map[string]any) {
+	name = r.free("exec", name, "program")
 	if err := fits(map[string]any{"collect": map[string]any{"exec": map[string]any{name: p}}}); err != nil {
 		r.report(f, "%s: left out: %v", from, err)
 		return

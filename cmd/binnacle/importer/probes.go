@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"fmt"
 	"maps"
 	"net"
 	"net/url"
@@ -12,15 +11,7 @@ import (
 
 // probe adds one that asks an endpoint.
 func (r *Result) probe(f File, at, name string, p map[string]any) {
-	base := strings.Trim(unnameable.ReplaceAllString(name, "-"), "-._")
-	base = base[:min(len(base), 60)]
-	if base == "" {
-		base = "probe"
-	}
-	name = base
-	for n := 2; get(r.Config, "collect", "probe", name) != nil; n++ {
-		name = fmt.Sprintf("%s-%d", base, n)
-	}
+	name = r.free("probe", name, "probe")
 	maps.DeleteFunc(p, func(_ string, v any) bool { return v == nil || v == "" })
 	if u, err := url.Parse(text(p["http"])); err == nil && u.User != nil { // the address would show them
 		p["user"] = u.User.Username()
