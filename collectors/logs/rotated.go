@@ -47,13 +47,7 @@ func whereIs(p place) (string, bool) {
 	if id, _, err := identityOf(p.Path); err == nil && id == p.identity {
 		return p.Path, true
 	}
-	dir, err := os.Open(filepath.Dir(p.Path))
-	if err != nil {
-		return "", false
-	}
-	names, _ := dir.Readdirnames(maxFolder)
-	_ = dir.Close() // it was only read
-	for _, name := range names {
+	for _, name := range beside(p.Path) {
 		path := filepath.Join(filepath.Dir(p.Path), name)
 		if packed(path) {
 			continue
@@ -65,6 +59,17 @@ func whereIs(p place) (string, bool) {
 	return "", false
 }
 
+// beside are the names in the folder of a file, none where it cannot be listed.
+func beside(path string) []string {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = dir.Close() }() // it is only read
+	names, _ := dir.Readdirnames(maxFolder)
+	return names
+}
+
 // bornAfter says whether a file was made after a time.
 func bornAfter(path string, at time.Time) bool { return !at.IsZero() && born(path).After(at) }
 
@@ -72,9 +77,9 @@ func bornAfter(path string, at time.Time) bool { return !at.IsZero() && born(pat
 // since, and have the name of the path with a number behind it (app.log.1, app.log-20261130). Where a file system does not
 // know when a file was made, there are none.
 func (s *source) between(path string) {
-	for _, beside := range numbered(path, s.looked) {
-		if !packed(beside) {
-			s.openRotated(beside, place{})
+	for _, other := range numbered(path, s.looked) {
+		if !packed(other) {
+			s.openRotated(other, place{})
 		}
 	}
 }
@@ -137,22 +142,16 @@ func beginsAs(path string, p place) bool {
 
 // numbered returns the files beside path that have its name with a number behind it and were made since, the oldest first.
 func numbered(path string, since time.Time) (out []string) {
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return nil
-	}
-	names, _ := dir.Readdirnames(maxFolder)
-	_ = dir.Close() // it was only read
 	at := map[string]time.Time{}
-	for _, name := range names {
+	for _, name := range beside(path) {
 		rest, ok := strings.CutPrefix(name, filepath.Base(path))
 		if !ok || len(rest) < 2 || !strings.ContainsRune(".-_", rune(rest[0])) || rest[1] < '0' || rest[1] > '9' {
 			continue
 		}
-		beside := filepath.Join(filepath.Dir(path), name)
-		if made := born(beside); !since.IsZero() && made.After(since.Add(-slack)) {
-			at[beside] = made
-			out = append(out, beside)
+		other := filepath.Join(filepath.Dir(path), name)
+		if made := born(other); !since.IsZero() && made.After(since.Add(-slack)) {
+			at[other] = made
+			out = append(out, other)
 		}
 	}
 	slices.SortFunc(out, func(a, b string) int { return cmp.Or(at[a].Compare(at[b]), cmp.Compare(a, b)) })
