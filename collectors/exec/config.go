@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,7 +22,7 @@ type Options map[string]Program
 
 // Program is one program and how it is run. It is run as it stands: there is no shell.
 type Program struct {
-	Command       []string                 `yaml:"command"`        // the first is an absolute path
+	Command       []string                 `yaml:"command"`        // the first is an absolute path; $(NAME) in the others is a value of env
 	Format        string                   `yaml:"format"`         // nagios, openmetrics, influx or json; nagios
 	Interval      time.Duration            `yaml:"interval"`       // 1s to 24h; 1m
 	Timeout       time.Duration            `yaml:"timeout"`        // 100ms to 10m; 10s
@@ -52,8 +53,10 @@ const (
 )
 
 var (
+	shells     = []string{"sh", "bash", "dash", "ksh", "zsh", "ash", "busybox"} // which have a $(COMMAND) of their own
 	formats    = []string{formatNagios, formatOpenMetrics, formatInflux, formatJSON}
 	metricForm = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
+	argument   = regexp.MustCompile(`\$\(([A-Za-z_][A-Za-z0-9_]*)\)`)
 )
 
 // withDefaults fills in what a program does not say.
@@ -125,6 +128,11 @@ func (o Options) Notes() []string {
 		if setuid || slices.Contains([]string{"check_icmp", "check_dhcp", "check_ping", "check_fping", "sudo"}, base) {
 			out = append(out, fmt.Sprintf("collect.exec.%s: %s raises its own rights, which the shipped unit forbids: "+
 				"copy /usr/share/doc/binnacle/examples/exec-setuid.conf into /etc/systemd/system/binnacle.service.d/", name, base))
+		}
+		for _, m := range argument.FindAllStringSubmatch(strings.Join(p.Command[1:], "\n"), -1) {
+			if _, ok := p.Env[m[1]]; !ok && !slices.Contains(shells, base) {
+				out = append(out, fmt.Sprintf("collect.exec.%s: command: %s is passed as it stands: env has no %s", name, m[0], m[1]))
+			}
 		}
 	}
 	slices.Sort(out)

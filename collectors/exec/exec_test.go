@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/collectors"
 	"github.com/navcloud/binnacle/collectors/collectorstest/fixture"
 )
@@ -137,6 +138,7 @@ func TestProgramsThatDoNotBehave(t *testing.T) {
 		"is killed within":    {Program{Command: []string{script(t, "exit 137")}}, "ended with 137, which is no state (what it calls was ended by signal 9, killed)"},
 		"complains aside":     {Program{Command: []string{script(t, "echo no way >&2; exit 2")}, Attempts: 1}, `level=2 "x" "no way|"`},
 		"has no evidence":     {Program{Command: []string{script(t, "echo password=hunter2; exit 2")}, Attempts: 1, Evidence: new(bool)}, `"CRITICAL (what it prints is not shown)|"`},
+		"is given a secret":   {Program{Command: []string{script(t, "test \"$1 $2\" = '-p=S3 $(DATE)' && echo fine; exit 0"), "-p=$(PW)", "$(DATE)"}, Env: map[string]secret.Secret{"PW": secret.New("S3")}}, `level=0 "x" "fine|"`},
 		"sees little of us":   {Program{Command: []string{script(t, "echo \"[$SECRET] $LANG\"; exit 0")}}, `level=0 "x" "[] C.UTF-8|"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -327,9 +329,9 @@ func TestFaultsOfPrograms(t *testing.T) {
 			t.Errorf("%s: %v; want %q", text, err, want)
 		}
 	}
-	o := Options{"ping": {Command: []string{"/usr/lib/nagios/plugins/check_icmp"}}}
-	if n := o.Notes(); len(n) != 1 || !strings.Contains(n[0], "exec-setuid.conf") {
-		t.Errorf("Notes = %q; want the drop-in", n)
+	o := Options{"ping": {Command: []string{"/usr/lib/nagios/plugins/check_icmp"}}, "lacks": {Command: []string{"/bin/true", "$(PW)"}}, "shell": {Command: []string{"/bin/sh", "-c", "$(date)"}}}
+	if n := o.Notes(); len(n) != 2 || !strings.Contains(n[0], "lacks: command: $(PW) is passed as it stands") || !strings.Contains(n[1], "exec-setuid.conf") {
+		t.Errorf("Notes = %q; want the name that env lacks, and the drop-in", n)
 	}
 }
 

@@ -51,7 +51,7 @@ func (p *program) run(ctx context.Context) result {
 		limit = maxText
 	}
 	out, errs := &firstBytes{limit: limit}, &firstBytes{limit: maxText}
-	cmd := exec.CommandContext(ctx, p.Command[0], p.Command[1:]...)
+	cmd := exec.CommandContext(ctx, p.Command[0], p.arguments()...)
 	mark := markOf(p.name)
 	cmd.Dir, cmd.Env = "/", append(p.environment(), mark)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = out, errs, killWait
@@ -83,6 +83,21 @@ func (p *program) run(ctx context.Context) result {
 		r.exit, r.err = -1, err
 	}
 	return r
+}
+
+// arguments are those of the command with the values of env in their places. A name that env does not have stays as it is: it may
+// be for a shell that the command starts.
+func (p *program) arguments() []string {
+	out := make([]string, len(p.Command)-1)
+	for i, a := range p.Command[1:] {
+		out[i] = argument.ReplaceAllStringFunc(a, func(ref string) string {
+			if v, ok := p.Env[argument.FindStringSubmatch(ref)[1]]; ok {
+				return v.Reveal()
+			}
+			return ref
+		})
+	}
+	return out
 }
 
 // environment is all that a program has of ours.

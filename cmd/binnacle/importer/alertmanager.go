@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/navcloud/binnacle/agent/secret"
 	"github.com/navcloud/binnacle/alerting/pagers/receivers"
 )
 
@@ -232,23 +233,27 @@ const keyLength = 32
 
 var secretField = regexp.MustCompile(`(^|_)(api_url|webhook_url|key|token|password|secret|credentials|user_key|client_secret)$`)
 
-// hidden is a value with its secrets in files of their own.
+// hidden is a value with its secrets in files of their own: by the names of fields, and whatever the one redactor would hide.
 func (r *Result) hidden(name string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := map[string]any{}
 		for _, k := range sorted(v) {
-			x, isText := v[k].(string)
-			web := k == "url" && strings.Contains(x, "://") && (strings.Contains(x, "@") || !strings.HasPrefix(name, "scrape-"))
-			switch {
-			case k == "labels" || k == "params" || strings.HasSuffix(k, "relabel_configs"):
-				out[k] = v[k] // names of others, which say nothing of secrets
-			case isText && (web || secretField.MatchString(k)) && !strings.Contains(x, "{{"):
-				out[k] = r.hide(name+"-"+k, x)
-			case isText:
-				out[k] = x
+			switch x := v[k].(type) {
+			case string:
+				web := k == "url" && strings.Contains(x, "://") && (strings.Contains(x, "@") || !strings.HasPrefix(name, "scrape-"))
+				out[k] = r.hiddenText(name+"-"+k, x, web || secretField.MatchString(k) || strings.HasSuffix(name, "-headers") && secretVariable.MatchString(k))
+			case []any:
+				ofHeader := k == "values" && secretVariable.MatchString(name)
+				if k == "secrets" || ofHeader || strings.HasSuffix(name, "-params") && secretVariable.MatchString(k) { // http_headers.NAME.secrets
+					out[k] = r.hiddenAll(name+"-"+k, x)
+				} else {
+					out[k] = r.hidden(name+"-"+k, x)
+				}
 			default:
-				out[k] = r.hidden(name+"-"+k, v[k])
+				if out[k] = x; k != "labels" && !strings.HasSuffix(k, "relabel_configs") { // names of others, which say nothing of secrets
+					out[k] = r.hidden(name+"-"+k, x)
+				}
 			}
 		}
 		return out
@@ -258,8 +263,27 @@ func (r *Result) hidden(name string, v any) any {
 			out[i] = r.hidden(name, x)
 		}
 		return out
+	case string:
+		return r.hiddenText(name, v, false)
 	}
 	return v
+}
+
+// hiddenAll hides each text of a list.
+func (r *Result) hiddenAll(name string, all []any) []any {
+	out := make([]any, len(all))
+	for i, x := range all {
+		out[i] = r.hiddenText(name, text(x), true)
+	}
+	return out
+}
+
+// hiddenText hides a text that is a secret, or looks like one. A template is none.
+func (r *Result) hiddenText(name, value string, is bool) string {
+	if (is || secret.Redact(value) != value) && !strings.Contains(value, "{{") {
+		return r.hide(name, value)
+	}
+	return value
 }
 
 func (a *am) intervals(all []any) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/navcloud/binnacle/agent/secret"
 )
 
 func isCloudWatchAgent(_ File, top map[string]any) bool {
@@ -123,6 +125,10 @@ func (r *Result) watch(f File, at, exe, pattern, pidFile string) {
 	expr := firstText(pattern, exe)
 	if expr == "" {
 		r.report(f, "%s: left out: %s: processes are watched by an expression that their command line matches", at, firstText(pidFile, "no pattern"))
+		return
+	}
+	if secret.Redact(expr) != expr {
+		r.report(f, "%s: left out: its pattern holds a secret, which the name of a process would show", at)
 		return
 	}
 	name := strings.Trim(unnameable.ReplaceAllString(expr, "-"), "-._")

@@ -220,7 +220,7 @@ func (r *Result) datadogScrape(f File, name, at string, m map[string]any) {
 		r.report(f, "%s: left out: want a URL of one target", at)
 		return
 	}
-	job := map[string]any{"job_name": name, "scheme": u.Scheme, "metrics_path": firstText(u.Path, "/metrics"), "static_configs": []any{map[string]any{"targets": []any{u.Host}}}}
+	job := jobOf(name, u)
 	if user := text(m["username"]); user != "" {
 		job["basic_auth"] = map[string]any{"username": user, "password": text(m["password"])}
 	}

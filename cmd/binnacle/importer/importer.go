@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,7 +29,7 @@ type Result struct {
 	folder  string
 	seen    map[string]bool // files that others include
 	noted   map[string]bool // what is said once
-	private []string        // what programs are started with and nobody is to see
+	private []known         // what programs are started with and nobody is to see
 }
 
 // Masked is a configuration as it may be shown: what programs are started with is without its secrets. All others are in files of
@@ -47,7 +48,7 @@ func (r *Result) Masked(config []byte) string {
 // hush is a text without what is private.
 func (r *Result) hush(text string) string {
 	for _, p := range r.private {
-		text = strings.ReplaceAll(text, p, secret.New(p).String())
+		text = strings.ReplaceAll(text, p.text, secret.New(p.text).String())
 	}
 	return text
 }
@@ -319,6 +320,13 @@ func (r *Result) program(f File, from, name string, p map[string]any) {
 	if err := exec.Others(command[0]); err != nil {
 		r.report(f, "%s: left out: %v", from, err)
 		return
+	}
+	command, vars := r.conceal(command)
+	if p["command"] = command; len(vars) > 0 {
+		have, _ := p["env"].(map[string]any)
+		maps.Copy(vars, have)
+		p["env"] = vars
+		r.once(f, "passwords, communities and tokens of commands are in secrets/ now, and in env of the program, whose arguments name them as $(NAME); in the list of processes they are seen while it runs, as before")
 	}
 	put(r.Config, p, "collect", "exec", name)
 }

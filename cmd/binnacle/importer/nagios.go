@@ -92,9 +92,7 @@ func (w *nagiosWorld) settings(f File) {
 					if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && strings.HasPrefix(name, "$") {
 						value = strings.TrimSpace(value)
 						w.macros[strings.TrimSpace(name)] = value
-						if len(value) > 3 && !strings.HasPrefix(value, "/") { // a resource file is where Nagios has its passwords
-							w.private = append(w.private, value)
-						}
+						w.keep(strings.Trim(strings.TrimSpace(name), "$"), value) // a resource file is where Nagios has its passwords
 					}
 				}
 			}

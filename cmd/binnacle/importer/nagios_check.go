@@ -72,7 +72,8 @@ func (w *nagiosWorld) check(host, s map[string]string) {
 		words = []string{"/bin/sh", "-c", line}
 	}
 	if len(words) == 0 || !strings.HasPrefix(words[0], "/") {
-		w.Result.report(w.main, "%s: left out: its command begins with no absolute path: %s", from, line)
+		first, _, _ := strings.Cut(line, " ") // the rest may be secret
+		w.Result.report(w.main, "%s: left out: its command begins with no absolute path: %s", from, first)
 		return
 	}
 	p := map[string]any{"command": words, "labels": map[string]any{"host": host["host_name"]}}
@@ -96,6 +97,21 @@ func (w *nagiosWorld) times(p map[string]any, of map[string]string) {
 	}
 	if n, err := strconv.Atoi(of["max_check_attempts"]); err == nil && n > 0 {
 		p["attempts"] = min(n, 20)
+	}
+}
+
+// secretVariable is what variables of their own are called that hold a secret.
+var secretVariable = regexp.MustCompile(`(?i)pass|pwd|secret|token|communit|api[_-]?key`)
+
+// custom sets the macros of the variables that a host or a service has of its own.
+func (w *nagiosWorld) custom(set map[string]string, of string, variables map[string]string) {
+	for k, v := range variables {
+		if name, ok := strings.CutPrefix(k, "_"); ok {
+			set["$_"+of+strings.ToUpper(name)+"$"] = v
+			if secretVariable.MatchString(name) && v != "public" {
+				w.keep(strings.ToUpper(strings.Trim(unnameable.ReplaceAllString(name, "_"), "-._")), v)
+			}
+		}
 	}
 }
 
@@ -124,18 +140,10 @@ func (w *nagiosWorld) line(command string, host, s map[string]string) (line, why
 			set["$ARG"+strconv.Itoa(i)+"$"] = parts[i]
 		}
 	}
-	for k, v := range host {
-		if strings.HasPrefix(k, "_") {
-			set["$_HOST"+strings.ToUpper(k[1:])+"$"] = v
-		}
-	}
+	w.custom(set, "HOST", host)
 	if s != nil {
 		set["$SERVICEDESC$"] = s["service_description"]
-		for k, v := range s {
-			if strings.HasPrefix(k, "_") {
-				set["$_SERVICE"+strings.ToUpper(k[1:])+"$"] = v
-			}
-		}
+		w.custom(set, "SERVICE", s)
 	}
 	for range 3 { // arguments hold macros
 		line = macro.ReplaceAllStringFunc(line, func(m string) string {

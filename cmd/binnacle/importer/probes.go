@@ -13,14 +13,7 @@ import (
 func (r *Result) probe(f File, at, name string, p map[string]any) {
 	name = r.free("probe", name, "probe")
 	maps.DeleteFunc(p, func(_ string, v any) bool { return v == nil || v == "" })
-	if u, err := url.Parse(text(p["http"])); err == nil && u.User != nil { // the address would show them
-		p["user"] = u.User.Username()
-		if pw, ok := u.User.Password(); ok {
-			p["password"] = pw
-		}
-		u.User = nil
-		p["http"] = u.String()
-	}
+	loginOut(p, "http", "user")
 	if err := fits(map[string]any{"collect": map[string]any{"probe": map[string]any{name: p}}}); err != nil {
 		r.report(f, "%s: left out: %v", at, err)
 		return

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -37,12 +36,7 @@ func (r *Result) remoteWrite(f File, name string, m map[string]any) {
 			}
 		}
 	}
-	if u, err := url.Parse(text(out["url"])); err == nil && u.User != nil {
-		out["username"] = u.User.Username()
-		out["password"], _ = u.User.Password()
-		u.User = nil
-		out["url"] = u.String()
-	}
+	loginOut(out, "url", "username")
 	// What an agent refuses is said of the values, which the files of secrets do not hold yet.
 	if err := fits(map[string]any{"ship": map[string]any{"remote_write": out}}); err != nil {
 		r.report(f, "%s: left out: %v", at, err)

@@ -222,19 +222,18 @@ func telegrafServers(name string, m map[string]any) (urls []any, system string) 
 }
 
 func (r *Result) telegrafScrape(f File, m map[string]any) {
-	byScheme := map[string][]any{}
+	byScheme := map[string][]*url.URL{}
 	for _, s := range many(m["urls"]) {
 		u, err := url.Parse(env(text(s)))
 		if err != nil || u.Host == "" {
 			r.report(f, "inputs.prometheus: %s: left out: want a URL", text(s))
 			continue
 		}
-		key := u.Scheme + " " + firstText(u.Path, "/metrics")
-		byScheme[key] = append(byScheme[key], u.Host)
+		key := strings.Join([]string{u.Scheme, firstText(u.Path, "/metrics"), u.RawQuery, u.User.String()}, " ")
+		byScheme[key] = append(byScheme[key], u)
 	}
 	for _, key := range sorted(byScheme) {
-		scheme, path, _ := strings.Cut(key, " ")
-		job := map[string]any{"job_name": "telegraf", "scheme": scheme, "metrics_path": path, "static_configs": []any{map[string]any{"targets": byScheme[key]}}}
+		job := jobOf("telegraf", byScheme[key]...)
 		if u := text(m["username"]); u != "" {
 			job["basic_auth"] = map[string]any{"username": env(u), "password": env(text(m["password"]))}
 		}
@@ -257,6 +256,30 @@ func (r *Result) telegrafScrape(f File, m map[string]any) {
 	r.left(f, "inputs.prometheus", m, "urls", "username", "password", "bearer_token", "bearer_token_string", "tls_ca", "tls_cert", "tls_key", "insecure_skip_verify", "metric_version")
 }
 
+// jobOf is one that scrapes addresses, which differ in their host alone.
+func jobOf(name string, at ...*url.URL) map[string]any {
+	var targets []any
+	for _, u := range at {
+		targets = append(targets, u.Host)
+	}
+	u := at[0]
+	job := map[string]any{"job_name": name, "scheme": u.Scheme, "metrics_path": firstText(u.Path, "/metrics"), "static_configs": []any{map[string]any{"targets": targets}}}
+	if u.User != nil { // the address would show them
+		pw, _ := u.User.Password()
+		job["basic_auth"] = map[string]any{"username": u.User.Username(), "password": pw}
+	}
+	if params := u.Query(); len(params) > 0 {
+		all := map[string]any{}
+		for k, values := range params {
+			for _, v := range values {
+				all[k] = append(list(all[k]), v)
+			}
+		}
+		job["params"] = all
+	}
+	return job
+}
+
 func (r *Result) telegrafExec(f File, m map[string]any) {
 	formats := map[string]string{"influx": "influx", "": "influx", "nagios": "nagios", "prometheus": "openmetrics"}
 	kind := text(m["data_format"])
@@ -277,9 +300,12 @@ func (r *Result) telegrafExec(f File, m map[string]any) {
 		if t := text(m["interval"]); t != "" {
 			p["interval"] = t
 		}
+		if vars := many(m["environment"]); len(vars) > 0 {
+			p["env"] = r.variables(vars)
+		}
 		r.program(f, "inputs.exec "+text(c), filepath.Base(strings.Fields(text(c) + " x")[0]), p)
 	}
-	r.left(f, "inputs.exec", m, "commands", "command", "data_format", "timeout", "interval")
+	r.left(f, "inputs.exec", m, "commands", "command", "data_format", "timeout", "interval", "environment")
 }
 
 func (r *Result) telegrafOutput(f File, name string, m map[string]any) {
@@ -318,7 +344,11 @@ func (r *Result) telegrafOutput(f File, name string, m map[string]any) {
 		}
 		o := map[string]any{"url": env(text(m["url"]))}
 		if u := text(m["username"]); u != "" {
-			o["username"], o["password"] = env(u), r.hide("remote-write-password", env(text(m["password"])))
+			o["username"], o["password"] = env(u), env(text(m["password"]))
+		}
+		loginOut(o, "url", "username")
+		if pw := text(o["password"]); pw != "" {
+			o["password"] = r.hide("remote-write-password", pw)
 		}
 		if h := section(m, "headers"); h != nil {
 			kept := map[string]any{}
@@ -331,7 +361,7 @@ func (r *Result) telegrafOutput(f File, name string, m map[string]any) {
 				o["headers"] = kept
 			}
 		}
-		r.ship(f, "remote_write", text(m["url"]), o)
+		r.ship(f, "remote_write", text(o["url"]), o)
 		r.left(f, at, m, "url", "data_format", "username", "password", "headers", "method", "timeout", "use_batch_format")
 	default:
 		r.report(f, "%s: no counterpart: binnacle ships to CloudWatch, StatsD, remote-write, OTLP and Graphite", at)
