@@ -56,7 +56,7 @@ func newCheck() *cobra.Command {
 			if !cmd.Flags().Changed("config") && o.config != "" {
 				fmt.Fprintln(out, "# of", o.config)
 			}
-			fmt.Fprint(out, text)
+			fmt.Fprint(out, secret.Redact(text))
 			if !cfg.Capacity.Off {
 				fmt.Fprintln(out, "# capacity", cfg.Capacity.Words())
 			}
