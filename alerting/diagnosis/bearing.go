@@ -62,7 +62,7 @@ type search struct {
 	a           *alerting.Verdict
 	need        topology.Edge // that it takes at least
 	needSymptom topology.Edge // for a cause that users notice
-	wake        wake
+	wake        alerting.Wake
 
 	firm   *alerting.Verdict // the best that breaks it
 	beside *alerting.Verdict // the best that only stands beside or in front of it
@@ -86,7 +86,7 @@ func (s *search) each(list []*alerting.Verdict, most topology.Edge) {
 			return
 		}
 		found := s.e.allows(c, s.a)
-		s.wake.add(found.until)
+		s.wake.Add(found.until)
 		switch {
 		case found.no != "":
 		case found.edge >= topology.Member:

@@ -37,30 +37,21 @@ type Result struct {
 func Diagnose(in Input) Result {
 	s := stand(in.Facts, in.Walks.Graph)
 	p := &in.Walks.past
-	var wake wake
-	wake.add(p.judgeAll(in, s))
+	wake := alerting.Wake{Now: in.Now}
+	wake.Add(p.judgeAll(in, s))
 	folded := p.fold(in)
 	groups := p.groupAlarms(in, s)
-	wake.add(p.judgeGroups(in, s, groups))
+	wake.Add(p.judgeGroups(in, s, groups))
 	verdicts := p.arrange()
 	e := newExplainer(in, s, verdicts)
-	wake.add(folded.next)
-	wake.add(e.explain())
+	wake.Add(folded.next)
+	wake.Add(e.explain())
 	ps, serial := problems(in, verdicts)
-	out := Result{Alarms: verdicts, Problems: ps, Next: wake.at, Serial: serial, Anew: folded.anew, explain: e}
+	out := Result{Alarms: verdicts, Problems: ps, Next: wake.At, Serial: serial, Anew: folded.anew, explain: e}
 	for _, g := range groups {
 		out.Groups = append(out.Groups, g.Fact)
 	}
 	return out
-}
-
-// wake gathers the times at which time alone changes an answer, and keeps the first.
-type wake struct{ at time.Time }
-
-func (w *wake) add(t time.Time) {
-	if !t.IsZero() && (w.at.IsZero() || t.Before(w.at)) {
-		w.at = t
-	}
 }
 
 // Walks keeps what walks over one graph found, since the same questions are asked at each step. A new graph wants new

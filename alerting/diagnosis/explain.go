@@ -40,7 +40,7 @@ func newExplainer(in Input, s *standing, all []*alerting.Verdict) *explainer {
 // explain sets By and Why of each alarm, first by what is declared, then by what is told together. It returns when time alone
 // changes an answer.
 func (e *explainer) explain() time.Time {
-	var wake wake
+	wake := alerting.Wake{Now: e.in.Now}
 	var rest []*alerting.Verdict
 	for _, a := range e.all {
 		switch {
@@ -51,7 +51,7 @@ func (e *explainer) explain() time.Time {
 			var until time.Time
 			a.By, a.Why, until = e.cause(a)
 			a.Bound = a.By != nil
-			wake.add(until)
+			wake.Add(until)
 		}
 		if a.By == nil && (a.Foreign() || !a.Known) {
 			rest = append(rest, a)
@@ -66,7 +66,7 @@ func (e *explainer) explain() time.Time {
 			explained(a, by, why)
 		}
 	}
-	return wake.at
+	return wake.At
 }
 
 // explained notes what explains an alarm by being told together with it, unless that is explained by this alarm in turn: what
@@ -98,40 +98,40 @@ type answer struct {
 // cause finds the best explanation of an alarm, says how it explains it, and when time alone changes that.
 func (e *explainer) cause(a *alerting.Verdict) (by *alerting.Verdict, why string, until time.Time) {
 	s := &e.search
-	*s = search{e: e, a: a, need: least(anything, a), needSymptom: least(symptomatic, a)}
+	*s = search{e: e, a: a, need: least(anything, a), needSymptom: least(symptomatic, a), wake: alerting.Wake{Now: e.in.Now}}
 	e.causes.bearing(s)
 	switch {
 	case s.firm != nil:
-		return s.firm, e.bound(s.firm, a, s.by), s.wake.at
+		return s.firm, e.bound(s.firm, a, s.by), s.wake.At
 	case s.beside != nil:
-		return s.beside, e.bound(s.beside, a, s.by), s.wake.at
+		return s.beside, e.bound(s.beside, a, s.by), s.wake.At
 	}
 	by, until = e.onMachine(a)
-	s.wake.add(until)
+	s.wake.Add(until)
 	if by != nil {
 		why = onOne(e.s.graph.Machine(a.Entity.ID))
 	}
-	return by, why, s.wake.at
+	return by, why, s.wake.At
 }
 
 // onMachine finds what explains a from the same machine.
 func (e *explainer) onMachine(a *alerting.Verdict) (*alerting.Verdict, time.Time) {
-	var wake wake
+	wake := alerting.Wake{Now: e.in.Now}
 	asked := 0
 	if rank(a.Rank) < rankMachine || a.Alone < alerting.P3 || !a.Effect && a.Kind != "down" {
-		return nil, wake.at
+		return nil, wake.At
 	}
 	for _, c := range e.local[e.s.graph.Machine(a.Entity.ID)] {
 		if asked++; c.Order >= a.Order || asked > mostAsked {
 			break
 		}
 		no, until := e.timely(c, a)
-		wake.add(until)
+		wake.Add(until)
 		if no == "" {
-			return c, wake.at
+			return c, wake.At
 		}
 	}
-	return nil, wake.at
+	return nil, wake.At
 }
 
 // allows is the law for two alarms: the edge by which c explains a, or why it does not.

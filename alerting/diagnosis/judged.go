@@ -48,7 +48,7 @@ func (p *past) judgeAll(in Input, s *standing) time.Time {
 	was := p.list
 	*p = past{list: make([]*judged, len(in.Facts)), order: p.order, groups: p.groups, lost: s.lost, ephemeral: in.Settings.Wait.Ephemeral, gatherer: p.gatherer, told: p.told}
 	slab := make([]alerting.Verdict, len(in.Facts))
-	var wake wake
+	wake := alerting.Wake{Now: in.Now}
 	for n, f := range in.Facts {
 		for len(was) > 0 && was[0].fact.ID < f.ID {
 			was[0].leave()
@@ -60,12 +60,12 @@ func (p *past) judgeAll(in Input, s *standing) time.Time {
 		}
 		p.list[n] = j
 		j.next(in, s, &slab[n], holds)
-		wake.add(j.changes(in.Now))
+		wake.Add(j.changes(in.Now))
 	}
 	for _, j := range was {
 		j.leave()
 	}
-	return wake.at
+	return wake.At
 }
 
 // next makes the verdict of this step: that of the step before, where it holds.
@@ -113,13 +113,11 @@ func (j *judged) hush(now time.Time) {
 
 // changes is when time alone changes the verdict; zero: never.
 func (j *judged) changes(now time.Time) time.Time {
-	var wake wake
+	wake := alerting.Wake{Now: now}
 	for _, at := range [3]time.Time{j.due, j.stays, j.ends} {
-		if at.After(now) {
-			wake.add(at)
-		}
+		wake.Add(at)
 	}
-	return wake.at
+	return wake.At
 }
 
 // leave takes an alarm out of all that it was in.
@@ -134,14 +132,14 @@ func (p *past) judgeGroups(in Input, s *standing, groups []*alerting.Verdict) ti
 		j.gone = true
 	}
 	p.groups = nil
-	var wake wake
+	wake := alerting.Wake{Now: in.Now}
 	for _, v := range groups {
 		j := &judged{fact: v.Fact, verdict: v, moved: true}
 		j.judge(in, s)
-		wake.add(j.changes(in.Now))
+		wake.Add(j.changes(in.Now))
 		p.groups = append(p.groups, j)
 	}
-	return wake.at
+	return wake.At
 }
 
 // arrange puts all alarms into the order of causes. Those that have not moved are in order already.

@@ -37,7 +37,7 @@ func (a *Alone) wakes() bool { return a.Priority <= alerting.P2 && a.Fact.Silenc
 // brings two together is in the package's essay; of two that the graph has a place for only edges are believed. after is how long
 // the end of a cause explains; list must be in a fixed order. It returns when time alone changes an answer.
 func Together(now time.Time, after time.Duration, w *Walks, list []*Alone, passed []alerting.Passed) (next time.Time) {
-	t := &together{now: now, after: after, walks: w, groups: map[string]*group{}, owners: map[string]*roster{}, rules: map[string]*roster{}, lately: map[ofRule][]alerting.Passed{}, all: list, found: map[*group]alerting.Joined{}}
+	t := &together{now: now, wake: alerting.Wake{Now: now}, after: after, walks: w, groups: map[string]*group{}, owners: map[string]*roster{}, rules: map[string]*roster{}, lately: map[ofRule][]alerting.Passed{}, all: list, found: map[*group]alerting.Joined{}}
 	t.gather(list, passed)
 	t.restart(list)
 	ids := slices.Sorted(maps.Keys(t.groups))
@@ -50,7 +50,7 @@ func Together(now time.Time, after time.Duration, w *Walks, list []*Alone, passe
 		a.Joined.Told = t.group(a.Joined.With).told
 		t.due(a)
 	}
-	return t.wake.at
+	return t.wake.At
 }
 
 // gather puts those that have a group into it.
@@ -99,13 +99,11 @@ func (t *together) place(list []*Alone) {
 // due notes when time alone changes what an alarm is told with.
 func (t *together) due(a *Alone) {
 	if a.guessed() && a.Fact.Firing() && a.wakes() {
-		t.wake.add(a.Joined.At.Add(guessHolds))
+		t.wake.Add(a.Joined.At.Add(guessHolds))
 	}
 	if a.Joined.Leads && !a.Fact.Firing() {
 		for _, ago := range [2]time.Duration{t.after, t.linger(t.group(a.Joined.With))} {
-			if end := a.Fact.Ended.Add(ago + time.Second); end.After(t.now) {
-				t.wake.add(end)
-			}
+			t.wake.Add(a.Fact.Ended.Add(ago + time.Second))
 		}
 	}
 }
@@ -143,7 +141,7 @@ type together struct {
 	now    time.Time
 	after  time.Duration
 	walks  *Walks
-	wake   wake
+	wake   alerting.Wake
 	groups map[string]*group
 
 	owners map[string]*roster // who is in a group, by what they name together

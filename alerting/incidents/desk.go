@@ -27,7 +27,7 @@ type Desk struct {
 	items    []*item                // of the last step, the worst first
 	holders  map[string][]*item     // by route: the worst that others may wait behind
 	followed map[string][]*incident // those that an incident goes on with, by its key
-	wake     wake
+	wake     alerting.Wake
 }
 
 // Input is what diagnosis found, and what the router remembers that matters here.
@@ -75,18 +75,9 @@ func New(s alerting.Settings) *Desk {
 	return &Desk{set: s, past: map[string]past{}, routes: map[string]*route{}, claims: map[string]claim{}, hiding: map[string]*hiding{}, called: map[string]time.Time{}}
 }
 
-// wake gathers the times at which time alone changes something, and keeps the first that is to come.
-type wake struct{ now, at time.Time }
-
-func (w *wake) add(t time.Time) {
-	if t.After(w.now) && (w.at.IsZero() || t.Before(w.at)) {
-		w.at = t
-	}
-}
-
 // Advance takes what diagnosis found and decides what to do now. next is when time alone changes something.
 func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
-	d.in, d.now, d.wake = in, in.Now, wake{now: in.Now}
+	d.in, d.now, d.wake = in, in.Now, alerting.Wake{Now: in.Now}
 	d.moment = moment{queues: map[string][]*item{}}
 	d.items = make([]*item, 0, len(in.Problems))
 	slab := make([]item, len(in.Problems))
@@ -101,7 +92,7 @@ func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
 		}
 	}
 	d.hide()
-	d.wake.add(d.storm.watch(d.now, d.set.Storm))
+	d.wake.Add(d.storm.watch(d.now, d.set.Storm))
 	d.match()
 	d.forgetClaims()
 	d.forgetPast()
@@ -110,7 +101,7 @@ func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
 	if !d.standby {
 		out = d.send()
 	}
-	return out, d.wake.at
+	return out, d.wake.At
 }
 
 // byAlarm is the problem of the alarm with this ID; also of one that ended, where others go on with it. nil: it has none.

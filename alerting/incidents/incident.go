@@ -65,7 +65,7 @@ func (d *Desk) match() {
 	}
 	d.incidents = slices.DeleteFunc(d.incidents, func(i *incident) bool {
 		over, at := d.finished(i)
-		d.wake.add(at)
+		d.wake.Add(at)
 		return over
 	})
 	for _, x := range d.items {
@@ -117,7 +117,7 @@ func (d *Desk) bind(i *incident) {
 func (d *Desk) tell(i *incident, x *item) {
 	x.incident = i
 	outgrown, at := d.outgrown(x)
-	d.wake.add(at)
+	d.wake.Add(at)
 	x.told = i.state != alerting.Sending && !outgrown
 	if i.keep = (time.Time{}); !x.Flapping {
 		return

@@ -28,7 +28,7 @@ func (d *Desk) news(x *item) {
 		i.said, i.saidAt, i.newsIn = standing(i.rec.Page), i.rec.UpdatedAt, newsFirst
 	}
 	if due := i.saidAt.Add(i.newsIn); !d.come(due) {
-		d.wake.add(due)
+		d.wake.Add(due)
 		return
 	}
 	i.saidAt = d.now
@@ -102,7 +102,7 @@ func (d *Desk) remark() {
 func (d *Desk) hidden(x *item) map[string]int {
 	count := map[string]int{}
 	if next := x.incident.hidden.Add(d.set.HiddenFor); !x.incident.hidden.IsZero() && !d.come(next) {
-		d.wake.add(next)
+		d.wake.Add(next)
 		return count
 	}
 	for _, v := range x.Members {
@@ -111,7 +111,7 @@ func (d *Desk) hidden(x *item) map[string]int {
 			continue
 		}
 		if due := h.since.Add(d.set.HiddenFor); !d.come(due) {
-			d.wake.add(due)
+			d.wake.Add(due)
 			continue
 		}
 		h.noted = true

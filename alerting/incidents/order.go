@@ -100,7 +100,7 @@ func (d *Desk) turn(x *item) bool {
 		return false
 	}
 	if i := x.incident; i != nil && i.state == alerting.Sending && !d.come(i.after) {
-		d.wake.add(i.after)
+		d.wake.Add(i.after)
 		return false
 	}
 	return true
@@ -134,7 +134,7 @@ func (d *Desk) wantTitle(out wants, name string, x *item) {
 		return
 	}
 	yes, at := d.retitled(x)
-	d.wake.add(at)
+	d.wake.Add(at)
 	if !yes {
 		return
 	}
@@ -149,7 +149,7 @@ func (d *Desk) wantTitle(out wants, name string, x *item) {
 func (d *Desk) wantRest(out wants, i *incident) {
 	name := i.rec.Route
 	yes, at := d.resolvable(i)
-	d.wake.add(at)
+	d.wake.Add(at)
 	switch {
 	case yes:
 		out[name] = append(out[name], want{class: classResolve, kind: alerting.Resolve, incident: i})
@@ -158,7 +158,7 @@ func (d *Desk) wantRest(out wants, i *incident) {
 	case len(i.notes) > 0 && i.shown() && d.come(i.after):
 		out[name] = append(out[name], want{class: classNote, kind: alerting.Note, incident: i})
 	case len(i.notes) > 0 && i.shown():
-		d.wake.add(i.after)
+		d.wake.Add(i.after)
 	}
 }
 
@@ -261,7 +261,7 @@ func (d *Desk) send() []alerting.Action {
 		rt.recover(d.now, d.set.Rate)
 		for _, w := range list {
 			yes, at := rt.allows(d.now, d.set.Rate, w)
-			d.wake.add(at)
+			d.wake.Add(at)
 			if yes {
 				out = append(out, d.act(rt, name, w))
 				break

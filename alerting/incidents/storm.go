@@ -77,7 +77,7 @@ func (d *Desk) sum() {
 		return
 	}
 	if due := s.noted.Add(summaryEvery); !d.come(due) {
-		d.wake.add(due)
+		d.wake.Add(due)
 		return
 	}
 	s.noted = d.now

@@ -23,7 +23,7 @@ func (d *Desk) schedule() {
 	}
 	for _, x := range d.items {
 		x.state, x.until, x.behind = d.stand(x)
-		d.wake.add(x.until)
+		d.wake.Add(x.until)
 	}
 }
 

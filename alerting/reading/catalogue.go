@@ -2,6 +2,7 @@ package reading
 
 import (
 	"bufio"
+	"cmp"
 	"embed"
 	"fmt"
 	"path"
@@ -116,7 +117,7 @@ func entry(line string) (Entry, error) {
 func (c *catalogue) find(name string, labels map[string]string) *Entry {
 	keys := []string{name}
 	if ns := labels["namespace"]; strings.Contains(ns, "/") && (strings.HasPrefix(ns, "AWS/") || labels["metric"] != "") {
-		keys = []string{"cloudwatch/" + ns + "/" + first(labels["metric"], labels["metric_name"], labels["MetricName"])}
+		keys = []string{"cloudwatch/" + ns + "/" + cmp.Or(labels["metric"], labels["metric_name"], labels["MetricName"])}
 	}
 	for _, k := range keys {
 		list := c.byName[squeeze(k)]

@@ -1,6 +1,7 @@
 package reading
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func forms(labels map[string]string) (out, as map[string]string) {
 		}
 		out[name], as[name] = value, from
 	}
-	if tags := first(labels["tags"], labels["TAGS"], labels["ddtags"]); strings.Contains(tags, ":") {
+	if tags := cmp.Or(labels["tags"], labels["TAGS"], labels["ddtags"]); strings.Contains(tags, ":") {
 		for _, t := range strings.FieldsFunc(tags, func(c rune) bool { return c == ',' || c == ' ' || c == '|' }) {
 			if k, v, ok := strings.Cut(t, ":"); ok && tagNames[k] != "" {
 				add(tagNames[k], v, "tags")

@@ -1,6 +1,7 @@
 package reading
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -178,7 +179,7 @@ func named(kind, label, v string, labels map[string]string) string {
 		return join(ns, v)
 	case KindDevice:
 		if h := ParseAddress(labels["instance"]); labels["node"] != "" || labels["host"] != "" || h.Host != "" {
-			return join(short(first(labels["node"], labels["host"], h.Host)), v)
+			return join(short(cmp.Or(labels["node"], labels["host"], h.Host)), v)
 		}
 		return join(ns, v)
 	case KindRoute, KindService:
@@ -189,7 +190,7 @@ func named(kind, label, v string, labels map[string]string) string {
 		return join(labels["vhost"], v)
 	case KindDatabase:
 		if label == "datname" || label == "database" || label == "index" || label == "keyspace" {
-			return join(first(labels["server"], short(ParseAddress(labels["instance"]).Host)), v)
+			return join(cmp.Or(labels["server"], short(ParseAddress(labels["instance"]).Host)), v)
 		}
 	}
 	return v
@@ -200,19 +201,10 @@ func join(parts ...string) string {
 	return strings.Join(parts, "/")
 }
 
-func first(s ...string) string {
-	for _, x := range s {
-		if x != "" {
-			return x
-		}
-	}
-	return ""
-}
-
 // short is a host's name without its port and domain: packs write both forms of one machine. Addresses stay whole.
 func short(v string) string {
 	a := ParseAddress(v)
-	h := strings.ToLower(first(a.Host, v))
+	h := strings.ToLower(cmp.Or(a.Host, v))
 	if strings.Contains(h, ":") || strings.Trim(h, "0123456789.") == "" {
 		return h
 	}
@@ -294,8 +286,8 @@ func scope(labels map[string]string) string {
 	if v := labels["cluster_name"]; v != "" && labels["namespace"] != "" { // as Google Cloud and Datadog call a cluster of Kubernetes
 		return "cluster:" + v
 	}
-	if v := first(labels["aws_account"], labels["account_id"], labels["account"], labels["project_id"], labels["subscription_id"]); v != "" {
-		return "account:" + v + "/" + first(labels["region"], labels["aws_region"])
+	if v := cmp.Or(labels["aws_account"], labels["account_id"], labels["account"], labels["project_id"], labels["subscription_id"]); v != "" {
+		return "account:" + v + "/" + cmp.Or(labels["region"], labels["aws_region"])
 	}
 	return ""
 }

@@ -16,7 +16,7 @@ import (
 // facts does what time alone does, and returns the facts and group alarms that count: those that fire, and those that ended
 // so lately that they may still explain. at is when time alone does more.
 func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, groups []*alerting.Fact, at time.Time) {
-	w := wake{now: now}
+	w := alerting.Wake{Now: now}
 	m.unknown, m.lost = 0, 0
 	active := m.active(&w)
 	m.ids, m.fresh = diagnosis.Merge(m.ids, m.fresh, cmp.Compare[string]), nil
@@ -50,28 +50,19 @@ func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, gr
 		groups = append(groups, m.recall(f, nil, told))
 	}
 	m.bound(now)
-	return facts, groups, w.at
-}
-
-// wake keeps the first time that is to come.
-type wake struct{ now, at time.Time }
-
-func (w *wake) add(t time.Time) {
-	if t.After(w.now) && (w.at.IsZero() || t.Before(w.at)) {
-		w.at = t
-	}
+	return facts, groups, w.At
 }
 
 // active returns the silences that cover alarms now, in the order of their IDs.
-func (m *memory) active(w *wake) (out []alerting.Silence) {
+func (m *memory) active(w *alerting.Wake) (out []alerting.Silence) {
 	for _, id := range slices.Sorted(maps.Keys(m.silences)) {
 		s := m.silences[id]
-		w.add(s.StartsAt)
-		w.add(s.EndsAt)
+		w.Add(s.StartsAt)
+		w.Add(s.EndsAt)
 		switch {
-		case !s.EndsAt.After(w.now):
+		case !s.EndsAt.After(w.Now):
 			delete(m.silences, id)
-		case s.Active(w.now):
+		case s.Active(w.Now):
 			out = append(out, s)
 		}
 	}
@@ -79,8 +70,8 @@ func (m *memory) active(w *wake) (out []alerting.Silence) {
 }
 
 // age does to an alarm what time alone does: it loses contact, calms down, is over, or can be forgotten.
-func (m *memory) age(w *wake, f *alerting.Fact) (next *alerting.Fact, forget bool) {
-	calm := f.Flapping && w.now.Sub(f.Starts[len(f.Starts)-1]) > m.set.Flap.Quiet
+func (m *memory) age(w *alerting.Wake, f *alerting.Fact) (next *alerting.Fact, forget bool) {
+	calm := f.Flapping && w.Now.Sub(f.Starts[len(f.Starts)-1]) > m.set.Flap.Quiet
 	lost, ended := f.Lost, false
 	if f.Firing() {
 		lost, ended = m.contact(w, f)
@@ -89,28 +80,28 @@ func (m *memory) age(w *wake, f *alerting.Fact) (next *alerting.Fact, forget boo
 		f = clone(f)
 		f.Lost, f.Flapping = lost, f.Flapping && !calm
 		if ended {
-			f = over(f, w.now)
+			f = over(f, w.Now)
 			m.sending.forget(f.ID)
 		}
 	}
 	keep := max(m.set.Resolve.AfterCause, m.set.Flap.Within)
-	return f, f.Lost && w.now.Sub(f.EndsAt) > m.set.ForgetLost || !f.Firing() && w.now.Sub(f.Ended) > keep
+	return f, f.Lost && w.Now.Sub(f.EndsAt) > m.set.ForgetLost || !f.Firing() && w.Now.Sub(f.Ended) > keep
 }
 
 // contact says whether an alarm that fires has lost contact, and whether its senders' silence about it has ended it.
-func (m *memory) contact(w *wake, f *alerting.Fact) (lost, ended bool) {
+func (m *memory) contact(w *alerting.Wake, f *alerting.Fact) (lost, ended bool) {
 	lost = f.Lost
 	if !f.EndsAt.IsZero() {
-		w.add(f.EndsAt)
-		lost = lost || !f.EndsAt.After(w.now)
+		w.Add(f.EndsAt)
+		lost = lost || !f.EndsAt.After(w.Now)
 	}
 	if f.Unheard && m.sentOthers(w, f) {
 		return lost, true
 	}
 	if lost {
 		var again time.Time
-		ended, again = m.sending.standing(w.now, f.ID)
-		w.add(again)
+		ended, again = m.sending.standing(w.Now, f.ID)
+		w.Add(again)
 	}
 	return lost, ended
 }
@@ -136,11 +127,11 @@ const mostKept = 24 * time.Hour
 
 // sentOthers says whether who sent f in an earlier life, or to another router, has sent others since, and not f for as long
 // as resolves are waited for: it would have.
-func (m *memory) sentOthers(w *wake, f *alerting.Fact) bool {
+func (m *memory) sentOthers(w *alerting.Wake, f *alerting.Fact) bool {
 	due := f.First.Add(max(m.set.Start.ListenResolve, keeps(f)))
-	w.add(due)
+	w.Add(due)
 	heard, ok := m.origins[origin(f.Alarm)]
-	return !due.After(w.now) && ok && heard.After(f.First)
+	return !due.After(w.Now) && ok && heard.After(f.First)
 }
 
 // recall adds to a fact what is remembered of it from the step before, and the silence that covers it now.

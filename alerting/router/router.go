@@ -70,21 +70,15 @@ func (r *Router) Step(now time.Time, in []alerting.Input) (out []alerting.Action
 		Now: now, Alarms: r.found.Alarms, Problems: r.found.Problems, Connected: r.found.Connected,
 		Silences: r.memory.silences, Firing: r.memory.firing, Find: r.found.Find,
 	})
-	r.wake = time.Time{}
+	wake := alerting.Wake{Now: now}
 	for _, t := range []time.Time{aged, r.found.Next, acted} {
-		r.wakeAt(t)
+		wake.Add(t)
 	}
 	if len(r.memory.alarms) > 0 || r.desk.Busy() {
-		r.wakeAt(now.Add(idle))
+		wake.Add(now.Add(idle))
 	}
+	r.wake = wake.At
 	return out, r.given(r.wake)
-}
-
-// wakeAt asks to be asked again at t.
-func (r *Router) wakeAt(t time.Time) {
-	if t.After(r.now) && (r.wake.IsZero() || t.Before(r.wake)) {
-		r.wake = t
-	}
 }
 
 // take takes one input, and says whether it can change anything: most are alarms that are repeated.

@@ -3,6 +3,8 @@ package router
 import (
 	"slices"
 	"time"
+
+	"github.com/navcloud/binnacle/alerting"
 )
 
 // When an alarm ended that nobody called ended: its rule is gone, or its sender was made anew. Both must have passed since it
@@ -96,21 +98,19 @@ func (s senders) ends(now time.Time, id, by string) bool {
 // standing says what became of an alarm that is past its end: whether it is over, and when to look again. Else it has lost
 // contact.
 func (s senders) standing(now time.Time, id string) (over bool, again time.Time) {
+	wake := alerting.Wake{Now: now}
 	for _, o := range s.sent[id] {
 		switch {
 		case o.ended, s.missed(now, o):
 			over = true
 		case s.silent(now, o):
 		default:
-			for _, t := range []time.Time{o.ends.Add(missedFor), s.known[o.by].last.Add(silentAfter)} {
-				if t.After(now) && (again.IsZero() || t.Before(again)) {
-					again = t
-				}
-			}
-			return false, again
+			wake.Add(o.ends.Add(missedFor))
+			wake.Add(s.known[o.by].last.Add(silentAfter))
+			return false, wake.At
 		}
 	}
-	return over, again
+	return over, time.Time{}
 }
 
 // missed says that a sender sends others and not this any more.

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"net"
 	"strings"
 )
@@ -12,7 +13,7 @@ func (g *Graph) Place(labels map[string]string) (e Entity, known bool) {
 	if e, ok := g.Get(labels["entity"]); ok {
 		return e, true
 	}
-	host := first(labels["host"], labels["node"], bare(labels["instance"]))
+	host := cmp.Or(labels["host"], labels["node"], bare(labels["instance"]))
 	if labels["entity"] == "" {
 		if e, ok := g.named(labels, host); ok {
 			return e, true
@@ -90,7 +91,7 @@ func (g *Graph) machineOf(host string) string {
 		case KindHost:
 			return id
 		case KindNode:
-			node = first(node, id)
+			node = cmp.Or(node, id)
 		}
 	}
 	return node
@@ -102,13 +103,4 @@ func bare(instance string) string {
 		return h
 	}
 	return instance
-}
-
-func first(s ...string) string {
-	for _, x := range s {
-		if x != "" {
-			return x
-		}
-	}
-	return ""
 }
