@@ -25,7 +25,7 @@ func defaultIntake() IntakeConfig { return IntakeConfig{UnknownSeverity: "P2"} }
 // Validate says what is out of bounds.
 func (c IntakeConfig) Validate() error {
 	errs := []error{c.Config.Validate()}
-	if reading.ParsePriority(c.UnknownSeverity) == 0 {
+	if alerting.ParsePriority(c.UnknownSeverity) == 0 {
 		errs = append(errs, fmt.Errorf("unknown_severity: have %q, want P1 to P5", c.UnknownSeverity))
 	}
 	for n, m := range c.Map {
@@ -47,7 +47,7 @@ func (c IntakeConfig) Senders(now time.Time) intake.Senders {
 // reader reads alarms as the section says.
 func (c IntakeConfig) reader() *reading.Reader {
 	return reading.New(reading.Settings{
-		UnknownSeverity: reading.ParsePriority(c.UnknownSeverity), ReplicaLabels: c.replicas(), Map: c.Map,
+		UnknownSeverity: alerting.ParsePriority(c.UnknownSeverity), ReplicaLabels: c.replicas(), Map: c.Map,
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/navcloud/binnacle/alerting/topology"
 )
@@ -51,6 +52,20 @@ const (
 )
 
 func (p Priority) String() string { return fmt.Sprintf("P%d", uint8(p)) }
+
+// ParsePriority reads a priority that is spelt out, P1 to P5 in any case; 0: it is none. Only letters and digits count: "#p-1" is P1.
+func ParsePriority(text string) Priority {
+	w := strings.Map(func(c rune) rune {
+		if unicode.IsLetter(c) || unicode.IsDigit(c) {
+			return unicode.ToUpper(c)
+		}
+		return -1
+	}, text)
+	if len(w) == 2 && w[0] == 'P' && w[1] >= '1' && w[1] <= '5' {
+		return Priority(w[1] - '0')
+	}
+	return 0
+}
 
 // Alarm is a rule's condition that holds on an entity and asks for a response. It is identified by
 // its labels.

@@ -39,8 +39,9 @@ type Fact struct {
 // said is what the labels and annotations of an alarm say that every step asks. Where 20,000 alarms are judged again and again, looks
 // into maps are most of the cost; so they are looked into once.
 type said struct {
-	rule, service, dep, impact, priority, harm string
+	rule, service, dep, impact, harm string
 
+	priority      Priority
 	always, never bool
 }
 
@@ -56,7 +57,7 @@ func (f *Fact) says() *said {
 	}
 	return &said{
 		rule: f.Alarm.Rule(), service: f.Labels[LabelService], dep: f.Labels[LabelDep], impact: f.Labels[LabelImpact],
-		priority: f.Labels[LabelPriority], harm: f.Annotations[AnnotationHarmIn], always: f.Alarm.Always(), never: f.Alarm.Never(),
+		priority: ParsePriority(f.Labels[LabelPriority]), harm: f.Annotations[AnnotationHarmIn], always: f.Alarm.Always(), never: f.Alarm.Never(),
 	}
 }
 
@@ -75,8 +76,8 @@ func (f *Fact) Dep() string { return f.says().dep }
 // Impact is what the alarm's rule says of it, see LabelImpact.
 func (f *Fact) Impact() string { return f.says().impact }
 
-// Says is the priority that the rule itself names; empty: none.
-func (f *Fact) Says() string { return f.says().priority }
+// Says is the priority that the rule itself names; 0: none.
+func (f *Fact) Says() Priority { return f.says().priority }
 
 // HarmIn is the text of AnnotationHarmIn.
 func (f *Fact) HarmIn() string { return f.says().harm }

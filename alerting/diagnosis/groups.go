@@ -129,7 +129,7 @@ func ordinary(v *alerting.Verdict) bool {
 // saysP1 says that the author of an alarm's rule says that users are affected, by our own labels. That is no guess, and it is never
 // folded by one.
 func saysP1(v *alerting.Verdict) bool {
-	return v.Says() == alerting.P1.String() || !v.Foreign() && !v.Group() && v.Kind == "symptom" && v.Severity == "critical"
+	return v.Says() == alerting.P1 || !v.Foreign() && !v.Group() && v.Kind == "symptom" && v.Severity == "critical"
 }
 
 // Judgement: when many alarms are one.

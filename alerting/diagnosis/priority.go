@@ -149,7 +149,7 @@ func (w *weighed) priority() (alerting.Priority, string) {
 	if r := w.Reading; r != nil && r.Priority > 0 {
 		return r.Priority, "the rule says " + r.Priority.String()
 	}
-	if p, ok := labelled(w.Verdict); ok {
+	if p := w.Says(); p > 0 {
 		return p, "the rule says " + p.String()
 	}
 	row := table[slices.IndexFunc(table, func(r row) bool { return r.fits(w) })]
@@ -164,15 +164,6 @@ func (w *weighed) priority() (alerting.Priority, string) {
 		p, why = alerting.P2, "the rule says that it always pages"
 	}
 	return p, why
-}
-
-// labelled is the priority that the rule itself names.
-func labelled(v *alerting.Verdict) (alerting.Priority, bool) {
-	l := v.Says()
-	if len(l) == 2 && l[0] == 'P' && l[1] >= '1' && l[1] <= '5' {
-		return alerting.Priority(l[1] - '0'), true
-	}
-	return 0, false
 }
 
 // harmIn is the time left to harm as the rule tells it.

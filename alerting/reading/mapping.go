@@ -38,7 +38,7 @@ func (m Mapping) Validate() error {
 		return fmt.Errorf("severity: %q is no known word", m.Severity)
 	case m.Kind != "" && !slices.Contains(Kinds, m.Kind):
 		return fmt.Errorf("kind: have %q, want one of %v", m.Kind, Kinds)
-	case m.Priority != "" && ParsePriority(m.Priority) == 0:
+	case m.Priority != "" && alerting.ParsePriority(m.Priority) == 0:
 		return fmt.Errorf("priority: have %q, want P1 to P5", m.Priority)
 	case m.says() && (m.Action != "" || m.TargetLabel != ""):
 		return fmt.Errorf("severity, kind and priority stand with source_labels and regex alone; want another step for the rest")
@@ -118,7 +118,7 @@ func (r *Reader) mapped(labels map[string]string) mapping {
 		if s.Kind != "" {
 			out.kind = s.Kind
 		}
-		if p := ParsePriority(s.Priority); p > 0 {
+		if p := alerting.ParsePriority(s.Priority); p > 0 {
 			out.priority = p
 		}
 	}

@@ -83,14 +83,6 @@ func squeeze(text string) string {
 	}, text)
 }
 
-// ParsePriority reads a priority that is spelt out, P1 to P5 in any case; 0: it is none.
-func ParsePriority(text string) alerting.Priority {
-	if w := squeeze(text); len(w) == 2 && w[0] == 'p' && w[1] >= '1' && w[1] <= '5' {
-		return alerting.Priority(w[1] - '0')
-	}
-	return 0
-}
-
 // severity reads how urgent the author called it.
 func (r *Reader) severity(out *alerting.Reading, labels map[string]string, said mapping) {
 	if said.severity != "" {
@@ -99,7 +91,7 @@ func (r *Reader) severity(out *alerting.Reading, labels map[string]string, said 
 	if out.Priority = said.priority; out.Priority == 0 {
 		for _, name := range []string{alerting.LabelPriority, "alert_priority", "monitor_priority"} {
 			if out.Priority == 0 {
-				out.Priority = ParsePriority(labels[name])
+				out.Priority = alerting.ParsePriority(labels[name])
 			}
 		}
 	}

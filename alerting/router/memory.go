@@ -134,7 +134,7 @@ func (m *memory) forget(f *alerting.Fact) {
 func urgent(a alerting.Alarm) bool {
 	kind, impact := a.Labels[alerting.LabelKind], a.Labels[alerting.LabelImpact]
 	return kind == "symptom" || kind == "quorum" || impact == "users" || impact == "data" || impact == "quorum" ||
-		a.Always() || a.Labels[alerting.LabelPriority] == "P1"
+		a.Always() || alerting.ParsePriority(a.Labels[alerting.LabelPriority]) == alerting.P1
 }
 
 // origin is where an alarm comes from by its labels: what was sent of it lately would be repeated.
