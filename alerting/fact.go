@@ -120,27 +120,32 @@ func (f *Fact) Began() time.Time {
 	return f.First
 }
 
-// Verdict is what diagnosis says of one alarm.
-type Verdict struct {
-	*Fact
-	Alone  Priority // what it would be were there no other
+// Judgement is what an alarm says by itself, were there no other.
+type Judgement struct {
+	Alone  Priority // of the alarm alone
 	Reason string   // why
 	Rank   int      // how good a cause it makes, the least the best: the law of package diagnosis
-	Order  int      // its place among all alarms, the best cause first
 
 	Symptom   bool      // users notice it
 	Cause     bool      // by its kind it breaks other things, and it would wake a person by itself
 	Effect    bool      // by its kind it follows from something
 	Steadfast bool      // it is not lowered for coming and going
 	Harmed    bool      // its rule says that harm is here (harm_in: 0s)
-	Quiet     bool      // a silence covers it
-	Serious   bool      // it makes its problem what it is, and no silence covers it
 	Steady    bool      // it flapped and has fired for longer than it ever did lately
 	Stays     time.Time // when it will have, should it fire on; zero: it does not come and go
 
 	ForWhole   bool // it speaks for a whole that may have a rule of its own
 	Ephemeral  bool // one machine is gone that its group replaces
 	Unreplaced bool // and nothing did, for longer than that takes
+}
+
+// Verdict is what diagnosis says of one alarm.
+type Verdict struct {
+	*Fact
+	Judgement
+	Order   int  // its place among all alarms, the best cause first
+	Quiet   bool // a silence covers it
+	Serious bool // it makes its problem what it is, and no silence covers it
 
 	By    *Verdict   // what explains it; nil: it is a root cause
 	Why   string     // how By explains it
@@ -150,6 +155,14 @@ type Verdict struct {
 	Lead  *Verdict   // the best cause of those that it is told together with, itself too; nil: it is told with none
 	In    *Verdict   // the group alarm of unknown subjects that stands for it
 	Of    *Problem   // the problem that it belongs to; nil: it ended
+}
+
+// Spokesman is the part that speaks for a group alarm: the gravest, then the first; of any other alarm itself.
+func (v *Verdict) Spokesman() *Verdict {
+	if len(v.Parts) > 0 {
+		return v.Parts[0]
+	}
+	return v
 }
 
 // Refusal says why one alarm is not explained by another.

@@ -86,7 +86,7 @@ func guessedAlone(a *alerting.Verdict) bool {
 	return a.In != nil || a.Foreign() && len(a.Entity.Parents) == 0 || a.Group() && ofOthers(a)
 }
 
-func ofOthers(a *alerting.Verdict) bool { return len(a.Parts) > 0 && a.Parts[0].Reading != nil }
+func ofOthers(a *alerting.Verdict) bool { return a.Group() && a.Spokesman().Reading != nil }
 
 // answer is what the law says of a cause and an alarm.
 type answer struct {

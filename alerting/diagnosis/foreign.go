@@ -119,10 +119,7 @@ func folds(v *alerting.Verdict) bool {
 
 // ledBy is what explains an alarm that is told together with others, or a group alarm of such: the root of its group.
 func ledBy(v *alerting.Verdict) (by *alerting.Verdict, why string) {
-	root := v.Lead
-	if len(v.Parts) > 0 {
-		root = v.Parts[0].Lead
-	}
+	root := v.Spokesman().Lead
 	if root == nil {
 		return nil, ""
 	}
@@ -132,13 +129,5 @@ func ledBy(v *alerting.Verdict) (by *alerting.Verdict, why string) {
 	if root == v {
 		return nil, ""
 	}
-	return root, cmp.Or(joinedOf(v).Why, joinedOf(root).Why)
-}
-
-// joinedOf is with what an alarm is told; a group alarm is told with what its spokesman is.
-func joinedOf(v *alerting.Verdict) alerting.Joined {
-	if len(v.Parts) > 0 {
-		return v.Parts[0].Joined
-	}
-	return v.Joined
+	return root, cmp.Or(v.Spokesman().Joined.Why, root.Spokesman().Joined.Why)
 }

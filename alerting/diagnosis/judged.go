@@ -76,10 +76,7 @@ func (j *judged) next(in Input, s *standing, v *alerting.Verdict, holds bool) {
 	case was == nil:
 		j.judge(in, s)
 	case holds && j.still(was, in.Now):
-		v.Alone, v.Reason, v.Rank = was.Alone, was.Reason, was.Rank
-		v.Symptom, v.Cause, v.Effect, v.Steadfast, v.Steady, v.Stays = was.Symptom, was.Cause, was.Effect, was.Steadfast, was.Steady, was.Stays
-		v.Harmed, v.ForWhole, v.Ephemeral, v.Unreplaced = was.Harmed, was.ForWhole, was.Ephemeral, was.Unreplaced
-		j.moved = false
+		v.Judgement, j.moved = was.Judgement, false
 		j.hush(in.Now)
 	default:
 		j.judge(in, s)
@@ -98,7 +95,7 @@ func (j *judged) judge(in Input, s *standing) {
 	w := &weighed{ephemeral: in.Settings.Wait.Ephemeral}
 	w.weigh(in, s, j.verdict)
 	w.judge()
-	j.due, j.stays = w.due, w.stays
+	j.due, j.stays = w.due, w.Stays
 	j.hush(in.Now)
 }
 

@@ -18,7 +18,6 @@ func (w *weighed) judge() {
 	v.Harmed = w.harmful && w.harm == 0
 	v.ForWhole = v.Group() || (v.Kind == "partition" || v.Kind == "quorum") && v.Entity.Kind == topology.KindNode
 	v.Ephemeral = !v.Group() && v.Entity.Group != "" && (v.Kind == "liveness" || v.Kind == "down")
-	v.Unreplaced, v.Steady, v.Stays = w.unreplaced, w.steady, w.stays
 	v.Alone, v.Reason = w.priority()
 	v.Cause = cause(v)
 	v.Rank = int(rankOf(v)) // that of a group alarm asks for its parts, which were judged before
@@ -60,19 +59,16 @@ func steadfast(f *alerting.Fact, impact string) bool {
 // weighed is one alarm with all that the table asks for.
 type weighed struct {
 	*alerting.Verdict
-	impact     string
-	critical   bool
-	harm       time.Duration // left to harm, as its rule says
-	harmful    bool          // its rule says so
-	redundant  bool          // something stands in for it
-	spare      string        // what
-	excused    string        // why nobody needs to wake for it
-	unreplaced bool          // see standing
-	due        time.Time     // when unreplaced becomes true
-	held       bool          // see standing
-	ephemeral  time.Duration // how long a replacement takes
-	steady     bool          // it comes and goes, and fires for longer than it did lately
-	stays      time.Time     // when steady becomes true
+	impact    string
+	critical  bool
+	harm      time.Duration // left to harm, as its rule says
+	harmful   bool          // its rule says so
+	redundant bool          // something stands in for it
+	spare     string        // what
+	excused   string        // why nobody needs to wake for it
+	due       time.Time     // when Unreplaced becomes true
+	held      bool          // see standing
+	ephemeral time.Duration // how long a replacement takes
 }
 
 // weigh looks at another alarm.
@@ -81,8 +77,8 @@ func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
 	w.harm, w.harmful = harmIn(v.Fact)
 	w.spare, w.redundant = s.spare(v.Fact)
 	w.excused = s.excused(v)
-	w.unreplaced, w.due, w.held = s.unreplaced(in, v.Fact)
-	w.steady, w.stays = steady(in.Now, v.Fact)
+	w.Unreplaced, w.due, w.held = s.unreplaced(in, v.Fact)
+	w.Steady, w.Stays = steady(in.Now, v.Fact)
 	if w.impact == "users" && v.Reading != nil && v.Reading.Layer.Value == "probe" && v.Impact() == "" && w.passes() {
 		w.impact = ""
 	}
@@ -132,7 +128,7 @@ func (w *weighed) ticket() bool { return !w.Steadfast && w.passes() }
 // passes says that an alarm always ended by itself within minutes and has led to a page. That a probe of others harms users is
 // read, not said, and believed no longer then. The priority of an incident that is open does not change for it.
 func (w *weighed) passes() bool {
-	return w.Flapping && (!w.Past.Told || w.Past.Page >= alerting.P3) && w.Past.Called && !w.steady && len(w.Phases) > 0 && slices.Max(w.Phases) <= brief
+	return w.Flapping && (!w.Past.Told || w.Past.Page >= alerting.P3) && w.Past.Called && !w.Steady && len(w.Phases) > 0 && slices.Max(w.Phases) <= brief
 }
 
 // expected says that Auto Scaling or the machine itself said that it would go: nobody is paged for that, but for users, data and
@@ -215,7 +211,7 @@ var table = []row{
 		return fmt.Sprintf("one rule fires on %d of %s, and nothing else is known of them", len(w.Members), w.Entity.ID)
 	}},
 	{func(w *weighed) bool { return w.Group() }, alerting.P2, alerting.P3, func(w *weighed) string { return "one rule fires on most of " + w.Entity.ID }},
-	{func(w *weighed) bool { return w.unreplaced }, alerting.P2, alerting.P3, func(w *weighed) string {
+	{func(w *weighed) bool { return w.Unreplaced }, alerting.P2, alerting.P3, func(w *weighed) string {
 		if w.held {
 			return w.spare + ", and no group starts another: the next loss hurts"
 		}

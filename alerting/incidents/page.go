@@ -12,11 +12,7 @@ import (
 
 // page is what a person would read of a problem now. more are further problems of the same digest.
 func (m moment) page(x *item, more []*item) alerting.Page {
-	head := x.Head
-	told := head
-	if len(head.Parts) > 0 {
-		told = head.Parts[0]
-	}
+	head, told := x.Head, x.Head.Spokesman()
 	symptom := x.symptom()
 	out := alerting.Page{
 		Priority: x.Priority, Sentence: x.sentence(symptom), Rule: head.Rule(), Entity: cmp.Or(head.Entity.ID, head.Labels["instance"]),
@@ -211,10 +207,7 @@ func clip(s string, n int) string {
 
 // foreignGuidance is what the texts of a rule that has no guidance say: its description, else where its runbook is.
 func foreignGuidance(v *alerting.Verdict) string {
-	told := v
-	if len(v.Parts) > 0 {
-		told = v.Parts[0]
-	}
+	told := v.Spokesman()
 	text, _, _ := strings.Cut(told.Annotations["description"], "\n")
 	text = strings.TrimSpace(text)
 	runbook := told.Annotations[alerting.AnnotationRunbook]

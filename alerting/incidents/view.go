@@ -99,11 +99,8 @@ func noteOf(x *item) string {
 
 // readOf is how an alarm of others was read; of a group alarm, how its spokesman was.
 func readOf(v *alerting.Verdict) string {
-	if len(v.Parts) > 0 {
-		v = v.Parts[0]
+	if r := v.Spokesman().Reading; r != nil {
+		return r.Says()
 	}
-	if v.Reading == nil {
-		return ""
-	}
-	return v.Reading.Says()
+	return ""
 }

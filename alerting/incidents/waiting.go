@@ -109,8 +109,8 @@ func (d *Desk) ready(x *item) time.Time {
 // comes whole periods later, if at all.
 func (d *Desk) foreign(x *item) time.Time {
 	root := x.Root
-	if len(root.Parts) > 0 && !root.Known {
-		root = root.Parts[0]
+	if !root.Known {
+		root = root.Spokesman()
 	}
 	if root.Reading == nil || !root.Foreign() || x.Priority != alerting.P2 {
 		return time.Time{}

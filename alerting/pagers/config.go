@@ -212,7 +212,7 @@ func (r Route) validate(at string) (errs []error) {
 		}
 	}
 	for _, p := range r.Priority {
-		if priority(p) == 0 {
+		if alerting.ParsePriority(p) == 0 {
 			bad(".priority: %q is none of P1 to P5", p)
 		}
 	}
@@ -224,11 +224,4 @@ func (r Route) validate(at string) (errs []error) {
 		last = e.After
 	}
 	return errs
-}
-
-func priority(s string) alerting.Priority {
-	if len(s) == 2 && s[0] == 'P' && s[1] >= '1' && s[1] <= '5' {
-		return alerting.Priority(s[1] - '0')
-	}
-	return 0
 }

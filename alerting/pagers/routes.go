@@ -39,7 +39,7 @@ func newRoutes(c Config) (*routes, error) {
 			out.matchers = append(out.matchers, ms...)
 		}
 		for _, p := range r.Priority {
-			out.prios = append(out.prios, priority(p))
+			out.prios = append(out.prios, alerting.ParsePriority(p))
 		}
 		out.name = rs.nameOf(r)
 		rs.byName[out.name] = out
