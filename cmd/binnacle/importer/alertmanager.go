@@ -186,7 +186,7 @@ func standIns(v any) any {
 		out := map[string]any{}
 		for k, x := range v {
 			if !strings.HasSuffix(k, "_file") {
-				out[k] = standIns(x)
+				out[k] = standIn(k, x)
 				continue
 			}
 			if base := strings.TrimSuffix(k, "_file"); v[base] == nil && base != "ca" && base != "cert" && base != "key" {
@@ -200,6 +200,14 @@ func standIns(v any) any {
 		}
 	}
 	return v
+}
+
+// standIn is the text that stands in for a field's value, in the form that the field wants.
+func standIn(key string, v any) any {
+	if s, ok := v.(string); ok && key == "smarthost" && reference.FindString(s) == s && s != "" {
+		return "x.example:25"
+	}
+	return standIns(v)
 }
 
 // pagerduty are the fields of PagerDuty that there are here; nil: there is no key.

@@ -3,6 +3,7 @@ package importer
 import (
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,6 +71,9 @@ func (r *Result) cloudWatchAgent(f File, top map[string]any) error {
 			ship["namespace"] = "CWAgent"
 		}
 		r.ship(f, "cloudwatch", "cloudwatch", ship)
+		if ship["region"] == nil && os.Getenv("AWS_REGION") == "" {
+			r.report(f, "agent.region: it has none, since that agent asks EC2 for it: set ship.cloudwatch.region, or AWS_REGION where binnacle runs")
+		}
 		r.report(f, "ship.cloudwatch: metrics have binnacle's names (`binnacle cost` says what they cost): alarms and dashboards on the agent's names need the new ones")
 	}
 	for _, name := range sorted(section(metrics, "metrics_collected")) {

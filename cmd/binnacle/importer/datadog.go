@@ -200,10 +200,6 @@ func (r *Result) datadogInstance(f File, name, at string, m map[string]any) {
 			return
 		}
 		with := map[string]any{"username": firstText(text(m["username"]), text(m["user"]), text(m["rabbitmq_user"])), "password": firstText(text(m["password"]), text(m["pass"]), text(m["rabbitmq_pass"]))}
-		if text(with["username"]) == "" && text(with["password"]) != "" {
-			r.report(f, "%s: a password without a user is not carried over", at)
-			with = map[string]any{}
-		}
 		r.servers(f, at, by.system, []any{address}, with)
 		r.left(f, at, m, "host", "port", "server", "sock", "unix_socket_path", "url", "username", "user", "password", "pass", "nginx_status_url", "apache_status_url", "rabbitmq_api_url", "rabbitmq_user", "rabbitmq_pass")
 	case slices.Contains(byHost, name):

@@ -128,6 +128,9 @@ func kindOf(f File) (kind, map[string]any, error) {
 			return k, top, nil
 		}
 	}
+	if what := other(f.Text); what != "" {
+		return kind{}, nil, fmt.Errorf("%s: %s", f.Path, what)
+	}
 	var names []string
 	for _, k := range kinds() {
 		names = append(names, k.name)

@@ -127,29 +127,51 @@ func (w *nagiosWorld) folder(f File, dir string) {
 // read takes the definitions of a file.
 func (w *nagiosWorld) read(f File) {
 	var now *definition
-	for line := range strings.Lines(string(f.Text)) {
-		line = strings.TrimSpace(line)
-		if i := strings.Index(line, ";"); i >= 0 && (i == 0 || line[i-1] != '\\') {
-			line = strings.TrimSpace(line[:i])
+	end := func() {
+		if now != nil {
+			w.all = append(w.all, *now)
 		}
+		now = nil
+	}
+	for line := range strings.Lines(joined.ReplaceAllString(string(f.Text), " ")) {
+		line = withoutComment(line)
+		kind, starts := strings.CutPrefix(line, "define")
 		switch {
 		case line == "" || strings.HasPrefix(line, "#"):
-		case now == nil && strings.HasPrefix(line, "define"):
-			kind, more, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "define")), "{")
+		case starts && strings.Contains(kind, "{"):
+			if now != nil {
+				w.Result.report(f, "define %s: its closing brace does not stand on a line of its own: read up to the next define", now.kind)
+				end()
+			}
+			kind, more, _ := strings.Cut(strings.TrimSpace(kind), "{")
 			now = &definition{kind: strings.TrimSpace(kind), set: map[string]string{}, file: f}
 			if more = strings.TrimSpace(more); more != "" {
 				w.Result.report(f, "define %s: %s: left out: it stands on the line of its brace, where Nagios does not read it", now.kind, more)
 			}
 		case line == "}":
-			if now != nil {
-				w.all = append(w.all, *now)
-			}
-			now = nil
+			end()
 		case now != nil:
 			key, v, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
-			now.set[key] = strings.TrimSpace(v)
+			if v = strings.TrimSpace(v); strings.HasSuffix(v, "}") && !strings.Contains(v, "{") {
+				v = strings.TrimSpace(strings.TrimSuffix(v, "}"))
+			}
+			now.set[key] = v
 		}
 	}
+	end()
+}
+
+// joined is the end of a line that goes on in the next one.
+var joined = regexp.MustCompile(`\\\r?\n[ \t]*`)
+
+// withoutComment is a line without what follows a semicolon; one with a backslash before it is text.
+func withoutComment(line string) string {
+	for i := 0; i < len(line); i++ {
+		if line[i] == ';' && (i == 0 || line[i-1] != '\\') {
+			line = line[:i]
+		}
+	}
+	return strings.TrimSpace(strings.ReplaceAll(line, `\;`, ";"))
 }
 
 // index finds templates and commands, and counts the kinds that have no counterpart.

@@ -121,7 +121,7 @@ instances:
 	}
 	lost := map[string]string{ // what is not carried over has no file, and is reported
 		"p8": "kubernetes_sd", "pd": "tls_config", "tb": "not on this machine", "td": "inputs.snmp", "te": "inputs.http", "th": "influxdb_v2", "d1": "api_key", "d2": "proxy",
-		"d7": "headers", "d8": "extra_headers", "d9": "a password without a user", "dc": "postgres", "dd": "snmp", "c1": "its pattern holds a secret", "c2": "credentials", "s1": "statsd-influx", "s2": "librato",
+		"d7": "headers", "d8": "extra_headers", "dc": "postgres", "dd": "snmp", "c1": "its pattern holds a secret", "c2": "credentials", "s1": "statsd-influx", "s2": "librato",
 	}
 	for _, name := range []string{"alertmanager.yml", "prometheus.yml", "telegraf.conf", "datadog.yaml", "amazon-cloudwatch-agent.json", "config.js"} {
 		t.Run(name, func(t *testing.T) {

@@ -83,6 +83,9 @@ func (r *Result) telegrafProbe(f File, name string, m map[string]any) bool {
 		}
 	case "net_response":
 		taken = append(taken, "protocol", "address", "read_timeout")
+		if m["address"] == nil {
+			break
+		}
 		if text(m["protocol"]) == "udp" {
 			r.report(f, "%s: left out: %s: a probe asks by TCP, TLS, HTTP, DNS or ICMP", at, text(m["address"]))
 			return true
@@ -103,6 +106,9 @@ func (r *Result) telegrafProbe(f File, name string, m map[string]any) bool {
 		}
 	default:
 		return false
+	}
+	if asks := map[string]string{"http_response": "urls", "net_response": "address", "ping": "urls", "dns_query": "domains"}[name]; len(many(m[asks])) == 0 && m["address"] == nil {
+		r.report(f, "%s: left out: it has no %s", at, asks)
 	}
 	r.left(f, at, m, taken...)
 	return true

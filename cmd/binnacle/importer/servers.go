@@ -15,7 +15,10 @@ func (r *Result) servers(f File, at, system string, urls []any, m map[string]any
 			continue
 		}
 		if user := text(m["username"]); user != "" {
-			s["user"], s["password"] = env(user), env(text(m["password"]))
+			s["user"] = env(user)
+		}
+		if pw := text(m["password"]); pw != "" {
+			s["password"] = env(pw)
 		}
 		if system == "rabbitmq" || system == "riak" { // one of a node
 			if get(r.Config, "collect", system) != nil {

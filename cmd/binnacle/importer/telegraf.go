@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -292,6 +293,9 @@ func (r *Result) telegrafExec(f File, m map[string]any) {
 		words, why := shellWords(env(text(c)))
 		if why != "" {
 			words = []string{"/bin/sh", "-c", text(c)}
+		}
+		if path, err := exec.LookPath(firstText(append(words, "")[0], "/")); err == nil { // Telegraf looks along PATH, an agent here does not
+			words[0] = path
 		}
 		p := map[string]any{"command": words, "format": format}
 		if t := text(m["timeout"]); t != "" {

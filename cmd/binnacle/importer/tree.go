@@ -42,6 +42,8 @@ type flat struct {
 	at    string // where its first part stands
 	match []string
 	parts []part
+	// Whether it is of a route that has routes of its own: those may take all that comes to it, as is meant.
+	parent bool
 }
 
 // part is a receiver with the times at which it is sent pages. At other times nobody else is sent them in its place.
@@ -63,7 +65,10 @@ const maxFlat = 200
 // tree makes a list of the tree: the first that matches wins in both, a child before its parent.
 func (a *am) tree(root map[string]any) {
 	a.unlike(root, "route")
-	all := reachable(a.children(root, node{receiver: text(root["receiver"])}, "route"))
+	all, never := reachable(a.children(root, node{receiver: text(root["receiver"])}, "route"))
+	for _, f := range never {
+		a.report(a.file, "%s: left out: a route before it takes all that it matches, in Alertmanager too", f.at)
+	}
 	for i, f := range all {
 		a.emit(f, all[:i])
 	}
@@ -114,14 +119,23 @@ func pagersOf(parts []part) (out []string) {
 	return out
 }
 
-// reachable are the flats of a list that something comes to: before each of them no other takes all that it would.
-func reachable(all []flat) (out []flat) {
+// reachable are the flats of a list that something comes to: before each of them no other takes all that it would. never are those
+// whose whole route nothing comes to.
+func reachable(all []flat) (out, never []flat) {
+	came := map[string]bool{}
 	for _, f := range all {
 		if !slices.ContainsFunc(out, func(o flat) bool { return len(beyond(o, f)) == 0 }) {
 			out = append(out, f)
+			came[f.at] = true
 		}
 	}
-	return out
+	for _, f := range all {
+		if !came[f.at] && !f.parent {
+			never = append(never, f)
+			came[f.at] = true
+		}
+	}
+	return out, never
 }
 
 // beyond are the matchers that one flat has and another has not.
@@ -160,7 +174,7 @@ func over(first, later []flat) ([]flat, bool) {
 				continue
 			}
 			out = append(out, flat{
-				at: f.at, match: append(slices.Clone(f.match), beyond(l, f)...), parts: append(slices.Clone(f.parts), l.parts...),
+				at: f.at, match: append(slices.Clone(f.match), beyond(l, f)...), parts: append(slices.Clone(f.parts), l.parts...), parent: f.parent,
 			})
 		}
 		out = append(out, f)
@@ -215,7 +229,7 @@ func (a *am) branch(m map[string]any, up node, at string) []flat {
 		a.report(a.file, "%s: an alarm that always fires pages nobody here: when it stops, that is an alarm. The service that %s pings is for route.heartbeat.url", at, n.receiver)
 	}
 	own := part{n.receiver, a.names[n.receiver], list(m["active_time_intervals"]), list(m["mute_time_intervals"])}
-	return append(out, flat{at: at, match: n.match, parts: []part{own}})
+	return append(out, flat{at: at, match: n.match, parts: []part{own}, parent: len(list(m["routes"])) > 0})
 }
 
 // watchdog says whether a route is for an alarm that always fires.

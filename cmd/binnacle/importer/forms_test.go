@@ -1,0 +1,98 @@
+package importer
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestFormsInTheWild has small forms of public configurations that were read wrongly once: what of them must be in the result, and what
+// in the report.
+func TestFormsInTheWild(t *testing.T) {
+	for name, tc := range map[string]struct {
+		file, text string
+		want       []string // PATH=VALUE of the configuration
+		report     []string
+	}{
+		"a mail server from the environment": {
+			"alertmanager.yml", "global: {smtp_smarthost: '${SMARTHOST}', smtp_from: a@b.c}\nroute: {receiver: a}\nreceivers: [{name: a, email_configs: [{to: '${TO}'}]}]\n",
+			[]string{"route.pagers.a.email.smarthost=${env:SMARTHOST}", "route.default=a"},
+			nil,
+		},
+		"a route that nothing comes to": {
+			"alertmanager.yml", "route: {receiver: a, routes: [{receiver: b}, {receiver: a, matchers: [x=y]}]}\n" +
+				"receivers: [{name: a, webhook_configs: [{url: 'https://a.example'}]}, {name: b, webhook_configs: [{url: 'https://b.example'}]}]\n",
+			nil,
+			[]string{"route.routes[1]: left out: a route before it takes all"},
+		},
+		"braces that do not stand alone, lines that go on, semicolons": {
+			"objects.cfg", "define host {\n host_name a\n address 10.0.0.1\n check_command c}\ndefine command {\n command_name c\n command_line /bin/true -H $HOSTADDRESS$ \\\n   -s 'a\\;b' ; a comment\n}\n" +
+				"define host {\n host_name b\n check_command c\n",
+			[]string{"collect.exec.a.command=[/bin/true -H 10.0.0.1 -s a;b]", "collect.exec.b.command=[/bin/true -H b -s a;b]"},
+			[]string{"its closing brace does not stand on a line of its own"},
+		},
+		"a password without a user": {
+			"telegraf.conf", "[[inputs.redis]]\n servers = ['tcp://localhost:6379']\n password = 'x'\n",
+			[]string{"collect.redis=[map[password:${file:FOLDER/secrets/redis-tcp-localhost-6379-password} url:tcp://localhost:6379]]"},
+			nil,
+		},
+		"a program by its name alone": {
+			"telegraf.conf", "[[inputs.exec]]\n commands = ['cat /proc/uptime']\n data_format = 'influx'\n", []string{"collect.exec.cat.command=[CAT /proc/uptime]"}, nil,
+		},
+		"probes that ask nobody": {
+			"telegraf.conf", "[[inputs.dns_query]]\n servers = ['8.8.8.8']\n[[inputs.ping]]\n count = 1\n[[inputs.http_response]]\n[[inputs.net_response]]\n", nil,
+			[]string{"inputs.dns_query: left out: it has no domains", "inputs.ping: left out: it has no urls", "inputs.http_response: left out", "inputs.net_response: left out: it has no address"},
+		},
+		"a CloudWatch agent without a region": {
+			"amazon-cloudwatch-agent.json", `{"metrics": {"metrics_collected": {"mem": {}}}}`, []string{"ship.cloudwatch.namespace=CWAgent"}, []string{"set ship.cloudwatch.region"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("SMARTHOST", "m.example:25")
+			t.Setenv("TO", "a@b.c")
+			t.Setenv("AWS_REGION", "")
+			dir := t.TempDir()
+			path := filepath.Join(dir, tc.file)
+			if err := os.WriteFile(path, []byte(tc.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r, err := Import([]File{{path, []byte(tc.text)}}, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range tc.want {
+				at, want, _ := strings.Cut(w, "=")
+				got := strings.ReplaceAll(fmt.Sprint(get(r.Config, strings.Split(at, ".")...)), dir, "FOLDER")
+				if !strings.Contains(want, "CAT") && got != want || strings.Contains(want, "CAT") && !strings.HasSuffix(got, "/cat /proc/uptime]") {
+					t.Errorf("%s is %s, want %s", at, got, want)
+				}
+			}
+			for _, w := range tc.report {
+				if !slices.ContainsFunc(r.Report, func(l string) bool { return strings.Contains(l, w) }) {
+					t.Errorf("the report lacks %q:\n%s", w, strings.Join(r.Report, "\n"))
+				}
+			}
+		})
+	}
+}
+
+// TestWhatIsNotImportedIsSaid has files of programs that nothing is imported of: each error says what to do in place of it.
+func TestWhatIsNotImportedIsSaid(t *testing.T) {
+	for text, want := range map[string]string{
+		"object Host \"a\" {\n  import \"generic-host\"\n}\n":                                 "binnacle check-result",
+		"Interval 10\nLoadPlugin cpu\n<Plugin network>\n</Plugin>\n":                          "collect.graphite",
+		"modules:\n  http_2xx:\n    prober: http\n":                                           "blackbox_exporter",
+		"auths: {a: {community: public}}\nmodules: {if_mib: {walk: [1.3]}}\n":                 "snmp_exporter",
+		"Server=127.0.0.1\nUserParameter=x,echo 1\n":                                          "Zabbix",
+		"receivers: {otlp: {}}\nexporters: {otlp: {}}\nservice: {pipelines: {metrics: {}}}\n": "otlphttp",
+		"apiVersion: 1\ncontactPoints:\n- name: a\n":                                          "contact point",
+		"set daemon 30\ncheck process sshd with pidfile /run/sshd.pid\n":                      "monitrc",
+	} {
+		if _, err := Import([]File{{"/x/file", []byte(text)}}, "/x"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v; want %q", text, err, want)
+		}
+	}
+}
