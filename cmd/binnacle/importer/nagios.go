@@ -3,6 +3,7 @@ package importer
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -193,7 +194,11 @@ func (w *nagiosWorld) index() {
 }
 
 // whole is a definition with what its templates say.
-func (w *nagiosWorld) whole(d definition) map[string]string { return w.wholeAt(d, 0) }
+func (w *nagiosWorld) whole(d definition) map[string]string {
+	out := w.wholeAt(d, 0)
+	maps.DeleteFunc(out, func(_, v string) bool { return v == "null" }) // which says not to take it from a template
+	return out
+}
 
 func (w *nagiosWorld) wholeAt(d definition, depth int) map[string]string {
 	out := map[string]string{}
