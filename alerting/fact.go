@@ -90,6 +90,15 @@ type Past struct {
 	Acked   bool     // a person acknowledged that incident
 	Page    Priority // of that incident's page; 0: none
 	Called  bool     // it led to a page within the last day
+	Vain    Vain     // what became of its pages
+}
+
+// Vain counts pages whose alarms ended by themselves before a person acknowledged them. One that a person acknowledged, silenced or
+// closed makes the count zero for a day.
+type Vain struct {
+	Own     int           // of this very alarm, within hours
+	Rule    int           // of its rule in its scope, whatever the subject, within a day
+	Longest time.Duration // that what they told of fired
 }
 
 // Firing says that the alarm has not ended.

@@ -78,7 +78,7 @@ func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
 	w.spare, w.redundant = s.spare(v.Fact)
 	w.excused = s.excused(v)
 	w.Unreplaced, w.due, w.held = s.unreplaced(in, v.Fact)
-	w.Steady, w.Stays = steady(in.Now, v.Fact)
+	w.Steady, w.Stays = steady(in.Now, v.Fact, w.vain())
 	if w.impact == "users" && v.Reading != nil && v.Reading.Layer.Value == "probe" && v.Impact() == "" && w.passes() {
 		w.impact = ""
 	}
@@ -108,22 +108,36 @@ const (
 	brief  = 10 * time.Minute // an alarm whose phases are no longer ends by itself
 )
 
-// steady says that an alarm that comes and goes fires for longer than it did lately. stays is when it will, if it fires on.
-func steady(now time.Time, f *alerting.Fact) (is bool, stays time.Time) {
-	if !f.Flapping || !f.Firing() || len(f.Phases) == 0 {
+// steady says that an alarm that comes and goes fires for longer than it did lately. stays is when it will, if it fires on. vain says
+// that its pages were in vain.
+func steady(now time.Time, f *alerting.Fact, vain bool) (is bool, stays time.Time) {
+	flaps := f.Flapping && len(f.Phases) > 0
+	if !f.Firing() || !flaps && !vain {
 		return false, stays
 	}
-	longest := slices.Max(f.Phases)
-	if longest < longer {
-		stays = f.First.Add(longer)
-	} else {
-		stays = f.First.Add(longest + longer)
+	after := longer
+	if flaps && slices.Max(f.Phases) >= longer {
+		after += slices.Max(f.Phases)
 	}
+	if vain {
+		after = max(after, longer+f.Past.Vain.Longest*3/2)
+	}
+	stays = f.First.Add(after)
 	return !stays.After(now), stays
 }
 
-// ticket says that an alarm calls nobody again until it stays.
-func (w *weighed) ticket() bool { return !w.Steadfast && w.passes() }
+// ticket says that an alarm calls nobody again until it stays, and why.
+func (w *weighed) ticket() (why string, yes bool) {
+	switch {
+	case w.Steadfast:
+		return "", false
+	case w.passes():
+		return fmt.Sprintf("it comes and goes: it started %d times lately and ended by itself within %s each time", len(w.Starts), words.Compact(slices.Max(w.Phases))), true
+	case w.vain() && !w.Steady && (!w.Past.Told || w.Past.Page >= alerting.P3):
+		return w.inVain(), true
+	}
+	return "", false
+}
 
 // passes says that an alarm always ended by itself within minutes and has led to a page. That a probe of others harms users is
 // read, not said, and believed no longer then. The priority of an incident that is open does not change for it.
@@ -153,8 +167,8 @@ func (w *weighed) priority() (alerting.Priority, string) {
 	if w.critical {
 		p = row.critical
 	}
-	if w.ticket() && p < alerting.P3 {
-		p, why = alerting.P3, fmt.Sprintf("it comes and goes: it started %d times lately and ended by itself within %s each time", len(w.Starts), words.Compact(slices.Max(w.Phases)))
+	if says, yes := w.ticket(); yes && p < alerting.P3 {
+		p, why = alerting.P3, says
 	}
 	if w.Always() && p > alerting.P2 {
 		p, why = alerting.P2, "the rule says that it always pages"
@@ -220,9 +234,19 @@ var table = []row{
 	{func(w *weighed) bool {
 		return w.redundant && w.critical && w.Kind == "saturation" && w.Annotations[alerting.AnnotationGuidance] != ""
 	}, alerting.P2, alerting.P2, says("it gets worse by itself and a person must act")},
-	{func(w *weighed) bool { return w.redundant && w.Foreign() && w.critical && w.life() }, alerting.P3, alerting.P3, func(w *weighed) string { return "its author calls it critical; " + w.spare }},
+	{func(w *weighed) bool { return w.redundant && w.Foreign() && w.critical && w.life() }, alerting.P3, alerting.P3, func(w *weighed) string {
+		if w.nobodySays() {
+			return "nobody says how urgent it is; " + w.spare
+		}
+		return "its author calls it critical; " + w.spare
+	}},
 	{func(w *weighed) bool { return w.redundant && !(w.Foreign() && w.critical) }, alerting.P4, alerting.P4, func(w *weighed) string { return w.spare }},
-	{func(w *weighed) bool { return w.Foreign() && w.critical }, alerting.P2, alerting.P2, says("its author calls it critical, and nothing else is known of it")},
+	{func(w *weighed) bool { return w.Foreign() && w.critical }, alerting.P2, alerting.P2, func(w *weighed) string {
+		if w.nobodySays() {
+			return "nobody says how urgent it is, and nothing else is known of it"
+		}
+		return "its author calls it critical, and nothing else is known of it"
+	}},
 	{func(w *weighed) bool { return w.Kind == "liveness" || w.Kind == "hygiene" }, alerting.P3, alerting.P4, says("nothing is known to be broken")},
 	{func(w *weighed) bool { return w.critical && w.impact == "redundancy" }, alerting.P2, alerting.P2, says("no users are affected while others serve in its place; the next loss hurts")},
 	{func(w *weighed) bool { return w.critical }, alerting.P2, alerting.P2, says("no users are affected, but nothing stands in for it")},

@@ -15,6 +15,7 @@ type Desk struct {
 	claims    map[string]claim     // by the ID of a root
 	hiding    map[string]*hiding   // alarms that others explain, by ID
 	called    map[string]time.Time // when an alarm last led to a page, by ID
+	calls     map[called]*calls    // what became of pages
 	storm     storm
 	standby   bool      // another router of the fleet sends
 	listen    time.Time // when an earlier life was learnt of; zero: there was none
@@ -72,7 +73,7 @@ const (
 
 // New makes a Desk. The settings must be valid.
 func New(s alerting.Settings) *Desk {
-	return &Desk{set: s, past: map[string]past{}, routes: map[string]*route{}, claims: map[string]claim{}, hiding: map[string]*hiding{}, called: map[string]time.Time{}}
+	return &Desk{set: s, past: map[string]past{}, routes: map[string]*route{}, claims: map[string]claim{}, hiding: map[string]*hiding{}, called: map[string]time.Time{}, calls: map[called]*calls{}}
 }
 
 // Advance takes what diagnosis found and decides what to do now. next is when time alone changes something.
@@ -96,6 +97,7 @@ func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
 	d.match()
 	d.forgetClaims()
 	d.forgetPast()
+	d.forgetCalls()
 	d.schedule()
 	d.remark()
 	if !d.standby {

@@ -341,6 +341,7 @@ func (i *incident) closed() bool { return i.state == "" }
 
 // close keeps what must be known of an incident that is over.
 func (d *Desk) close(i *incident) {
+	d.over(i)
 	d.remember(i.rec.Base, past{i.rec.Generation, d.now, i.rec.Returns})
 	i.rec.Open, i.resolving, i.state = false, false, ""
 }

@@ -77,6 +77,7 @@ func (d *Desk) Closed(now time.Time, in alerting.Closed) {
 		i.rec.Open, i.resolving, i.notes, i.ack = false, false, nil, ""
 		i.rec.ClosedBy, i.rec.ClosedAt = cmp.Or(in.By, "somebody"), now
 		i.known = d.members(i)
+		d.over(i)
 	}
 }
 

@@ -133,6 +133,13 @@ func (c *catalogue) find(name string, labels map[string]string) *Entry {
 	return nil
 }
 
+// mild says that no pack calls a rule of this name worse than a warning.
+func (c *catalogue) mild(name string) bool {
+	return !slices.ContainsFunc(c.byName[squeeze(name)], func(e Entry) bool {
+		return e.Severity == "" || gravity[Word(e.Severity)] > gravity[Warning]
+	})
+}
+
 // subject is the owner that the entry says its rule is about.
 func (e *Entry) subject(found []alerting.Owner, from map[string]string) (alerting.Owner, bool) {
 	if e == nil {

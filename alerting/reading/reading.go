@@ -71,6 +71,7 @@ func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
 		out.Severity.From = strings.Replace(out.Severity.From, alerting.LabelSeverity+"=", called+"=", 1)
 	}
 	r.nature(&out, a, labels, entry, said)
+	r.packs(&out, entry)
 	out.Title = title(a, out)
 	out.Names, out.Place = names(&out), place(labels[alerting.LabelRule], &out)
 	out.Rank, out.Follows = rank(&out), follows(&out)

@@ -74,6 +74,12 @@ func TestSeverity(t *testing.T) {
 		"a colour that means two things":    {[]string{"severity=orange"}, Critical, 0, "orange"},
 		"an unknown word pages":             {[]string{"severity=apocalyptic"}, Critical, 0, "apocalyptic"},
 		"no word at all pages":              {[]string{"job=x"}, Critical, 0, "none"},
+		"no word on a pack's warning":       {[]string{"alertname=KubePodNotReady", "namespace=n", "pod=a"}, Warning, 0, ""},
+		"no word on what is for the record": {[]string{"alertname=CPUThrottlingHigh", "namespace=n", "pod=a", "container=c"}, Warning, 0, ""},
+		"no word, and another subject":      {[]string{"alertname=KubePodNotReady", "instance=pay-1:8080"}, Critical, 0, "none"},
+		"no word, urgent in a pack":         {[]string{"alertname=KubePersistentVolumeFillingUp", "namespace=n", "persistentvolumeclaim=a"}, Critical, 0, "none"},
+		"an unknown word on a warning":      {[]string{"alertname=KubePodNotReady", "namespace=n", "pod=a", "severity=orange"}, Critical, 0, "orange"},
+		"a plugin's word beside an unknown": {[]string{"host=a", "service=Load", "state=WARNING", "severity=orange"}, Warning, 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := read(tc.labels...)

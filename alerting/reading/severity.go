@@ -131,6 +131,9 @@ func (r *Reader) severity(out *alerting.Reading, labels map[string]string, said 
 	if !out.Severity.Known() && raw == "" {
 		read(elseLabels, false)
 	}
+	if !out.Severity.Known() && nagios(labels) { // the plugin's own word, whatever a bridge calls it
+		read([]string{"state"}, false)
+	}
 	if !out.Severity.Known() { // the generator's own word, where a team's severity is the name of a channel or of itself
 		read([]string{"sloth_severity"}, false)
 	}
@@ -142,6 +145,17 @@ func (r *Reader) severity(out *alerting.Reading, labels map[string]string, said 
 		out.Unknown = "none"
 	}
 	out.Severity = answer(levelOf(r.set.UnknownSeverity), "intake.unknown_severity", alerting.Unread)
+}
+
+// packs takes the word of the pack that a public rule is from, where an alarm of it has no severity at all: a rule that every pack calls a
+// warning, about what the pack's rule is about. It is a warning then, however little the pack makes of it. A word that nobody knows is
+// its author's, and stays unknown.
+func (r *Reader) packs(out *alerting.Reading, e *Entry) {
+	if e == nil || out.Unknown != "none" || out.Severity.Value != Critical || out.Kind.Trust != alerting.Catalogue || len(e.Subject) == 0 || !r.cat.mild(e.Name) {
+		return
+	}
+	out.Unknown = ""
+	out.Severity = answer(Warning, "rule "+e.Name+" of "+e.Pack+", since the alarm has no severity", alerting.Catalogue)
 }
 
 func levelOf(p alerting.Priority) string {

@@ -38,7 +38,7 @@ func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, gr
 		}
 		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause || told[id].Open || f.Joined.Leads && now.Sub(f.Ended) <= diagnosis.LingerMost
 		if counts {
-			f = m.recall(f, active, told)
+			f = m.recall(now, f, active, told)
 			facts = append(facts, f)
 		}
 		if f != was {
@@ -47,7 +47,7 @@ func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, gr
 	}
 	m.ids = known
 	for _, f := range m.groups {
-		groups = append(groups, m.recall(f, nil, told))
+		groups = append(groups, m.recall(now, f, nil, told))
 	}
 	m.bound(now)
 	return facts, groups, w.At
@@ -135,10 +135,13 @@ func (m *memory) sentOthers(w *alerting.Wake, f *alerting.Fact) bool {
 }
 
 // recall adds to a fact what is remembered of it from the step before, and the silence that covers it now.
-func (m *memory) recall(f *alerting.Fact, active []alerting.Silence, told map[string]incidents.Told) *alerting.Fact {
+func (m *memory) recall(now time.Time, f *alerting.Fact, active []alerting.Silence, told map[string]incidents.Told) *alerting.Fact {
 	past, silence, until := f.Past, f.Silence, f.Silenced
 	t := told[f.ID]
 	past.Told, past.Page, past.Acked, past.Called = t.Open, t.Page, t.Acked, t.Called
+	if f.Reading != nil && m.vain != nil {
+		past.Vain = m.vain(now, f.ID, f.Reading.Rule, f.Reading.Scope)
+	}
 	if !f.Group() {
 		silence, until = "", time.Time{}
 		for _, s := range active {

@@ -34,6 +34,8 @@ type memory struct {
 	refused  int                  // alarms that found no room
 	lost     int                  // alarms out of contact: any batch of their sender may end them
 	unknown  int                  // alarms of an earlier life that nobody has repeated yet: any word of a sender may end them
+
+	vain func(now time.Time, id, rule, scope string) alerting.Vain // what became of the pages of an alarm and its rule; nil: nobody knows
 }
 
 func newMemory(s alerting.Settings) *memory {

@@ -35,7 +35,9 @@ func New(s alerting.Settings) *Router {
 	if s.Read == nil {
 		s.Read = reading.New(reading.DefaultSettings()).Read
 	}
-	return &Router{set: s, memory: newMemory(s), desk: incidents.New(s)}
+	r := &Router{set: s, memory: newMemory(s), desk: incidents.New(s)}
+	r.memory.vain = r.desk.Vain
+	return r
 }
 
 // idle is how long the router is content not to be asked while something is under way.
