@@ -53,7 +53,7 @@ func (r *routeRole) openAWS(ctx context.Context, cfg Config) error {
 			account.Reserve(i.What, i.Dollars)
 		}
 		q := r.intake.CloudQueue(account, r.leadsAWS, r.dispatch.Open)
-		r.crew.work("intake.aws", q.Run)
+		r.crew.workAgain("intake.aws", queuePause, q.Run)
 		r.crew.work("aws.alarms", q.Reconcile)
 	}
 	if r.first("aws.groups") {
@@ -64,6 +64,9 @@ func (r *routeRole) openAWS(ctx context.Context, cfg Config) error {
 	}
 	return nil
 }
+
+// queuePause is how long a queue that could not be read is left alone at most. A call costs $0.0000004.
+const queuePause = 10 * time.Second
 
 // first says of a work whether it has to be started, and counts it as started.
 func (r *routeRole) first(work string) bool {

@@ -126,12 +126,17 @@ func (c *crew) stop() {
 // work runs f until the crew stops. Where f fails or panics it is started again after a pause, and the part shows why. An
 // end without an error is a work that is done.
 func (c *crew) work(name string, f func(context.Context) error) {
-	c.roster.up(name)
-	c.wg.Go(func() { c.again(name, f) })
+	c.workAgain(name, maxPause, f)
 }
 
-func (c *crew) again(name string, f func(context.Context) error) {
-	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+// workAgain is work that waits at most so long before it is tried again: alarms wait for it.
+func (c *crew) workAgain(name string, most time.Duration, f func(context.Context) error) {
+	c.roster.up(name)
+	c.wg.Go(func() { c.again(name, most, f) })
+}
+
+func (c *crew) again(name string, most time.Duration, f func(context.Context) error) {
+	for pause := firstPause; ; pause = min(2*pause, most) {
 		begun := time.Now()
 		well := time.AfterFunc(steady, func() { c.roster.up(name) })
 		err := guard(func() error { return f(c.ctx) })

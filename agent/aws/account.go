@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,6 +29,7 @@ type Account struct {
 	objects lister
 	regions sync.Map // of buckets that are elsewhere, by name
 	spent   meter
+	skew    atomic.Int64 // of CloudWatch's clock
 }
 
 // ErrNoRegion says that nobody said which region to ask.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
@@ -73,6 +74,9 @@ func (a *Account) Alarms(ctx context.Context) ([]Alarm, error) {
 		if err != nil {
 			return nil, wrap(actionDescribe, err)
 		}
+		if skew, ok := awsmiddleware.GetAttemptSkew(page.ResultMetadata); ok {
+			a.skew.Store(int64(skew))
+		}
 		for i := range page.MetricAlarms {
 			m := metricAlarm(&page.MetricAlarms[i])
 			if m.Several && m.State == "ALARM" && part == nil { // after a refusal each further one would be refused too
@@ -97,6 +101,9 @@ func (a *Account) Alarms(ctx context.Context) ([]Alarm, error) {
 	}
 	return out, part
 }
+
+// Skew is how far CloudWatch's clock is ahead of ours, as its last list of alarms says by the second; 0 before the first.
+func (a *Account) Skew() time.Duration { return time.Duration(a.skew.Load()) }
 
 func pause(ctx context.Context) error {
 	select {

@@ -32,7 +32,7 @@ type Fleet struct {
 	began  time.Time // when the first list came; zero: none did
 	last   time.Time // when the last did
 
-	retired map[string]time.Time // stacks that are deleted, and since when
+	stacks map[string]stackSeen // what was said last of stacks that are deleted, or of those that are not after all
 }
 
 // seen is what is known of an instance.
@@ -44,6 +44,12 @@ type seen struct {
 	leaving   string    // an event says so, in words
 	told      time.Time // of leaving
 	unhealthy time.Time // since when
+}
+
+// stackSeen is what was said last of a stack.
+type stackSeen struct {
+	at   time.Time
+	ends bool // it is deleted
 }
 
 type groupSeen struct {
@@ -119,7 +125,7 @@ func (f *Fleet) Observe(groups []Group, now time.Time) {
 
 func (f *Fleet) make() {
 	if f.seen == nil {
-		f.seen, f.groups, f.retired = map[string]*seen{}, map[string]*groupSeen{}, map[string]time.Time{}
+		f.seen, f.groups, f.stacks = map[string]*seen{}, map[string]*groupSeen{}, map[string]stackSeen{}
 	}
 }
 
@@ -234,17 +240,16 @@ func sizeOf(g Group) Size {
 }
 
 // Retire notes that a stack is deleted: what its groups have ends with it, and none of them is short of anything. ends is false where
-// it stays after all, or is made again.
+// it stays after all, or is made again. The latest word counts, in whichever order they come.
 func (f *Fleet) Retire(stack string, ends bool, at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.make()
-	if !ends {
-		delete(f.retired, stack)
+	if at.Before(f.stacks[stack].at) {
 		return
 	}
-	f.retired[stack] = at
-	maps.DeleteFunc(f.retired, func(_ string, was time.Time) bool { return at.Sub(was) > retiredKept })
+	f.stacks[stack] = stackSeen{at, ends}
+	maps.DeleteFunc(f.stacks, func(_ string, was stackSeen) bool { return at.Sub(was.at) > retiredKept })
 }
 
 // retires says since when a group's stack is deleted.
@@ -253,8 +258,8 @@ func (f *Fleet) retires(group string, now time.Time) bool {
 	if g == nil || g.Stack == "" {
 		return false
 	}
-	at, ok := f.retired[g.Stack]
-	return ok && now.Sub(at) < retiredKept
+	s := f.stacks[g.Stack]
+	return s.ends && now.Sub(s.at) < retiredKept
 }
 
 // retiredKept is how long the deletion of a stack may take.

@@ -111,6 +111,10 @@ func TestARetiredStackFallsSilent(t *testing.T) {
 	if s := f.Sizes(at.Add(50 * time.Minute))[0]; !s.Short.IsZero() {
 		t.Error("its group is short of what it is to lose")
 	}
+	f.Retire("navcloud-v41", false, at) // that was before it was deleted, and comes late
+	if s := of(&f, "i-1", at.Add(50*time.Minute)); s.Excused == "" {
+		t.Error("a word of before its deletion makes it stay")
+	}
 	f.Retire("navcloud-v41", false, at.Add(51*time.Minute))
 	if s := f.Sizes(at.Add(51 * time.Minute))[0]; s.Short.IsZero() || of(&f, "i-1", at.Add(51*time.Minute)).Excused != "" {
 		t.Error("it stays, and is still excused")

@@ -67,13 +67,28 @@ func openCloud(o Options) (*cloud, error) {
 	return c, nil
 }
 
-// hears takes one word. Its error is that of a form that is not known or cannot be read, or the router's, which has no room.
-func (c *cloud) hears(ctx context.Context, data []byte, came time.Time) error {
-	w, err := parseWord(data, came)
-	if err != nil {
-		c.count(w.form, err)
-		return err
+// hears takes a message, with all that its envelopes hold. Its error is that of a form that is not known or cannot be read, which
+// keeps nothing else of the message back, or the router's, which has no room.
+func (c *cloud) hears(ctx context.Context, data []byte, came time.Time) (worst error) {
+	for _, l := range letters(data, came) {
+		w, err := l.read()
+		if err == nil {
+			err = c.takes(ctx, w)
+		} else {
+			c.count(w.form, err)
+		}
+		switch {
+		case err != nil && !errors.Is(err, errUnknownForm) && !errors.Is(err, errUnreadable):
+			return err // the router's
+		case worst == nil, errors.Is(err, errUnreadable):
+			worst = err
+		}
 	}
+	return worst
+}
+
+// takes gives the router what a word says.
+func (c *cloud) takes(ctx context.Context, w word) error {
 	in, back := c.state.hear(w, time.Now())
 	if len(in) > 0 {
 		if err := c.put(ctx, in...); err != nil {

@@ -15,15 +15,16 @@ import (
 
 // word is one thing that AWS told: an event of EventBridge, or a message of a topic.
 type word struct {
-	form   string // its detail-type, or what stands for one
-	alarm  cloudAlarm
-	isOne  bool   // alarm is set
-	gone   string // ARN of an alarm that was deleted
-	at     time.Time
-	life   Life
-	health healthEvent
-	stack  stackEvent
-	marks  []Deploy // what was changed
+	form    string // its detail-type, or what stands for one
+	alarm   cloudAlarm
+	isOne   bool   // alarm is set
+	gone    string // ARN of an alarm that was deleted
+	at      time.Time
+	life    Life
+	health  healthEvent
+	stack   stackEvent
+	marks   []Deploy // what was changed
+	service serviceEvent
 }
 
 // Life is what became of an instance of a group, or of the wish to have one.
@@ -58,7 +59,7 @@ var (
 // maxForm bounds what a sender may make us remember of a form's name.
 const maxForm = 100
 
-// parseWord reads an event of EventBridge, a message of SNS in its envelope or without it. came is when it did. errUnknownForm is
+// parseWord reads an event of EventBridge, or the message of a topic, out of its envelopes. came is when it did. errUnknownForm is
 // of what can be read and has no meaning here; the form is named in any case.
 func parseWord(data []byte, came time.Time) (word, error) {
 	var p struct {
@@ -66,8 +67,6 @@ func parseWord(data []byte, came time.Time) (word, error) {
 		Time, Region, Account         string
 		Resources                     []string
 		Detail                        json.RawMessage
-		Type, TopicArn, Message       string
-		Timestamp                     string
 		AlarmArn, AlarmName           string
 		Event, AutoScalingGroupName   string
 		EC2InstanceID                 string `json:"EC2InstanceId"`
@@ -76,7 +75,7 @@ func parseWord(data []byte, came time.Time) (word, error) {
 		ActionExecutedAfterMuteWindow bool
 	}
 	if err := lenient(data, &p); err != nil {
-		return word{form: "no JSON"}, fmt.Errorf("%w: %w", errUnreadable, err)
+		return word{form: "no JSON"}, fmt.Errorf("%w: %w", errUnreadable, kindOf(err))
 	}
 	switch {
 	case p.DetailType != "":
@@ -84,22 +83,6 @@ func parseWord(data []byte, came time.Time) (word, error) {
 			came = t
 		}
 		return bridgeWord(p.DetailType, cmp.Or(first(p.Resources), alarmARN(p.Region, p.Account, p.Detail)), p.Detail, came)
-	case p.Type != "" && p.TopicArn != "":
-		if p.Type != "Notification" {
-			return word{form: "SNS " + cutForm(p.Type)}, errUnknownForm
-		}
-		if t, ok := cloudTime(p.Timestamp); ok {
-			came = t
-		}
-		var inner struct{ TopicArn string }
-		if json.Unmarshal([]byte(p.Message), &inner) == nil && inner.TopicArn != "" {
-			return word{form: "SNS within SNS"}, errUnknownForm
-		}
-		w, err := parseWord([]byte(p.Message), came)
-		if errors.Is(err, errUnreadable) && !strings.HasPrefix(strings.TrimSpace(p.Message), "{") {
-			return word{form: "a text"}, errUnknownForm // which a topic may carry, too
-		}
-		return w, err
 	case p.AlarmArn != "" || p.AlarmName != "":
 		c, err := parseSNS(data, came)
 		if err != nil {
@@ -187,8 +170,7 @@ var bridgeForms = map[string]Fate{
 	"EC2 Instance Terminate Successful": Ended, "EC2 Instance Terminate Unsuccessful": EndFailed,
 	"EC2 Instance-terminate Lifecycle Action": Leaving, "EC2 Instance-launch Lifecycle Action": 0,
 	"EC2 Spot Instance Interruption Warning": Leaving, "EC2 Instance Rebalance Recommendation": AtRisk,
-	"EC2 Spot Instance Request Fulfillment": 0, "EC2 Auto Scaling Instance Refresh Started": 0, "EC2 Auto Scaling Instance Refresh Succeeded": 0,
-	"EC2 Auto Scaling Instance Refresh Checkpoint Reached": 0, "EC2 Auto Scaling Instance Refresh Cancelled": 0, "EC2 Auto Scaling Instance Refresh Failed": 0,
+	"EC2 Spot Instance Request Fulfillment": 0, "EC2 Auto Scaling Instance Refresh Checkpoint Reached": 0,
 }
 
 // bridgeWord reads an event of EventBridge.
@@ -228,7 +210,7 @@ func bridgeWord(kind, resource string, detail []byte, at time.Time) (word, error
 		return stackWord(w, detail)
 	case formCall:
 		return callWord(w, detail)
-	case "AWS Health Event":
+	case "AWS Health Event", "AWS Health Abuse Event":
 		if err := json.Unmarshal(detail, &w.health); err != nil {
 			return bad(err)
 		}
@@ -236,6 +218,9 @@ func bridgeWord(kind, resource string, detail []byte, at time.Time) (word, error
 			return bad(errors.New("a health event without its ARN"))
 		}
 		return w, nil
+	}
+	if f, ok := serviceForms[kind]; ok {
+		return serviceWord(w, f, resource, detail)
 	}
 	fate, ok := bridgeForms[kind]
 	if !ok {
@@ -353,8 +338,8 @@ func (w *cloudWatch) hear(x word, now time.Time) ([]alerting.Input, undo) {
 		return w.own("health\x00"+x.health.EventARN, x.health.alarm(x.at), !slices.Contains([]string{"closed"}, x.health.Status), x.at, now)
 	case x.stack.ID != "":
 		return w.stack(x, now)
-	case len(x.marks) > 0:
-		return inputs(x.marks, now), func() {}
+	case len(x.marks) > 0, x.service.name != "":
+		return w.service(x, now)
 	case x.life.What == LaunchFailed && x.life.Group != "", x.life.What == Launched && x.life.Group != "":
 		return w.own(launchKey(x.life.Group), cannotLaunch(x.life), x.life.What == LaunchFailed, x.life.At, now)
 	}
@@ -371,6 +356,15 @@ func (w *cloudWatch) stack(x word, now time.Time) (in []alerting.Input, back und
 		in = append(in, inputs([]Deploy{d}, now)...)
 	}
 	return in, back
+}
+
+// service makes inputs of what a service said: a change, a failure, or the end of one.
+func (w *cloudWatch) service(x word, now time.Time) (in []alerting.Input, back undo) {
+	back = func() {}
+	if e := x.service; e.fails() || e.ends() {
+		in, back = w.own("service\x00"+e.form.rule+"\x00"+e.subject(), e.alarm(x.at), e.fails(), x.at, now)
+	}
+	return append(in, inputs(x.marks, now)...), back
 }
 
 // own raises or ends an alarm of ours about AWS; the latest word counts.

@@ -184,14 +184,19 @@ func TestTheTemplateAsksForWhatIsTaken(t *testing.T) {
 	for _, r := range doc.Resources {
 		for _, kind := range r.Properties.EventPattern.Kinds {
 			asked[kind] = true
-			if _, err := parseWord([]byte(event(kind, oneARN, `{"eventArn":"arn:h","alarmName":"x","operation":"update","stack-id":"arn:aws:cloudformation:eu-west-1:1:stack/s/1","status-details":{"status":"UPDATE_COMPLETE"},"eventName":"ChangeResourceRecordSets","alarmContributor":{"id":"c"},"state":{"value":"OK","timestamp":"2026-11-29T10:00:00Z"}}`)), time.Now()); err != nil &&
-				kind != "EC2 Instance State-change Notification" { // whose state is no object
+			if _, err := parseWord([]byte(event(kind, oneARN, `{"eventArn":"arn:h","alarmName":"x","operation":"update","stack-id":"arn:aws:cloudformation:eu-west-1:1:stack/s/1","status-details":{"status":"UPDATE_COMPLETE"},"eventName":"ChangeResourceRecordSets","application":"a","pipeline":"p","resourceArn":"arn:r","SourceIdentifier":"db","Message":"m","InstanceRefreshId":"r","AutoScalingGroupName":"g","alarmContributor":{"id":"c"},"state":{"value":"OK","timestamp":"2026-11-29T10:00:00Z"}}`)), time.Now()); err != nil &&
+				!slices.Contains([]string{"EC2 Instance State-change Notification", "CodeDeploy Deployment State-change Notification", "CodePipeline Pipeline Execution State Change", "Backup Job State Change"}, kind) { // whose state is no object
 				t.Errorf("%s: %v; want a form that is taken", kind, err)
 			}
 		}
 	}
 	for kind, fate := range bridgeForms {
 		if fate != 0 && !asked[kind] {
+			t.Errorf("the template does not ask for %s", kind)
+		}
+	}
+	for kind := range serviceForms {
+		if !asked[kind] {
 			t.Errorf("the template does not ask for %s", kind)
 		}
 	}

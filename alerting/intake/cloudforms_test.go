@@ -50,9 +50,9 @@ func TestWordsOfOtherServicesAreNamed(t *testing.T) {
 	c := cloudOf(t, b, "")
 	for text, form := range map[string]string{
 		event("ECS Task State Change", "arn:x", `{"lastStatus":"STOPPED"}`):          "ECS Task State Change",
-		event("ECS Deployment State Change", "arn:x", `{"eventName":"FAILED"}`):      "ECS Deployment State Change",
-		event("RDS DB Instance Event", "arn:x", `{"EventID":"RDS-EVENT-0006"}`):      "RDS DB Instance Event",
-		event("AWS Health Abuse Event", "arn:x", `{"eventArn":"arn:y"}`):             "AWS Health Abuse Event",
+		event("GuardDuty Finding", "arn:x", `{"severity":8}`):                        "GuardDuty Finding",
+		event("RDS DB Snapshot Event", "arn:x", `{"EventID":"RDS-EVENT-0042"}`):      "RDS DB Snapshot Event",
+		event("Budget Threshold", "arn:x", `{}`):                                     "Budget Threshold",
 		event("Scheduled Event", "arn:x", `{}`):                                      "Scheduled Event",
 		`{"Event Source":"db-instance","Event Time":"2026-11-30","Source ID":"db1"}`: "JSON with Event Source, Event Time, Source ID",
 		`{"ElastiCache:SnapshotComplete":"cache-1"}`:                                 "JSON with ElastiCache:SnapshotComplete",

@@ -84,6 +84,8 @@ func (w *cloudWatch) take(c cloudAlarm, now time.Time, before map[string]*cloudS
 		a := c.alarm()
 		if old.Firing != nil {
 			a.Labels, a.StartsAt = old.Firing.Labels, old.Firing.StartsAt // its tags may have changed since
+		} else if a.StartsAt.After(now) {
+			a.StartsAt = now // by a clock that is ahead of ours
 		}
 		next.Firing = &a
 		in = w.mute(old, &next, now, in)

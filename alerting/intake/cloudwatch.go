@@ -361,6 +361,9 @@ func (c cloudAlarm) alarm() alerting.Alarm {
 	labels, differ := c.places()
 	labels[alerting.LabelRule], labels[alerting.LabelSource], labels["alarm_arn"] = cutLabel(c.Name), "cloudwatch", cutLabel(c.ARN)
 	labels[alerting.LabelSeverity] = "critical"
+	if at := strings.SplitN(c.ARN, ":", 6); len(at) == 6 && at[3] != "" && at[4] != "" {
+		labels["aws_account"] = cutLabel(at[4] + "/" + at[3]) // alarms of two accounts or regions are about two places
+	}
 	if c.Contributor != "" {
 		labels["alarm_contributor"] = cutLabel(c.Contributor)
 	}

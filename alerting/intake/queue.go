@@ -35,6 +35,7 @@ type Asker interface {
 	Receive(ctx context.Context, queue string) ([]aws.Message, error)
 	Delete(ctx context.Context, queue string, ms []aws.Message) error
 	Alarms(ctx context.Context) ([]aws.Alarm, error)
+	Skew() time.Duration // of AWS's clock against ours, as the last list of alarms says
 }
 
 const (
@@ -43,7 +44,9 @@ const (
 	// keepEvery is how often what is remembered is written and messages are deleted while many wait.
 	keepEvery = time.Second
 	fullBatch = 10
-	leadEvery = time.Second
+	// clocksDiffer is more than the second to which AWS says its time, with the way there.
+	clocksDiffer = 5 * time.Second
+	leadEvery    = time.Second
 )
 
 // CloudQueue reads one queue for as long as this router leads.
@@ -256,6 +259,9 @@ func (q *CloudQueue) reconcile(ctx context.Context) error {
 	list, part := q.ask.Alarms(ctx)
 	if part != nil && !errors.Is(part, aws.ErrPart) {
 		return part
+	}
+	if skew := q.ask.Skew(); skew.Abs() > clocksDiffer {
+		asked = asked.Add(skew) // what AWS says is dated by its own clock
 	}
 	all := make([]cloudAlarm, 0, len(list))
 	for _, a := range list {

@@ -25,8 +25,11 @@ type fakeQueue struct {
 	redrive int // receptions after which a message goes to the dead letters; 0: never
 	fail    error
 	alarms  []aws.Alarm
+	skew    time.Duration
 	asked   int
 }
+
+func (f *fakeQueue) Skew() time.Duration { return f.skew }
 
 func (f *fakeQueue) send(bodies ...string) {
 	f.mu.Lock()

@@ -175,7 +175,7 @@ func TestEventBridgeReadsTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := parseWord(data, time.Now())
+		w, err := letters(data, time.Now())[0].read()
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -216,7 +216,7 @@ func FuzzCloudWatch(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		w, err := parseWord(data, time.Unix(1e9, 0))
+		w, err := letters(data, time.Unix(1e9, 0))[0].read()
 		if len(w.form) > 2*maxForm+10 {
 			t.Errorf("a form of %d bytes", len(w.form))
 		}
