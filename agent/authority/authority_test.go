@@ -224,6 +224,63 @@ func TestACertificateThatCannotBeRenewedIsAnAlarm30DaysBefore(t *testing.T) {
 	}
 }
 
+// A node whose clock is wrong is told so, in place of a certificate that is not valid.
+func TestAWrongClockIsSaid(t *testing.T) {
+	f := newFleet(t)
+	join := func() (authority.Joined, error) {
+		return authority.Join(t.Context(), f.router.URL, f.token(t, ""), fmt.Sprint("web-", f.now.Unix()), authority.Node{Dir: folder(t, "node")})
+	}
+	if got, err := join(); err != nil || got.Ahead.Abs() > time.Minute {
+		t.Errorf("%v: the router's clock is %v ahead; want none", err, got.Ahead)
+	}
+	// The router's certificate of two years ago is what a node sees whose clock is two years ahead.
+	f.now = f.now.Add(-2 * authority.Life)
+	n := authority.Node{Dir: folder(t, "tls")}
+	if err := n.Sign(f.a, "router", []string{"router", "127.0.0.1"}); err != nil {
+		t.Fatal(err)
+	}
+	cert, err := tls.LoadX509KeyPair(n.Cert(), n.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.router.TLS.Certificates[0] = cert
+	if _, err := join(); err == nil || !strings.Contains(err.Error(), "set the clock that is wrong. Nothing was sent") || !strings.Contains(err.Error(), "this machine's clock says") {
+		t.Errorf("%v; want the clocks", err)
+	}
+}
+
+// A node whose certificate has ended renews it all the same: it logs in with its token. One whose router has another authority
+// is told to join again.
+func TestAfterTheEndOfACertificate(t *testing.T) {
+	f := newFleet(t)
+	n := authority.Node{Dir: folder(t, "node")}
+	token := f.token(t, "")
+	if _, err := authority.Join(t.Context(), f.router.URL, token, "web-1", n); err != nil {
+		t.Fatal(err)
+	}
+	late := f.now.Add(authority.Life + 24*time.Hour)
+	if got := n.Stale(token, f.now); got != "" {
+		t.Errorf("it should join again: %s; it has joined a moment ago", got)
+	}
+	if got := n.Stale(token, late); !strings.Contains(got, "ended") {
+		t.Errorf("after its end: %q", got)
+	}
+	if got := n.Stale(newFleet(t).token(t, ""), f.now); !strings.Contains(got, "another authority") {
+		t.Errorf("a token of another router: %q", got)
+	}
+	_, err := n.Renew(late, func(*x509.Certificate) error { return context.DeadlineExceeded })
+	if err == nil || !strings.Contains(err.Error(), "ended on") {
+		t.Errorf("%v; want that it ended", err)
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // the router's clock is the test's
+	renewed, err := n.Renew(late, func(*x509.Certificate) error {
+		return authority.AskRenewal(t.Context(), client, f.router.URL, http.Header{"Authorization": {"Bearer bnc_web-1"}}, "web-1", n)
+	})
+	if err != nil || !renewed {
+		t.Errorf("%v, %v; want it renewed after its end", renewed, err)
+	}
+}
+
 // What stands half made is made whole by a second try, and nothing that is there is made anew.
 func TestCreateIsDoneOnce(t *testing.T) {
 	dir := folder(t, "authority")

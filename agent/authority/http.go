@@ -41,12 +41,15 @@ type answer struct {
 	Certificate string `json:"certificate"`
 	Authority   string `json:"authority"`
 	Token       string `json:"token,omitempty"` // with which the node logs in from now on
+
+	ahead time.Duration
 }
 
 // Joined is what a node has after it joined.
 type Joined struct {
 	Name  string
-	Token string // that agents log in with
+	Token string        // that agents log in with
+	Ahead time.Duration // of the router's clock, within a second or two; negative: it is behind
 }
 
 // Check errs where an address of a router and a token have not the form that they must have. It asks nobody.
@@ -84,7 +87,16 @@ func Join(ctx context.Context, base, token, name string, n Node) (Joined, error)
 	if block == nil || fingerprint(block.Bytes) != want || a.Token == "" {
 		return Joined{}, errors.New("the router's answer is not that of the authority which the token names")
 	}
-	return Joined{name, a.Token}, n.keep([]byte(a.Certificate), []byte(a.Authority))
+	return Joined{name, a.Token, a.ahead}, n.keep([]byte(a.Certificate), []byte(a.Authority))
+}
+
+// clockWords are said of a certificate that is not valid at this time by this machine's clock; err where that is not why.
+func clockWords(c *x509.Certificate, now time.Time, err error) error {
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); !ok || invalid.Reason != x509.Expired {
+		return err
+	}
+	form := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+	return fmt.Errorf("the router's certificate is valid from %s to %s, and this machine's clock says %s: set the clock that is wrong. Nothing was sent", form(c.NotBefore), form(c.NotAfter), form(now))
 }
 
 // pinned trusts who shows a chain up to the authority with a fingerprint, and nobody else.
@@ -97,8 +109,9 @@ func pinned(host, want string) *tls.Config {
 			for _, c := range s.PeerCertificates {
 				if c.IsCA && fingerprint(c.Raw) == want {
 					roots.AddCert(c)
-					_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: host})
-					return err
+					now := time.Now()
+					_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: host, CurrentTime: now})
+					return clockWords(s.PeerCertificates[0], now, err)
 				}
 			}
 			return errors.New("the router is not the one that made the token: its authority has another fingerprint. Nothing was sent")
@@ -148,6 +161,9 @@ func ask(ctx context.Context, client *http.Client, at string, header http.Header
 	}
 	if resp.StatusCode != http.StatusOK {
 		return a, fmt.Errorf("the router answers %s: %s", resp.Status, strings.TrimSpace(string(text)))
+	}
+	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		a.ahead = time.Until(at).Round(time.Second)
 	}
 	return a, json.Unmarshal(text, &a)
 }
@@ -230,7 +246,7 @@ func (s Server) join(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.Told(q.Name, r.RemoteAddr)
-	reply(w, answer{string(cert), string(a.PEM()), token})
+	reply(w, answer{Certificate: string(cert), Authority: string(a.PEM()), Token: token})
 }
 
 // own says whether a name is this machine's.

@@ -112,6 +112,22 @@ func (n Node) Sign(a *Authority, name string, hosts []string) error {
 	return n.keep(cert, a.PEM())
 }
 
+// Stale says why a node that has joined should join again with a token; "": it has what it needs.
+func (n Node) Stale(token string, now time.Time) string {
+	_, want, err := splitJoin(token)
+	if err != nil {
+		return ""
+	}
+	ca, err := ReadCert(n.CA())
+	if err != nil || fingerprint(ca.Raw) != want {
+		return "the router has another authority than the one that it joined"
+	}
+	if c, err := ReadCert(n.Cert()); err != nil || now.After(c.NotAfter) {
+		return "its certificate has ended"
+	}
+	return ""
+}
+
 // Hosts are the names and addresses of the certificate.
 func Hosts(c *x509.Certificate) []string {
 	out := append([]string(nil), c.DNSNames...)
@@ -138,8 +154,12 @@ func (n Node) Renew(now time.Time, ask func(old *x509.Certificate) error) (renew
 	if err == nil {
 		return true, nil
 	}
-	if c.NotAfter.Sub(now) < alarmAt {
-		return false, fmt.Errorf("the certificate %s ends on %s and cannot be renewed: %w", n.Cert(), c.NotAfter.UTC().Format(time.DateOnly), err)
+	if left := c.NotAfter.Sub(now); left < alarmAt {
+		ends := "ends"
+		if left <= 0 {
+			ends = "ended"
+		}
+		return false, fmt.Errorf("the certificate %s %s on %s and cannot be renewed: %w", n.Cert(), ends, c.NotAfter.UTC().Format(time.DateOnly), err)
 	}
 	return false, &LaterError{err}
 }

@@ -131,6 +131,7 @@ anything is sent. The node gets a certificate of a year, which its agent renews,
 	}
 	placeFlags(cmd, &n.Place)
 	cmd.Flags().StringVar(&n.Name, "name", "", "of this node (default: the configured one, else the host's)")
+	cmd.Flags().BoolVar(&n.Again, "again", false, "join although this node has joined: the router does not know its login any more")
 	return cmd
 }
 

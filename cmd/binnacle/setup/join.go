@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/navcloud/binnacle/agent/authority"
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // Node is what a person decides of a node that joins.
@@ -16,6 +18,7 @@ type Node struct {
 	URL   string // of the first router
 	Token string // that works once
 	Name  string // empty: the host's
+	Again bool   // join although it has joined: the router lost its login
 }
 
 // Run makes this machine a node of the fleet of a router.
@@ -41,11 +44,21 @@ func (n Node) Run(ctx context.Context, w World) error {
 	}
 	url := strings.TrimSuffix(n.URL, "/")
 	if routers, ok := m.at("rules", "routers"); ok {
-		if list, _ := routers.([]any); slices.Contains(list, any(url)) && authority.NodeOf(j.Data).Ready() {
-			j.say("This node has joined %s; nothing was changed.", url)
+		list, _ := routers.([]any)
+		if !slices.Contains(list, any(url)) {
+			return fmt.Errorf("this node has joined %v: `binnacle setup --undo` first; nothing was changed", routers)
+		}
+		why := authority.NodeOf(j.Data).Stale(n.Token, time.Now())
+		if n.Again {
+			why = "as asked"
+		}
+		if why == "" && authority.NodeOf(j.Data).Ready() {
+			j.say("This node has joined %s; nothing was changed. If the router does not know its login any more, join with --again.", url)
 			return j.start()
 		}
-		return fmt.Errorf("this node has joined %v: `binnacle setup --undo` first; nothing was changed", routers)
+		if why != "" {
+			j.say("This node has joined %s and joins again: %s.", url, why)
+		}
 	}
 	if err := n.decide(j, m, url); err != nil {
 		return fmt.Errorf("%w; nothing was changed", err)
@@ -95,5 +108,9 @@ func (n Node) ask(ctx context.Context, j *job, m mine, url string) error {
 		return fmt.Errorf("%w; the token is used up: `binnacle token join %s` on the router makes a new one", err, name)
 	}
 	j.did("joined %s as %s: a certificate, and a login of its own", url, got.Name)
+	if off := got.Ahead.Abs(); off > time.Minute {
+		side := map[bool]string{true: "ahead of", false: "behind"}[got.Ahead > 0]
+		j.say("The clock of the router is %s %s this machine's: set the one that is wrong, since alarms and samples carry times.", words.Duration(off), side)
+	}
 	return nil
 }

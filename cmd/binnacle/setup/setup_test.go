@@ -191,6 +191,19 @@ func TestThreeNodes(t *testing.T) {
 		if out, err := runs(t, n, w); err != nil || len(same(before, tree(t, n.Place))) > 0 {
 			t.Errorf("joining again: %v, it changed %v\n%s", err, same(before, tree(t, n.Place)), out)
 		}
+		if line, err = Invite(cfg, name); err != nil {
+			t.Fatal(err)
+		}
+		lost := n
+		lost.Token, lost.Again = strings.Fields(line)[3], true
+		login := filepath.Join(filepath.Dir(n.Config), "secrets", "router-token")
+		old, _ := os.ReadFile(login) // its absence is seen below
+		if out, err := runs(t, lost, w); err != nil || !strings.Contains(out, "joins again: as asked") {
+			t.Errorf("joining with --again: %v\n%s", err, out)
+		}
+		if now, err := os.ReadFile(login); err != nil || len(old) == 0 || string(now) == string(old) {
+			t.Errorf("%v: it has its old login after it joined again", err)
+		}
 		if _, err := runs(t, Router{Place: n.Place}, w); err == nil || !strings.Contains(err.Error(), "has joined") {
 			t.Errorf("a node is set up as a router: %v", err)
 		}
