@@ -122,7 +122,7 @@ func TestKeys(t *testing.T) {
 	await(t, ctx, `location.pathname === "/problems/00000000000000b2" && document.querySelectorAll(".problem-page").length === 1`)
 	do(t, ctx, chromedp.Navigate(srv.URL+"/board"))
 	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
-	do(t, ctx, chromedp.KeyEvent("/"))
+	do(t, ctx, chromedp.KeyEvent("f"))
 	await(t, ctx, `document.activeElement.id === "f-q"`)
 	value[string](t, ctx, `document.activeElement.value = ""`) // the driver's keys write although they were taken
 	value[bool](t, ctx, `window.kept = true`)

@@ -40,7 +40,12 @@ type Set struct {
 	Streams   map[string]Stream                   // updates of another kind, by the name after /live/
 	Files     map[string]http.HandlerFunc         // what is no page, by pattern, for GET
 	Acts      map[string]Act                      // what people do, by pattern, for POST
+	Seek      Seeker                              // what the box in the head finds; nil: nothing of this set
 }
+
+// Seeker tells of all that a set has and that may be looked for; its error says what it could not look through. It is asked with each letter that
+// somebody types: what is costly it remembers.
+type Seeker func(r *http.Request, found func(Hit)) error
 
 // Act carries out a form and returns what the address it leads to says of it: a query of the board. A nil Act is one that
 // this node cannot carry out. Its error is shown to the person.
@@ -66,6 +71,7 @@ type Pages struct {
 	acted     bell         // rings for them
 	actedAt   atomic.Int64 // in nanoseconds since 1970
 	scenes    scenes
+	seekers   []Seeker
 }
 
 // LookEvery is how often a live page is looked at for changes. The age that a page shows turns amber after
@@ -89,6 +95,8 @@ func New(o Options, sets ...Set) *Pages {
 	for _, s := range sets {
 		p.add(s)
 	}
+	p.mux.HandleFunc("GET /find", p.find)
+	p.mux.HandleFunc("GET /find/list", p.findList)
 	p.mux.HandleFunc("GET /assets/{name}", p.serveAsset)
 	p.mux.HandleFunc("/", p.elsewhere)
 	return p
@@ -106,6 +114,9 @@ func (p *Pages) add(s Set) {
 	}
 	for pattern, file := range s.Files {
 		p.mux.HandleFunc("GET "+pattern, file)
+	}
+	if s.Seek != nil {
+		p.seekers = append(p.seekers, s.Seek)
 	}
 	for pattern, act := range s.Acts {
 		p.mux.HandleFunc("POST "+pattern, func(w http.ResponseWriter, r *http.Request) { p.act(w, r, act) })
@@ -139,6 +150,7 @@ type Page struct {
 	Forms    bool         // are sent by htmx, which puts the answers in place
 	Done     *Done        // what a person just did; nil: nothing
 	Period   *Period      // which time it shows, as the bar above it offers; nil: only now
+	Sought   string       // what stands in the box that finds things
 	Charts   bool         // drawn again by uPlot, where there is script
 	Cookie   *http.Cookie // that the browser is to keep; nil: none
 	Sections []Section

@@ -95,6 +95,7 @@ func (p *Pages) templates(sets []Set) *template.Template {
 		"minute":   words.Minute,
 		"prose":    prose,
 		"num":      words.Number,
+		"count":    func(n int) string { return words.Number(float64(n)) },
 		"rate":     words.Rate,
 		"seconds":  words.Seconds,
 		"percent":  words.Percent,

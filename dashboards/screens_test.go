@@ -61,6 +61,8 @@ func screens() map[string]struct {
 		"capacity":       {"/capacity", planning(planned())},
 		"capacity-if":    {"/capacity?pool=streams_per_node+prod&growth=20&zone=1", planning(planned())},
 		"nodes-ill":      {"/nodes", options(incident(), three, illStatus())},
+		"find":           {"/find?q=r", options(incident(), three, goodStatus())},
+		"find-none":      {"/find?q=nothing+of+the+kind", options(incident(), three, goodStatus())},
 		"runbooks":       {"/runbooks/", options(incident(), three, goodStatus())},
 		"runbook":        {"/runbooks/RabbitMQSplitBrain", options(incident(), three, goodStatus())},
 	}

@@ -29,7 +29,7 @@ const keys = {
     const d = row()?.querySelector(".silence");
     if (d) { d.open = true; d.querySelector("select").focus(); }
   },
-  "/": () => {
+  f: () => {
     const d = document.getElementById("filter-open");
     if (d) { d.open = true; document.getElementById("f-q").focus(); }
   },

@@ -88,7 +88,7 @@ var templates embed.FS
 // Set returns the pages as the frame takes them.
 func (p *Pages) Set() dashboards.Set {
 	return dashboards.Set{
-		Templates: templates, Acts: p.acts(),
+		Templates: templates, Acts: p.acts(), Seek: p.seek,
 		Pages: map[string]func(*http.Request) dashboards.Page{"/board": p.board, "/problems/{id}": p.problem, "/problems/{id}/ack": p.askAck, "/timeline": p.timeline, "/handover": p.handover},
 		Files: map[string]http.HandlerFunc{"/problems/{id}/chart.png": p.picture, "/problems/{id}/chart.csv": p.table},
 		Live:  map[string]func(*http.Request) dashboards.Page{"board": p.board, "problem": p.problem, "timeline": p.timeline},
