@@ -119,7 +119,7 @@ func TestTheViewersZone(t *testing.T) {
 		return err
 	}), chromedp.EmulateViewport(1440, 900), chromedp.Navigate(srv.URL+"/timeline?from=2026-11-24T09:00&to=2026-11-24T11:00"))
 	await(t, ctx, `document.querySelector("#from").value === "2026-11-24T04:00"`)
-	if got := value[string](t, ctx, `[document.querySelector("#heard").textContent, document.querySelector('label[for="from"]').textContent, document.querySelector(".ticks text").textContent].join("|")`); got != "As of 07:00:00, 24 Nov (12:00 UTC)|From|04:00" {
+	if got := value[string](t, ctx, `[document.querySelector("#heard").textContent, document.querySelector('label[for="from"]').textContent, document.querySelector(".ticks text").textContent].join("|")`); got != "As of 07:00:00 (12:00 UTC), 24 Nov|From|04:00" {
 		t.Errorf("the page says %q", got)
 	}
 	do(t, ctx, chromedp.Click(chromedp.CSS("#period-choice > summary")), chromedp.Click(chromedp.CSS(".pop button")))

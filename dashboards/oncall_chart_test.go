@@ -44,4 +44,13 @@ func TestWhatIsOverKeepsItsEvidence(t *testing.T) {
 			t.Errorf("the page of what is over lacks %q", want)
 		}
 	}
+	if csv := text(t, get(t, newWhole(o), "/problems/fleet:HostDiskFull:node:x:1/chart.csv").Body); !strings.HasPrefix(csv, "time,series,value\n2026-11-24T") {
+		t.Errorf("the values of what is over are %.200q", csv)
+	}
+	if png := text(t, get(t, newWhole(o), "/problems/fleet:HostDiskFull:node:x:1/chart.png").Body); !strings.HasPrefix(png, "\x89PNG") {
+		t.Errorf("the picture of what is over is %.20q", png)
+	}
+	if w := get(t, newWhole(o), "/problems/fleet:Nothing:node:x:1/chart.csv"); w.StatusCode != http.StatusNotFound {
+		t.Errorf("the values of what never was: status %d, want 404", w.StatusCode)
+	}
 }

@@ -51,6 +51,16 @@ function shown(ms) {
   return away ? `${new Date(ms - 60000 * new Date(ms).getTimezoneOffset()).toISOString().slice(11, 19)} (${utc.slice(11, 16)} UTC)` : `${utc.slice(11, 19)} UTC`;
 }
 
+// loaded says as of when the page is, in the viewer's zone.
+function loaded() {
+  const t = document.querySelector("time[data-kind=asof]");
+  if (!t || !away) return;
+  t.dataset.kind = "local";
+  t.title = t.textContent;
+  t.textContent = shown(Date.parse(t.dateTime));
+  t.nextElementSibling.textContent = `, ${new Date(t.dateTime).toLocaleDateString("en-GB", { day: "numeric", month: "short" })}`;
+}
+
 // Fields of a time are read as UTC by the server; here they stand in the viewer's zone, and go back as UTC.
 function zoned() {
   if (!away) return;
@@ -82,6 +92,7 @@ function drawn() {
 function tick() {
   zoned();
   drawn();
+  loaded();
   const now = Date.now();
   document.querySelectorAll('time:is([data-kind="clock"], [data-kind="minute"])').forEach(local);
   for (const t of document.querySelectorAll("time[data-kind=ago], time[data-kind=left], .brief > time")) {

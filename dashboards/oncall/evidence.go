@@ -25,6 +25,7 @@ const (
 	mostSpan     = 7 * 24 * time.Hour // likewise, at most
 	maxSpan      = 90 * 24 * time.Hour
 	maxRelated   = 6
+	rateWindow   = 10 * time.Minute // of what CloudWatch counts, whose values come by the minute or the five minutes
 )
 
 // evidence is the alarm's own figure: what was measured, what it is compared with, since when, and the day before.
@@ -35,6 +36,7 @@ type evidence struct {
 	Value   string // now
 	Words   string
 	Over    bool // the threshold is crossed now
+	Past    bool // it is of what is over: its value now says nothing
 	Lacks   string
 	Explore string // address
 	look
@@ -261,7 +263,7 @@ func (p *Pages) related(ctx context.Context, a alerting.Alarm, l look) []related
 	}
 	subject := subjectOf(a)
 	step, end, span := l.step(), l.end(), l.span()
-	key := strings.Join([]string{"related", subject["node"], subject["cluster"], subject["stack"], end.String(), span.String()}, "\xff")
+	key := strings.Join([]string{"related", a.Fingerprint(), end.String(), span.String()}, "\xff")
 	return p.answers.Get(ctx, key, p.opts.Now(), 15*time.Second, evidenceTime, func(ctx context.Context) any {
 		var out []related
 		for _, q := range aboutSubject {
@@ -278,6 +280,6 @@ func (p *Pages) related(ctx context.Context, a alerting.Alarm, l look) []related
 			label, _, _ := strings.Cut(q.name, ",")
 			out = append(out, related{label, say(query.Last(s[0])), "/explore?q=" + url.QueryEscape(promql), charts.DrawSpark(s[0].Points, end, step, say)})
 		}
-		return out
+		return append(out, p.ofResource(ctx, a, l)...)
 	}).([]related)
 }

@@ -15,6 +15,19 @@ const (
 	pastAfter  = 2 * time.Minute
 )
 
+// endedProof is the title and the evidence of an incident that is over; nil where there is none.
+func (p *Pages) endedProof(ctx context.Context, key string) (title string, e *evidence) {
+	events, _ := p.history(ctx, EventQuery{Since: p.opts.Now().Add(-problemHistory), Key: key}) // no chart is what follows from no answer
+	list := deedList{Deeds: deeds(events)}
+	for _, d := range list.Deeds {
+		if d.Priority != 0 {
+			title = d.Priority.String() + " "
+			break
+		}
+	}
+	return title + list.Title(), p.pastProof(ctx, key, list.Deeds)
+}
+
 // pastProof is the evidence of an incident that is resolved, by its rule and its subject, which its key has; nil where that does not tell it. Its
 // alarm's labels are gone: all series of the subject are drawn.
 func (p *Pages) pastProof(ctx context.Context, key string, deeds []deed) *evidence {
@@ -53,8 +66,8 @@ func (p *Pages) pastProof(ctx context.Context, key string, deeds []deed) *eviden
 	if now := p.opts.Now(); to.After(now) {
 		to = now
 	}
-	l := look{From: began.Add(-max(pastBefore, took/2)), To: to, Back: looksBack[0].back}
-	e := &evidence{Expr: expr, Hold: hold, look: l}
+	l := look{From: began.Add(-max(pastBefore, took/2)), To: to, Back: looksBack[0].back, path: "/problems/" + url.PathEscape(key)}
+	e := &evidence{Expr: expr, Hold: hold, Past: true, look: l}
 	q := url.Values{"q": {expr}, "from": {l.From.UTC().Format(time.RFC3339)}, "to": {l.To.UTC().Format(time.RFC3339)}}
 	e.Explore = "/explore?" + q.Encode()
 	return p.answers.Get(ctx, "past\xff"+key+"\xff"+l.end().String(), p.opts.Now(), time.Minute, evidenceTime, func(ctx context.Context) any {

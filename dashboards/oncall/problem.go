@@ -326,19 +326,6 @@ func (s story) TakenAt() time.Time {
 	return time.Time{}
 }
 
-// Said is a value that the alarm of another system brought along.
-func (s story) Said() string {
-	for _, k := range []string{"value", "current_value", "currentValue", "newStateValue"} {
-		if v := cmp.Or(s.Root.Annotations[k], s.Root.Labels[k]); v != "" {
-			return dashboards.Clip(v, maxSaid)
-		}
-	}
-	return ""
-}
-
-// maxSaid bounds a value that others bring, in bytes.
-const maxSaid = 40
-
 // Labels are those of the root cause, sorted by name.
 func (s story) Labels() [][2]string {
 	var out [][2]string
@@ -354,12 +341,7 @@ func (s story) Description() string {
 }
 
 // Sender is where the alarm comes from, when that is an address that people may follow.
-func (s story) Sender() string {
-	if u, err := url.Parse(s.Root.Generator); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
-		return s.Root.Generator
-	}
-	return ""
-}
+func (s story) Sender() string { return webAddress(s.Root.Generator) }
 
 // maxBefore is how many incidents of the past are listed.
 const maxBefore = 5

@@ -14,7 +14,12 @@ import (
 )
 
 // Said is the value and what it is compared with, in words.
-func (e *evidence) Said() string { return e.Value + ". " + e.Words }
+func (e *evidence) Said() string {
+	if e.Past {
+		return e.Words
+	}
+	return e.Value + ". " + e.Words
+}
 
 // CSV and PNG are where its values and its picture are.
 func (e *evidence) CSV() string { return e.file("/chart.csv") }
@@ -50,11 +55,11 @@ func (p *Pages) Proof(ctx context.Context, a alerting.Alarm) (said string, draw 
 // errNoChart is why there is no picture and no table of a problem.
 var errNoChart = errors.New("no chart: the problem is gone, or its alarm has no expression that can be measured here")
 
-// charted finds the evidence of the problem that a path names.
-func (p *Pages) charted(r *http.Request) (alerting.ProblemView, *evidence, error) {
+// charted finds the evidence of the problem that a path names, and its title: one that is, or an incident that is over.
+func (p *Pages) charted(r *http.Request) (title string, e *evidence, err error) {
 	id := r.PathValue("id")
 	if p.opts.View == nil {
-		return alerting.ProblemView{}, nil, errNoChart
+		return "", nil, errNoChart
 	}
 	for _, pv := range p.opts.View().Problems {
 		if pv.ID != id && pv.Key != id {
@@ -62,21 +67,24 @@ func (p *Pages) charted(r *http.Request) (alerting.ProblemView, *evidence, error
 		}
 		l, _ := lookAt(r.URL.Query(), "/problems/"+url.PathEscape(id), pv.Root.StartsAt, p.opts.Now())
 		if e := p.evidence(r.Context(), pv.Root, l); e != nil && e.Lacks == "" {
-			return pv, e, nil
+			return pv.Priority.String() + " " + pv.Page.Sentence, e, nil
 		}
-		break
+		return "", nil, errNoChart
 	}
-	return alerting.ProblemView{}, nil, errNoChart
+	if title, e := p.endedProof(r.Context(), id); e != nil {
+		return title, e, nil
+	}
+	return "", nil, errNoChart
 }
 
 // picture is the evidence as a PNG.
 func (p *Pages) picture(w http.ResponseWriter, r *http.Request) {
-	pv, e, err := p.charted(r)
+	title, e, err := p.charted(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
 	}
-	body, err := charts.Picture(e.Chart, pv.Priority.String()+" "+pv.Page.Sentence, e.Said())
+	body, err := charts.Picture(e.Chart, title, e.Said())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

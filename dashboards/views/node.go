@@ -37,6 +37,7 @@ var nodeFigures = []struct {
 type nodePage struct {
 	health.Node
 	Found    bool
+	Measured bool // others tell of it now, as of an instance without an agent
 	Problems []alerting.ProblemView
 	Pools    []runway
 	Figures  []bigFigure
@@ -49,6 +50,9 @@ type nodePage struct {
 func (n nodePage) Says() string {
 	if len(n.Problems) > 0 {
 		return n.Name() + ": " + words.Plural(len(n.Problems), "problem")
+	}
+	if n.Measured {
+		return n.Name() + " has no agent of its own"
 	}
 	if !n.Found {
 		return n.Name() + " has not been heard for an hour"
@@ -100,6 +104,7 @@ func (p *Pages) node(r *http.Request) dashboards.Page {
 	delete(span.Kept, "node")
 	pg.Period, n.Services = &span, servicesOn(n.Node)
 	n.Figures, n.Charts = p.figuresOfNode(r.Context(), n.Node, span), p.nodeCharts(r.Context(), n.Node, span)
+	n.Measured = !n.Found && slices.ContainsFunc(n.Charts, func(c charts.Chart) bool { return measuredSince(c, now.Add(-measuredFor)) })
 	if !n.Found && len(n.Charts) == 0 && len(n.Problems) == 0 && n.Fault == "" {
 		return dashboards.Message(http.StatusNotFound, "No such node", "No agent called "+name+" has told this store of itself in the last hour.")
 	}
@@ -111,6 +116,14 @@ func (p *Pages) node(r *http.Request) dashboards.Page {
 		pg.Sections[1].Parts = append(pg.Sections[1].Parts, dashboards.Part{ID: c.ID, Template: "chart", Data: filed(c, "node", live)})
 	}
 	return pg
+}
+
+// measuredFor is how old a figure may be that says a node sends now.
+const measuredFor = 5 * time.Minute
+
+// measuredSince says whether a chart has a value since then.
+func measuredSince(c charts.Chart, since time.Time) bool {
+	return slices.ContainsFunc(c.Lines, func(l charts.Line) bool { return len(l.Pts) > 0 && !l.Pts[len(l.Pts)-1].T.Before(since) })
 }
 
 // itself is the node that serves the page, by its own word.
