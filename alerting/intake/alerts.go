@@ -271,6 +271,7 @@ func (i *Intake) getAlerts(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+	slices.SortFunc(list, func(a, b *models.GettableAlert) int { return cmp.Compare(*a.Fingerprint, *b.Fingerprint) }) // as there
 	answer(w, http.StatusOK, list)
 }
 
@@ -292,6 +293,9 @@ func (i *Intake) getStatus(w http.ResponseWriter, _ *http.Request) {
 
 func (i *Intake) getReceivers(w http.ResponseWriter, _ *http.Request) {
 	names := []string{*receiver("")}
+	if i.opts.Routes != nil {
+		names = append(names, i.opts.Routes()...)
+	}
 	for _, p := range i.opts.View().Problems {
 		if p.Route != "" && !slices.Contains(names, p.Route) {
 			names = append(names, p.Route)

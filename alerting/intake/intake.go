@@ -32,6 +32,8 @@ type Options struct {
 	Desk *people.Desk
 	// View is what the router thinks.
 	View func() alerting.View
+	// Routes are the names of the configured routes, beside those of problems; may be nil.
+	Routes func() []string
 	// Who says who sent a request; nil: nobody is known by name.
 	Who func(*http.Request) alerting.Person
 	// Deployed is told of each deploy mark, for charts and change events; may be nil.

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,7 @@ func (i *Intake) getSilences(w http.ResponseWriter, r *http.Request) {
 		i.fail(w, http.StatusBadRequest, err)
 		return
 	}
-	list := []annotated{}
+	list, now := []annotated{}, time.Now()
 	for _, s := range i.opts.Desk.Silences() {
 		// Alertmanager filters silences by their own matchers, taken as labels.
 		set := map[string]string{}
@@ -31,10 +32,31 @@ func (i *Intake) getSilences(w http.ResponseWriter, r *http.Request) {
 			set[m.Name] = m.Value
 		}
 		if !slices.ContainsFunc(f.matchers, func(m *labels.Matcher) bool { return !m.Matches(set[m.Name]) }) {
-			list = append(list, annotated{gettable(s, time.Now())})
+			list = append(list, annotated{gettable(s, now)})
 		}
 	}
+	slices.SortStableFunc(list, bySilence)
 	answer(w, http.StatusOK, list)
+}
+
+// bySilence is the order of Alertmanager: active ones, the first to end first; pending ones, the first to begin first; expired ones,
+// the last to end first.
+// Source: github.com/prometheus/alertmanager v0.35, api/v2 SortSilences, read 30 November 2026.
+func bySilence(a, b annotated) int {
+	rank := func(s annotated) int {
+		return map[string]int{models.SilenceStatusStateActive: 0, models.SilenceStatusStatePending: 1, models.SilenceStatusStateExpired: 2}[*s.Status.State]
+	}
+	at := func(t *strfmt.DateTime) time.Time { return time.Time(*t) }
+	if n := cmp.Compare(rank(a), rank(b)); n != 0 {
+		return n
+	}
+	switch *a.Status.State {
+	case models.SilenceStatusStatePending:
+		return at(a.StartsAt).Compare(at(b.StartsAt))
+	case models.SilenceStatusStateExpired:
+		return at(b.EndsAt).Compare(at(a.EndsAt))
+	}
+	return at(a.EndsAt).Compare(at(b.EndsAt))
 }
 
 // annotated is a silence with its annotations, where there are none too: Alertmanager's description requires them, and its own type

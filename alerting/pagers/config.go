@@ -118,6 +118,15 @@ func (c Config) RouteOf() (func(labels map[string]string, p alerting.Priority, a
 	return rs.of, nil
 }
 
+// RouteNames are the names of all routes that an alarm can have, in order. A configuration that does not fit has none.
+func (c Config) RouteNames() []string {
+	rs, err := newRoutes(c)
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(rs.byName))
+}
+
 // Equal says whether two configurations are the same, secrets included.
 func (c Config) Equal(o Config) bool {
 	return c.Default == o.Default && reflect.DeepEqual(c.Routes, o.Routes) && reflect.DeepEqual(c.Windows, o.Windows) && reflect.DeepEqual(c.Maintenance, o.Maintenance) && slices.Equal(c.Templates, o.Templates) &&
