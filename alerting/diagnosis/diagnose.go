@@ -39,15 +39,15 @@ func Diagnose(in Input) Result {
 	p := &in.Walks.past
 	wake := alerting.Wake{Now: in.Now}
 	wake.Add(p.judgeAll(in, s))
-	folded := p.fold(in)
+	anew, next := p.fold(in)
+	wake.Add(next)
 	groups := p.groupAlarms(in, s)
 	wake.Add(p.judgeGroups(in, s, groups))
 	verdicts := p.arrange()
 	e := newExplainer(in, s, verdicts)
-	wake.Add(folded.next)
 	wake.Add(e.explain())
 	ps, serial := problems(in, verdicts)
-	out := Result{Alarms: verdicts, Problems: ps, Next: wake.At, Serial: serial, Anew: folded.anew, explain: e}
+	out := Result{Alarms: verdicts, Problems: ps, Next: wake.At, Serial: serial, Anew: anew, explain: e}
 	for _, g := range groups {
 		out.Groups = append(out.Groups, g.Fact)
 	}

@@ -4,11 +4,14 @@
 // alarms cheap and changes no answer.
 //
 //	standing       what is lost, and what of that could be spared                               standing.go
-//	told together  which alarms of others are parts of one thing, by what they say of themselves  together.go
-//	group alarms   one alarm for many of the same kind in one zone, on one whole, of one owner  groups.go, common.go
-//	priority       by a table with its reason; and how good a cause each alarm makes            priority.go, law.go
+//	priority       by a table with its reason; and how good a cause each alarm makes            priority.go, law.go, judged.go
+//	told together  which alarms of others are parts of one thing, by what they say of themselves  fold.go, together.go
+//	group alarms   one alarm for many of the same kind in one zone, on one whole, of one owner  groupalarm.go, common.go
 //	explanation    each alarm is explained by the best cause that may                           explain.go
 //	problems       the roots with what they explain, the worst first                            problems.go
+//
+// Beside these, bearing.go and spot.go find the causes that can bear on a subject without asking all of them, and texts.go has every
+// sentence that says why.
 //
 // Two things bring alarms together. Where the graph has a place for a subject, the law decides. Of the alarms of others the
 // graph often knows nothing: those are told together by what they read.
@@ -22,7 +25,8 @@
 //
 // # Told together
 //
-// An alarm of others joins a group of alarms once, when it begins (relate.go), and stays. What may bring it there, the firmest
+// An alarm of others (candidate.go) joins a group of alarms (group.go) once, when it begins (relate.go), and stays; or a group that
+// nobody was paged for follows another one as a whole (follow.go). What may bring it there, the firmest
 // first: both name one thing no wider than a host or a workload, or their rules say the same of the same hosts (named); the graph
 // ties them (declared); it is one rule in one place (ruled); both began within five minutes in one place, and by their readings one
 // can follow from the other (a guess).

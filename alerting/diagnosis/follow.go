@@ -18,7 +18,7 @@ type roster struct {
 // bucket are the alarms of one group in a roster.
 type bucket struct {
 	of      *group
-	members []*Alone
+	members []*candidate
 }
 
 func (r *roster) list() []bucket {
@@ -28,7 +28,7 @@ func (r *roster) list() []bucket {
 	return r.buckets
 }
 
-func (r *roster) add(m *Alone, g *group) {
+func (r *roster) add(m *candidate, g *group) {
 	n := len(r.buckets) - 1
 	if n < 0 || r.buckets[n].of != g {
 		at, ok := r.at[g]
@@ -73,24 +73,17 @@ func inserted(list []*group, g *group) []*group {
 	return slices.Insert(list, n, g)
 }
 
-func sortedGroups(groups map[string]*group) []string {
-	ids := make([]string, 0, len(groups))
-	for id := range groups {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
-}
+func sortedGroups(groups map[string]*group) []string { return slices.Sorted(maps.Keys(groups)) }
 
 // find adds a member to the index.
-func (t *together) find(m *Alone, g *group) {
+func (t *together) find(m *candidate, g *group) {
 	for _, name := range m.Reading.Names {
 		enlist(t.owners, name, m, g)
 	}
 	enlist(t.rules, m.Reading.Place, m, g)
 }
 
-func enlist(by map[string]*roster, key string, m *Alone, g *group) {
+func enlist(by map[string]*roster, key string, m *candidate, g *group) {
 	r := by[key]
 	if r == nil {
 		r = &roster{}
@@ -122,7 +115,7 @@ func (t *together) absorb() {
 func (t *together) follow(low *group) {
 	var js []map[*group]alerting.Joined // of each member; nil: it goes where the others go
 	var shared map[*group]alerting.Joined
-	binds := func(m *Alone) bool { return m.Joined.Leads || m.wakes() }
+	binds := func(m *candidate) bool { return m.Joined.Leads || m.wakes() }
 	some := slices.ContainsFunc(low.members, binds)
 	for _, m := range low.members {
 		if some && !binds(m) {

@@ -10,8 +10,8 @@ import (
 // An alarm that was a ticket by itself, and follows others now, says nothing of what they were told at: a P2 may join them still.
 func TestAGroupIsToldAsItsLeadersAre(t *testing.T) {
 	at := time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)
-	alone := func(told alerting.Priority, j alerting.Joined) *Alone {
-		return &Alone{Fact: &alerting.Fact{First: at}, Reading: &alerting.Reading{}, Priority: alerting.P2, Told: told, Joined: j}
+	alone := func(told alerting.Priority, j alerting.Joined) *candidate {
+		return &candidate{Fact: &alerting.Fact{First: at}, Reading: &alerting.Reading{}, Priority: alerting.P2, Told: told, Joined: j}
 	}
 	g := &group{}
 	g.add(alone(0, alerting.Joined{Leads: true, First: at}))

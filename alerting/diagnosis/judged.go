@@ -26,9 +26,7 @@ type judged struct {
 	where    string    // where it is, see common
 	with     string    // Joined.With of the alarm, when it was gathered
 
-	asked bool   // see folds
-	alone *Alone // of this step; nil: it does not fold
-	told  *told  // those that it is told together with
+	candidate *candidate // of this step; nil: it is not told with others, see folds
 }
 
 // past is what the step before judged.
@@ -39,14 +37,13 @@ type past struct {
 	lost      map[string]bool // see standing
 	ephemeral time.Duration   // the one setting that a verdict hangs on
 	gatherer  *gatherer
-	told      map[string]*told // by Joined.With
 }
 
 // judgeAll judges the alarms one by one, in the order of in.Facts. It returns when time alone changes an answer.
 func (p *past) judgeAll(in Input, s *standing) time.Time {
 	holds := p.ephemeral == in.Settings.Wait.Ephemeral && maps.Equal(p.lost, s.lost)
 	was := p.list
-	*p = past{list: make([]*judged, len(in.Facts)), order: p.order, groups: p.groups, lost: s.lost, ephemeral: in.Settings.Wait.Ephemeral, gatherer: p.gatherer, told: p.told}
+	*p = past{list: make([]*judged, len(in.Facts)), order: p.order, groups: p.groups, lost: s.lost, ephemeral: in.Settings.Wait.Ephemeral, gatherer: p.gatherer}
 	slab := make([]alerting.Verdict, len(in.Facts))
 	wake := alerting.Wake{Now: in.Now}
 	for n, f := range in.Facts {
@@ -75,6 +72,9 @@ func (j *judged) next(in Input, s *standing, v *alerting.Verdict, holds bool) {
 	switch {
 	case was == nil:
 		j.judge(in, s)
+		if folds(v) {
+			j.candidate = &candidate{}
+		}
 	case holds && j.still(was, in.Now):
 		v.Judgement, j.moved = was.Judgement, false
 		j.hush(in.Now)
@@ -188,7 +188,7 @@ func before(a, b *alerting.Verdict) int {
 
 // Kept is how many alarms, and what several of them have in common, are kept for the next step.
 func (w *Walks) Kept() int {
-	n := len(w.past.list) + len(w.past.groups) + len(w.past.order) + len(w.past.told)
+	n := len(w.past.list) + len(w.past.groups) + len(w.past.order)
 	if g := w.past.gatherer; g != nil {
 		n += len(g.groups) + len(g.unknown) + len(g.zones)
 	}

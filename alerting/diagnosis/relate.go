@@ -15,7 +15,7 @@ import (
 const mostGuesses = 256
 
 // join finds the group of an alarm that has none.
-func (t *together) join(a *Alone) {
+func (t *together) join(a *candidate) {
 	var best alerting.Joined
 	var to *group
 	clear(t.found)
@@ -48,7 +48,7 @@ func (t *together) join(a *Alone) {
 }
 
 // relations puts into out the groups that an alarm may belong to, and by what, and returns it.
-func (t *together) relations(a *Alone, out map[*group]alerting.Joined) map[*group]alerting.Joined {
+func (t *together) relations(a *candidate, out map[*group]alerting.Joined) map[*group]alerting.Joined {
 	if a.Priority == alerting.P5 || a.Fact.Silence != "" {
 		return out
 	}
@@ -63,7 +63,7 @@ func (t *together) relations(a *Alone, out map[*group]alerting.Joined) map[*grou
 }
 
 // named adds the groups with which an alarm shares a name.
-func (t *together) named(a *Alone, name string, out map[*group]alerting.Joined) {
+func (t *together) named(a *candidate, name string, out map[*group]alerting.Joined) {
 	for _, b := range t.owners[name].list() {
 		t.walks.asked++
 		if _, have := out[b.of]; have || !t.open(a, b.of) {
@@ -80,7 +80,7 @@ func (t *together) named(a *Alone, name string, out map[*group]alerting.Joined) 
 }
 
 // sharing says whether an alarm belongs to the group of another one since both name the same thing, and why.
-func (t *together) sharing(a, m *Alone, of *group, name string) (why string, ok bool) {
+func (t *together) sharing(a, m *candidate, of *group, name string) (why string, ok bool) {
 	if m == a || !m.Fact.Firing() && t.now.Sub(m.Fact.Ended) > t.after || namesakes(a.Reading, m.Reading, name) {
 		return "", false
 	}
@@ -92,13 +92,13 @@ func (t *together) sharing(a, m *Alone, of *group, name string) (why string, ok 
 }
 
 // ruled adds the groups in which the rule of an alarm fires in the same place.
-func (t *together) ruled(a *Alone, out map[*group]alerting.Joined) {
+func (t *together) ruled(a *candidate, out map[*group]alerting.Joined) {
 	for _, b := range t.rules[a.Reading.Place].list() {
 		t.walks.asked++
 		if _, have := out[b.of]; have || !t.open(a, b.of) || !inTime(a, b.of) || graver(a, b.of) {
 			continue
 		}
-		n := slices.IndexFunc(b.members[:min(len(b.members), mostGuesses)], func(m *Alone) bool {
+		n := slices.IndexFunc(b.members[:min(len(b.members), mostGuesses)], func(m *candidate) bool {
 			t.walks.asked++
 			return m != a && !placed(a.Fact, m.Fact) && m.Fact.Firing() && !m.comesAndGoes()
 		})
@@ -114,7 +114,7 @@ func (t *together) ruled(a *Alone, out map[*group]alerting.Joined) {
 }
 
 // disturbed adds the groups that came up in the time of an alarm and may be one disturbance with it.
-func (t *together) disturbed(a *Alone, out map[*group]alerting.Joined) {
+func (t *together) disturbed(a *candidate, out map[*group]alerting.Joined) {
 	at := a.Fact.Began()
 	from := at.Add(-joinWithin - a.Reading.Wait)
 	list := t.waking
@@ -143,7 +143,7 @@ func (t *together) disturbed(a *Alone, out map[*group]alerting.Joined) {
 }
 
 // open says that an alarm may join a group: it was not released from it, and the group is not what was released from another.
-func (t *together) open(a *Alone, g *group) bool {
+func (t *together) open(a *candidate, g *group) bool {
 	if len(g.members) == 0 || a.Joined.Left == g.id || a.Joined.With == g.id || t.anew && !g.fresh {
 		return false
 	}
@@ -152,7 +152,7 @@ func (t *together) open(a *Alone, g *group) bool {
 
 // edge is a label edge between two alarms: both name shared, a thing that is no wider than a host or a workload. A host that is down
 // explains all on it at any time, anything else what began within minutes of it, or is of its rule, or would wake nobody.
-func edge(a, m *Alone, g *group, shared string) (string, bool) {
+func edge(a, m *candidate, g *group, shared string) (string, bool) {
 	if a.Reading.Identity == m.Reading.Identity {
 		return oneAlarm, !graver(a, g)
 	}
@@ -171,7 +171,7 @@ func edge(a, m *Alone, g *group, shared string) (string, bool) {
 }
 
 // repeats says that a is the rule of m once more, about the same thing as far as anybody can tell.
-func repeats(a, m *Alone) bool {
+func repeats(a, m *candidate) bool {
 	return a.Reading.Rule == m.Reading.Rule && a.Reading.Severity.Value == m.Reading.Severity.Value && !(a.wakes() && otherThing(a.Fact, m.Fact))
 }
 
@@ -207,7 +207,7 @@ var detail = func() map[string]bool {
 // sameHosts says that a rule fires on the very hosts on which another one fires, where both read that hosts or what runs on them
 // went down or are not well, or nothing is read of what is wrong. That as many hosts have a fault of their own each within minutes
 // is no likely story, whatever the rules are called; of one or two it may be.
-func (t *together) sameHosts(a, m *Alone, g *group) (string, bool) {
+func (t *together) sameHosts(a, m *candidate, g *group) (string, bool) {
 	x, y := a.Reading, m.Reading
 	down := func(r *alerting.Reading) bool { return r.Kind.Value == "down" || !r.Kind.Known() }
 	if x.Rule == y.Rule || !down(x) && x.Kind.Value != "liveness" || !down(y) || g.first.IsZero() || a.Fact.Began().Sub(g.first) > guessHolds {
@@ -264,10 +264,6 @@ func differ(a, b *alerting.Reading, kind string) bool {
 	return x != "" && y != "" && x != y
 }
 
-// comesAndGoes says that an alarm has started several times lately, or ended by itself within minutes an hour ago at most: it
-// tells of itself, and of no disturbance.
-func (a *Alone) comesAndGoes() bool { return a.Fact.Flapping || len(a.Fact.Starts) >= 3 || a.came }
-
 // compatible says that no label puts two alarms into two places: clusters, zones, regions, environments.
 func compatible(a, b *alerting.Reading) bool {
 	ka, va, _ := strings.Cut(a.Scope, ":")
@@ -297,28 +293,15 @@ var data = map[string]bool{"database": true, "cache": true, "queue": true}
 
 func near(a, b time.Time) bool { return a.Sub(b).Abs() <= joinWithin }
 
-// onset says that the condition of an alarm whose rule waits began near a time.
-func (a *Alone) onset(at time.Time) bool {
-	return a.Reading.Wait > 0 && near(a.Fact.Began().Add(-a.Reading.Wait), at)
-}
-
-func inTime(a *Alone, g *group) bool {
+func inTime(a *candidate, g *group) bool {
 	return !g.first.IsZero() && (!a.Fact.Began().After(g.first.Add(joinWithin)) && near(a.Fact.Began(), g.first) || a.onset(g.first))
 }
 
 // graver says that an alarm would hide behind less than it is. What nobody was told of yet hides nothing.
-func graver(a *Alone, g *group) bool { return a.wakes() && g.told != 0 && a.Priority < g.told }
-
-// own says that an alarm is about a thing that fails by itself: nothing else brings it about.
-func (a *Alone) own() bool { return !a.Reading.Follows }
-
-// felt says that users are harmed, as far as more than a word of a text says.
-func (a *Alone) felt() bool {
-	return a.Reading.Users() && a.wakes() && a.Reading.Impact.Trust >= alerting.Catalogue
-}
+func graver(a *candidate, g *group) bool { return a.wakes() && g.told != 0 && a.Priority < g.told }
 
 // guess says that an alarm may be part of the disturbance that a group tells of. Its words are those of because.
-func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
+func (t *together) guess(a *candidate, g *group) (alerting.Joined, bool) {
 	if !mayBe(a, g) {
 		return alerting.Joined{}, false
 	}
@@ -332,7 +315,7 @@ func (t *together) guess(a *Alone, g *group) (alerting.Joined, bool) {
 }
 
 // mayBe says that an alarm is no worse than what a group tells of, is about the same place, and one of the two can follow from the other.
-func mayBe(a *Alone, g *group) bool {
+func mayBe(a *candidate, g *group) bool {
 	root := g.root()
 	switch {
 	case !g.alive():
@@ -344,7 +327,7 @@ func mayBe(a *Alone, g *group) bool {
 }
 
 // because says why an alarm belongs to a group. Of the many groups that a guess finds one is chosen: its words are made then.
-func because(a *Alone, g *group, j alerting.Joined) string {
+func because(a *candidate, g *group, j alerting.Joined) string {
 	switch {
 	case j.Why != "":
 		return j.Why
@@ -355,7 +338,7 @@ func because(a *Alone, g *group, j alerting.Joined) string {
 }
 
 // follows says that by what they read one of the two can follow from the other.
-func follows(a, root *Alone) bool {
+func follows(a, root *candidate) bool {
 	x, y := root.Reading, a.Reading
 	return x.Rank <= y.Rank || x.Users() && y.Users() || !root.own()
 }
@@ -376,12 +359,12 @@ func placed(a, b *alerting.Fact) bool {
 
 // declared says that the graph ties an alarm to the cause of a group, whichever of the two needs the other. What harms users is
 // explained only by what nothing stands in for.
-func (t *together) declared(a *Alone, g *group) (alerting.Joined, bool) {
+func (t *together) declared(a *candidate, g *group) (alerting.Joined, bool) {
 	root := g.root()
 	if !placed(a.Fact, root.Fact) || !g.alive() || graver(a, g) || root.chore() || a.comesAndGoes() {
 		return alerting.Joined{}, false
 	}
-	firm := func(of *Alone) topology.Edge {
+	firm := func(of *candidate) topology.Edge {
 		if of.felt() {
 			return topology.Hurt
 		}

@@ -75,7 +75,7 @@ func lesser(b, a *alerting.Verdict) string {
 	return fmt.Sprintf("%s comes after %s in the order of causes", ranks[rankAt(b)].says, ranks[rankAt(a)].says)
 }
 
-// Why alarms of others are told together: see Together.
+// Why alarms of others are told together: see tellTogether.
 
 // shares says that both name one thing.
 func shares(name string, down, rule bool) string {
@@ -102,12 +102,12 @@ func oneRule(rule string, other bool) string {
 const oneAlarm = "both are one alarm under different labels"
 
 // standsOn says that the graph puts one on the other.
-func standsOn(a, on *Alone) string {
+func standsOn(a, on *candidate) string {
 	return cmp.Or(a.Fact.Entity.ID, a.Reading.Subject.ID(), a.Reading.Rule) + " stands on " + on.Fact.Entity.ID
 }
 
 // began says how an alarm and the root of a group may hang together; where names the one place of both, if there is one.
-func began(a, root *Alone, where string) string {
+func began(a, root *candidate, where string) string {
 	x, y := a.Reading.Rule, root.Reading.Rule
 	if where != "" {
 		where = " in " + where

@@ -20,8 +20,8 @@ func TestWhySentences(t *testing.T) {
 	felt.Symptom = true
 	group := &alerting.Verdict{Fact: fact(g, "NodeErrors warning errors store", now), Parts: []*alerting.Verdict{node, again, nowhere}}
 	e := newExplainer(Input{Now: now, Walks: NewWalks(g), Settings: alerting.DefaultSettings()}, stand(nil, g), []*alerting.Verdict{group})
-	alone := func(rule string, rank int) *Alone {
-		return &Alone{Fact: &alerting.Fact{Entity: topology.Entity{ID: "pod:" + rule}}, Reading: &alerting.Reading{Rule: rule, Rank: rank}}
+	alone := func(rule string, rank int) *candidate {
+		return &candidate{Fact: &alerting.Fact{Entity: topology.Entity{ID: "pod:" + rule}}, Reading: &alerting.Reading{Rule: rule, Rank: rank}}
 	}
 	low, high := alone("DatabaseDown", 1), alone("ApiErrors", 5)
 

@@ -3,7 +3,6 @@ package diagnosis
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -19,29 +18,17 @@ const (
 	rollMost = 5 * time.Minute
 )
 
-// Alone is an alarm of others, as Together sees it.
-type Alone struct {
-	Fact     *alerting.Fact
-	Reading  *alerting.Reading
-	Priority alerting.Priority // were there no other
-	Told     alerting.Priority // at which its problem was told; 0: it was not
-	Joined   alerting.Joined   // as Together said last
-
-	judged *judged
-	came   bool // it ended by itself within minutes, an hour ago at most
-}
-
-func (a *Alone) wakes() bool { return a.Priority <= alerting.P2 && a.Fact.Silence == "" }
-
-// Together finds which alarms of others are told together, in which group each is from now on, and sets Joined of each. What
-// brings two together is in the package's essay; of two that the graph has a place for only edges are believed. after is how long
-// the end of a cause explains; list must be in a fixed order. It returns when time alone changes an answer.
-func Together(now time.Time, after time.Duration, w *Walks, list []*Alone, passed []alerting.Passed) (next time.Time) {
-	t := &together{now: now, wake: alerting.Wake{Now: now}, after: after, walks: w, groups: map[string]*group{}, owners: map[string]*roster{}, rules: map[string]*roster{}, lately: map[ofRule][]alerting.Passed{}, all: list, found: map[*group]alerting.Joined{}}
-	t.gather(list, passed)
+// tellTogether finds which alarms of others are told together, in which group each is from now on, and sets Joined of each. What
+// brings two together is in the package's essay; of two that the graph has a place for only edges are believed. list must be in a
+// fixed order.
+func tellTogether(in Input, list []*candidate) *together {
+	t := &together{
+		now: in.Now, wake: alerting.Wake{Now: in.Now}, after: in.Settings.Resolve.AfterCause, walks: in.Walks, groups: map[string]*group{}, owners: map[string]*roster{},
+		rules: map[string]*roster{}, lately: map[ofRule][]alerting.Passed{}, all: list, found: map[*group]alerting.Joined{},
+	}
+	t.gather(list, in.Passed)
 	t.restart(list)
-	ids := slices.Sorted(maps.Keys(t.groups))
-	for _, id := range ids {
+	for _, id := range sortedGroups(t.groups) {
 		t.release(t.groups[id])
 	}
 	t.place(list)
@@ -50,11 +37,11 @@ func Together(now time.Time, after time.Duration, w *Walks, list []*Alone, passe
 		a.Joined.Told = t.group(a.Joined.With).told
 		t.due(a)
 	}
-	return t.wake.At
+	return t
 }
 
 // gather puts those that have a group into it.
-func (t *together) gather(list []*Alone, passed []alerting.Passed) {
+func (t *together) gather(list []*candidate, passed []alerting.Passed) {
 	came := map[string]alerting.Passed{} // the last, by ID
 	for _, p := range passed {
 		k := ofRule{p.Rule, p.Scope}
@@ -74,8 +61,8 @@ func (t *together) gather(list []*Alone, passed []alerting.Passed) {
 }
 
 // place finds groups for those that have none. Those that wake go first: they are what the others follow.
-func (t *together) place(list []*Alone) {
-	var fresh []*Alone
+func (t *together) place(list []*candidate) {
+	var fresh []*candidate
 	for _, a := range list {
 		if a.Joined.With == "" {
 			fresh = append(fresh, a)
@@ -97,7 +84,7 @@ func (t *together) place(list []*Alone) {
 }
 
 // due notes when time alone changes what an alarm is told with.
-func (t *together) due(a *Alone) {
+func (t *together) due(a *candidate) {
 	if a.guessed() && a.Fact.Firing() && a.wakes() {
 		t.wake.Add(a.Joined.At.Add(guessHolds))
 	}
@@ -109,37 +96,30 @@ func (t *together) due(a *Alone) {
 }
 
 // restart takes alarms that began anew out of groups of which nothing else fires: they tell of something new.
-func (t *together) restart(list []*Alone) {
-	anew := map[*group]map[*Alone]bool{}
+func (t *together) restart(list []*candidate) {
+	anew := map[*group]map[*candidate]bool{}
 	for _, a := range list {
 		if g := t.groups[a.Joined.With]; g != nil && a.anew() {
 			if anew[g] == nil {
-				anew[g] = map[*Alone]bool{}
+				anew[g] = map[*candidate]bool{}
 			}
 			anew[g][a] = true
 		}
 	}
 	for g, gone := range anew {
-		if slices.ContainsFunc(g.members, func(m *Alone) bool { return m.Fact.Firing() && !m.anew() }) {
+		if slices.ContainsFunc(g.members, func(m *candidate) bool { return m.Fact.Firing() && !m.anew() }) {
 			continue
 		}
-		g.keep(slices.DeleteFunc(g.members, func(m *Alone) bool { return gone[m] }))
+		g.keep(slices.DeleteFunc(g.members, func(m *candidate) bool { return gone[m] }))
 		for a := range gone {
 			a.Joined = alerting.Joined{}
 		}
 	}
 }
 
-// anew says that an alarm began again since it joined its group.
-func (a *Alone) anew() bool { return a.Fact.Firing() && a.Fact.First.After(a.Joined.At) }
-
-func older(a, b *Alone) int {
-	return cmp.Or(a.Fact.Began().Compare(b.Fact.Began()), cmp.Compare(a.Reading.Rank, b.Reading.Rank), cmp.Compare(a.Fact.ID, b.Fact.ID))
-}
-
 type together struct {
 	now    time.Time
-	after  time.Duration
+	after  time.Duration // for which the end of a cause explains
 	walks  *Walks
 	wake   alerting.Wake
 	groups map[string]*group
@@ -150,7 +130,7 @@ type together struct {
 	came   []*group           // of them, those to which something came in this step; see absorb
 	anew   bool               // what is compared was compared with all others in an earlier step: only those that came count
 	lately map[ofRule][]alerting.Passed
-	all    []*Alone
+	all    []*candidate
 	hosts  map[string]map[string]bool // see hostsOf; nil: to be found
 	both   map[[2]string]int          // see shared
 	found  map[*group]alerting.Joined // by join for one alarm, and used again: an alarm may be related to hundreds of groups
@@ -171,13 +151,13 @@ func (t *together) group(id string) *group {
 // at once, as one.
 func (t *together) release(g *group) {
 	over, ended := t.over(g, t.linger(g)), t.over(g, t.after)
-	if !ended && !slices.ContainsFunc(g.members, func(m *Alone) bool {
+	if !ended && !slices.ContainsFunc(g.members, func(m *candidate) bool {
 		return m.held() && t.now.Sub(m.Joined.At) >= guessHolds
 	}) {
 		return
 	}
 	g.confirm()
-	var free []*Alone
+	var free []*candidate
 	kept := g.members[:0:0]
 	for _, m := range g.members {
 		if m.held() || over && m.Fact.Firing() && !m.Joined.Leads {
@@ -208,8 +188,8 @@ func (g *group) confirm() {
 }
 
 // leads are those that the page of a group names and that stay, by their rule's place and by all that they name.
-func (g *group) leads() map[string]*Alone {
-	out := map[string]*Alone{}
+func (g *group) leads() map[string]*candidate {
+	out := map[string]*candidate{}
 	for _, m := range g.members {
 		if m.Joined.Leads && m.Fact.Firing() && !m.comesAndGoes() {
 			out[m.Reading.Place] = m
@@ -222,7 +202,7 @@ func (g *group) leads() map[string]*Alone {
 }
 
 // confirmed says why an alarm is one of those that lead; empty: it is not.
-func (a *Alone) confirmed(leads map[string]*Alone) string {
+func (a *candidate) confirmed(leads map[string]*candidate) string {
 	for _, key := range append([]string{a.Reading.Place}, a.Reading.Names...) {
 		x := leads[key]
 		switch {
@@ -238,17 +218,14 @@ func (a *Alone) confirmed(leads map[string]*Alone) string {
 
 // over says that all that the page of a group names has ended for longer than this.
 func (t *together) over(g *group, ago time.Duration) bool {
-	return !slices.ContainsFunc(g.members, func(m *Alone) bool {
+	return !slices.ContainsFunc(g.members, func(m *candidate) bool {
 		return m.Joined.Leads && (m.Fact.Firing() || t.now.Sub(m.Fact.Ended) <= ago)
 	})
 }
 
-// held says that a guess keeps an alarm from a page.
-func (a *Alone) held() bool { return a.guessed() && a.Fact.Firing() && a.wakes() }
-
 // part makes a group of what is released from another one.
-func (t *together) part(from *group, free []*Alone, over bool) {
-	slices.SortStableFunc(free, func(a, b *Alone) int { return cmp.Or(cmp.Compare(a.Priority, b.Priority), betterRank(a, b)) })
+func (t *together) part(from *group, free []*candidate, over bool) {
+	slices.SortStableFunc(free, func(a, b *candidate) int { return cmp.Or(cmp.Compare(a.Priority, b.Priority), betterRank(a, b)) })
 	id := fmt.Sprintf("%s+%d", free[0].Fact.ID, t.now.Unix())
 	left := t.group(id)
 	for _, m := range free {
@@ -276,13 +253,11 @@ func (t *together) linger(g *group) time.Duration {
 	return g.linger
 }
 
-func (a *Alone) guessed() bool { return a.Joined.Trust == alerting.Guessed && !a.Joined.Leads }
-
 func spoken(d time.Duration) string { return fmt.Sprintf("%d minutes", int(d.Minutes())) }
 
 // rolled is until when an alarm is waited for because others of its rule, on other subjects, were told and have ended by
 // themselves within minutes: most likely it does so, too. Whoever is harmed or asks for a page is never waited for.
-func (t *together) rolled(a *Alone) time.Time {
+func (t *together) rolled(a *candidate) time.Time {
 	if !a.Fact.Firing() || !a.wakes() || a.Priority == alerting.P1 || a.Told != 0 {
 		return time.Time{}
 	}
