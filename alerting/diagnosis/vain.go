@@ -47,7 +47,7 @@ func (w *weighed) inVain() string {
 	if times == 1 {
 		called = who + " called lately"
 	}
-	text := fmt.Sprintf("%s, what it told of ended by itself within %s, and nobody acknowledged it", called, words.Compact(was.Longest))
+	text := fmt.Sprintf("%s, ended by itself within %s, and nobody acknowledged it", called, words.Compact(was.Longest))
 	if w.nobodySays() {
 		return "nobody says how urgent it is; " + text
 	}

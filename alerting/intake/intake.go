@@ -63,6 +63,7 @@ type Intake struct {
 	alarms  atomic.Uint64
 	bad     atomic.Uint64 // alarms of a batch that could not be read
 	senders senders
+	listed  groups
 	nodes   nodes
 	pings   *pings
 	cloud   *cloud

@@ -31,6 +31,7 @@ type webhook struct {
 	GroupLabels map[string]string `json:"groupLabels"`
 	ExternalURL string            `json:"externalURL"`
 	Alerts      []json.RawMessage `json:"alerts"`
+	Truncated   uint64            `json:"truncatedAlerts"`
 }
 
 // Notice is one notification of another Alertmanager.
@@ -82,7 +83,7 @@ func (i *Intake) hooked(hook webhook, now time.Time) (in []alerting.Input, n Not
 	i.senders.heard(by, now)
 	in = append(in, alerting.Heard{Sender: by})
 	n = Notice{Key: hook.Receiver + " " + hook.GroupKey, Receiver: hook.Receiver, Source: by, Resolved: hook.Status == "resolved", At: now}
-	var rules []string
+	var rules, over []string
 	for at, text := range hook.Alerts {
 		var of struct{ Status string }
 		a, err := readAlarm(text)
@@ -102,7 +103,7 @@ func (i *Intake) hooked(hook webhook, now time.Time) (in []alerting.Input, n Not
 		}
 		fp := a.Fingerprint()
 		if of.Status == "resolved" {
-			in = append(in, alerting.Ended{Fingerprint: fp, Sender: by})
+			in, over = append(in, alerting.Ended{Fingerprint: fp, Sender: by}), append(over, fp)
 			continue
 		}
 		if a.StartsAt.IsZero() || a.StartsAt.After(now) {
@@ -116,6 +117,10 @@ func (i *Intake) hooked(hook webhook, now time.Time) (in []alerting.Input, n Not
 		}
 	}
 	i.alarms.Add(uint64(len(in) - 1))
+	whole := hook.Truncated == 0 && len(bad) == 0 && len(hook.Alerts) > 0
+	for _, fp := range i.listed.ended(groupOf{by, hook.Receiver, hook.GroupKey}, n.Alarms, over, whole, now) {
+		in = append(in, alerting.Ended{Fingerprint: fp, Sender: by})
+	}
 	const most = 5
 	if len(rules) > most {
 		rules = append(rules[:most], "…")

@@ -60,6 +60,34 @@ func forms(labels map[string]string) (out, as map[string]string) {
 	return out, as
 }
 
+// told adds the address that only the texts of an alarm name: awesome-prometheus-alerts says "(instance X)" in each summary and lists all
+// labels in the description, also where a sum or somebody's relabelling took the label away.
+// Source: awesome-prometheus-alerts, dist/rules; read 30 November 2026.
+func told(labels, as, annotations map[string]string) (_, _ map[string]string) {
+	if labels["instance"] != "" || nagios(labels) {
+		return labels, as
+	}
+	for _, t := range []struct{ text, before, after string }{
+		{annotations[alerting.AnnotationSummary], "(instance ", ")"}, {annotations["description"], "(instance ", ")"}, {annotations["description"], " instance:", " "},
+	} {
+		_, rest, ok := strings.Cut(t.text, t.before)
+		if t.after == " " && !strings.Contains(t.text, "LABELS = map[") {
+			continue
+		}
+		v, _, _ := strings.Cut(rest, t.after)
+		if v = strings.Trim(v, "[] "); !ok || v == "" || v == "<no value>" || strings.ContainsAny(v, " {") || len(v) > 200 {
+			continue
+		}
+		labels, as = maps.Clone(labels), maps.Clone(as)
+		if as == nil {
+			as = map[string]string{}
+		}
+		labels["instance"], as["instance"] = v, "(instance ...) of its text"
+		break
+	}
+	return labels, as
+}
+
 // tagNames are Datadog's tags that name places, as labels.
 // Source: Datadog, "Getting started with tags" and "Unified service tagging", read November 2026.
 var tagNames = map[string]string{

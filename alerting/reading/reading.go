@@ -54,6 +54,7 @@ func New(s Settings) *Reader {
 // Read reads an alarm. It keeps no part of it.
 func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
 	labels, as := forms(a.Labels)
+	labels, as = told(labels, as, a.Annotations)
 	said := r.mapped(labels)
 	if said.labels != nil {
 		labels = said.labels

@@ -38,8 +38,8 @@ var nearness = []struct {
 }{
 	{"container", []string{"exported_container", "container", "container_name", "k8s_container_name"}},
 	{KindPod, []string{"exported_pod", "pod", "pod_name", "kubernetes_pod_name", "k8s_pod_name", "TaskId"}},
-	{KindDevice, []string{"mountpoint", "device", "disk", "path", "ifName", "ifname", "interface_name", "VolumeId", "FileSystemId", "array"}},
-	{KindVolume, []string{"persistentvolumeclaim", "exported_persistentvolumeclaim", "pvc", "persistentvolume"}},
+	{KindDevice, []string{"mountpoint", "device", "disk", "volume", "path", "ifName", "ifname", "interface_name", "VolumeId", "FileSystemId", "array"}},
+	{KindVolume, []string{"persistentvolumeclaim", "exported_persistentvolumeclaim", "pvc", "persistentvolume", "volume", "volume_name"}},
 	{KindQueue, []string{"queue", "QueueName", "queue_name", "topic", "Topic", "TopicName", "consumergroup", "consumer_group", "subscription", "StreamName", "stream_name"}},
 	{KindDatabase, []string{
 		"datname", "database", "DBInstanceIdentifier", "dbinstance_identifier", "DBClusterIdentifier", "dbcluster_identifier", "TableName", "table_name",
@@ -84,7 +84,7 @@ func locate(labels map[string]string, entry *Entry, how speech) (alerting.Subjec
 	for _, n := range nearness {
 		for _, label := range entry.first(n.labels) {
 			v := labels[label]
-			if v == "" || own(label, labels, how) {
+			if v == "" || own(label, labels, how) || label == "volume" && (n.kind == KindDevice) != ofHosts(v, how) {
 				continue
 			}
 			if n.kind == KindJob && how != ofItself && how != ofHost && !entry.names(label) {
@@ -111,7 +111,7 @@ func locate(labels map[string]string, entry *Entry, how speech) (alerting.Subjec
 			host(labels, how, has(found, KindNode), has(found, KindPod), add)
 		}
 	}
-	if nagios(labels) && labels["service"] != "" && labels["host"] != "" {
+	if nagios(labels) && labels["service"] != "" && labels["host"] != "" && !probed(found, from) {
 		s := subjectOf(KindCheck, labels["host"]+"/"+labels["service"], "host, service", alerting.Certain)
 		return s, slices.DeleteFunc(found, func(o alerting.Owner) bool { return o.Kind == KindService })
 	}
@@ -142,6 +142,18 @@ func locate(labels map[string]string, entry *Entry, how speech) (alerting.Subjec
 		}
 	}
 	return subject, found
+}
+
+// probed says that a check has the address that it asks in a label of its own: it is about that.
+func probed(found []alerting.Owner, from map[string]string) bool {
+	return slices.ContainsFunc(found, func(o alerting.Owner) bool {
+		return o.Kind == KindTarget && (from[o.ID()] == "instance" || from[o.ID()] == "url")
+	})
+}
+
+// ofHosts says that a volume is a disk of a host, as Windows has it, and not one that a storage system keeps.
+func ofHosts(volume string, how speech) bool {
+	return how == ofHost || len(volume) >= 2 && len(volume) <= 3 && volume[1] == ':' || strings.HasPrefix(volume, "HarddiskVolume")
 }
 
 func has(found []alerting.Owner, kind string) bool {
