@@ -101,7 +101,7 @@ func (a *Agent) faultsOf() map[string]int {
 }
 
 // refusals are the reasons of the store; each is published from the start, so that its first loss shows.
-var refusals = append([]string{"too_old", "too_many_labels", "too_many_buckets", "out_of_bounds", "duplicate_label", "commit", "other"}, series.Reasons...)
+var refusals = append([]string{"too_old", "too_many_labels", "too_many_buckets", "out_of_bounds", "duplicate_label", "not_convertible", "commit", "other"}, series.Reasons...)
 
 // selfRoute appends what the parts that route say of themselves.
 func (a *Agent) selfRoute(b *metric.Batch) {

@@ -77,13 +77,14 @@ func (s *Store) Handler(version string, current func() Rules) http.Handler {
 		func() (<-chan notifications.Notification, func(), bool) { return nil, func() {}, false },
 		s.gatherer(), s.reg, nil,
 		true, remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType},
-		true, true, false, 0, false, false, nil, features.NewRegistry(), v1.OpenAPIOptions{}, Parser(), false, s.opts.Query.Timeout,
+		false, false, false, 0, false, false, nil, features.NewRegistry(), v1.OpenAPIOptions{}, Parser(), false, s.opts.Query.Timeout,
 	)
 	router := route.New().WithPrefix("/api/v1")
 	api.Register(router)
 
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", s.bounded(router))
+	mux.Handle("POST "+otlpPath, s.bounded(newOTLP(s)))
 	mux.HandleFunc("GET /api/v1/metadata", s.metadata)
 	mux.HandleFunc("GET /metrics", s.exposition)
 	mux.Handle("GET /federate", s.bounded(http.HandlerFunc(s.federate)))
@@ -99,7 +100,7 @@ const apiVersion = "3.16.0"
 var noOrigin = regexp.MustCompile(`[^\s\S]`)
 
 // writes are what is bounded by what it brings, and must not be ended half way.
-var writes = map[string]bool{"/api/v1/write": true, "/api/v1/otlp/v1/metrics": true}
+var writes = map[string]bool{"/api/v1/write": true, otlpPath: true}
 
 // bounded bounds what a request brings, and what its answer may cost.
 func (s *Store) bounded(h http.Handler) http.Handler {
