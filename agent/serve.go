@@ -13,6 +13,7 @@ import (
 	"github.com/navcloud/binnacle/agent/door"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/store"
+	"github.com/navcloud/binnacle/dashboards"
 	"github.com/navcloud/binnacle/dashboards/oncall"
 )
 
@@ -86,7 +87,12 @@ func (r *webRole) start(ctx context.Context) error {
 
 // renew makes the pages and the API of the configuration in force and of what is open. Requests under way end as they began.
 func (r *webRole) renew() {
-	h := r.a.handler()
+	mux, pages := r.a.handler()
+	m := methods{mux: mux}
+	if pages != nil {
+		m.pages = pages
+	}
+	var h http.Handler = m
 	r.handler.Store(&h)
 }
 
@@ -175,9 +181,10 @@ func (r *webRole) apiOf(s *store.Store) http.Handler {
 	return r.api
 }
 
-func (a *Agent) handler() http.Handler {
+// handler are all routes, and the pages, which have routes of their own; they are nil where they are off.
+func (a *Agent) handler() (mux *http.ServeMux, pages *dashboards.Pages) {
 	cfg, open := a.config(), a.store.get()
-	mux := http.NewServeMux()
+	mux = http.NewServeMux()
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if !a.web.ready.Load() {
@@ -214,9 +221,10 @@ func (a *Agent) handler() http.Handler {
 	a.proofs.use(oncall.New(a.duty()))
 	mux.HandleFunc("GET /charts/{name}", a.proofs.serve)
 	if !cfg.Web.Off {
-		mux.Handle("/", a.pages())
+		pages = a.pages()
+		mux.Handle("/", pages)
 	}
-	return mux
+	return mux, pages
 }
 
 func (a *Agent) answer(w http.ResponseWriter, v any) {

@@ -135,6 +135,9 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mux.ServeHTTP(w, r)
 }
 
+// Handler is what serves r and its pattern, as of http.ServeMux.
+func (p *Pages) Handler(r *http.Request) (http.Handler, string) { return p.mux.Handler(r) }
+
 // Page is what a page is made of, before it is text.
 type Page struct {
 	Status   int    // of HTTP; 0 is 200
