@@ -170,7 +170,7 @@ func (j *job) succeeded(at time.Time) {
 	}
 	j.seen = true
 	if !j.state.Up && j.state.Error != "" {
-		j.log.Info("collector recovered", "collector", j.spec.Name, "down", at.Sub(j.blindSince).Round(time.Second))
+		j.log.Info("collector recovered", "collector", j.spec.Name, "down", j.now().Sub(j.blindSince).Round(time.Second))
 	}
 	j.blindSince = time.Time{}
 	j.state.Up, j.state.Absent, j.state.Reason, j.state.Error, j.state.LastUp = true, false, "", "", at

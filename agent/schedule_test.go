@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -135,4 +137,47 @@ func TestTheLastWindowOfARunnerIsCollected(t *testing.T) {
 			t.Errorf("collected %v; want all 25 and the one that came at the stop", sum)
 		}
 	})
+}
+
+// TestHowLongACollectorWasBlindIsNeverMoreThanSinceItsStart plays every order of four outcomes, with what runs beside the
+// collections failing before each: what the log says of a recovery lies between nothing and the time that passed.
+func TestHowLongACollectorWasBlindIsNeverMoreThanSinceItsStart(t *testing.T) {
+	type outcome func() error
+	outcomes := []outcome{
+		func() error { return nil },
+		func() error { return collectors.ErrAbsent },
+		func() error { return errors.New("no answer") },
+		func() error { panic("boo") },
+	}
+	const steps = 4
+	for order := range 1 << (3 * steps) { // two bits for the outcome, one for the runner
+		synctest.Test(t, func(t *testing.T) {
+			var lines bytes.Buffer
+			n := 0
+			j := newJob("one", nil, func(*metric.Batch) {})
+			j.log = slog.New(slog.NewTextHandler(&lines, nil))
+			j.collector = collectFunc(func(context.Context, *metric.Batch) error {
+				step := order >> (3 * n)
+				n++
+				if step&4 != 0 {
+					time.Sleep(time.Second)
+					j.note("runner", errors.New("it ended")) // while a collection is under way
+				}
+				return outcomes[step&3]()
+			})
+			begin := time.Now()
+			for range steps {
+				time.Sleep(j.collect(t.Context()))
+				for line := range strings.Lines(lines.String()) {
+					if _, down, ok := strings.Cut(line, " down="); ok {
+						d, err := time.ParseDuration(strings.TrimSpace(down))
+						if err != nil || d < 0 || d > time.Since(begin) {
+							t.Fatalf("order %o: after %v it says %s", order, time.Since(begin), line)
+						}
+					}
+				}
+				lines.Reset()
+			}
+		})
+	}
 }

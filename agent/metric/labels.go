@@ -94,7 +94,10 @@ func (ls Labels) Map() map[string]string {
 	return m
 }
 
-// String writes ls as {a="x",b="y"}.
+// escaped writes a value as the exposition format does.
+var escaped = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// String writes ls as {a="x",b="y"}, as the exposition format does.
 func (ls Labels) String() string {
 	var b strings.Builder
 	b.WriteByte('{')
@@ -102,7 +105,9 @@ func (ls Labels) String() string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(l.Name + `="` + l.Value + `"`)
+		b.WriteString(l.Name + `="`)
+		_, _ = escaped.WriteString(&b, l.Value) // a Builder takes everything
+		b.WriteByte('"')
 	}
 	b.WriteByte('}')
 	return b.String()

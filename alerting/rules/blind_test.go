@@ -41,6 +41,7 @@ func newPlayed(t *testing.T, st *store.Store, files []string, now func() time.Ti
 	query := promrules.EngineQueryFunc(st.Engine(), st.Queryable())
 	p.teller = newTeller(external, tell, &eyes{query: query, list: p.rules}, now)
 	m := promrules.NewManager(&promrules.ManagerOptions{
+		GroupLoader:          loader{},
 		NameValidationScheme: model.UTF8Validation, ExternalURL: external, QueryFunc: query, AppendableV2: st.Appendable(), Queryable: st.Queryable(),
 		Context: t.Context(), NotifyFunc: p.teller.notify, ResendDelay: resend, Logger: slog.New(slog.DiscardHandler), Parser: promParser,
 	})

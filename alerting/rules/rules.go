@@ -85,6 +85,7 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 	m := &Manager{loaded: digest(o), asked: &asked{query: query, has: o.Has}}
 	m.teller = newTeller(external, o.Notify, &eyes{query: query, list: m.rules}, o.Now)
 	m.manager = promrules.NewManager(&promrules.ManagerOptions{
+		GroupLoader:          loader{},
 		NameValidationScheme: model.UTF8Validation,
 		ExternalURL:          external,
 		QueryFunc:            m.asked.ask,

@@ -186,6 +186,7 @@ func (r *run) load(u *unitFile, files []string) []error {
 		notify = r.teller.notify
 	}
 	m := promrules.NewManager(&promrules.ManagerOptions{
+		GroupLoader:          loader{},
 		NameValidationScheme: model.UTF8Validation,
 		ExternalURL:          external,
 		QueryFunc:            promrules.EngineQueryFunc(r.engine, r.db),

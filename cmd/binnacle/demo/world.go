@@ -104,7 +104,7 @@ ship:
 store: {rollups: {note: %q}}
 capacity:
   note: %q
-  limits: {streams_per_node: 400, riak_operations: 20, riak_processes: 262144}
+  limits: {streams_per_node: 400, riak_operations: 100, riak_processes: 262144}
 rules:
   interval: 1s
   packs: [navcloud, riak, rabbitmq, self]
