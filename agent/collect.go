@@ -141,6 +141,7 @@ func (r *collectRole) resolve(from string, base metric.Labels, b *metric.Batch) 
 		r.a.store.keep(ctx, u)
 		r.a.facts.told(&u)
 		r.a.ship.put(u)
+		u.Done()
 	}
 	if len(b.Events) > 0 {
 		r.a.ship.events(b.Events)

@@ -100,7 +100,7 @@ func (r *shipRole) make(cfg Config, p sinkPlan) *destination {
 	}
 }
 
-// put hands what was collected to all destinations. It does not block.
+// put hands what was collected to all destinations, none of which keeps the list of points. It does not block.
 func (r *shipRole) put(u series.Update) {
 	for _, d := range r.list() {
 		d.put(u)
@@ -259,6 +259,7 @@ func (d *destination) put(u series.Update) {
 	case d.queue != nil:
 		d.queue.Put(u)
 	case n <= d.room:
+		u.Points = slices.Clone(u.Points) // the caller uses its own again
 		d.held = append(d.held, u)
 		d.room -= n
 	default:

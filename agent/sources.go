@@ -48,6 +48,7 @@ func (r *collectRole) deliverFrom(collector, source string, b *metric.Batch, wit
 		r.sources.saw(name, time.Now(), within)
 	}
 	r.resolve(name, nil, b)
+	b.Done()
 }
 
 // endOverdue ends the series of sources that do not deliver any more.

@@ -5,7 +5,10 @@
 // sink whose service wants another unit converts at its edge.
 package metric
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // Kind says how the values of a series relate to each other.
 type Kind uint8
@@ -97,6 +100,29 @@ type Batch struct {
 	Time    time.Time
 	Samples []Sample
 	Events  []Event
+
+	room *[]Sample // in which Samples is; nil: nobody else's
+}
+
+// rooms are lists of samples that were read, for those to come. The garbage collector takes what is not used.
+var rooms sync.Pool
+
+// NewBatch returns a batch with room for n samples, for who makes many alike.
+func NewBatch(n int) *Batch {
+	room, _ := rooms.Get().(*[]Sample)
+	if room == nil || cap(*room) < n {
+		room = new(make([]Sample, 0, n))
+	}
+	return &Batch{Samples: *room, room: room}
+}
+
+// Done gives up the list of samples: nobody reads it after it. A batch that others still read is not done.
+func (b *Batch) Done() {
+	if b.room != nil {
+		*b.room = b.Samples[:0]
+		rooms.Put(b.room)
+	}
+	b.Samples, b.room = nil, nil
 }
 
 // Add appends a value of d at the batch's time. kv are label names and values in turn.

@@ -44,25 +44,28 @@ type source struct {
 	at    int64 // ms, of the newest collection
 	feeds map[uint64]*feed
 	alive []*feed
+	first *feed // of the newest collection
 
 	wasBase  metric.Labels // before the last change of base
 	wasFeeds map[uint64]*feed
 }
 
-// feed is a series as one source spells it.
+// feed is a series as one source spells it. What finds it again comes first, on one line of the processor's cache.
 type feed struct {
 	*Series
 	desc   *metric.Desc
 	labels metric.Labels
-	next   *feed // in the same slot
-	hash   uint64
+	after  *feed // came after it the last time, and will again
 	last   int64 // ms
+	round  round // of the source, when it last sent it
+	alive  bool
+	gone   bool // the labels of the node have changed: it ends at once
+
 	raw    float64
 	offset float64 // of the total from the reading
 	rawAt  int64   // ms: of the newest reading of a counter, which is raw; 0 while there is none
-	round  round   // of the source, when it last sent it
-	alive  bool
-	gone   bool // the labels of the node have changed: it ends at once
+	next   *feed   // in the same slot
+	hash   uint64
 }
 
 // claim is who has a name. It is kept while a series of that name is, awake or asleep.
@@ -105,12 +108,33 @@ func (r *Registry) Has(source string) bool {
 	return r.sources[source] != nil
 }
 
+// is says whether a sample is one of f.
+func (f *feed) is(sm *metric.Sample) bool {
+	d := sm.Desc
+	return (f.desc == d || f.desc.Kind == d.Kind && f.desc.Name == d.Name && f.desc.Unit == d.Unit) && equal(f.labels, sm.Labels)
+}
+
+// feedAfter is feed for a sample that came after one of last, which is nil for the first. Most sources send their series in
+// the same order each time.
+func (r *Registry) feedAfter(last *feed, src *source, sm *metric.Sample) *feed {
+	guess := &src.first
+	if last != nil {
+		guess = &last.after
+	}
+	if f := *guess; f != nil && f.alive && !f.gone && f.is(sm) {
+		return f
+	}
+	f := r.feed(src, sm)
+	*guess = f
+	return f
+}
+
 // feed finds the feed of a sample and wakes it, or opens it; nil where its series is refused.
 func (r *Registry) feed(src *source, sm *metric.Sample) *feed {
 	d := sm.Desc
 	hash := hashOf(class(d.Kind), d.Unit, d.Name, sm.Labels)
 	f := src.feeds[hash]
-	for f != nil && !(f.desc.Kind == d.Kind && f.desc.Name == d.Name && f.desc.Unit == d.Unit && equal(f.labels, sm.Labels)) {
+	for f != nil && !f.is(sm) {
 		f = f.next
 	}
 	if f != nil && f.alive {

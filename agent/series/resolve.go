@@ -8,7 +8,7 @@ import (
 )
 
 // Resolve takes what a source collected at a time. base are labels that its series get where they do not have them. A
-// sample that cannot be taken is counted by reason.
+// sample that cannot be taken is counted by reason. The list of samples may be used again when it returns.
 func (r *Registry) Resolve(from string, at time.Time, base metric.Labels, samples []metric.Sample) Update {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -16,23 +16,33 @@ func (r *Registry) Resolve(from string, at time.Time, base metric.Labels, sample
 	src.rebase(base)
 	r.round++
 	src.round++
-	u := Update{From: from, At: at, Points: make([]Point, 0, src.points(samples))}
+	u := Update{From: from, At: at, room: roomFor(src.points(samples))}
+	u.Points = *u.room
 	r.touched = r.touched[:0]
+	var last *feed
+	fed := 0
 	for i := range samples {
 		sm := &samples[i]
 		if reason := unfit(sm); reason != "" {
 			r.losses.lose(reason, sm.Desc.Name, "")
 			continue
 		}
-		if f := r.feed(src, sm); f != nil {
-			f.round, f.last = src.round, at.UnixMilli()
-			r.take(f, sm, &u)
+		f := r.feedAfter(last, src, sm)
+		if f == nil {
+			continue
 		}
+		if f.round != src.round {
+			fed++
+		}
+		last, f.round, f.last = f, src.round, at.UnixMilli()
+		r.take(f, sm, &u)
 	}
 	for _, s := range r.touched {
 		r.give(s, src, &u, Total, at.UnixMilli())
 	}
-	r.endOthers(src, &u)
+	if fed < len(src.alive) {
+		r.endOthers(src, &u)
+	}
 	for _, s := range r.held {
 		if s.feeds == 0 && s.moved {
 			r.give(s, src, &u, Total, max(at.UnixMilli(), s.told+2, r.begun+2))

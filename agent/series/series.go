@@ -14,29 +14,32 @@
 package series
 
 import (
+	"sync"
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
 )
 
-// Series is one identity. Its exported fields never change.
+// Series is one identity. Its name, labels and description never change. What each collection touches is on two lines of the
+// processor's cache, of three.
 type Series struct {
-	Name   string        // as Prometheus has it
-	Labels metric.Labels // likewise, those of the node among them
+	Name   string         // as Prometheus has it
+	Labels metric.Labels  // likewise, those of the node among them
+	said   *metric.Labels // as that collector gave them who fed it first, where they differ from Labels
+	hash   uint64
+	next   *Series // in the same slot
+
 	// Desc is what the first collector said that fed the series. metric.PromName(Desc) is Name.
-	Desc *metric.Desc
-	said *metric.Labels // as that collector gave them, where they differ from Labels
+	Desc  *metric.Desc
+	Kept  Seat
+	owner *feed // of a gauge; or of a counter that has but one feed, a counter itself
+	tail  *feed // whose reading the total follows
+	value float64
+	given float64 // the total as last given out
 
-	hash uint64
-	next *Series // in the same slot
-
-	owner    *feed // of a gauge; or of a counter that has but one feed, a counter itself
-	tail     *feed // whose reading the total follows
-	told     int64 // ms: of the newest total given out
-	again    int64 // ms: of the newest given out to those who repeat a total that stands still
-	last     int64 // ms: when it was last fed
-	value    float64
-	given    float64           // the total as last given out
+	told     int64             // ms: of the newest total given out
+	again    int64             // ms: of the newest given out to those who repeat a total that stands still
+	last     int64             // ms: when it was last fed
 	sum      *metric.Histogram // the total of a distribution; replaced, never changed
 	givenSum *metric.Histogram
 	feeds    int32 // that are alive
@@ -47,6 +50,13 @@ type Series struct {
 	fell     bool  // a reading began at zero again since it was given out
 	opens    bool  // what it was before is to be given out first
 	listed   bool  // in the registry
+}
+
+// Seat is where the one store that writes a series notes its own number of it, so that it looks nothing up. Nobody else
+// reads or writes it.
+type Seat struct {
+	Keeper any // a number that another store gave means another series
+	Ref    uint64
 }
 
 // round counts updates: 30 a second for four years.
@@ -100,6 +110,29 @@ type Update struct {
 	At     time.Time
 	Points []Point
 	Ended  []*Series // that are sent no more
+
+	room *[]Point // in which Points is
+}
+
+// rooms are lists of points that were read, for those to come. The garbage collector takes what is not used.
+var rooms sync.Pool
+
+// roomFor returns an empty list for n points, about.
+func roomFor(n int) *[]Point {
+	room, _ := rooms.Get().(*[]Point)
+	if room == nil || cap(*room) < n {
+		room = new(make([]Point, 0, n))
+	}
+	return room
+}
+
+// Done gives up u's points: nobody reads them after it.
+func (u *Update) Done() {
+	if u.room != nil {
+		*u.room = u.Points[:0]
+		rooms.Put(u.room)
+	}
+	u.Points, u.room = nil, nil
 }
 
 // class is what can be one series.

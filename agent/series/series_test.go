@@ -2,7 +2,9 @@ package series
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -305,5 +307,77 @@ func TestAKnownSampleAllocatesAPoint(t *testing.T) {
 		n++
 	}); got > 2 {
 		t.Errorf("%v allocations for two known samples; want the slice of points alone", got)
+	}
+}
+
+// What a source sends in another order, or no more, or again, is found as it would be without a guess.
+func TestTheOrderOfSeriesDoesNotMatter(t *testing.T) {
+	r, c := newTest(), desc(metric.Counter, "c_total")
+	rng := rand.New(rand.NewPCG(1, 2))
+	const n = 50
+	last, bases := map[string]float64{}, []metric.Labels{metric.L("node", "a"), metric.L("node", "b")}
+	for round := range 200 {
+		var samples []metric.Sample
+		for _, i := range rng.Perm(n)[:rng.IntN(n)+1] {
+			samples = append(samples, sample(c, round, float64(round*100+i), "i", fmt.Sprint(i)))
+		}
+		if rng.IntN(3) > 0 { // as most sources do
+			slices.SortFunc(samples, func(a, b metric.Sample) int { return strings.Compare(a.Labels.Key(), b.Labels.Key()) })
+		}
+		base := bases[round/20%2]
+		u := r.Resolve("s", at(round), base, samples)
+		got := map[string]float64{}
+		for i := range u.Points {
+			if p := &u.Points[i]; p.Form == Total {
+				got[p.Labels.String()] = p.Value
+			}
+		}
+		want := map[string]float64{}
+		for _, s := range samples {
+			want[s.Labels.Merge(base).String()] = s.Value
+		}
+		if !maps.Equal(got, want) {
+			t.Fatalf("round %d: got %v, want %v", round, got, want)
+		}
+		ended := 0
+		for _, s := range u.Ended {
+			if _, ok := last[s.Labels.String()]; !ok {
+				t.Fatalf("round %d: %v ended, which was not there", round, s.Labels)
+			}
+			ended++
+		}
+		for key := range last {
+			if _, ok := want[key]; !ok {
+				ended--
+			}
+		}
+		if ended != 0 {
+			t.Fatalf("round %d: %d too many ended", round, ended)
+		}
+		last = want
+		u.Done()
+	}
+}
+
+func TestASourceThatSendsTheSameSeriesAllocatesNothingForThem(t *testing.T) {
+	r := newTest()
+	var samples []metric.Sample
+	for i := range 1000 {
+		d := desc(metric.Counter, "c_total")
+		if i%2 == 0 {
+			d = desc(metric.Gauge, "g")
+		}
+		samples = append(samples, sample(d, 0, 1, "i", fmt.Sprint(i)))
+	}
+	n := 0
+	if got := testing.AllocsPerRun(100, func() {
+		n++
+		for i := range samples {
+			samples[i].Time, samples[i].Value = at(n), float64(n)
+		}
+		u := r.Resolve("s", at(n), nil, samples)
+		u.Done()
+	}); got > 5 { // a list of points, now and then
+		t.Errorf("1000 samples: %v allocations", got)
 	}
 }

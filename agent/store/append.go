@@ -36,10 +36,10 @@ func (s *Store) Write(ctx context.Context, u series.Update) error {
 	}
 	for _, e := range u.Ended {
 		// The last value must not pass for today's.
-		if ref := s.refs[e]; ref != 0 {
+		if ref := s.ref(e); ref != 0 {
 			_, err := app.Append(ref, promLabels(e), 0, u.At.UnixMilli(), math.Float64frombits(value.StaleNaN), nil, nil, storage.AOptions{})
 			s.count(err)
-			delete(s.refs, e)
+			e.Kept = series.Seat{}
 		}
 	}
 	if err := app.Commit(); err != nil {
@@ -47,6 +47,14 @@ func (s *Store) Write(ctx context.Context, u series.Update) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
+}
+
+// ref is the database's number of a series; 0 where it has none yet.
+func (s *Store) ref(e *series.Series) storage.SeriesRef {
+	if e.Kept.Keeper != s {
+		return 0
+	}
+	return storage.SeriesRef(e.Kept.Ref)
 }
 
 func promLabels(e *series.Series) labels.Labels {
@@ -65,7 +73,8 @@ func (s *Store) put(app storage.AppenderV2, p *series.Point) {
 	if p.Desc.Kind == metric.Distribution {
 		fh, v = native(p.Hist), 0
 	}
-	ref, known := s.refs[p.Series]
+	ref := s.ref(p.Series)
+	known := ref != 0
 	var ls labels.Labels // a reference does without
 	if !known {
 		ls = promLabels(p.Series)
@@ -74,8 +83,8 @@ func (s *Store) put(app storage.AppenderV2, p *series.Point) {
 	if known && errors.Is(err, tsdb.ErrInvalidSample) { // the database has given the series up
 		got, err = app.Append(0, promLabels(p.Series), 0, p.Time.UnixMilli(), v, nil, fh, storage.AOptions{})
 	}
-	if got != 0 {
-		s.refs[p.Series] = got
+	if got != 0 && got != ref {
+		p.Kept = series.Seat{Keeper: s, Ref: uint64(got)}
 	}
 	s.count(err)
 }
@@ -92,9 +101,12 @@ func promType(k metric.Kind) model.MetricType {
 
 // count notes why a sample was refused.
 func (s *Store) count(err error) {
+	if err == nil {
+		return
+	}
 	var partial *storage.AppendPartialError
 	switch {
-	case err == nil || errors.As(err, &partial):
+	case errors.As(err, &partial):
 	case errors.Is(err, storage.ErrOutOfOrderSample), errors.Is(err, storage.ErrTooOldSample):
 		s.refused["too_old"]++
 	case errors.Is(err, storage.ErrDuplicateSampleForTimestamp):

@@ -64,8 +64,7 @@ type Store struct {
 	series *series.Registry
 	names  names
 
-	mu      sync.Mutex
-	refs    map[*series.Series]storage.SeriesRef
+	mu      sync.Mutex // held while Kept of a series is read or written, too
 	refused map[string]float64
 }
 
@@ -103,7 +102,6 @@ func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		opts: o, reg: reg, dir: dir, disk: newDisk(dir, o),
 		series:  o.Series,
-		refs:    map[*series.Series]storage.SeriesRef{},
 		refused: map[string]float64{},
 	}
 	s.read = whole{disk: s.disk, past: new(atomic.Pointer[past])}

@@ -23,12 +23,15 @@ type target struct {
 
 	mu      sync.Mutex
 	entries map[storage.SeriesRef]*entry
+	first   *entry // of the last scrape
 	next    storage.SeriesRef
 	sized   int // samples of the last scrape
 }
 
 // entry is one series of a target.
 type entry struct {
+	ref    storage.SeriesRef // 0 once it has ended
+	after  *entry            // came after it in the last scrape, and will again
 	desc   *metric.Desc
 	labels metric.Labels
 	last   *histogram.FloatHistogram // of a native histogram: the last total
@@ -38,18 +41,19 @@ type entry struct {
 func (c *collector) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	t, ok := prom.TargetFromContext(ctx)
 	if !ok {
-		return &appender{c: c, t: &target{}}
+		return &appender{c: c, t: &target{}, batch: &metric.Batch{}}
 	}
 	known := c.target(t)
-	return &appender{c: c, t: known, samples: make([]metric.Sample, 0, known.sized+8)}
+	return &appender{c: c, t: known, batch: metric.NewBatch(known.sized + 8)}
 }
 
 // appender gathers one scrape. The library has one at a time for each target.
 type appender struct {
-	c       *collector
-	t       *target
-	samples []metric.Sample
-	at      int64
+	c     *collector
+	t     *target
+	batch *metric.Batch
+	last  *entry // that was appended to
+	at    int64
 }
 
 // Append takes one sample. A series that is marked as stale is left out: what a batch does not have has ended.
@@ -58,21 +62,18 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, _, at int64, 
 	defer a.t.mu.Unlock()
 	a.at = max(a.at, at)
 	if value.IsStaleNaN(v) && h == nil && fh == nil || h != nil && value.IsStaleNaN(h.Sum) || fh != nil && value.IsStaleNaN(fh.Sum) {
-		delete(a.t.entries, ref)
+		if e := a.t.entries[ref]; e != nil {
+			e.ref = 0
+			delete(a.t.entries, ref)
+		}
 		return ref, nil
 	}
-	e := a.t.entries[ref]
+	e := a.known(ref)
 	if e == nil {
 		e = a.c.entry(a.t, ls, h != nil || fh != nil, o)
-		if ref == 0 {
-			a.t.next++
-			ref = a.t.next
-		}
-		if a.t.entries == nil {
-			a.t.entries = map[storage.SeriesRef]*entry{}
-		}
-		a.t.entries[ref] = e
+		a.keep(e, ref)
 	}
+	a.last, ref = e, e.ref
 	if e.desc == nil {
 		a.c.env.Reject("reserved", ls.Get(model.MetricNameLabel))
 		return ref, nil
@@ -86,21 +87,62 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, _, at int64, 
 			return ref, nil // the first total: what it grew by is not known
 		}
 	}
-	a.samples = append(a.samples, s)
+	a.batch.Samples = append(a.batch.Samples, s)
 	return ref, nil
+}
+
+// known returns the series of a reference; nil where it is seen for the first time, or has ended. A target exposes its
+// series in the same order each time, nearly always.
+func (a *appender) known(ref storage.SeriesRef) *entry {
+	if ref == 0 {
+		return nil
+	}
+	guess := a.guess()
+	if e := *guess; e != nil && e.ref == ref {
+		return e
+	}
+	e := a.t.entries[ref]
+	*guess = e
+	return e
+}
+
+// guess is what came after the last one in the scrape before.
+func (a *appender) guess() **entry {
+	if a.last == nil {
+		return &a.t.first
+	}
+	return &a.last.after
+}
+
+// keep remembers a series under the library's reference, or a new one.
+func (a *appender) keep(e *entry, ref storage.SeriesRef) {
+	if ref == 0 {
+		a.t.next++
+		ref = a.t.next
+	}
+	if a.t.entries == nil {
+		a.t.entries = map[storage.SeriesRef]*entry{}
+	}
+	e.ref = ref
+	a.t.entries[ref] = e
+	*a.guess() = e
 }
 
 // Commit delivers the scrape as one batch.
 func (a *appender) Commit() error {
-	a.t.sized = len(a.samples)
+	a.t.sized = len(a.batch.Samples)
 	if a.at != 0 {
-		a.c.deliver(a.t, &metric.Batch{Time: time.UnixMilli(a.at), Samples: a.samples})
+		a.batch.Time = time.UnixMilli(a.at)
+		a.c.deliver(a.t, a.batch)
 	}
 	return nil
 }
 
 // Rollback forgets the scrape.
-func (a *appender) Rollback() error { return nil }
+func (a *appender) Rollback() error {
+	a.batch.Done()
+	return nil
+}
 
 // entry describes a series that is seen for the first time. Its Desc is nil where it would speak as one of our own.
 func (c *collector) entry(t *target, ls labels.Labels, native bool, o storage.AOptions) *entry {
