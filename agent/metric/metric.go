@@ -116,12 +116,13 @@ func NewBatch(n int) *Batch {
 	return &Batch{Samples: *room, room: room}
 }
 
-// Done gives up the list of samples: nobody reads it after it. A batch that others still read is not done.
+// Done gives up the list of samples of a batch that NewBatch made: nobody reads it after it.
 func (b *Batch) Done() {
-	if b.room != nil {
-		*b.room = b.Samples[:0]
-		rooms.Put(b.room)
+	if b.room == nil {
+		return
 	}
+	*b.room = b.Samples[:0]
+	rooms.Put(b.room)
 	b.Samples, b.room = nil, nil
 }
 
