@@ -16,6 +16,7 @@ import (
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/sinks"
+	"github.com/navcloud/binnacle/alerting/people"
 	"github.com/navcloud/binnacle/alerting/rules"
 	"github.com/navcloud/binnacle/collectors/catalogue"
 )
@@ -37,6 +38,7 @@ type AlarmAsker interface {
 	Listed(ctx context.Context, namespace, name string) ([][]aws.Dimension, error)
 	Groups(ctx context.Context) ([]aws.Group, error)
 	Coded(ctx context.Context, prefix string) ([]aws.Code, error)
+	Mutes(ctx context.Context, prefix string) ([]aws.MuteAt, error)
 }
 
 // ErrNoAlarms says that ship.cloudwatch.alarms.from is empty.
@@ -59,7 +61,10 @@ func PlanAlarms(ctx context.Context, cfg Config, ask AlarmAsker) (p AlarmsPlan, 
 	if err != nil {
 		return p, err
 	}
-	w := alarmWriter{cfg: cfg, opts: o, view: view, ask: ask, plan: &p, lists: map[string][][]aws.Dimension{}, prefix: alarmPrefix(cfg)}
+	w := alarmWriter{cfg: cfg, opts: o, view: view, ask: ask, plan: &p, lists: map[string][][]aws.Dimension{}, prefix: alarmPrefix(cfg), covered: map[string][]string{}}
+	if w.windows, err = cfg.Route.Recurring(); err != nil {
+		return p, err
+	}
 	var paging []aws.Code
 	for _, t := range chosen(all, o.Alarms, &p) {
 		cs, why, err := w.rule(ctx, t)
@@ -92,7 +97,7 @@ func PlanAlarms(ctx context.Context, cfg Config, ask AlarmAsker) (p AlarmsPlan, 
 		}
 	}
 	p.Change = aws.Diff(p.Want, have, o.Alarms.Max, o.InstanceDimension, alive, known)
-	return p, nil
+	return p, w.mutes(ctx, time.Now())
 }
 
 // alarmPrefix begins the names of a fleet's alarms.
@@ -123,6 +128,9 @@ type alarmWriter struct {
 	plan   *AlarmsPlan
 	prefix string
 	lists  map[string][][]aws.Dimension // by metric at CloudWatch
+
+	windows []people.Recurring
+	covered map[string][]string // by alarm: the names of the windows that silence it
 }
 
 // rule makes the alarms of a rule, or says why it can have none.
@@ -159,6 +167,7 @@ func (w *alarmWriter) rule(ctx context.Context, t rules.Simple) (out []aws.Code,
 		if strings.HasPrefix(t.Op, "<") {
 			c.Stat = "Minimum" // the node that is worst, as the rule has one alarm a node
 		}
+		w.covered[c.Name] = w.covering(t, dims)
 		out = append(out, c)
 	}
 	switch {
@@ -273,7 +282,8 @@ func (w *alarmWriter) beats(ctx context.Context) (out []aws.Code, err error) {
 	return out, nil
 }
 
-// composites page for the rules' alarms while no beat comes: one for each hundred of a group, or of all where there are no groups.
+// composites page for the rules' alarms while no beat comes: one for each hundred of a group, or of all where there are no groups, that
+// the same maintenance windows silence.
 func (w *alarmWriter) composites(alarms, beats []aws.Code) (out []aws.Code) {
 	if len(beats) == 0 {
 		return nil
@@ -282,17 +292,19 @@ func (w *alarmWriter) composites(alarms, beats []aws.Code) (out []aws.Code) {
 	for _, b := range beats {
 		silent = append(silent, quoted(b.Name))
 	}
-	byGroup := map[string][]string{}
+	byGroup := map[pagingGroup][]string{}
 	for _, a := range alarms {
-		group := cmp.Or(labelsOf(a.Metric.Dimensions)["Group"], "all")
+		group := pagingGroup{cmp.Or(labelsOf(a.Metric.Dimensions)["Group"], "all"), strings.Join(w.covered[a.Name], "+")}
 		byGroup[group] = append(byGroup[group], quoted(a.Name))
 	}
-	for _, group := range slices.Sorted(maps.Keys(byGroup)) {
-		for i, part := range slices.Collect(slices.Chunk(byGroup[group], w.childrenEach(len(beats)))) {
-			out = append(out, aws.Code{
-				Name: fmt.Sprintf("%spaging/%s/%d", w.prefix, plainName(group), i+1), Rule: "(" + strings.Join(part, " OR ") + ") AND " + strings.Join(silent, " AND "),
-				Description: "A rule of binnacle fires in " + aws.Cut(group, 200) + ", and no router of binnacle is there to page for it.", Actions: w.opts.Alarms.Actions,
-			})
+	for _, g := range slices.SortedFunc(maps.Keys(byGroup), pagingGroup.compare) {
+		for i, part := range slices.Collect(slices.Chunk(byGroup[g], w.childrenEach(len(beats)))) {
+			c := aws.Code{
+				Name: fmt.Sprintf("%spaging/%s/%d", w.prefix, g.name(), i+1), Rule: "(" + strings.Join(part, " OR ") + ") AND " + strings.Join(silent, " AND "),
+				Description: "A rule of binnacle fires in " + aws.Cut(g.group, 200) + ", and no router of binnacle is there to page for it.", Actions: w.opts.Alarms.Actions,
+			}
+			w.covered[c.Name] = windowsOf(g.windows)
+			out = append(out, c)
 		}
 	}
 	return out
@@ -360,7 +372,7 @@ func (r *routeRole) keepAlarmsOnce(ctx context.Context, cfg Config) (said health
 		return said, err
 	}
 	o, _, _ := cloudWatch(cfg) // PlanAlarms read it
-	said = health.AWSAlarms{Wanted: len(plan.Want), Put: len(plan.Change.Put), Drop: len(plan.Change.Drop), Over: len(plan.Change.Over), Applies: o.Alarms.Apply}
+	said = health.AWSAlarms{Wanted: len(plan.Want), Put: len(plan.Change.Put) + len(plan.Change.Mute), Drop: len(plan.Change.Drop) + len(plan.Change.Unmute), Over: len(plan.Change.Over), Applies: o.Alarms.Apply}
 	if !o.Alarms.Apply {
 		return said, nil
 	}

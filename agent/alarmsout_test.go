@@ -213,3 +213,60 @@ func TestBeatIsShippedWhateverTheViewSays(t *testing.T) {
 		}
 	}
 }
+
+// Maintenance windows become mute rules of the alarms with actions that they silence as a whole: once, and for as long as they are wanted.
+func TestMaintenanceWindowsMuteAlarms(t *testing.T) {
+	const windows = `route:
+  windows:
+    night: {time_intervals: [{times: [{start_time: "01:00", end_time: "03:30"}]}]}
+  maintenance:
+    - {name: backup, match: ['alertname="Busy"', 'group="api"'], during: [night]}
+    - {name: elsewhere, match: ['alertname="Busy"', 'node=~"api-.*"'], during: [night]}
+`
+	cfg, fake := atCloudWatch(t, "scope: group")
+	plain := cfg
+	cfg.Route.Ways = parsed(t, windows).Route.Ways
+	apply := func(cfg Config) AlarmsPlan {
+		t.Helper()
+		p, account := planned(t, cfg)
+		if done, err := account.Apply(t.Context(), p.Change, p.Tag, 0); err != nil || done != p.Change.Steps() {
+			t.Fatalf("%d done of %d, %v", done, p.Change.Steps(), err)
+		}
+		return p
+	}
+	p := apply(cfg)
+	if notes := strings.Join(p.Notes, "\n"); !strings.Contains(notes, "maintenance elsewhere mutes no alarm") || strings.Contains(notes, "backup") {
+		t.Errorf("notes %q; want that nobody at CloudWatch knows what elsewhere covers", notes)
+	}
+	const muted = "binnacle/binnacle/paging/api+backup/1"
+	mutes := fake.Mutes()
+	if len(mutes) < 7 || len(mutes) > 8 {
+		t.Errorf("%d mute rules; want one a night of the coming week", len(mutes))
+	}
+	for name, m := range mutes {
+		if len(m.Alarms) != 1 || m.Alarms[0] != muted || m.Tags["owner"] != "binnacle" || !strings.HasPrefix(name, "binnacle.binnacle.backup.") {
+			t.Errorf("%s: %+v; want it on %s, with our tag", name, m, muted)
+		}
+		if day, in := strings.CutSuffix(m.Expression, "T01:00)"); in && (!strings.HasPrefix(day, "at(20") || m.Duration != "PT150M") {
+			t.Errorf("%s: %s for %s", name, m.Expression, m.Duration)
+		}
+	}
+	if rule := fmt.Sprint(fake.Alarms()[muted].Shape["AlarmRule"]); !strings.Contains(rule, "/Busy/api/") || strings.Contains(rule, "DiskLow") {
+		t.Errorf("muted is %s; want the rule that the window covers, and no other", rule)
+	}
+	if p := apply(cfg); p.Change.Steps() != 0 {
+		t.Errorf("again: %+v; want nothing to do", p.Change)
+	}
+	fake.Silence("binnacle.binnacle.theirs", false, muted) // a name like ours
+	for range 2 {
+		p, account := planned(t, plain)
+		_, _ = account.Apply(t.Context(), p.Change, p.Tag, 0)
+	}
+	if left := fake.Mutes(); len(left) != 1 {
+		t.Errorf("%d mute rules without windows; want what lacks our tag", len(left))
+	}
+	fake.Deny("ListAlarmMuteRules", true)
+	if p, _ := planned(t, cfg); !strings.Contains(strings.Join(p.Notes, "\n"), "lacks the right cloudwatch:ListAlarmMuteRules") || len(p.Want) == 0 {
+		t.Errorf("notes %q; want the right that lacks, and the alarms all the same", p.Notes)
+	}
+}

@@ -112,7 +112,7 @@ func TestCheckLiveNamesTheRightThatLacks(t *testing.T) {
 	fake.Store("backups", awstest.Object{Key: "x", Size: 1})
 	for operation, right := range map[string]string{
 		"": "", "GetQueueAttributes": "sqs:GetQueueAttributes", "DeleteMessageBatch": "sqs:DeleteMessage", "DescribeAlarms": "cloudwatch:DescribeAlarms", "ListMetrics": "cloudwatch:ListMetrics",
-		"GetMetricData": "cloudwatch:GetMetricData", "DeleteAlarms": "cloudwatch:DeleteAlarms", "ListObjectsV2": "s3:ListBucket on backups", "DescribeAutoScalingGroups": "autoscaling:DescribeAutoScalingGroups",
+		"GetMetricData": "cloudwatch:GetMetricData", "DeleteAlarms": "cloudwatch:DeleteAlarms", "ListAlarmMuteRules": "cloudwatch:ListAlarmMuteRules", "ListObjectsV2": "s3:ListBucket on backups", "DescribeAutoScalingGroups": "autoscaling:DescribeAutoScalingGroups",
 	} {
 		fake.Deny(operation, true)
 		lacks, fine := 0, 0

@@ -160,6 +160,10 @@ func liveAWS(ctx context.Context, cfg Config) (found []pagerduty.Finding) {
 		alarms, err := account.Alarms(ctx)
 		add(fmt.Sprintf("CloudWatch says how its %d alarms are", len(alarms)), pagerduty.Advice, err)
 	}
+	if queue != "" || cfg.writesAlarms() {
+		list, err := account.Mutes(ctx, "")
+		add(fmt.Sprintf("CloudWatch lists its %d mute rules", len(list)), pagerduty.Advice, err)
+	}
 	if cfg.ReadsAWS() {
 		found = append(found, liveFigures(ctx, cfg, account)...)
 	}

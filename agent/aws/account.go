@@ -30,6 +30,9 @@ type Account struct {
 	regions sync.Map // of buckets that are elsewhere, by name
 	spent   meter
 	skew    atomic.Int64 // of CloudWatch's clock
+
+	mutedLock sync.Mutex
+	muted     map[MuteAt][]string // alarms of the mute rules in force, as they were asked for last
 }
 
 // ErrNoRegion says that nobody said which region to ask.

@@ -47,6 +47,7 @@ type Alarm struct {
 	Metrics                []Metric
 	Disabled               bool   // its actions are
 	Suppressed             string // by what: Alarm, WaitPeriod, ExtensionPeriod; empty: it is not
+	MutedBy                string // the mute rule that keeps its actions back; empty: none is known
 	Contributor            string // empty: the alarm itself
 	Attributes             map[string]string
 	Several                bool // contributors speak for it
@@ -93,13 +94,25 @@ func (a *Account) Alarms(ctx context.Context) ([]Alarm, error) {
 			out = append(out, compositeAlarm(&page.CompositeAlarms[i]))
 		}
 		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
-			return out, part
+			return a.withMutes(ctx, out), part
 		}
 		if err := pause(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return out, part
+	return a.withMutes(ctx, out), part
+}
+
+// withMutes says of the alarms that fire which mute rule keeps them back.
+func (a *Account) withMutes(ctx context.Context, list []Alarm) []Alarm {
+	if !slices.ContainsFunc(list, func(al Alarm) bool { return al.State == "ALARM" }) {
+		return list
+	}
+	muted := a.mutedAlarms(ctx)
+	for i := range list {
+		list[i].MutedBy = muted[list[i].Name]
+	}
+	return list
 }
 
 // Skew is how far CloudWatch's clock is ahead of ours, as its last list of alarms says by the second; 0 before the first.

@@ -183,8 +183,8 @@ func TestAlarms(t *testing.T) {
 			t.Errorf("alarm %+v; want the fixture's", x)
 		}
 	}
-	if a.Spent() != priceAlarms {
-		t.Errorf("it cost %v; want one question", a.Spent())
+	if a.Spent() != 2*priceAlarms {
+		t.Errorf("it cost %v; want two questions: alarms, and what mutes them", a.Spent())
 	}
 }
 
@@ -252,5 +252,44 @@ func TestBudget(t *testing.T) {
 	}
 	if total > 5 {
 		t.Errorf("with 4000 alarms our questions cost $%.2f; want at most the default budget", total)
+	}
+}
+
+// An alarm that fires bears the mute rule that keeps its actions back; a rule is asked for once for as long as it is as it was.
+func TestMuteRulesInForceAreRead(t *testing.T) {
+	a, fake := asked(t, Default())
+	fake.Set("calm", "OK", fake.Time())
+	fake.Silence("night", true, "fires")
+	fake.Silence("later", false, "other")
+	fires := func() map[string]string {
+		t.Helper()
+		list, err := a.Alarms(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]string{}
+		for _, al := range list {
+			if al.State == "ALARM" {
+				out[al.Name] = al.MutedBy
+			}
+		}
+		return out
+	}
+	if fires(); fake.Count("ListAlarmMuteRules") != 0 {
+		t.Error("mute rules are asked for while nothing fires")
+	}
+	fake.Set("fires", "ALARM", fake.Time())
+	fake.Set("other", "ALARM", fake.Time())
+	for range 3 {
+		if got := fires(); got["fires"] != "night" || got["other"] != "" {
+			t.Errorf("muted by %v; want night for what it mutes now", got)
+		}
+	}
+	if n := fake.Count("GetAlarmMuteRule"); n != 1 {
+		t.Errorf("it was asked for %d times; want once", n)
+	}
+	fake.Deny("ListAlarmMuteRules", true)
+	if got := fires(); len(got) != 2 || got["fires"] != "" {
+		t.Errorf("without the right: %v; want both, and that nobody knows", got)
 	}
 }

@@ -205,6 +205,9 @@ type Change struct {
 	Same   int
 	Over   []string // wanted, and beyond the most that there may be
 	Prices float64  // of all that is wanted, in dollars a month
+
+	Mute   []Mute   // mute rules to put, when their alarms are there
+	Unmute []MuteAt // and to delete
 }
 
 // Prices of an alarm in us-east-1, in dollars a month. Source: as above, read 21 September 2026.
@@ -293,18 +296,33 @@ func (a *Account) Apply(ctx context.Context, c Change, tag Tag, every time.Durat
 		}
 		return !Denied(err)
 	}
-	for _, p := range c.Put {
-		if !one(a.Put(ctx, p, tag)) {
-			return done, errors.Join(errs...)
-		}
-	}
-	for _, d := range c.Drop {
-		if !one(a.Drop(ctx, d, tag)) {
-			return done, errors.Join(errs...)
+	for _, do := range c.steps(ctx, a, tag) {
+		if !one(do()) {
+			break
 		}
 	}
 	return done, errors.Join(errs...)
 }
+
+// steps are what has to be done, in order: an alarm before what mutes it, and the other way for what goes.
+func (c Change) steps(ctx context.Context, a *Account, tag Tag) (out []func() error) {
+	for _, p := range c.Put {
+		out = append(out, func() error { return a.Put(ctx, p, tag) })
+	}
+	for _, m := range c.Mute {
+		out = append(out, func() error { return a.PutMute(ctx, m, tag) })
+	}
+	for _, m := range c.Unmute {
+		out = append(out, func() error { return a.DropMute(ctx, m, tag) })
+	}
+	for _, d := range c.Drop {
+		out = append(out, func() error { return a.Drop(ctx, d, tag) })
+	}
+	return out
+}
+
+// Steps is how many there are.
+func (c Change) Steps() int { return len(c.Put) + len(c.Drop) + len(c.Mute) + len(c.Unmute) }
 
 // CloudFormation is a template with the alarms.
 func CloudFormation(want []Code, tag Tag) ([]byte, error) {

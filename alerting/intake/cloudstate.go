@@ -320,7 +320,9 @@ func (w *cloudWatch) reconcile(all []cloudAlarm, asked, now time.Time, begin boo
 			continue
 		}
 		if c.Muted.By == "" && old.Muted.Until.After(now) {
-			c.Muted = old.Muted // a mute rule, of which this list knows nothing
+			c.Muted = old.Muted // a mute rule that nobody could be asked for
+		} else if c.Muted.By == old.Muted.By {
+			c.Muted = old.Muted // which knows until when
 		}
 		if c.Told = asked; c.State == stateAlarm && old.Firing != nil && c.Changed.Before(old.Changed) {
 			c.Changed = old.Changed // it has only been told again since

@@ -191,7 +191,7 @@ func (d bridged) muted(at time.Time) cloudMute {
 	if d.MuteDetail.MutedByArn != "" {
 		until, _ := cloudTime(d.MuteDetail.MuteWindowEnd)
 		_, name, _ := strings.Cut(d.MuteDetail.MutedByArn, "alarm-mute-rule:")
-		return cloudMute{"the mute rule " + cmp.Or(name, d.MuteDetail.MutedByArn), until}
+		return cloudMute{byMuteRule + cmp.Or(name, d.MuteDetail.MutedByArn), until}
 	}
 	c := d.Configuration
 	switch by := d.State.ActionsSuppressedBy; by {
@@ -209,7 +209,11 @@ func (d bridged) muted(at time.Time) cloudMute {
 	return cloudMute{}
 }
 
-const actionsOff = "its actions are switched off"
+// Who keeps actions back.
+const (
+	actionsOff = "its actions are switched off"
+	byMuteRule = "the mute rule " // and its name
+)
 
 func (c *cloudAlarm) addMetric(m cloudMetric) {
 	if m.Name != "" || m.Namespace != "" || len(m.Dimensions) > 0 {

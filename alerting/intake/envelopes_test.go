@@ -136,3 +136,41 @@ func TestAlarmsSayWhoseTheyAre(t *testing.T) {
 		}
 	}
 }
+
+// An alarm whose event was lost is found with the mute rule that keeps it back: it is shown and pages nobody, until that ends. What an event
+// said of the same mute, with its end, stays.
+func TestAMuteRuleIsFoundWithTheAlarm(t *testing.T) {
+	b := newBoard()
+	c := cloudOf(t, b, "")
+	q := &CloudQueue{cloud: c, open: func() []alerting.Record { return nil }}
+	since := time.Now().Add(-time.Hour)
+	ask := func(by string) {
+		t.Helper()
+		q.ask = &fakeQueue{alarms: []aws.Alarm{{Name: "x", ARN: oneARN, State: stateAlarm, Changed: since, MutedBy: by}}}
+		if err := q.reconcile(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask("night")
+	if b.count() != 1 || len(b.silences) != 1 {
+		t.Fatalf("%d fire, %d silences; want it silenced", b.count(), len(b.silences))
+	}
+	n := len(b.got)
+	ask("night")
+	if len(b.got) != n {
+		t.Errorf("the same again says %+v", b.got[n:])
+	}
+	ask("")
+	s, ok := b.got[len(b.got)-1].(alerting.Firing)
+	if !ok || s.Alarm.Rule() != "x" {
+		t.Errorf("inputs %+v; want it told anew once nothing mutes it", b.got[n:])
+	}
+	var ended bool
+	for _, in := range b.got[n:] {
+		sil, is := in.(alerting.Silenced)
+		ended = ended || is && !sil.Silence.EndsAt.After(time.Now())
+	}
+	if !ended {
+		t.Errorf("inputs %+v; want its silence ended", b.got[n:])
+	}
+}

@@ -297,6 +297,8 @@ func asCloud(a aws.Alarm) cloudAlarm {
 		c.addMetric(cloudMetric{m.Namespace, m.Name, dims})
 	}
 	switch {
+	case a.MutedBy != "":
+		c.Muted.By = byMuteRule + a.MutedBy
 	case a.Suppressed != "":
 		c.Muted.By = "its suppressor (" + strings.ToLower(a.Suppressed) + ")"
 	case a.Disabled:

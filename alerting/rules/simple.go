@@ -21,8 +21,9 @@ type Simple struct {
 	Value            float64
 	For              time.Duration
 	Severity         string
-	Summary          string // with the rule's templates in it
-	Why              string // it is none; empty: it is
+	Summary          string            // with the rule's templates in it
+	Labels           map[string]string // as the rule writes them, templates too
+	Why              string            // it is none; empty: it is
 
 	matchers []*labels.Matcher
 }
@@ -85,7 +86,7 @@ func simples(name string, text []byte) (out []Simple, err error) {
 			if err != nil {
 				t.Why = err.Error()
 			}
-			t.Rule, t.For = r.Alert, time.Duration(r.For)
+			t.Rule, t.For, t.Labels = r.Alert, time.Duration(r.For), r.Labels
 			t.Severity, t.Summary = r.Labels[alerting.LabelSeverity], r.Annotations[alerting.AnnotationSummary]
 			out = append(out, t)
 		}

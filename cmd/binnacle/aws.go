@@ -72,6 +72,12 @@ func writePlan(_ context.Context, out io.Writer, p agent.AlarmsPlan, _ *aws.Acco
 	for _, name := range p.Change.Drop {
 		fmt.Fprintf(w, "delete\t%s\t\n", name)
 	}
+	for _, m := range p.Change.Mute {
+		fmt.Fprintf(w, "mute\t%s\t%s of %s from %s for %s\n", m.Name, words.Plural(len(m.Alarms), "alarm"), m.Description, m.Start.UTC().Format("2006-01-02 15:04 UTC"), words.Compact(m.End.Sub(m.Start)))
+	}
+	for _, m := range p.Change.Unmute {
+		fmt.Fprintf(w, "delete\t%s\tmute rule\n", m.Name)
+	}
 	for _, why := range p.Change.Kept {
 		fmt.Fprintf(w, "keep\t%s\t\n", why)
 	}
@@ -88,14 +94,14 @@ func writePlan(_ context.Context, out io.Writer, p agent.AlarmsPlan, _ *aws.Acco
 		fmt.Fprintln(out, "note:", n)
 	}
 	_, err := fmt.Fprintf(out, "%s as they should be, %d to put, %d to delete; %s cannot be an alarm. All: $%.2f a month\n",
-		words.Plural(p.Change.Same, "alarm"), len(p.Change.Put), len(p.Change.Drop), words.Plural(len(p.Not), "rule"), p.Change.Prices)
+		words.Plural(p.Change.Same, "alarm"), len(p.Change.Put)+len(p.Change.Mute), len(p.Change.Drop)+len(p.Change.Unmute), words.Plural(len(p.Not), "rule"), p.Change.Prices)
 	return err
 }
 
 // applyPlan does it. It exits 2 where something was refused.
 func applyPlan(ctx context.Context, out io.Writer, p agent.AlarmsPlan, account *aws.Account) error {
 	done, err := account.Apply(ctx, p.Change, p.Tag, aws.PutEvery)
-	fmt.Fprintf(out, "%d of %d done\n", done, len(p.Change.Put)+len(p.Change.Drop))
+	fmt.Fprintf(out, "%d of %d done\n", done, p.Change.Steps())
 	for _, name := range p.Change.Over {
 		fmt.Fprintf(out, "not put, over alarms.max: %s\n", name)
 	}

@@ -223,13 +223,19 @@ func (a *AWS) deleteAlarms(in map[string]any) (map[string]any, *failure) {
 
 func (a *AWS) listTags(in map[string]any) (map[string]any, *failure) {
 	_, name, _ := strings.Cut(text(in, "ResourceARN"), ":alarm:")
-	al := a.alarms[name]
-	if al == nil {
-		return nil, &failure{404, "ResourceNotFoundException", "no alarm " + name}
+	_, mute, _ := strings.Cut(text(in, "ResourceARN"), ":alarm-mute-rule:")
+	var tags map[string]string
+	switch al, m := a.alarms[name], a.mutes[mute]; {
+	case m != nil:
+		tags = m.Tags
+	case al != nil:
+		tags = al.tags
+	default:
+		return nil, &failure{404, "ResourceNotFoundException", "no alarm " + name + mute}
 	}
 	out := []any{}
-	for _, k := range keys(al.tags) {
-		out = append(out, map[string]any{"Key": k, "Value": al.tags[k]})
+	for _, k := range keys(tags) {
+		out = append(out, map[string]any{"Key": k, "Value": tags[k]})
 	}
 	return map[string]any{"Tags": out}, nil
 }

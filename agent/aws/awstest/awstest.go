@@ -29,6 +29,7 @@ type AWS struct {
 	denied  map[string]bool
 	metrics []Metric
 	alarms  map[string]*alarm
+	mutes   map[string]*Mute
 	queues  map[string]*queue
 	groups  string
 	objects map[string][]Object // by bucket
@@ -45,7 +46,7 @@ type Fault struct {
 
 // New starts one; the test ends it with Close.
 func New() *AWS {
-	a := &AWS{denied: map[string]bool{}, alarms: map[string]*alarm{}, queues: map[string]*queue{}, objects: map[string][]Object{}, pages: 500}
+	a := &AWS{denied: map[string]bool{}, alarms: map[string]*alarm{}, mutes: map[string]*Mute{}, queues: map[string]*queue{}, objects: map[string][]Object{}, pages: 500}
 	a.Server = httptest.NewServer(a)
 	return a
 }
@@ -204,7 +205,8 @@ const cloudWatchPath = "/service/GraniteServiceVersion20100801/operation/"
 var operations = map[string]func(*AWS, map[string]any) (map[string]any, *failure){
 	"ListMetrics": (*AWS).listMetrics, "GetMetricData": (*AWS).getMetricData, "DescribeAlarms": (*AWS).describeAlarms,
 	"DescribeAlarmContributors": (*AWS).describeContributors, "PutMetricAlarm": (*AWS).putMetricAlarm, "PutCompositeAlarm": (*AWS).putCompositeAlarm,
-	"DeleteAlarms": (*AWS).deleteAlarms, "ListTagsForResource": (*AWS).listTags,
+	"DeleteAlarms": (*AWS).deleteAlarms, "ListTagsForResource": (*AWS).listTags, "ListAlarmMuteRules": (*AWS).listMutes, "GetAlarmMuteRule": (*AWS).getMute,
+	"PutAlarmMuteRule": (*AWS).putMute, "DeleteAlarmMuteRule": (*AWS).deleteMute,
 }
 
 func (a *AWS) cloudWatch(w http.ResponseWriter, r *http.Request, action string, body []byte, binary bool) {

@@ -98,6 +98,8 @@ func laid(t *testing.T) *AWS {
 	a.Page(1)
 	a.Set("one", "ALARM", time.Now(), Contributor{"c1", map[string]string{"k": "v"}, time.Now()}, Contributor{"c2", map[string]string{"k": "w"}, time.Now()})
 	a.Own("two", "owner", "x")
+	a.Silence("theirs", true, "one")
+	a.Silence("theirs as well", true, "two")
 	return a
 }
 
@@ -110,8 +112,14 @@ func TestAnswersHaveTheShapesOfAWS(t *testing.T) {
 		"AlarmName": cbor.String("p"), "MetricName": cbor.String("m"), "Namespace": cbor.String("N"), "Statistic": cbor.String("Maximum"), "ComparisonOperator": cbor.String("GreaterThanThreshold"),
 		"Threshold": cbor.Float64(1), "Period": cbor.Uint(60), "EvaluationPeriods": cbor.Uint(3), "Dimensions": cbor.List{cbor.Map{"Name": cbor.String("D"), "Value": cbor.String("v")}},
 	}
+	mute := cbor.Map{
+		"Name": cbor.String("r"), "Rule": cbor.Map{"Schedule": cbor.Map{"Expression": cbor.String(time.Now().UTC().Add(time.Hour).Format("at(2006-01-02T15:04)")), "Duration": cbor.String("PT90M"), "Timezone": cbor.String("UTC")}},
+		"MuteTargets": cbor.Map{"AlarmNames": cbor.List{cbor.String("one")}}, "Tags": cbor.List{cbor.Map{"Key": cbor.String("owner"), "Value": cbor.String("x")}},
+	}
 	a := laid(t)
-	for op, in := range map[string]cbor.Map{"PutMetricAlarm": put, "DeleteAlarms": {"AlarmNames": cbor.List{cbor.String("none")}}} {
+	for op, in := range map[string]cbor.Map{
+		"PutMetricAlarm": put, "DeleteAlarms": {"AlarmNames": cbor.List{cbor.String("none")}}, "PutAlarmMuteRule": mute, "DeleteAlarmMuteRule": {"AlarmMuteRuleName": cbor.String("none")},
+	} {
 		if status, header, v := ask(t, a, op, in); status != 200 || v != nil || header.Get("Content-Type") != "" {
 			t.Fatalf("%s: %d %v; want nothing, as AWS has it", op, status, v)
 		}
@@ -125,6 +133,8 @@ func TestAnswersHaveTheShapesOfAWS(t *testing.T) {
 		"DescribeAlarms":            {"AlarmTypes": cbor.List{cbor.String("MetricAlarm"), cbor.String("CompositeAlarm")}, "AlarmNames": cbor.List{cbor.String("p"), cbor.String("one")}},
 		"DescribeAlarmContributors": {"AlarmName": cbor.String("one")},
 		"ListTagsForResource":       {"ResourceARN": cbor.String(arn("two"))},
+		"ListAlarmMuteRules":        {"Statuses": cbor.List{cbor.String("ACTIVE")}, "MaxRecords": cbor.Uint(50)},
+		"GetAlarmMuteRule":          {"AlarmMuteRuleName": cbor.String("theirs")},
 	} {
 		head, body := recorded(t, op+".response.snap")
 		want := map[string]string{}
