@@ -27,6 +27,7 @@ type webRole struct {
 	now    *serving
 	ending *crew // listeners that a reload replaced
 	debug  *crew // the socket of profiles
+	keeper *crew // of what pages show; nil before the start
 
 	newAPI func(*store.Store) http.Handler
 	asked  *store.Store // what api answers from
@@ -89,8 +90,13 @@ func (r *webRole) start(ctx context.Context) error {
 func (r *webRole) renew() {
 	mux, pages := r.a.handler()
 	m := methods{mux: mux}
+	if r.keeper != nil {
+		r.keeper.stop()
+	}
+	r.keeper = r.a.roster.crew(context.Background())
 	if pages != nil {
 		m.pages = pages
+		r.keeper.work("pages", pages.Keep)
 	}
 	var h http.Handler = m
 	r.handler.Store(&h)
@@ -116,6 +122,7 @@ func (r *webRole) stop() error {
 	r.get().crew.stop()
 	r.ending.stop()
 	r.debug.stop()
+	r.keeper.stop()
 	return nil
 }
 

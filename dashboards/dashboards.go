@@ -7,6 +7,7 @@
 package dashboards
 
 import (
+	"context"
 	"html/template"
 	"io/fs"
 	"log/slog"
@@ -15,6 +16,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Options are what the frame needs to know.
@@ -41,6 +44,7 @@ type Set struct {
 	Files     map[string]http.HandlerFunc         // what is no page, by pattern, for GET
 	Acts      map[string]Act                      // what people do, by pattern, for POST
 	Seek      Seeker                              // what the box in the head finds; nil: nothing of this set
+	Keep      func(context.Context) error         // keeps what takes long at hand, until its context ends; nil: there is nothing
 }
 
 // Seeker tells of all that a set has and that may be looked for; its error says what it could not look through. It is asked with each letter that
@@ -72,6 +76,7 @@ type Pages struct {
 	actedAt   atomic.Int64 // in nanoseconds since 1970
 	scenes    scenes
 	seekers   []Seeker
+	keepers   []func(context.Context) error
 }
 
 // LookEvery is how often a live page is looked at for changes. The age that a page shows turns amber after
@@ -118,9 +123,21 @@ func (p *Pages) add(s Set) {
 	if s.Seek != nil {
 		p.seekers = append(p.seekers, s.Seek)
 	}
+	if s.Keep != nil {
+		p.keepers = append(p.keepers, s.Keep)
+	}
 	for pattern, act := range s.Acts {
 		p.mux.HandleFunc("POST "+pattern, func(w http.ResponseWriter, r *http.Request) { p.act(w, r, act) })
 	}
+}
+
+// Keep keeps at hand what pages show and takes long to find out, until ctx ends.
+func (p *Pages) Keep(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, keep := range p.keepers {
+		g.Go(func() error { return keep(ctx) })
+	}
+	return g.Wait()
 }
 
 // ServeHTTP serves every page, their assets, live updates and what people do at them. Who may do what, under which name and

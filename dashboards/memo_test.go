@@ -73,3 +73,54 @@ func TestACostlyAnswerIsRememberedForLonger(t *testing.T) {
 		}
 	})
 }
+
+// TestTheLastDearAnswerIsGivenWhileTheNextIsWorkedOut holds that nobody waits for what takes long, while somebody works behind.
+func TestTheLastDearAnswerIsGivenWhileTheNextIsWorkedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m Memo
+		worked, takes := 0, 2*time.Second // remembered for 40 s
+		get := func() (int, time.Duration) {
+			begun := time.Now()
+			v := m.Last(t.Context(), "a", begun, time.Second, time.Minute, func(context.Context) any {
+				worked++
+				time.Sleep(takes)
+				return worked
+			}).(int)
+			return v, time.Since(begun)
+		}
+		look := func(why string, want int, waits time.Duration) {
+			t.Helper()
+			if v, took := get(); v != want || took != waits {
+				t.Errorf("%s: answer %d after %v, want %d after %v", why, v, took, want, waits)
+			}
+		}
+		look("the first", 1, takes)
+		time.Sleep(time.Minute)
+		look("nobody works behind", 2, takes)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); m.Work(ctx) }()
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		look("it is over, and the next is worked out", 2, 0)
+		look("it is being worked out", 2, 0)
+		time.Sleep(takes)
+		synctest.Wait()
+		look("it was worked out", 3, 0)
+		if worked != 3 {
+			t.Errorf("worked %d times, want 3: who looks twice asks once", worked)
+		}
+		time.Sleep(stale)
+		look("it is too old", 4, takes)
+		takes = 10 * time.Millisecond
+		time.Sleep(time.Minute)
+		look("over", 4, 0)
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		look("it is not dear any more", 6, takes)
+		stop()
+		<-done
+		time.Sleep(time.Minute)
+		look("nobody works behind any more", 7, takes)
+	})
+}

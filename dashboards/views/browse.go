@@ -165,7 +165,7 @@ func (p *Pages) families(ctx context.Context, now time.Time) ([]family, error) {
 		families []family
 		err      error
 	}
-	got := p.answers.Get(ctx, "families", now, 15*time.Second, queryTime, func(ctx context.Context) any {
+	got := p.answers.Last(ctx, "families", now, 15*time.Second, queryTime, func(ctx context.Context) any {
 		s, err := p.opts.Query(ctx, `count by (__name__) ({__name__=~".+"})`, now)
 		var out []family
 		for _, x := range s {
@@ -190,6 +190,12 @@ func (p *Pages) ownFamilies(ctx context.Context, span dashboards.Period) []famil
 	return own
 }
 
+// sketched is a small line and its end.
+type sketched struct {
+	series []query.Series
+	end    time.Time
+}
+
 // sketch adds the newest value and a line to each family.
 func (p *Pages) sketch(ctx context.Context, in []family, span dashboards.Period) {
 	back, now := span.To.Sub(span.From), p.opts.Now()
@@ -206,19 +212,19 @@ func (p *Pages) sketch(ctx context.Context, in []family, span dashboards.Period)
 		case "counter":
 			promql, unit = "sum(rate({__name__="+strconv.Quote(f.Name)+"}["+short60(max(time.Minute, 4*p.opts.Interval))+"]))", charts.InRate
 		}
-		line := p.answers.Get(ctx, strings.Join([]string{"sketch", f.Name, back.String(), end.String()}, "\xff"), now, step, queryTime, func(ctx context.Context) any {
+		line := p.answers.Last(ctx, strings.Join([]string{"sketch", f.Name, back.String(), until(span, end)}, "\xff"), now, step, queryTime, func(ctx context.Context) any {
 			s, _ := p.opts.Range(ctx, promql, end.Add(-back), end, step) // a family without a line is a family
 			if len(s) == 0 && p.opts.Query != nil {
 				s, _ = p.opts.Query(ctx, promql, span.To) // there is no line yet
 			}
-			return s
-		}).([]query.Series)
+			return sketched{s, end}
+		}).(sketched)
 		f.Value = "–"
 		if f.Kind == "timer" {
 			f.Kind = "timer, p99"
 		}
-		if len(line) > 0 && len(line[0].Points) > 0 {
-			f.Value, f.Line = unit.Say(query.Last(line[0])), charts.DrawSpark(line[0].Points, end, step, unit.Say)
+		if s := line.series; len(s) > 0 && len(s[0].Points) > 0 {
+			f.Value, f.Line = unit.Say(query.Last(s[0])), charts.DrawSpark(s[0].Points, line.end, step, unit.Say)
 		}
 	}
 }

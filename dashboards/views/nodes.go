@@ -260,7 +260,7 @@ type fleetList struct {
 }
 
 func (p *Pages) fleet(ctx context.Context, now time.Time) fleetList {
-	return p.answers.Get(ctx, "fleet", now, p.opts.Interval, queryTime, func(ctx context.Context) any {
+	return p.answers.Last(ctx, "fleet", now, p.opts.Interval, queryTime, func(ctx context.Context) any {
 		nodes, err := health.Fleet(ctx, p.opts.Query, now)
 		f := fleetList{Nodes: nodes, Map: mapOf(nodes, homeWorst)}
 		if err != nil {

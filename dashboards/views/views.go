@@ -75,7 +75,7 @@ var templates embed.FS
 // Set returns the pages as the frame takes them.
 func (p *Pages) Set() dashboards.Set {
 	return dashboards.Set{
-		Templates: templates, Seek: p.seek,
+		Templates: templates, Seek: p.seek, Keep: p.keep,
 		Pages: map[string]func(*http.Request) dashboards.Page{
 			"/{$}": p.home, "/styleguide": p.styleguide, "/nodes/{node}": p.node, "/browse": p.browse, "/browse/{name}": p.family,
 			"/streams": p.streams, "/streams/history": p.overTime, "/wall": p.wall, "/capacity": p.capacity,
