@@ -2,17 +2,20 @@ package diagnosis
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
 // Judgement: so many pages that nobody acted on, and the next ones are tickets. Of what somebody called urgent it takes two of the very
-// same alarm; where nobody did, one, or several of its rule.
+// same alarm, each over within the time in which hardly anybody gets up and mends it: not every pager tells who acknowledged. Where
+// nobody called it urgent it takes one, or several of its rule.
 const (
-	vainUrgent = 2
-	vainOwn    = 1
-	vainRule   = 3
+	vainUrgent       = 2
+	vainUrgentWithin = 30 * time.Minute
+	vainOwn          = 1
+	vainRule         = 3
 )
 
 // vain says that the pages of an alarm of others were in vain: what it told of ended by itself, time after time, before anybody
@@ -22,7 +25,7 @@ func (w *weighed) vain() bool {
 	switch {
 	case r == nil || was == (alerting.Vain{}) || !w.Foreign() || steadfast(w.Fact, w.impact):
 		return false
-	case was.Own >= vainUrgent:
+	case was.Own >= vainUrgent && was.Longest <= vainUrgentWithin:
 		return true
 	case !w.nobodySays():
 		return false

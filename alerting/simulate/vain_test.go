@@ -66,6 +66,7 @@ func TestCallsInVainBecomeTickets(t *testing.T) {
 		"a word that nobody knows calls once":       {false, []fires{{"Throttled orange pod=a namespace=n", 20, hourly}}, []int{0}},
 		"bare digits call once":                     {false, []fires{{"Throttled 3 pod=a namespace=n", 20, hourly}}, []int{0}},
 		"what its author calls urgent calls twice":  {false, []fires{{"Throttled critical pod=a namespace=n", 20, hourly}}, []int{0, 75}},
+		"what is urgent and takes long calls":       {false, []fires{{"Throttled critical pod=a namespace=n", 40, hourly}}, []int{0, 75, 150, 225, 300}},
 		"what people acted on calls each time":      {true, []fires{{"Throttled orange pod=a namespace=n", 20, hourly}}, []int{0, 75, 150, 225, 300}},
 		"what stays calls":                          {false, []fires{{"Throttled orange pod=a namespace=n", 20, hourly}, {"Throttled orange pod=a namespace=n", 120, []time.Duration{375}}}, []int{0, 406}},
 		"hours later it is news":                    {false, []fires{{"Throttled orange pod=a namespace=n", 20, []time.Duration{0, 600}}}, []int{0, 600}},
