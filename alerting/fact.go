@@ -84,13 +84,18 @@ func (f *Fact) HarmIn() string { return f.says().harm }
 
 // Past is what explaining needs of the step before.
 type Past struct {
-	Problem string   // ID of the problem that the alarm belonged to; empty: none
-	Led     bool     // it was the root or the head of that problem
-	Told    bool     // an incident was opened for it, and is not over
-	Acked   bool     // a person acknowledged that incident
-	Page    Priority // of that incident's page; 0: none
-	Called  bool     // it led to a page within the last day
-	Vain    Vain     // what became of its pages
+	Problem string // ID of the problem that the alarm belonged to; empty: none
+	Led     bool   // it was the root or the head of that problem
+	Notified
+	Vain Vain // what became of its pages
+}
+
+// Notified is what people were told of an alarm.
+type Notified struct {
+	Told   bool     // an incident was opened for it, and is not over
+	Acked  bool     // a person acknowledged that incident
+	Page   Priority // of that incident's page; 0: none
+	Called bool     // it led to a page within the last day
 }
 
 // Vain counts pages whose alarms ended by themselves before a person acknowledged them. One that a person acknowledged, silenced or

@@ -128,29 +128,21 @@ func (d *Desk) come(t time.Time) bool { return !t.After(d.now) }
 func (d *Desk) Busy() bool { return len(d.incidents) > 0 }
 
 // Told says what people were told of the alarms, by the ID of the alarm.
-func (d *Desk) Told(now time.Time) map[string]Told {
-	out := map[string]Told{}
+func (d *Desk) Told(now time.Time) map[string]alerting.Notified {
+	out := map[string]alerting.Notified{}
 	for id, at := range d.called {
 		if now.Sub(at) < calledFor {
-			out[id] = Told{Called: true}
+			out[id] = alerting.Notified{Called: true}
 		}
 	}
 	for _, i := range d.incidents {
 		for _, id := range i.core {
-			if t := out[id]; !t.Open {
-				out[id] = Told{Open: true, Page: i.rec.Page.Priority, Acked: i.rec.AckedBy != "", Called: t.Called}
+			if t := out[id]; !t.Told {
+				out[id] = alerting.Notified{Told: true, Page: i.rec.Page.Priority, Acked: i.rec.AckedBy != "", Called: t.Called}
 			}
 		}
 	}
 	return out
-}
-
-// Told is what a person was told of an alarm.
-type Told struct {
-	Open   bool              // there is an incident
-	Page   alerting.Priority // of its page
-	Acked  bool              // and a person acknowledged it
-	Called bool              // it led to a page within the last day
 }
 
 // calledFor is how long a call counts, for an alarm that comes and goes.

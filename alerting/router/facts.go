@@ -8,14 +8,13 @@ import (
 
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/diagnosis"
-	"github.com/navcloud/binnacle/alerting/incidents"
 )
 
 // What a step reads of the memory: the facts as they are now, and when time alone changes them.
 
 // facts does what time alone does, and returns the facts and group alarms that count: those that fire, and those that ended
 // so lately that they may still explain. at is when time alone does more.
-func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, groups []*alerting.Fact, at time.Time) {
+func (m *memory) facts(now time.Time, told map[string]alerting.Notified) (facts, groups []*alerting.Fact, at time.Time) {
 	w := alerting.Wake{Now: now}
 	m.unknown, m.lost = 0, 0
 	active := m.active(&w)
@@ -36,7 +35,7 @@ func (m *memory) facts(now time.Time, told map[string]incidents.Told) (facts, gr
 		if f.Lost {
 			m.lost++
 		}
-		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause || told[id].Open || f.Joined.Leads && now.Sub(f.Ended) <= diagnosis.LingerMost
+		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause || told[id].Told || f.Joined.Leads && now.Sub(f.Ended) <= diagnosis.LingerMost
 		if counts {
 			f = m.recall(now, f, active, told)
 			facts = append(facts, f)
@@ -135,10 +134,9 @@ func (m *memory) sentOthers(w *alerting.Wake, f *alerting.Fact) bool {
 }
 
 // recall adds to a fact what is remembered of it from the step before, and the silence that covers it now.
-func (m *memory) recall(now time.Time, f *alerting.Fact, active []alerting.Silence, told map[string]incidents.Told) *alerting.Fact {
+func (m *memory) recall(now time.Time, f *alerting.Fact, active []alerting.Silence, told map[string]alerting.Notified) *alerting.Fact {
 	past, silence, until := f.Past, f.Silence, f.Silenced
-	t := told[f.ID]
-	past.Told, past.Page, past.Acked, past.Called = t.Open, t.Page, t.Acked, t.Called
+	past.Notified = told[f.ID]
 	if f.Reading != nil && m.vain != nil {
 		past.Vain = m.vain(now, f.ID, f.Reading.Rule, f.Reading.Scope)
 	}
