@@ -61,6 +61,31 @@ func TestLivePage(t *testing.T) {
 	outage(t, ctx, srv, p)
 }
 
+// TestALostConnectionIsAskedForAnew leaves the first stream open without another word, as a network does that lost it.
+func TestALostConnectionIsAskedForAnew(t *testing.T) {
+	ctx := browser(t)
+	p := newLive(options(incident(), fleet{nodes: 3}, goodStatus()), 100*time.Millisecond)
+	var streams atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/live/") || streams.Add(1) > 1 {
+			p.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	defer srv.Close()
+	defer srv.CloseClientConnections()
+	do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/board"))
+	value[bool](t, ctx, `window.real = Date.now; Date.now = () => real() + 16000; true`)
+	await(t, ctx, `document.getElementById("heard").dataset.age === "fresh"`)
+	if got := streams.Load(); got < 2 {
+		t.Errorf("%d streams were asked for, want another after the first said nothing", got)
+	}
+}
+
 // outage takes the server away, moves the page's clock on, and brings the server back: the age turns amber,
 // then red, and fresh again by itself.
 func outage(t *testing.T, ctx context.Context, srv *httptest.Server, p *dashboards.Pages) {

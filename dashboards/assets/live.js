@@ -102,6 +102,7 @@ function tick() {
   }
   if (!body.dataset.live) return;
   const silent = (now - heard) / 1000;
+  if (silent >= red && now - asked >= red * 1000) anew();
   if (!fresh && silent < amber) return; // the page itself says as of when it is
   const age = silent >= red ? "red" : silent >= amber ? "amber" : "fresh";
   const at = shown(heard + drift);
@@ -226,9 +227,12 @@ async function apply(news) {
 let applied = Promise.resolve(); // news is applied one after the other
 let path = ""; // where news come from
 
+let asked = 0; // when
+
 function open() {
   if (source || document.hidden || !body.dataset.live) return;
   path = body.dataset.live;
+  asked = Date.now();
   source = new EventSource(path);
   source.addEventListener("news", (e) => { applied = applied.then(() => { if (e.target === source) return apply(JSON.parse(e.data)); }); });
   source.addEventListener("error", () => {
@@ -242,6 +246,14 @@ function close() {
   source?.close();
   source = null;
 }
+
+// A connection that a network lost without a word is open for hours in the eyes of the browser.
+function anew() {
+  if (!source) return;
+  close();
+  open();
+}
+addEventListener("online", anew);
 
 // A tab in the background rests: it costs a phone's battery and a place at the server.
 document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else open(); });

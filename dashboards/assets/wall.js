@@ -163,10 +163,14 @@ function tick() {
   const text = age === "fresh" ? `Live, as of ${at} UTC` : `No news for ${Math.round(silent)} s: last heard ${at} UTC. What stands here may be over.`;
   if (heard.textContent !== text) heard.textContent = text;
   heard.dataset.age = age;
+  if (age === "red" && Date.now() - openedAt >= 15000) anew();
 }
+
+let openedAt = 0;
 
 function open() {
   if (source || document.hidden) return;
+  openedAt = Date.now();
   source = new EventSource(part.dataset.wall);
   source.addEventListener("wall", (e) => apply(JSON.parse(e.data)));
   source.addEventListener("error", () => {
@@ -175,6 +179,14 @@ function open() {
     setTimeout(open, 2000 + Math.random() * 2000);
   });
 }
+
+// A connection that a network lost without a word is open for hours in the eyes of the browser.
+function anew() {
+  source?.close();
+  source = null;
+  open();
+}
+addEventListener("online", anew);
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) { source?.close(); source = null; } else open();
