@@ -56,6 +56,7 @@ func TestClicks(t *testing.T) {
 			}
 			do(t, ctx, chromedp.EmulateViewport(size[0], size[1]), chromedp.Navigate(srv.URL+tc.start))
 			for _, c := range tc.clicks {
+				settled(t, ctx)
 				hit := value[string](t, ctx, fmt.Sprintf(hitScript, c.on))
 				if hit != "" {
 					t.Errorf("%s at %d: %s", name, size[0], hit)
@@ -98,6 +99,7 @@ func TestControlsCanBeReached(t *testing.T) {
 		srv := httptest.NewServer(newWhole((&desk{}).on(tc.opts)))
 		for _, size := range [][2]int64{{390, 844}, {1440, 900}} {
 			do(t, ctx, chromedp.EmulateViewport(size[0], size[1]), chromedp.Navigate(srv.URL+tc.path))
+			settled(t, ctx)
 			for _, o := range value[[]string](t, ctx, script) {
 				t.Errorf("%s at %d: %s", name, size[0], o)
 			}

@@ -37,8 +37,10 @@ func browser(t *testing.T) context.Context {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Skip("chromium does not start here: ", err)
 	}
-	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
-	t.Cleanup(cancel)
+	if end, ok := t.Deadline(); ok { // a failure says where it hangs, before the whole run is cut off
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-20*time.Second))
+		t.Cleanup(cancel)
+	}
 	return ctx
 }
 
@@ -158,8 +160,8 @@ func drawn[T any](t *testing.T, ctx context.Context, script string) T {
 
 func await(t *testing.T, ctx context.Context, script string) {
 	t.Helper()
-	// A page that is just being left answers with an error: the next one is asked.
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	// A page that is just being left answers with an error: the next one is asked. Only what fails takes that long.
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+script+")"))
 		if err == nil && ok {
 			return
@@ -169,4 +171,11 @@ func await(t *testing.T, ctx context.Context, script string) {
 			t.Fatalf("in the browser at %s, waiting for %s: %v", where, script, err)
 		}
 	}
+}
+
+// settled waits until a page stands still: its letters have come, it has heard the first news, and what follows a change of the screen is drawn.
+func settled(t *testing.T, ctx context.Context) {
+	t.Helper()
+	await(t, ctx, `document.readyState === "complete" && document.fonts.status === "loaded" && (!document.body.dataset.live || document.getElementById("heard").dataset.age)`)
+	drawn[bool](t, ctx, "true")
 }

@@ -33,6 +33,7 @@ func TestAProblemOnOneScreen(t *testing.T) {
 		o.People = &desk{}
 		srv := httptest.NewServer(newWhole(o))
 		do(t, ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/problems/00000000000000a1"))
+		settled(t, ctx)
 		for _, hidden := range value[[]string](t, ctx, strings.ReplaceAll(inSight, "BOTTOM", `document.querySelector(".actbar").getBoundingClientRect().top`)) {
 			t.Errorf("%s: not in sight on a phone: %s", what, hidden)
 		}
@@ -44,6 +45,7 @@ func TestAProblemOnOneScreen(t *testing.T) {
 		}
 		picture(t, ctx, "onescreen-"+strings.ReplaceAll(what, " ", "-"))
 		do(t, ctx, chromedp.EmulateViewport(1440, 900))
+		settled(t, ctx)
 		for _, hidden := range value[[]string](t, ctx, strings.ReplaceAll(inSight, "BOTTOM", "innerHeight")) {
 			t.Errorf("%s: not in sight on a desk: %s", what, hidden)
 		}

@@ -90,6 +90,7 @@ func TestScreens(t *testing.T) {
 		tc.opts.People = &desk{}
 		srv := httptest.NewServer(newWhole(tc.opts))
 		do(t, ctx, scheme("light"), chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+tc.path))
+		settled(t, ctx)
 		tall := int64(0)
 		if os.Getenv("BINNACLE_TALL") != "" {
 			tall = 1600

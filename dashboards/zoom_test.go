@@ -41,7 +41,9 @@ func TestZoomedByKeyboard(t *testing.T) {
 })()`
 	for name, tc := range screens() {
 		srv := httptest.NewServer(newWhole((&desk{}).on(tc.opts)))
-		do(t, ctx, zoomed(), chromedp.Navigate(srv.URL+tc.path), chromedp.KeyEvent("\t"))
+		do(t, ctx, zoomed(), chromedp.Navigate(srv.URL+tc.path))
+		settled(t, ctx)
+		do(t, ctx, chromedp.KeyEvent("\t"))
 		for _, o := range value[[]string](t, ctx, script) {
 			t.Errorf("%s at 200 %%: %s", name, o)
 		}
@@ -59,6 +61,7 @@ func TestABoardOnSixScreens(t *testing.T) {
 	defer srv.CloseClientConnections()
 	for path, most := range map[string]int64{"/board": 6, "/board?group=rule": 2} {
 		do(t, ctx, chromedp.EmulateViewport(1440, 900), chromedp.Navigate(srv.URL+path))
+		settled(t, ctx)
 		if tall := drawn[int64](t, ctx, `document.documentElement.scrollHeight`); tall > most*900 {
 			t.Errorf("%s is %d px tall, want at most %d screens of 900", path, tall, most)
 		}
