@@ -68,6 +68,26 @@ func incident() alerting.View {
 	}
 }
 
+// odd are problems whose texts others wrote: longer than any screen, from right to left, of signs, and of no space at all.
+func odd() alerting.View {
+	long := "payments-gateway-eu-west-1-blue-replica-set-0001.internal.production.example.com-with-a-suffix-that-nobody-shortened-42"
+	v := alerting.View{At: noon, Storm: true, Firing: 5}
+	for i, p := range []struct{ rule, entity, says string }{
+		{strings.Repeat("LongRuleNameThatNobodyReadOnAPhone", 3), "host:" + long, long + " does not answer within 10 s"},
+		{"\u0645\u0634\u0643\u0644\u0629", "host:\u062e\u0627\u062f\u0645-1", "\u0642\u0627\u0639\u062f\u0629 \u0627\u0644\u0628\u064a\u0627\u0646\u0627\u062a \u0644\u0627 \u062a\u0633\u062a\u062c\u064a\u0628 (db-01)"},
+		{"CPU", "db:orders", "\U0001f525\U0001f525 orders is slow \U0001f422, p99 > 3 s \U0001f6a8"},
+		{"Turned", "host:db-2", "\u202eReversed text that overrides its direction"},
+		{"NoSpaces", "host:x", strings.Repeat("x", 120)},
+	} {
+		pv := problem(fmt.Sprintf("00000000000000f%d", i+1), alerting.Priority(1+i), alerting.Paged, p.rule, p.entity, p.says)
+		pv.Root.Labels["DBInstanceIdentifier"], pv.Root.Labels["alarm_arn"] = "orders", "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:"+p.rule
+		pv.Root.Annotations["reason"], pv.Root.Annotations["perfdata"] = "Threshold Crossed: 1 datapoint [98.2 (24/11/26 11:57:00)] was greater than the threshold (90.0).", "load1=12.3;5;10;0;"
+		pv.Page.Guidance, pv.AckedBy = "", strings.Repeat("a.person.with.a.long.name@", 2)+"example.com"
+		v.Problems = append(v.Problems, pv)
+	}
+	return v
+}
+
 // happened is a day of the ledger, up to noon.
 func happened(_ context.Context, q oncall.EventQuery) ([]oncall.Event, error) {
 	var out []oncall.Event

@@ -1,6 +1,7 @@
 package dashboards_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/navcloud/binnacle/alerting"
+	"github.com/navcloud/binnacle/dashboards/oncall"
 )
 
 // screens are the pages and the states in which they are looked at.
@@ -22,6 +24,8 @@ func screens() map[string]struct {
 	stale := incident()
 	stale.At = noon.Add(-2 * time.Minute)
 	three := fleet{nodes: 3, age: 7}
+	fresh := options(alerting.View{At: noon}, fleet{}, goodStatus())
+	fresh.History = func(context.Context, oncall.EventQuery) ([]oncall.Event, error) { return nil, nil }
 	return map[string]struct {
 		path string
 		opts whole
@@ -61,6 +65,12 @@ func screens() map[string]struct {
 		"capacity":       {"/capacity", planning(planned())},
 		"capacity-if":    {"/capacity?pool=streams_per_node+prod&growth=20&zone=1", planning(planned())},
 		"nodes-ill":      {"/nodes", options(incident(), three, illStatus())},
+		"home-fresh":     {"/", fresh},
+		"board-odd":      {"/board?density=comfortable", options(odd(), three, goodStatus())},
+		"problem-odd":    {"/problems/00000000000000f1", options(odd(), three, goodStatus())},
+		"problem-other":  {"/problems/00000000000000f3", options(odd(), three, goodStatus())},
+		"handover-odd":   {"/handover", options(odd(), three, goodStatus())},
+		"timeline-fresh": {"/timeline", fresh},
 		"find":           {"/find?q=r", options(incident(), three, goodStatus())},
 		"find-none":      {"/find?q=nothing+of+the+kind", options(incident(), three, goodStatus())},
 		"runbooks":       {"/runbooks/", options(incident(), three, goodStatus())},

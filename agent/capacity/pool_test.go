@@ -191,7 +191,7 @@ func TestWords(t *testing.T) {
 		t.Errorf("Say = %q", got)
 	}
 	p.Unit = "streams"
-	if got := p.Say(123456) + ", " + p.Short(8240); got != "123k streams, 8240" {
+	if got := p.Say(123456) + ", " + p.Short(8240); got != "123k streams, 8\u202f240" {
 		t.Errorf("Say, Short = %q", got)
 	}
 }

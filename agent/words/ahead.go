@@ -47,13 +47,15 @@ func Chance(p float64) string {
 	return fmt.Sprintf("%.0f %%", 100*p)
 }
 
-// Short keeps three digits of what is large: 824k, 1.05M.
+// Short keeps three digits of what is large, and groups the thousands of what is not: 1 200, 824k, 1.05M.
 func Short(v float64) string {
 	units := []string{"", "k", "M", "G", "T"}
 	if v >= 100 {
 		v = math.Round(v)
 	}
-	if math.Abs(v) < 100_000 {
+	if a := math.Abs(v); a >= 1000 && a < 100_000 {
+		return Number(v)
+	} else if a < 1000 {
 		return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64)
 	}
 	for math.Abs(v) >= 1000 && len(units) > 1 {

@@ -265,7 +265,7 @@ func (p *Pages) related(ctx context.Context, a alerting.Alarm, l look) []related
 	step, end, span := l.step(), l.end(), l.span()
 	key := strings.Join([]string{"related", a.Fingerprint(), end.String(), span.String()}, "\xff")
 	return p.answers.Get(ctx, key, p.opts.Now(), 15*time.Second, evidenceTime, func(ctx context.Context) any {
-		var out []related
+		out := p.ofResource(ctx, a, l)
 		for _, q := range aboutSubject {
 			name := subject[q.label]
 			if name == "" || len(out) == maxRelated {
@@ -280,6 +280,6 @@ func (p *Pages) related(ctx context.Context, a alerting.Alarm, l look) []related
 			label, _, _ := strings.Cut(q.name, ",")
 			out = append(out, related{label, say(query.Last(s[0])), "/explore?q=" + url.QueryEscape(promql), charts.DrawSpark(s[0].Points, end, step, say)})
 		}
-		return append(out, p.ofResource(ctx, a, l)...)
+		return out
 	}).([]related)
 }

@@ -117,6 +117,11 @@ func (r row) Taken() bool { return r.State == alerting.AckedState || r.Claimed()
 // Step is the first thing to do, its command apart.
 func (r row) Step() firstStep { return stepOf(r.Page.Guidance) }
 
+// Guided says whether there is a first thing to do: the page of a rule without one says so.
+func (r row) Guided() bool {
+	return r.Page.Guidance != "" && !strings.HasPrefix(r.Page.Guidance, "No guidance: ")
+}
+
 // Hurt is who is affected, where the title does not say it.
 func (r row) Hurt() string {
 	if strings.HasPrefix(r.Page.Sentence, r.Page.Impact) {
