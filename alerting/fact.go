@@ -109,6 +109,19 @@ type Vain struct {
 // Firing says that the alarm has not ended.
 func (f *Fact) Firing() bool { return f.Ended.IsZero() }
 
+// Often says that what comes and goes fires for a quarter of the time or more, several times in a row: so many failures are no blip.
+func (f *Fact) Often() bool {
+	n, k := len(f.Starts), len(f.Phases)
+	if k < 2 || n <= k {
+		return false
+	}
+	var fired time.Duration
+	for _, d := range f.Phases {
+		fired += d
+	}
+	return 4*fired >= f.Starts[n-1].Sub(f.Starts[n-1-k])
+}
+
 // Group says that it stands for many of the same kind.
 func (f *Fact) Group() bool { return f.Members != nil }
 

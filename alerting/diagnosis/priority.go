@@ -79,7 +79,7 @@ func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
 	w.excused = s.excused(v)
 	w.Unreplaced, w.due, w.held = s.unreplaced(in, v.Fact)
 	w.Steady, w.Stays = steady(in.Now, v.Fact, w.vain())
-	if w.impact == "users" && v.Reading != nil && v.Reading.Layer.Value == "probe" && v.Impact() == "" && w.passes() {
+	if w.impact == "users" && v.Reading != nil && v.Reading.Layer.Value == "probe" && v.Impact() == "" && w.passes() && !v.Often() {
 		w.impact = ""
 	}
 }

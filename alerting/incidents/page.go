@@ -3,7 +3,6 @@ package incidents
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -72,7 +71,7 @@ func (x *item) subject() string {
 	if v.Reading == nil || !v.Foreign() || len(v.Parts) > 0 {
 		return ""
 	}
-	text := v.Summary()
+	text := clip(v.Summary(), maxSentence)                   // what is cut names nothing
 	name := strings.TrimPrefix(v.Reading.Subject.Name, "//") // a queue of the host "/"
 	if name == "" || strings.Contains(text, name) || utf8.RuneCountInString(name) > maxSentence/2 || hasLabel(text, v.Labels) {
 		return ""
@@ -100,6 +99,8 @@ func named(title, subject string) string {
 
 func (x *item) impact(symptom *alerting.Verdict) string {
 	switch {
+	case symptom != nil && symptom.Summary() == x.broken() && symptom.Foreign() && symptom.Reading != nil && symptom.Reading.Impact.Known():
+		return usersBy(symptom.Reading.Impact)
 	case symptom != nil:
 		return symptom.Summary()
 	case x.Priority == alerting.P1 && (x.Head.Impact() == "users" || x.Root.Serious && x.Root.Impact() == "users"):
@@ -108,6 +109,14 @@ func (x *item) impact(symptom *alerting.Verdict) string {
 		return alerting.NoUserImpact + " seen so far"
 	}
 	return alerting.NoUserImpact
+}
+
+// usersBy says by what an alarm of others reads as one that users notice, where its summary is the title already.
+func usersBy(read alerting.Answer) string {
+	if strings.Contains(read.From, " ") && !strings.HasPrefix(read.From, "rule ") && !strings.HasPrefix(read.From, "the word ") { // a sentence
+		return "Users are affected: " + read.From
+	}
+	return "Users are affected, as read from " + read.From
 }
 
 // guidance is the first thing to do: of the head, else of the root, else of what is serious.
@@ -185,24 +194,6 @@ func clause(s string) string {
 		}
 	}
 	return s
-}
-
-// clip cuts s to n runes, between words where that costs little.
-func clip(s string, n int) string {
-	runes := []rune(strings.Join(strings.Fields(s), " "))
-	if len(runes) <= n {
-		return string(runes)
-	}
-	runes = runes[:n-1]
-	if at := slices.Index(runes[n/2:], ' '); at >= 0 {
-		for k := len(runes) - 1; k > n/2; k-- {
-			if runes[k] == ' ' {
-				runes = runes[:k]
-				break
-			}
-		}
-	}
-	return strings.TrimRight(string(runes), ",;: ") + "…"
 }
 
 // foreignGuidance is what the texts of a rule that has no guidance say: its description, else where its runbook is.

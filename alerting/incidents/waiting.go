@@ -130,7 +130,7 @@ func (d *Desk) foreign(x *item) time.Time {
 func blips(x *item) bool {
 	h := x.Head
 	guessed := h.Reading != nil && h.Impact() == "" && h.Kind != "symptom"
-	return guessed && x.Priority == alerting.P1 && h.Flapping && !h.Steady && h.Past.Called && x.incident == nil
+	return guessed && x.Priority == alerting.P1 && h.Flapping && !h.Steady && !h.Often() && h.Past.Called && x.incident == nil
 }
 
 // firsts are when the first alarm in a problem that would wake a person was heard of, and the first that users notice.

@@ -165,6 +165,9 @@ func (e *Entry) agrees(r *alerting.Reading) bool {
 	if len(e.Subject) == 0 {
 		return s.Kind != KindVolume && s.Kind != KindDevice || e.Layer == "storage"
 	}
+	if e.Kind == "down" && (s.Kind == "" || s.Kind == KindCluster) { // absent() of a comparison leaves no label of its own
+		return true
+	}
 	return slices.Contains(e.Subject, s.From) || slices.Contains(e.Subject, "instance") && s.Kind == KindNode
 }
 

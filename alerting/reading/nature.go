@@ -186,7 +186,11 @@ func rank(r *alerting.Reading) int {
 	}
 	n *= 10
 	switch r.Kind.Value {
-	case "down", "partition", "quorum", "network", "saturation":
+	case "quorum":
+		if r.Layer.Value == "platform" { // of its store, without which all else of it stops
+			n -= 1
+		}
+	case "down", "partition", "network", "saturation":
 	case "change", "config":
 		n -= 1
 	case "errors", "liveness", "latency": // more often follow than bring about, also what stands below them

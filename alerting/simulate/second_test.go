@@ -211,3 +211,25 @@ func TestTheSameHostsAreNoExcuse(t *testing.T) {
 		}
 	}
 }
+
+// TestALostQuorumOfTheStoreIsOnePage: what else of a platform stops without its store tells a quarter of an hour later, and is the same outage.
+func TestALostQuorumOfTheStoreIsOnePage(t *testing.T) {
+	rules, _ := heads(t, nil, time.Hour,
+		other{time.Minute, "etcdNoLeader critical job=etcd instance=10.0.0.3:2379 cluster=prod"},
+		other{3 * time.Minute, "etcdInsufficientMembers critical job=etcd cluster=prod"},
+		other{15*time.Minute + 30*time.Second, "KubeAPIDown critical job=apiserver cluster=prod"},
+		other{16 * time.Minute, "KubeSchedulerDown critical job=kube-scheduler cluster=prod"},
+		other{16*time.Minute + 30*time.Second, "KubeControllerManagerDown critical cluster=prod"}, // absent() of a comparison leaves no job
+		other{17 * time.Minute, "KubeletDown critical job=kubelet cluster=prod"},
+	)
+	if len(rules) != 1 {
+		t.Errorf("pages are headed by %v; want one", rules)
+	}
+	rules, _ = heads(t, nil, 3*time.Hour,
+		other{time.Minute, "etcdNoLeader critical job=etcd instance=10.0.0.3:2379 cluster=prod"}, other{2 * time.Hour, "KubeSchedulerDown critical job=kube-scheduler cluster=prod"},
+		other{16 * time.Minute, "KubeletDown critical job=kubelet cluster=test"},
+	)
+	if len(rules) != 3 {
+		t.Errorf("pages are headed by %v; want one of each fault", rules)
+	}
+}

@@ -16,7 +16,7 @@ func TestATitleNamesWhatItIsAbout(t *testing.T) {
 		"Host db1:9100 is down":                           {"Host db1:9100 is down", "HostDown critical instance=db1:9100 job=node-exporter"},
 		"etcd has no leader (cluster prod)":               {"etcd has no leader.", "etcdNoLeader critical cluster=prod"},
 		"It is broken":                                    {"It is broken", "ItIsBroken critical"},
-		"The queue holds more messages than any one who consumes them… (queue orders)": {
+		"The queue holds more messages than any one… work off in an hour (queue orders)": {
 			"The queue holds more messages than any one who consumes them can work off in an hour", "QueueTooLong critical queue=orders vhost=/",
 		},
 		"We said enough ourselves": {"We said enough ourselves", "Own critical layer=database entity=node:db1 kind=down"},

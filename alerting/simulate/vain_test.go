@@ -54,6 +54,30 @@ func played(t *testing.T, ack bool, alarms ...fires) (at []int, tickets int) {
 	return at, tickets
 }
 
+// TestAFrontThatFailsHalfTheTimeIsNoBlip: a probe that only reads as a P1 and fails for two minutes now and then calls once; one that fails
+// for a quarter of the time or more calls again, and its page stays open.
+func TestAFrontThatFailsHalfTheTimeIsNoBlip(t *testing.T) {
+	var half, seldom []time.Duration
+	for m := time.Duration(0); m < 120; m += 5 {
+		half = append(half, m)
+	}
+	for m := time.Duration(0); m < 300; m += 25 {
+		seldom = append(seldom, m)
+	}
+	const probe = "BlackboxProbeFailed critical instance=https://pay.example.net/health job=blackbox"
+	for name, tc := range map[string]struct {
+		begins []time.Duration
+		want   []int
+	}{
+		"two minutes in five":        {half, []int{0, 10}},
+		"two minutes in twenty-five": {seldom, []int{0}},
+	} {
+		if got, tickets := played(t, false, fires{probe, 2, tc.begins}); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: pages that wake in the minutes %v, and %d tickets; want %v", name, got, tickets, tc.want)
+		}
+	}
+}
+
 // TestCallsInVainBecomeTickets: what nobody called urgent, or called so twice for nothing, calls no more while it comes and goes. It calls
 // when it stays, when a person acted on it, and when something else begins.
 func TestCallsInVainBecomeTickets(t *testing.T) {
