@@ -28,7 +28,7 @@ type RouteConfig struct {
 	Delivery  dispatch.Config  `yaml:",inline"`
 	PagerDuty pagerduty.Config `yaml:"pagerduty"`
 	Ways      pagers.Config    `yaml:",inline"` // pagers, default, routes, windows, maintenance, templates
-	// Topology is a file that rules over what agents tell: {"entities": {"node:a": {"kind": "node", "parents": [...]}}}.
+	// Topology is a file that replaces what agents tell, or with add: true adds to it: {"entities": {"node:a": {"kind": "node", "parents": [...]}}}.
 	Topology string            `yaml:"topology"`
 	Order    alerting.Settings `yaml:"order"` // waits, holds and limits
 	// ChartLinks puts the address of the alarm's chart into messages: a picture of 7 days, behind a signed link that needs no login.

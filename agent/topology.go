@@ -26,9 +26,9 @@ var inventoryQueries = []string{
 
 // feedTopology keeps the router's graph true: from the file, again when that changes, or from the store.
 func (a *Agent) feedTopology(ctx context.Context) error {
-	var last time.Time
+	var of fileGraph
 	for first := true; ; first = false {
-		g, changed, err := a.graph(ctx, &last)
+		g, changed, err := a.graph(ctx, &of)
 		if err != nil {
 			a.roster.down("topology", err)
 		} else {
@@ -51,18 +51,44 @@ func (a *Agent) feedTopology(ctx context.Context) error {
 	}
 }
 
-func (a *Agent) graph(ctx context.Context, last *time.Time) (*topology.Graph, bool, error) {
-	if path := a.config().Route.Topology; path != "" {
-		info, err := os.Stat(path)
-		if err != nil || info.ModTime().Equal(*last) {
-			return nil, false, err
-		}
-		g, err := topology.Load(path)
-		if err == nil {
-			*last = info.ModTime()
-		}
-		return g, err == nil, err
+// fileGraph is the topology file as it was read last.
+type fileGraph struct {
+	at    time.Time // of its last change
+	graph *topology.Graph
+}
+
+// read reads the file where it changed.
+func (f *fileGraph) read(path string) (changed bool, err error) {
+	info, err := os.Stat(path)
+	if err != nil || info.ModTime().Equal(f.at) {
+		return false, err
 	}
+	g, err := topology.Load(path)
+	if err == nil {
+		f.at, f.graph = info.ModTime(), g
+	}
+	return err == nil, err
+}
+
+func (a *Agent) graph(ctx context.Context, of *fileGraph) (*topology.Graph, bool, error) {
+	path := a.config().Route.Topology
+	if path == "" {
+		return a.inventoryGraph(ctx)
+	}
+	changed, err := of.read(path)
+	if err != nil || !of.graph.Adds() {
+		return of.graph, changed, err
+	}
+	g, ok, err := a.inventoryGraph(ctx)
+	if err != nil || !ok {
+		return of.graph, changed, err
+	}
+	g, err = of.graph.Over(g)
+	return g, err == nil, err
+}
+
+// inventoryGraph is the graph of what agents tell.
+func (a *Agent) inventoryGraph(ctx context.Context) (*topology.Graph, bool, error) {
 	var rows []inventory.Row
 	main := a.store.get().main
 	for _, q := range inventoryQueries {

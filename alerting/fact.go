@@ -152,6 +152,7 @@ type Judgement struct {
 	Alone  Priority // of the alarm alone
 	Reason string   // why
 	Rank   int      // how good a cause it makes, the least the best: the law of package diagnosis
+	Behind int      // machines that its machine stands behind, one behind the other: see topology.Graph.Behind
 
 	Symptom   bool      // users notice it
 	Cause     bool      // by its kind it breaks other things, and it would wake a person by itself

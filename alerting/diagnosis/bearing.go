@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -70,7 +71,7 @@ type search struct {
 }
 
 // symptomatic stands for a cause that users notice, and anything for another one, of which the law asks no more.
-var symptomatic, anything = &alerting.Verdict{Judgement: alerting.Judgement{Symptom: true}}, &alerting.Verdict{}
+var symptomatic, anything = &alerting.Verdict{Judgement: alerting.Judgement{Symptom: true}}, &alerting.Verdict{Judgement: alerting.Judgement{Behind: math.MaxInt}}
 
 // ask looks through causes, the best first, that have at most this edge to the alarm by what they have in common.
 func (s *search) ask(list []*alerting.Verdict, most topology.Edge) {

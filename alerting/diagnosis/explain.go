@@ -253,6 +253,9 @@ func (e *explainer) edge(c, a *alerting.Verdict) topology.Edge {
 		return topology.Hurt
 	}
 	edge := e.in.Walks.edge(c.Entity.ID, a.Fact)
+	if edge == topology.Needs && c.Behind < a.Behind && e.s.cutOff(a.Entity) {
+		edge = topology.Hurt
+	}
 	if dep := a.Dep(); dep != "" && (dep == c.Service() || dep == c.Entity.Service) {
 		edge = max(edge, topology.Needs)
 	}

@@ -172,9 +172,13 @@ func Merge[T any](kept, fresh []T, order func(a, b T) int) []T {
 }
 
 // before is the total order of explaining. Of equals the worse goes first, so that a certainty takes over from the
-// suspicion that came before it, and its title with it.
+// suspicion that came before it, and its title with it. What others stand behind goes before them: a switch shows last where its
+// hosts are checked more often.
 func before(a, b *alerting.Verdict) int {
 	if c := cmp.Compare(a.Rank, b.Rank); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Behind, b.Behind); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(a.Alone, b.Alone); c != 0 {

@@ -99,6 +99,7 @@ var edges = []struct {
 	{func(_, a *alerting.Verdict) bool { return rank(a.Rank) == rankSymptomEdge }, topology.Front},
 	{func(_, a *alerting.Verdict) bool { return rank(a.Rank) == rankSymptom }, topology.Hurt},
 	{func(_, a *alerting.Verdict) bool { return a.Symptom }, topology.Side},
+	{func(c, a *alerting.Verdict) bool { return a.Kind == "down" && part(a) && c.Behind < a.Behind }, topology.Hurt}, // the other switch still carries it
 	{func(_, a *alerting.Verdict) bool { return a.Cause && !a.Group() }, topology.Member},
 	{func(_, a *alerting.Verdict) bool { return soft(a) }, topology.Side},
 	{func(_, _ *alerting.Verdict) bool { return true }, topology.Member},

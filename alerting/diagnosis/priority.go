@@ -73,6 +73,7 @@ type weighed struct {
 
 // weigh looks at another alarm.
 func (w *weighed) weigh(in Input, s *standing, v *alerting.Verdict) {
+	v.Behind = s.graph.Behind(v.Entity.ID)
 	w.Verdict, w.impact, w.critical = v, impactOf(v.Fact), v.Severity == "critical"
 	w.harm, w.harmful = harmIn(v.Fact)
 	w.spare, w.redundant = s.spare(v.Fact)

@@ -13,6 +13,7 @@ import (
 type standing struct {
 	graph  *topology.Graph
 	lost   map[string]bool                // nodes and machines that are gone
+	down   map[string]bool                // those of which a rule says so
 	wholes map[string]topology.Redundancy // those asked about
 	texts  map[text]string                // said of their parts
 }
@@ -20,11 +21,14 @@ type standing struct {
 // stand finds what is lost: a node whose own rule says that it is down, and a machine on which two rules agree. One ping
 // that fails is no loss.
 func stand(facts []*alerting.Fact, g *topology.Graph) *standing {
-	s := &standing{graph: g, lost: map[string]bool{}, wholes: map[string]topology.Redundancy{}, texts: map[text]string{}}
+	s := &standing{graph: g, lost: map[string]bool{}, down: map[string]bool{}, wholes: map[string]topology.Redundancy{}, texts: map[text]string{}}
 	machines := map[string]*machine{}
 	for _, f := range facts {
 		if !f.Firing() || !f.Known || !ofLife(f.Kind) {
 			continue
+		}
+		if f.Kind == "down" {
+			s.down[f.Entity.ID] = true
 		}
 		switch id := f.Entity.ID; f.Entity.Kind {
 		case topology.KindNode:
@@ -41,6 +45,16 @@ func stand(facts []*alerting.Fact, g *topology.Graph) *standing {
 	}
 	maps.DeleteFunc(s.lost, func(_ string, lost bool) bool { return !lost })
 	return s
+}
+
+// cutOff says that all machines that an entity stands behind, of which one would be enough, are down.
+func (s *standing) cutOff(e topology.Entity) bool {
+	for _, p := range e.Parents {
+		if above, _ := s.graph.Get(p); above.Kind == e.Kind && !s.down[p] {
+			return false
+		}
+	}
+	return true
 }
 
 // machine is what is said of a machine's life.

@@ -19,7 +19,7 @@ func New(entities []Entity) (*Graph, error) {
 		entities: map[string]Entity{}, children: map[string][]string{}, zones: map[string][]string{},
 		fleets: map[string][]string{}, hosts: map[string][]string{}, domains: map[string]string{},
 		wholes: map[string][]string{}, bears: map[string][]string{}, called: map[[2]string]string{}, parents: map[[2]string]int{}, classes: map[string]*Class{},
-		machines: map[string]string{}, within: map[string]within{},
+		machines: map[string]string{}, within: map[string]within{}, behind: map[string]int{},
 	}
 	var errs []error
 	for i, e := range entities {
@@ -41,6 +41,7 @@ func New(entities []Entity) (*Graph, error) {
 	errs = append(errs, g.dangling()...)
 	errs = append(errs, g.circles()...)
 	g.index()
+	g.stack()
 	return g, errors.Join(errs...)
 }
 
@@ -141,6 +142,29 @@ func (g *Graph) index() {
 			parts := g.parts(id)
 			g.within[id] = within{parts, g.smallest(parts)}
 		}
+	}
+}
+
+// stack counts what machines stand behind. There are no circles any more.
+func (g *Graph) stack() {
+	var walk func(id string) int
+	walk = func(id string) int {
+		if n, ok := g.behind[id]; ok {
+			return n
+		}
+		n := 0
+		for _, p := range g.entities[id].Parents {
+			if k := g.entities[p].Kind; k == g.entities[id].Kind && (k == KindHost || k == KindNode) {
+				n = max(n, walk(p)+1)
+			}
+		}
+		if n > 0 {
+			g.behind[id] = n
+		}
+		return n
+	}
+	for _, id := range g.ids {
+		walk(id)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -18,10 +19,14 @@ const maxFile = 64 << 20
 
 // file is what a topology file holds. Region and AZs are for its readers.
 type file struct {
+	Add      bool              `json:"add" yaml:"add"` // to what agents tell; else it replaces that
 	Region   string            `json:"region" yaml:"region"`
 	AZs      []string          `json:"azs" yaml:"azs"`
 	Entities map[string]Entity `json:"entities" yaml:"entities"` // by ID
 }
+
+// machineKinds are those that alarms name by a host.
+var machineKinds = []string{KindHost, KindNode, KindLink}
 
 // Load reads a topology file: JSON, or YAML where its name ends so. Unknown keys are faults. As at New, the
 // graph can be used where the error is about single entities; it is nil where the file cannot be read.
@@ -48,9 +53,13 @@ func Load(path string) (*Graph, error) {
 		if e.ID == "" {
 			e.ID = id
 		}
+		if name, ok := strings.CutPrefix(e.ID, e.Kind+":"); ok && e.Host == "" && slices.Contains(machineKinds, e.Kind) {
+			e.Host = name // which alarms call it by
+		}
 		entities = append(entities, e)
 	}
 	g, err := New(entities)
+	g.adds = t.Add
 	if err != nil {
 		return g, fmt.Errorf("%s: %w", path, err)
 	}

@@ -90,7 +90,7 @@ func (g *Graph) machineOf(host string) string {
 		switch g.entities[id].Kind {
 		case KindHost:
 			return id
-		case KindNode:
+		case KindNode, KindLink: // a switch is a link
 			node = cmp.Or(node, id)
 		}
 	}

@@ -71,8 +71,11 @@ type Graph struct {
 	bears    map[string][]string  // by machine, those whose nodes stand on it
 	machines map[string]string    // by node, the host that it stands on; those that stand on none are left out
 	within   map[string]within    // by machine and node
+	behind   map[string]int       // see Behind; those that stand behind none are left out
 	called   map[[2]string]string // the first ID by kind and name
 	parents  map[[2]string]int    // how many of a kind, by ID and kind
+
+	adds bool // see Adds
 
 	mu      sync.Mutex
 	classes map[string]*Class // those asked about
@@ -135,6 +138,15 @@ func (g *Graph) Machine(id string) string {
 		}
 	}
 	return id
+}
+
+// Behind is how many machines an entity's machine stands behind, one behind the other: a host behind a hypervisor behind a switch has two.
+// Those are parents of its own kind. Most machines stand behind none.
+func (g *Graph) Behind(id string) int {
+	if g == nil || len(g.behind) == 0 {
+		return 0
+	}
+	return g.behind[g.Machine(id)]
 }
 
 func (g *Graph) host(e Entity) (id string, ok bool) {

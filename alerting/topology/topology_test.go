@@ -118,3 +118,40 @@ func TestLoad(t *testing.T) {
 		}
 	}
 }
+
+// TestAFileOverWhatAgentsTell has a file that adds a switch to what agents tell of their machines.
+func TestAFileOverWhatAgentsTell(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.yaml")
+	if err := os.WriteFile(path, []byte("add: true\nentities: {'host:switch': {kind: host}, 'link:uplink': {kind: link}, 'host:a': {kind: host, parents: ['host:switch', 'link:uplink']}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := Load(path)
+	if err != nil || !file.Adds() {
+		t.Fatal(err, file.Adds())
+	}
+	agents, err := New([]Entity{
+		{ID: "az:z", Kind: KindAZ, AZ: "z"},
+		{ID: "host:a", Kind: KindHost, AZ: "z", Host: "a", Parents: []string{"az:z"}, Aliases: []string{"10.0.0.1"}},
+		{ID: "node:a", Kind: KindNode, Service: "store", Host: "a", Parents: []string{"host:a"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := file.Over(agents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, parent := range []string{"az:z", "host:switch", "link:uplink"} {
+		if _, ok := g.DependsOn("node:a", parent); !ok {
+			t.Errorf("the node does not need %s", parent)
+		}
+	}
+	if g.Behind("node:a") != 1 || g.Behind("host:switch") != 0 || agents.Behind("node:a") != 0 {
+		t.Errorf("the node stands behind %d machines, the switch behind %d", g.Behind("node:a"), g.Behind("host:switch"))
+	}
+	for host, want := range map[string]string{"switch": "host:switch", "uplink": "link:uplink", "10.0.0.1": "host:a"} {
+		if e, _ := g.Place(map[string]string{"host": host}); e.ID != want {
+			t.Errorf("%s is %s; want %s", host, e.ID, want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -23,7 +24,7 @@ func newImport() *cobra.Command {
 		Long: "Make a configuration of what others have: alertmanager.yml, prometheus.yml, files of rules (also of Mimir, vmalert and the Prometheus operator, ConfigMaps and Secrets),\n" +
 			"nagios.cfg with its objects, telegraf.conf, amazon-cloudwatch-agent.json, statsd's config.js, datadog.yaml with its conf.d. Files that they name\n" +
 			"are read too. It writes binnacle.yaml in shadow mode, rules/,\n" +
-			"secrets/ and report.txt, which lists what has no counterpart. It overwrites nothing. Without -o it prints the configuration and the report.",
+			"secrets/, topology.yaml of Nagios' parents, and report.txt, which lists what has no counterpart. It overwrites nothing. Without -o it prints the configuration and the report.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			folder := dir
 			if folder == "" {
@@ -64,6 +65,9 @@ func printImport(out io.Writer, r *importer.Result) error {
 		return err
 	}
 	fmt.Fprint(out, r.Masked(b))
+	for line := range strings.Lines(string(r.Topology)) {
+		fmt.Fprint(out, "# topology.yaml: ", line)
+	}
 	for _, l := range r.Report {
 		fmt.Fprintln(out, "#", l)
 	}
@@ -91,6 +95,12 @@ func writeImport(out io.Writer, r *importer.Result, folder string) error {
 		text []byte
 		mode fs.FileMode
 	}{report, 0o644}
+	if len(r.Topology) > 0 {
+		files["topology.yaml"] = struct {
+			text []byte
+			mode fs.FileMode
+		}{r.Topology, 0o644}
+	}
 	for name, text := range r.Rules {
 		files[filepath.Join("rules", name)] = struct {
 			text []byte

@@ -16,7 +16,7 @@ var modern = sync.OnceFunc(func() { compat.InitFromFlags(slog.New(slog.DiscardHa
 
 // alertmanager takes receivers, routes, windows and templates. Alertmanager's own reader says whether it is one.
 func (r *Result) alertmanager(f File, top map[string]any) error {
-	if r.Config["route"] != nil {
+	if get(r.Config, "route", "mode") != nil {
 		return fmt.Errorf("%s: a second alertmanager.yml: import them one by one", f.Path)
 	}
 	modern()
@@ -68,7 +68,9 @@ func (r *Result) alertmanager(f File, top map[string]any) error {
 		}
 		route["templates"] = t
 	}
-	r.Config["route"] = route
+	for key, v := range route {
+		put(r.Config, v, "route", key)
+	}
 	return nil
 }
 

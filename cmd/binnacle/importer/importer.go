@@ -25,11 +25,13 @@ type Result struct {
 	Config  map[string]any
 	Rules   map[string][]byte // by file name
 	Secrets map[string]string // by file name
-	Report  []string
-	folder  string
-	seen    map[string]bool // files that others include
-	noted   map[string]bool // what is said once
-	private []known         // what programs are started with and nobody is to see
+	// Topology is the file topology.yaml; empty: there is none.
+	Topology []byte
+	Report   []string
+	folder   string
+	seen     map[string]bool // files that others include
+	noted    map[string]bool // what is said once
+	private  []known         // what programs are started with and nobody is to see
 }
 
 // Masked is a configuration as it may be shown: what programs are started with is without its secrets. All others are in files of
@@ -82,8 +84,8 @@ func Import(files []File, folder string) (*Result, error) {
 		put(r.Config, []string{filepath.Join(folder, "rules", "*.yaml")}, "rules", "files")
 	}
 	r.environment()
-	if r.Config["route"] == nil {
-		r.Config["route"] = map[string]any{"mode": "shadow"}
+	if get(r.Config, "route", "mode") == nil {
+		put(r.Config, "shadow", "route", "mode")
 	}
 	return r, nil
 }

@@ -58,6 +58,7 @@ func (r *Result) nagios(f File, _ map[string]any) error {
 		}
 	}
 	w.members(hosts)
+	w.parents(hosts)
 	for _, name := range sorted(hosts) {
 		w.check(hosts[name], nil)
 	}

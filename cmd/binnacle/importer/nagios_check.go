@@ -13,7 +13,7 @@ var carried = map[string]bool{
 	"hostgroup_name": true, "hostgroups": true, "active_checks_enabled": true, "passive_checks_enabled": true, "notes_url": true, "check_timeout": true,
 	"notes": true, "icon_image": true, "statusmap_image": true, "vrml_image": true, "icon_image_alt": true, "2d_coords": true, "retain_status_information": true,
 	"retain_nonstatus_information": true, "process_perf_data": true, "obsess_over_service": true, "obsess_over_host": true, "parallelize_check": true, "is_volatile": true,
-	"flap_detection_enabled": true, "check_freshness": true, "failure_prediction_enabled": true, "notifications_enabled": true,
+	"flap_detection_enabled": true, "check_freshness": true, "failure_prediction_enabled": true, "notifications_enabled": true, "parents": true,
 }
 
 func nagiosReasons(what string) string {
@@ -22,7 +22,7 @@ func nagiosReasons(what string) string {
 		return "no counterpart: route.pagers, route.routes and escalate say who is paged, and when again"
 	case "timeperiod", "notification_period", "check_period":
 		return "no counterpart: checks run always; route.windows and route.maintenance say when nobody is paged"
-	case "hostdependency", "servicedependency", "parents":
+	case "hostdependency", "servicedependency":
 		return "no counterpart: binnacle explains a service's failure by its host's; route.topology declares the rest"
 	case "servicegroup", "servicegroups":
 		return "no counterpart: give the checks of a group a label of its own: collect.exec.NAME.labels"
@@ -76,7 +76,11 @@ func (w *nagiosWorld) check(host, s map[string]string) {
 		w.Result.report(w.main, "%s: left out: its command begins with no absolute path: %s", from, first)
 		return
 	}
-	p := map[string]any{"command": words, "labels": map[string]any{"host": host["host_name"]}}
+	labels := map[string]any{"host": host["host_name"]}
+	if s == nil {
+		labels["kind"] = "down" // which explains what is on the host, and behind it
+	}
+	p := map[string]any{"command": words, "labels": labels}
 	w.times(p, of)
 	if u := of["notes_url"]; strings.HasPrefix(u, "http") && !strings.Contains(u, "$") {
 		p["runbook"] = u
