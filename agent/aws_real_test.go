@@ -389,7 +389,7 @@ func TestRealMetadataMock(t *testing.T) {
 		t.Errorf("from the notice to leaving: %v; want at most 10s", took)
 	}
 	untilAWS(t, "its alarm is with the router", func() bool { return len(a.route.leaving()) > 0 }, say)
-	g, _, err := a.graph(t.Context(), new(time.Time))
+	g, _, err := a.graph(t.Context(), new(fileGraph))
 	if err != nil {
 		t.Fatal(err)
 	}

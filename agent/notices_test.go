@@ -46,7 +46,7 @@ func TestASpotNoticeIsToldAndExcusesTheDeath(t *testing.T) {
 		return strings.Contains(a.Status().Leaving, "here leaves: AWS takes the spot instance back")
 	})
 	until("its alarm is with the router", func() bool { return len(a.route.leaving()) > 0 })
-	g, _, err := a.graph(t.Context(), new(time.Time))
+	g, _, err := a.graph(t.Context(), new(fileGraph))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,7 +189,7 @@ route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, 
 	s.until("the replica follows", s.holds(`mysql_replica_lag_seconds == 0`))
 	s.until("traffic of an hour", s.holds(`haproxy:backend_requests:rate1h > 0`))
 	s.until("the application's connections", s.holds(fmt.Sprintf(`count(connections_uses{port=%q,address=~":(%s|%s)"}) == 2`, port(s.appAt), port(s.dbAt), port(s.redisAt))))
-	g, _, err := a.graph(t.Context(), new(time.Time))
+	g, _, err := a.graph(t.Context(), new(fileGraph))
 	must(t, err)
 	must(t, a.route.dispatch.Put(t.Context(), alerting.Topology{Graph: g})) // the agent does so each half a minute
 	return s

@@ -28,7 +28,7 @@ func TestTheGraphKnowsWhatNavCloudUses(t *testing.T) {
 	if err := a.store.get().main.Append(t.Context(), "test", b.Time, b.Samples); err != nil {
 		t.Fatal(err)
 	}
-	g, changed, err := a.graph(t.Context(), new(time.Time))
+	g, changed, err := a.graph(t.Context(), new(fileGraph))
 	if err != nil || !changed {
 		t.Fatalf("graph: changed %v, %v", changed, err)
 	}
