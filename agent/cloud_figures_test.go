@@ -135,3 +135,25 @@ func TestCheckLiveNamesTheRightThatLacks(t *testing.T) {
 		t.Errorf("%d messages and %d alarms are left; want the one, and none", fake.Left("q"), len(fake.Alarms()))
 	}
 }
+
+// Without keys, or where the role is refused, that is said once, in place of the answer to each question.
+func TestCheckLiveSaysOnceThatNobodyAsks(t *testing.T) {
+	fake := asAWS(t)
+	cfg := parsed(t, "aws: {region: eu-west-1, endpoint: '%s', role_arn: 'arn:aws:iam::123456789012:role/other'}\nintake: {aws: {queue: '%s'}}\nroute: {mode: shadow}\n", fake.URL, fake.Queue("q"))
+	once := func(want string) {
+		t.Helper()
+		found := liveAWS(t.Context(), cfg)
+		if len(found) != 1 || found[0].Level != pagerduty.Defeats || !strings.Contains(found[0].Text, want) {
+			t.Errorf("%+v; want once %q", found, want)
+		}
+	}
+	once("AssumeRole")
+	cfg.AWS.RoleARN = ""
+	for _, k := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
+		t.Setenv(k, "")
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	t.Setenv("AWS_CONFIG_FILE", none)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", none)
+	once("no credentials")
+}

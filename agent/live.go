@@ -153,6 +153,10 @@ func liveAWS(ctx context.Context, cfg Config) (found []pagerduty.Finding) {
 		add("", pagerduty.Defeats, err)
 		return found
 	}
+	if err := account.Known(ctx); err != nil {
+		add("", pagerduty.Defeats, err)
+		return found // to each question the answer would be the same
+	}
 	if queue != "" {
 		n, err := account.Waiting(ctx, queue)
 		add(fmt.Sprintf("the queue of AWS's notices can be read; %.0f messages wait", n.Visible), pagerduty.Defeats, err)

@@ -28,6 +28,7 @@ type Account struct {
 	groups  *autoscaling.Client
 	objects lister
 	regions sync.Map // of buckets that are elsewhere, by name
+	keys    aws.CredentialsProvider
 	spent   meter
 	skew    atomic.Int64 // of CloudWatch's clock
 
@@ -89,7 +90,7 @@ func Open(ctx context.Context, c Config, o Options) (*Account, error) {
 			}
 		}))
 	}
-	a := &Account{alarms: cloudwatch.NewFromConfig(cfg), queues: sqs.NewFromConfig(cfg), groups: autoscaling.NewFromConfig(cfg), objects: newLister(cfg)}
+	a := &Account{alarms: cloudwatch.NewFromConfig(cfg), queues: sqs.NewFromConfig(cfg), groups: autoscaling.NewFromConfig(cfg), objects: newLister(cfg), keys: cfg.Credentials}
 	a.spent.now, a.spent.budget = time.Now, c.Budget
 	if o.Now != nil {
 		a.spent.now = o.Now
@@ -98,6 +99,19 @@ func Open(ctx context.Context, c Config, o Options) (*Account, error) {
 	a.spent.recall()
 	return a, nil
 }
+
+// Known says whether AWS can be asked as anybody: that keys are found, and the role, if one is configured, may be taken on.
+func (a *Account) Known(ctx context.Context) error {
+	if a.keys == nil {
+		return errNoKeys
+	}
+	if _, err := a.keys.Retrieve(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errNoKeys, err)
+	}
+	return nil
+}
+
+var errNoKeys = errors.New("no credentials: none in the environment, ~/.aws, the role of the pod, task or instance that work, or aws.role_arn is refused")
 
 // Denied says which right is missing: err is the answer of AWS to action, as IAM writes it. Empty: that is not what is wrong.
 func Denied(err error) bool {
