@@ -56,8 +56,8 @@ func Pages() []Page {
 
 // title is the first heading.
 func title(source []byte) string {
-	first, _, _ := strings.Cut(string(source), "\n")
-	return strings.TrimSpace(strings.TrimPrefix(first, "#"))
+	first, _, _ := bytes.Cut(source, []byte("\n")) // a string of it all would stay as long as its first line does
+	return strings.TrimSpace(strings.TrimPrefix(string(first), "#"))
 }
 
 // Source returns the Markdown of a page.

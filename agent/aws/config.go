@@ -34,9 +34,12 @@ func Default() Config { return Config{Budget: 5, Lead: true} }
 // to 2048), read November 2026.
 var (
 	regionForm   = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-\d+$`)
-	roleForm     = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}$`)
+	roleForm     = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$`) // no longer than maxARN: a counted repetition takes half a megabyte from the start on
 	externalForm = regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`)
 )
+
+// maxARN bounds the name of a role. Source: STS API Reference, AssumeRole, RoleArn; read 30 November 2026.
+const maxARN = 2048
 
 // mostBudget is beyond what anybody means.
 const mostBudget = 10_000
@@ -48,7 +51,7 @@ func (c Config) Validate() error {
 	if c.Region != "" && !regionForm.MatchString(c.Region) {
 		bad("region: want one as eu-west-1, have %q", c.Region)
 	}
-	if c.RoleARN != "" && !roleForm.MatchString(c.RoleARN) {
+	if c.RoleARN != "" && (len(c.RoleARN) > maxARN || !roleForm.MatchString(c.RoleARN)) {
 		bad("role_arn: want arn:aws:iam::123456789012:role/NAME, have %q", c.RoleARN)
 	}
 	switch {

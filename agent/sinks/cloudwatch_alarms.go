@@ -37,10 +37,23 @@ const (
 	maxAlarmsOut    = 5000
 )
 
+// Forms without lengths: a counted repetition takes half a megabyte from the start on.
 var (
-	tagForm    = regexp.MustCompile(`^[\w .:/+@-]{1,128}=[\w .:/+@-]{0,256}$`)
-	actionForm = regexp.MustCompile(`^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:\d{12}:.{1,512}$`)
+	tagForm    = regexp.MustCompile(`^[\w .:/+@-]+=[\w .:/+@-]*$`)
+	actionForm = regexp.MustCompile(`^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:\d{12}:.+$`)
 )
+
+// Source: CloudWatch API Reference, Tag and PutMetricAlarm, AlarmActions; read 30 November 2026.
+const (
+	maxTagKey   = 128
+	maxTagValue = 256
+	maxAction   = 1024
+)
+
+func isTag(tag string) bool {
+	key, value, _ := strings.Cut(tag, "=")
+	return tagForm.MatchString(tag) && !strings.HasPrefix(tag, "aws:") && len(key) <= maxTagKey && len(value) <= maxTagValue
+}
 
 func (a Alarms) validate(bad func(string, ...any)) {
 	if !slices.Contains([]string{scopeGroup, scopeInstance, scopeBoth}, a.Scope) {
@@ -49,14 +62,14 @@ func (a Alarms) validate(bad func(string, ...any)) {
 	if a.Max < 1 || a.Max > maxAlarmsOut {
 		bad("alarms.max: %d is outside 1 to %d", a.Max, maxAlarmsOut)
 	}
-	if !tagForm.MatchString(a.Tag) || strings.HasPrefix(a.Tag, "aws:") {
+	if !isTag(a.Tag) {
 		bad("alarms.tag: want KEY=VALUE of letters, digits and .:/+@-, have %q", a.Tag)
 	}
 	if len(a.Actions) > maxAlarmActions {
 		bad("alarms.actions: %d are more than %d", len(a.Actions), maxAlarmActions)
 	}
 	for _, arn := range a.Actions {
-		if !actionForm.MatchString(arn) {
+		if len(arn) > maxAction || !actionForm.MatchString(arn) {
 			bad("alarms.actions: want an ARN, have %q", arn)
 		}
 	}
