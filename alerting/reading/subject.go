@@ -48,14 +48,14 @@ var nearness = []struct {
 	{KindTarget, []string{"target", "url", "probe_target", "endpoint_url", "site", "hostname_checked"}},
 	{KindRoute, []string{
 		"ingress", "exported_ingress", "route", "backend", "proxy", "upstream", "server", "LoadBalancer", "LoadBalancerName", "load_balancer", "load_balancer_name", "TargetGroup",
-		"elb", "ApiName", "api_name", "DistributionId", "distribution_id", "virtual_service", "FunctionName", "function_name", "envoy_cluster_name",
+		"elb", "ApiName", "api_name", "DistributionId", "distribution_id", "virtual_service", "FunctionName", "function_name", "envoy_cluster_name", "gateway", "trunk",
 	}},
 	{KindWorkload, []string{
 		"deployment", "exported_deployment", "statefulset", "daemonset", "replicaset", "replicationcontroller", "horizontalpodautoscaler", "hpa", "poddisruptionbudget",
-		"cronjob", "job_name", "exported_job", "scaledObject", "scaledobject", "nodepool", "nodegroup", "workload", "k8s_deployment_name", "created_by_name", "ServiceName", "AutoScalingGroupName", "autoscaling_group",
+		"cronjob", "job_name", "exported_job", "dag_id", "pipeline", "scaledObject", "scaledobject", "nodepool", "nodegroup", "workload", "k8s_deployment_name", "created_by_name", "ServiceName", "AutoScalingGroupName", "autoscaling_group",
 	}},
 	{KindNode, []string{
-		"exported_node", "node", "nodename", "kubernetes_node", "kubernetes_io_hostname", "k8s_node_name", "host", "hostname", "host_name", "Host", "vm", "machine", "InstanceId", "instance_id",
+		"exported_node", "node", "nodename", "kubernetes_node", "kubernetes_io_hostname", "k8s_node_name", "host", "hostname", "host_name", "Host", "Hostname", "vm", "machine", "InstanceId", "instance_id",
 	}},
 	{KindNamespace, []string{"exported_namespace", "namespace", "kubernetes_namespace", "k8s_namespace_name", "project"}},
 	{KindService, []string{"sloth_service", "exported_service", "destination_canonical_service", "destination_service_name", "service", "service_name", "app", "application", "app_kubernetes_io_name", "component", "slo"}},
