@@ -104,4 +104,7 @@ document.addEventListener("keydown", (e) => {
   }
 }, true);
 
-if (document.activeElement?.id === "find-q") dress(document.activeElement); // before this script ran
+// On its own page somebody came to type. A browser whose window is not in front may leave the focus where it was.
+const first = box();
+if (first.hasAttribute("autofocus") && document.activeElement === document.body) first.focus();
+if (document.activeElement === first) dress(first);
