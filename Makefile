@@ -1,7 +1,7 @@
 # Set-up, tests and builds. Everything but `make test` needs only Go.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-.PHONY: build test rig services chaos fuzz demo fmt packages clean
+.PHONY: build test rig services chaos upgrade fuzz demo fmt packages clean
 
 build: ## dist/binnacle and dist/navcloud, static and stripped
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o dist/ ./cmd/binnacle ./cmd/navcloud
@@ -20,6 +20,9 @@ rig: ## all situations of a real RabbitMQ cluster in network namespaces: about t
 services: ## real HAProxy, Redis, MariaDB and the like, killed, frozen, filled and cut: about half an hour
 	BINNACLE_SERVICES=1 .ci/parts
 	BINNACLE_REAL=1 BINNACLE_SERVICES=1 go test -count=1 -timeout=90m -v -run '^TestReal(StackIsOnePage|SentinelFailsOver|PrimaryWithoutSentinels.*|Ensemble.*|Redis|HAProxy|Nginx|Apache|Memcached|Varnish|ZooKeeper|Tomcat|ActiveMQ|Journal)$$' ./agent ./collectors/services ./collectors/logs
+
+upgrade: ## replaces a released program by this one, router by router, and back: make upgrade OLD=/path/to/binnacle; a few minutes
+	BINNACLE_OLD="$(abspath $(OLD))" go test -count=1 -timeout=30m -v -run UpgradeOfReleased ./cmd/binnacle/chaos
 
 fuzz: ## every fuzz target for FUZZTIME each (1m); what it finds becomes a seed under testdata
 	.ci/fuzz $(or $(FUZZTIME),1m)

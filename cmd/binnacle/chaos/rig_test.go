@@ -70,6 +70,7 @@ func TestMain(m *testing.M) {
 // rig is an agent as a process of its own, with a pager that keeps what it is sent.
 type rig struct {
 	t      *testing.T
+	binary string // of another revision; empty: of this one
 	pd     *alertingtest.PagerDuty
 	data   string
 	config string
@@ -96,8 +97,15 @@ const waits = 5 * time.Second // of order, at most: listening after the start an
 
 func newRig(t *testing.T, data string, more string) *rig {
 	t.Helper()
-	r := &rig{t: t, pd: alertingtest.NewPagerDuty(), data: data, listen: freePort(t), statsd: freePort(t)}
-	t.Cleanup(r.pd.Close)
+	pd := alertingtest.NewPagerDuty()
+	t.Cleanup(pd.Close)
+	return newNode(t, "chaos", pd, data, more)
+}
+
+// newNode is newRig for one of several that have one pager.
+func newNode(t *testing.T, name string, pd *alertingtest.PagerDuty, data string, more string) *rig {
+	t.Helper()
+	r := &rig{t: t, pd: pd, data: data, listen: freePort(t), statsd: freePort(t)}
 	dir := t.TempDir()
 	r.config, r.log = filepath.Join(dir, "binnacle.yaml"), filepath.Join(dir, "log")
 	rules := filepath.Join(dir, "rules.yaml")
@@ -112,7 +120,7 @@ func newRig(t *testing.T, data string, more string) *rig {
 `)
 	r.write(r.config, fmt.Sprintf(`data: %s
 listen: %s
-node: {name: chaos}
+node: {name: %s}
 interval: 1s
 deadline: 500ms
 collect: {statsd: {listen: ['udp://%s']}, riak: off, rabbitmq: off}
@@ -121,7 +129,7 @@ route:
   pagerduty: {routing_key: %s, events_url: '%s'}
   %s
 %s
-`, data, r.listen, r.statsd, rules, alertingtest.RoutingKey, r.pd.URL(), order, more))
+`, data, r.listen, name, r.statsd, rules, alertingtest.RoutingKey, r.pd.URL(), order, more))
 	t.Cleanup(func() {
 		if r.cmd != nil {
 			r.kill()
@@ -149,7 +157,11 @@ func (r *rig) start(before ...string) {
 		r.t.Fatal(err)
 	}
 	defer log.Close()
-	words := append(before, program(r.t), "run", "--config", r.config)
+	binary := r.binary
+	if binary == "" {
+		binary = program(r.t)
+	}
+	words := append(before, binary, "run", "--config", r.config)
 	r.cmd = exec.Command(words[0], words[1:]...)
 	r.cmd.Stdout, r.cmd.Stderr = log, log
 	if err := r.cmd.Start(); err != nil {
