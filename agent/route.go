@@ -125,7 +125,7 @@ func newRouteRole(a *Agent) (*routeRole, error) {
 	r.intake = intake.New(intake.Options{
 		Put: put, Facts: facts, Who: door.Who, Desk: a.desk(r.dispatch), View: r.dispatch.View, Version: a.hooks.Version,
 		Routes:  func() []string { return a.config().Route.Ways.RouteNames() },
-		Noticed: r.noticed, Deployed: r.deployed, Lives: r.lives, Config: cfg.Intake.Config, Replicas: cfg.Intake.replicas(), Folder: cfg.Data, Log: a.log.With("part", "intake"),
+		Noticed: r.noticed, Deployed: r.deployed, Lives: r.lives, Config: cfg.Intake.Config, Replicas: cfg.Intake.replicas(), Folder: cfg.Data, Damaged: a.damaged, Log: a.log.With("part", "intake"),
 	})
 	return r, nil
 }

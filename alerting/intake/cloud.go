@@ -52,19 +52,17 @@ const (
 	maxWordDetail = 300
 )
 
-// openCloud reads what is remembered in folder. A file that cannot be read is set aside, and the error says so; the rest works
-// all the same.
-func openCloud(o Options) (*cloud, error) {
+// openCloud reads what is remembered in folder. A file that cannot be read is set aside, and told; the rest works all the same.
+func openCloud(o Options) *cloud {
 	c := &cloud{put: o.Put, lives: o.Lives, log: o.Log, forms: map[string]*CloudForm{}}
 	if o.Folder == "" || !o.Config.cloudWatch() {
-		return c, nil
+		return c
 	}
 	c.file = filepath.Join(o.Folder, cloudFile)
-	if err := load("alarms of CloudWatch", c.file, maxCloudFile, time.Now(), &c.state.known); err != nil {
+	if !load("alarms of CloudWatch", c.file, maxCloudFile, time.Now(), o.Damaged, &c.state.known) {
 		c.state.known = nil
-		return c, err
 	}
-	return c, nil
+	return c
 }
 
 // hears takes a message, with all that its envelopes hold. Its error is that of a form that is not known or cannot be read, which

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/reading"
 )
@@ -16,11 +17,10 @@ import (
 // cloudOf is an intake of AWS with a board behind it, remembering in folder.
 func cloudOf(t *testing.T, b *board, folder string) *cloud {
 	t.Helper()
-	c, err := openCloud(Options{Put: b.put, Folder: folder, Config: Config{AWS: AWSConfig{Queue: "https://sqs.eu-west-1.amazonaws.com/1/q"}}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return openCloud(Options{
+		Put: b.put, Folder: folder, Config: Config{AWS: AWSConfig{Queue: "https://sqs.eu-west-1.amazonaws.com/1/q"}}, Log: slog.New(slog.DiscardHandler),
+		Damaged: func(r damage.Report) { t.Errorf("damaged: %+v", r) },
+	})
 }
 
 func awsCase(t *testing.T, name string) []byte {
@@ -241,8 +241,10 @@ func TestCloudWatchOverARestart(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, cloudFile), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := openCloud(Options{Put: b.put, Folder: folder, Config: Config{AWS: AWSConfig{Queue: "q"}}}); err == nil || c == nil {
-		t.Errorf("a damaged file: %v, %v; want a word, and an intake that works", c, err)
+	var told []damage.Report
+	openCloud(Options{Put: b.put, Folder: folder, Config: Config{AWS: AWSConfig{Queue: "q"}}, Damaged: func(r damage.Report) { told = append(told, r) }})
+	if len(told) != 1 || told[0].Aside == "" {
+		t.Errorf("a damaged file: %+v; want that it is told, and where it is", told)
 	}
 }
 

@@ -1,15 +1,18 @@
 package intake
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/reading"
 )
@@ -233,11 +236,50 @@ func TestPings(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, beatsFile), []byte("[{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := openPings(nil, nil, dir, time.Now())
-	if err == nil || p == nil || !strings.Contains(err.Error(), "set aside as heartbeats.json.damaged") {
-		t.Errorf("a damaged file: %v", err)
+	var told []damage.Report
+	openPings(nil, nil, dir, time.Now(), func(r damage.Report) { told = append(told, r) })
+	if len(told) != 1 || !strings.HasPrefix(filepath.Base(told[0].Aside), "heartbeats.json.damaged") {
+		t.Errorf("a damaged file: told %+v", told)
 	}
 	if info, err := os.Stat(filepath.Join(dir, keyFile)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key: %v, %v", fmt.Sprint(info), err)
+	}
+}
+
+// TestAKeyThatIsDamagedIsToldOrMended changes the key's file in every way that a disk does: as long as one of its two copies is sound
+// the addresses stay, else it is told that they are others.
+func TestAKeyThatIsDamagedIsToldOrMended(t *testing.T) {
+	path := filepath.Join(t.TempDir(), keyFile)
+	key := bytes.Repeat([]byte("k"), keySize)
+	whole := keyText(key)
+	read := func(text []byte) (got []byte, told int) {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := openPings(nil, nil, filepath.Dir(path), time.Now(), func(damage.Report) { told++ })
+		if left, err := os.ReadFile(path); err != nil || !bytes.Equal(left, keyText(p.key)) {
+			t.Errorf("left %x, %v; want the key in use, twice", left, err)
+		}
+		return p.key, told
+	}
+	both := slices.Clone(whole)
+	both[3], both[50] = both[3]^1, both[50]^1
+	for name, tc := range map[string]struct {
+		text []byte
+		told int
+	}{
+		"whole": {whole, 0}, "of before there were checksums": {key, 0}, "the first copy alone": {whole[:40], 0}, "cut to 36 bytes": {whole[:36], 0}, "more behind it": {append(slices.Clone(whole), "junk"...), 0},
+		"empty": {nil, 1}, "cut to 20 bytes": {whole[:20], 1}, "both copies damaged": {both, 1}, "of something else": {bytes.Repeat([]byte("x"), 72), 1},
+	} {
+		if got, told := read(tc.text); told != tc.told || bytes.Equal(got, key) != (tc.told == 0) {
+			t.Errorf("%s: key %x, told %d times; want %d, and the key when it was not told", name, got, told, tc.told)
+		}
+	}
+	for i := range 8 * len(whole) {
+		text := slices.Clone(whole)
+		text[i/8] ^= 1 << (i % 8)
+		if got, told := read(text); told != 0 || !bytes.Equal(got, key) {
+			t.Fatalf("bit %d: key %x, told %d times; want the other copy", i, got, told)
+		}
 	}
 }

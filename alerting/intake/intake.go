@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/people"
 	"github.com/navcloud/binnacle/alerting/reading"
@@ -47,6 +48,8 @@ type Options struct {
 	// Config is the section of the configuration; Folder is where heartbeats are remembered, empty: nowhere.
 	Config Config
 	Folder string
+	// Damaged hears of what is remembered and cannot be read; may be nil.
+	Damaged func(damage.Report)
 	// Replicas are the labels that tell the servers of one pair apart; nil: those that are usual.
 	Replicas []string
 	Version  string
@@ -87,15 +90,11 @@ func New(o Options) *Intake {
 	if o.Replicas == nil {
 		o.Replicas = reading.ReplicaLabels()
 	}
-	i := &Intake{opts: o, started: time.Now()}
-	var err error
-	if i.pings, err = openPings(o.Config.Heartbeats, o.Replicas, o.Folder, i.started); err != nil {
-		o.Log.Error("heartbeats go on without what was remembered", "err", err)
+	if o.Damaged == nil {
+		o.Damaged = func(damage.Report) {}
 	}
-	if i.cloud, err = openCloud(o); err != nil {
-		o.Log.Error("AWS is taken in without what was remembered", "err", err)
-	}
-	return i
+	now := time.Now()
+	return &Intake{opts: o, started: now, pings: openPings(o.Config.Heartbeats, o.Replicas, o.Folder, now, o.Damaged), cloud: openCloud(o)}
 }
 
 // The paths of our own endpoints; those of Alertmanager are its own.

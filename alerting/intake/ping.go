@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,47 +66,84 @@ const (
 	maxKey      = 1 << 10
 )
 
-// openPings reads what is remembered in folder. A file that cannot be read is set aside, and the error says so; the pings
-// work all the same.
-func openPings(by map[string]HeartbeatConfig, replicas []string, folder string, now time.Time) (*pings, error) {
+// openPings reads what is remembered in folder. A file that cannot be read is set aside, and told; the pings work all the same.
+func openPings(by map[string]HeartbeatConfig, replicas []string, folder string, now time.Time, told func(damage.Report)) *pings {
 	p := &pings{by: by, replicas: replicas, wake: make(chan struct{}, 1)}
-	p.key = make([]byte, 32)
+	p.key = make([]byte, keySize)
 	_, _ = rand.Read(p.key) // never fails
 	var known []Beat
-	var errs []error
 	if folder != "" {
 		p.file = filepath.Join(folder, beatsFile)
-		if err := p.readKey(filepath.Join(folder, keyFile)); err != nil {
-			errs = append(errs, err)
-		}
-		if err := load("heartbeats", p.file, maxBeats, now, &known); err != nil {
-			known, errs = nil, append(errs, err)
+		p.readKey(filepath.Join(folder, keyFile), now, told)
+		if !load("heartbeats", p.file, maxBeats, now, told, &known) {
+			known = nil
 		}
 	}
 	p.beats = NewHeartbeats(by, known, now)
-	return p, errors.Join(errs...)
+	return p
 }
 
-func (p *pings) readKey(path string) error {
-	key, err := atomicfile.Read(path, maxKey)
+// readKey reads the key from which the addresses of heartbeats are made, and makes one where there is none. The file has it
+// twice, each with a checksum: with another key every job would ping an address that is not there.
+func (p *pings) readKey(path string, now time.Time, told func(damage.Report)) {
+	text, err := atomicfile.Read(path, maxKey)
+	key, sound := keyIn(text)
+	fresh := errors.Is(err, fs.ErrNotExist)
 	switch {
-	case err == nil && len(key) == len(p.key):
+	case sound:
 		p.key = key
-		return nil
-	case err == nil, errors.Is(err, fs.ErrNotExist):
-		return atomicfile.Write(path, p.key, 0o600)
+	case err == nil && len(text) == len(p.key): // as it was before there were checksums
+		p.key = text
+	case !fresh:
+		aside, aerr := damage.Aside(path, now)
+		told(damage.Report{
+			Store: "heartbeat key", At: now, Aside: aside,
+			What: fmt.Sprint("jobs that ping by an address need their new ones, which binnacle heartbeat list says: the key is damaged", because(errors.Join(err, aerr))),
+		})
 	}
-	aside, aerr := damage.Aside(path, time.Now())
-	return fmt.Errorf("key of heartbeats: %w; set aside as %s", errors.Join(err, aerr, atomicfile.Write(path, p.key, 0o600)), filepath.Base(aside))
+	if bytes.Equal(text, keyText(p.key)) {
+		return
+	}
+	if err := atomicfile.Write(path, keyText(p.key), 0o600); err != nil {
+		told(damage.Report{Store: "heartbeat key", At: now, What: "addresses of heartbeats end with the process: " + err.Error()})
+	}
 }
 
-// load reads what is remembered of what. A file that cannot be read is set aside, and the error says so.
-func load(what, path string, most int64, now time.Time, into any) error {
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + err.Error()
+}
+
+const keySize, sumSize = 32, 4 // bytes
+
+// keyText is the file of a key.
+func keyText(key []byte) []byte {
+	sum := sha256.Sum256(key)
+	return bytes.Repeat(slices.Concat(key, sum[:sumSize]), 2)
+}
+
+// keyIn finds the first key of a file that is sound.
+func keyIn(text []byte) (key []byte, sound bool) {
+	for one := range slices.Chunk(text, keySize+sumSize) {
+		if len(one) < keySize+sumSize {
+			break
+		}
+		if sum := sha256.Sum256(one[:keySize]); bytes.Equal(sum[:sumSize], one[keySize:]) {
+			return one[:keySize:keySize], true
+		}
+	}
+	return nil, false
+}
+
+// load reads what is remembered of what. A file that cannot be read is set aside and told, and into is not to be used.
+func load(what, path string, most int64, now time.Time, told func(damage.Report), into any) bool {
 	aside, err := damage.Load(path, most, now, into)
 	if err != nil {
-		return fmt.Errorf("%s: %w; set aside as %s", what, err, filepath.Base(aside))
+		told(damage.Report{Store: what, What: "what was remembered cannot be read: " + err.Error(), Aside: aside, At: now})
 	}
-	return nil
+	return err == nil
 }
 
 // id is the UUID of a name.
