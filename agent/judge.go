@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"sync"
@@ -156,5 +157,9 @@ func (r *rulesRole) status(s *health.Status) {
 	if m := r.get(); m != nil {
 		st := m.Stats(s.At)
 		s.Rules = &health.Rules{Groups: st.Groups, Rules: st.Rules, Late: max(st.Late, 0), LateGroup: st.LateGroup, LateRule: st.LateRule, LateTakes: st.LateTakes, Failing: st.Failing, Coverage: r.coverStatus()}
+		for _, slow := range st.Slow {
+			s.Rules.Slow = append(s.Rules.Slow, fmt.Sprintf("the rule %s makes its group %s take %v, more than its interval of %v: its alarms come late",
+				slow.Rule, slow.Group, slow.Takes.Round(100*time.Millisecond), slow.Interval))
+		}
 	}
 }

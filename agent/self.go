@@ -23,6 +23,7 @@ var (
 	descReload    = &metric.Desc{Name: "binnacle_reload_success", Help: "0 after a reload was refused"}
 	descNodeInfo  = &metric.Desc{Name: "binnacle_node_info", Help: "1; the labels say where the node stands"}
 	descData      = &metric.Desc{Name: "binnacle_data_writable", Help: "0 while the data folder cannot be written"}
+	descRuleSlow  = &metric.Desc{Name: "binnacle_rule_group_over_interval_seconds", Unit: metric.Seconds, Help: "How long the last evaluation of a group of rules took, where that is more than its interval and 5 s; rule is the one that took longest"}
 	descRuleLate  = &metric.Desc{Name: "binnacle_rule_evaluation_late_seconds", Unit: metric.Seconds, Help: "How far the evaluation of rules is behind its interval"}
 	descRuleTook  = &metric.Desc{Name: "binnacle_rule_evaluation_seconds", Unit: metric.Seconds, Help: "Longest last evaluation of a group"}
 	descRuleFails = &metric.Desc{Name: "binnacle_rules_failing", Help: "Rules whose last evaluation failed"}
@@ -54,6 +55,9 @@ func (a *Agent) self(b *metric.Batch) {
 		s := m.Stats(time.Now())
 		b.Add(descRuleLate, max(s.Late.Seconds(), 0))
 		b.Add(descRuleTook, s.Slowest.Seconds())
+		for _, slow := range s.Slow[:min(len(s.Slow), maxSlow)] {
+			b.Add(descRuleSlow, slow.Takes.Seconds(), "rule_group", slow.Group, "rule", slow.Rule)
+		}
 		b.Add(descRuleFails, float64(len(s.Failing)))
 	}
 	open := a.store.get()
@@ -99,6 +103,9 @@ func (a *Agent) faultsOf() map[string]int {
 	}
 	return out
 }
+
+// maxSlow bounds the groups of rules that are told as slow.
+const maxSlow = 10
 
 // refusals are the reasons of the store; each is published from the start, so that its first loss shows.
 var refusals = append([]string{"too_old", "too_many_labels", "too_many_buckets", "out_of_bounds", "duplicate_label", "not_convertible", "commit", "other"}, series.Reasons...)

@@ -153,6 +153,9 @@ func (s Status) ruleFaults(bad note) {
 		}
 		bad("rules", ExitWarning, "rule %s", f)
 	}
+	for _, f := range s.Rules.Slow[:min(len(s.Rules.Slow), maxFailing)] {
+		bad("rules", ExitWarning, "%s", f)
+	}
 	if c := s.Rules.Coverage; c != nil {
 		for i, d := range c.Dead {
 			if i == maxFailing {

@@ -126,6 +126,7 @@ type Rules struct {
 	Rules   int           `json:"rules"`
 	Late    time.Duration `json:"late_ns"` // behind their interval
 	Failing []string      `json:"failing,omitempty"`
+	Slow    []string      `json:"slow,omitempty"` // what takes longer than its interval
 
 	// The group that is most behind, with its rule that takes longest, and how long that took last.
 	LateGroup string        `json:"late_group,omitempty"`

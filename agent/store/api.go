@@ -114,7 +114,7 @@ func (s *Store) bounded(h http.Handler) http.Handler {
 			http.Error(w, fmt.Sprintf("%d selectors, at most %d are taken", n, maxSelectors), http.StatusBadRequest)
 			return
 		}
-		most := s.opts.Query.CPU
+		most := s.spends()
 		if writes[r.URL.Path] {
 			most = 0
 		}

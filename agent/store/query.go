@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/tsdb"
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/query"
@@ -43,12 +44,22 @@ func (s *Store) Range(ctx context.Context, text string, start, end time.Time, st
 	return s.exec(ctx, q, text)
 }
 
+// spends is how much CPU time a question of a person may use.
+func (s *Store) spends() time.Duration {
+	var series uint64
+	_ = s.disk.with(func(db *tsdb.DB) error { // not open: there is nothing to ask
+		series = db.Head().NumSeries()
+		return nil
+	})
+	return s.opts.Query.Spends(series)
+}
+
 func (s *Store) exec(ctx context.Context, q promql.Query, text string) ([]Series, error) {
 	defer q.Close()
 	var res *promql.Result
 	most := time.Duration(0)
 	if query.IsByPerson(ctx) {
-		most = s.opts.Query.CPU
+		most = s.spends()
 	}
 	query.Spend(ctx, most, func(ctx context.Context) { res = q.Exec(ctx) })
 	if res.Err != nil {

@@ -258,9 +258,20 @@ type Stats struct {
 	LateRule      string        // its rule that takes longest
 	LateTakes     time.Duration // how long that took last
 	Slowest       time.Duration // last evaluation that took longest
+	Slow          []Slow        // groups that take longer than their interval, by name
 	Failing       []string      // "rule: error"
 	LastAt        time.Time     // of the last evaluation of any group
 }
+
+// Slow is a group of rules whose evaluation takes longer than its interval, so that its alarms come late, and its rule that takes
+// longest. Each group has a goroutine of its own: the rules of others are not late for it.
+type Slow struct {
+	Rule, Group     string
+	Takes, Interval time.Duration // of the whole group
+}
+
+// slowFrom is from when a group counts as slow: a shorter interval is one of a demo.
+const slowFrom = 5 * time.Second
 
 // Stats returns how the evaluation keeps up.
 func (m *Manager) Stats(now time.Time) Stats {
@@ -268,7 +279,12 @@ func (m *Manager) Stats(now time.Time) Stats {
 	for _, g := range m.manager.RuleGroups() {
 		s.Groups++
 		s.Rules += len(g.Rules())
-		s.Slowest = max(s.Slowest, g.GetEvaluationTime())
+		took := g.GetEvaluationTime()
+		s.Slowest = max(s.Slowest, took)
+		if took > max(g.Interval(), slowFrom) {
+			rule, _ := slowest(g.Rules())
+			s.Slow = append(s.Slow, Slow{rule, g.Name(), took, g.Interval()})
+		}
 		last := g.GetLastEvaluation()
 		if last.After(s.LastAt) {
 			s.LastAt = last
@@ -284,6 +300,7 @@ func (m *Manager) Stats(now time.Time) Stats {
 		}
 	}
 	slices.Sort(s.Failing)
+	slices.SortFunc(s.Slow, func(a, b Slow) int { return strings.Compare(a.Group+a.Rule, b.Group+b.Rule) })
 	return s
 }
 
