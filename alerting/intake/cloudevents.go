@@ -362,7 +362,7 @@ func (w *cloudWatch) stack(x word, now time.Time) (in []alerting.Input, back und
 func (w *cloudWatch) service(x word, now time.Time) (in []alerting.Input, back undo) {
 	back = func() {}
 	if e := x.service; e.fails() || e.ends() {
-		in, back = w.own("service\x00"+e.form.rule+"\x00"+e.subject(), e.alarm(x.at), e.fails(), x.at, now)
+		in, back = w.own("service\x00"+e.form.rule+"\x00"+e.place+"\x00"+e.subject(), e.alarm(x.at), e.fails(), x.at, now)
 	}
 	return append(in, inputs(x.marks, now)...), back
 }

@@ -22,7 +22,8 @@ type serviceForm struct {
 	entity string            // kind of what it is about
 	names  []string          // fields that name it, joined by a slash; none: the last part of the first resource's ARN
 	why    []string          // fields that say why, the first that has something
-	look   string            // the command to look first, with the name for %s
+	title  string            // of its alarm, with the name for %s
+	look   string            // what to do first
 }
 
 // serviceForms are the events that are taken, by their detail-type.
@@ -33,23 +34,24 @@ var serviceForms = map[string]serviceForm{
 	"ECS Deployment State Change": {
 		state: "eventName", says: map[string]string{"SERVICE_DEPLOYMENT_IN_PROGRESS": "is being deployed", "SERVICE_DEPLOYMENT_COMPLETED": "was deployed", "SERVICE_DEPLOYMENT_FAILED": "could not be deployed"},
 		bad: []string{"SERVICE_DEPLOYMENT_FAILED"}, good: []string{"SERVICE_DEPLOYMENT_COMPLETED"}, rule: "ECSDeploymentFailed", entity: "service", why: []string{"reason"},
-		look: "Read the service's last events: aws ecs describe-services --services %s",
+		title: "The last deployment of ECS service %s failed", look: "Read the service's last events: aws ecs describe-services. Roll back or forward.",
 	},
 	"ECS Service Action": {
 		state: "eventName", bad: []string{"SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED", "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED"}, good: []string{"SERVICE_STEADY_STATE"},
-		rule: "ECSTasksDoNotStart", entity: "service", why: []string{"reason", "eventName"}, look: "Read the service's last events: aws ecs describe-services --services %s",
+		rule: "ECSTasksDoNotStart", entity: "service", why: []string{"reason", "eventName"},
+		title: "Tasks of ECS service %s do not start", look: "Read the service's last events: aws ecs describe-services. Usual causes: no capacity, an image that is gone, a check that fails.",
 	},
 	"CodeDeploy Deployment State-change Notification": {
 		state: "state", says: map[string]string{"START": "is being deployed", "SUCCESS": "was deployed", "FAILURE": "could not be deployed", "STOP": "is left half deployed"},
 		bad: []string{"FAILURE"}, good: []string{"SUCCESS"}, rule: "CodeDeployFailed", entity: "service", names: []string{"application", "deploymentGroup"}, why: []string{"deploymentId"},
-		look: "Read why: aws deploy list-deployments, then aws deploy get-deployment, of %s",
+		title: "The last deployment of %s by CodeDeploy failed", look: "Read why: aws deploy list-deployments, then aws deploy get-deployment.",
 	},
 	"CodePipeline Pipeline Execution State Change": {
 		state: "state", says: map[string]string{"STARTED": "runs", "SUCCEEDED": "has run", "FAILED": "failed"}, entity: "pipeline", names: []string{"pipeline"},
 	},
 	"Backup Job State Change": {
 		state: "state", bad: []string{"FAILED", "ABORTED", "EXPIRED"}, good: []string{"COMPLETED"}, rule: "AWSBackupFailed", entity: "backup", names: []string{"resourceArn"}, why: []string{"statusMessage"},
-		look: "Read why: aws backup list-backup-jobs --by-resource-arn %s",
+		title: "The last backup of %s failed", look: "Read why: aws backup list-backup-jobs --by-state FAILED. Start it again before the old one is too old.",
 	},
 	"RDS DB Instance Event":                       {state: "Message", entity: "database", names: []string{"SourceIdentifier"}},
 	"RDS DB Cluster Event":                        {state: "Message", entity: "database", names: []string{"SourceIdentifier"}},
@@ -67,6 +69,7 @@ var changes = []string{"availability", "configuration change", "failover", "fail
 type serviceEvent struct {
 	form  serviceForm
 	name  string // of what it is about
+	place string // the cluster of a service of ECS; empty: it has none, or its ARN is of the old form
 	state string
 	why   string
 }
@@ -88,6 +91,9 @@ func serviceWord(w word, f serviceForm, resource string, detail []byte) (word, e
 	if err != nil {
 		return w, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
+	if _, path, is := strings.Cut(resource, ":service/"); is && strings.Contains(path, "/") {
+		e.place, _, _ = strings.Cut(path, "/")
+	}
 	for _, field := range f.why {
 		e.why = cmp.Or(e.why, wordOf(d[field]))
 	}
@@ -99,7 +105,7 @@ func serviceWord(w word, f serviceForm, resource string, detail []byte) (word, e
 		text = e.state
 	}
 	if text != "" {
-		w.marks = []Deploy{{Entity: e.subject(), By: "AWS", Text: text, At: w.at}}
+		w.marks = []Deploy{{Entity: e.subject(), Cluster: e.place, By: "AWS", Text: text, At: w.at}}
 	}
 	if f.rule != "" {
 		w.service = e
@@ -120,16 +126,20 @@ func (e serviceEvent) fails() bool { return slices.Contains(e.form.bad, e.state)
 func (e serviceEvent) ends() bool { return slices.Contains(e.form.good, e.state) }
 
 func (e serviceEvent) alarm(at time.Time) alerting.Alarm {
-	return alerting.Alarm{
+	a := alerting.Alarm{
 		Labels: map[string]string{
 			alerting.LabelRule: e.form.rule, alerting.LabelSource: "aws", alerting.LabelSeverity: "warning", alerting.LabelPriority: "P3", alerting.LabelKind: "config",
 			alerting.LabelLayer: "service", alerting.LabelEntity: e.subject(),
 		},
 		Annotations: map[string]string{
-			alerting.AnnotationSummary:  cutLabel(e.name) + " stands at " + e.state + " since its last attempt",
-			alerting.AnnotationGuidance: fmt.Sprintf(e.form.look, e.name),
+			alerting.AnnotationSummary:  fmt.Sprintf(e.form.title, cutLabel(e.name)),
+			alerting.AnnotationGuidance: e.form.look,
 			"description":               e.why[:min(len(e.why), maxAnnotation)],
 		},
 		StartsAt: at,
 	}
+	if e.place != "" {
+		a.Labels[alerting.LabelCluster] = cutLabel(e.place)
+	}
+	return a
 }
