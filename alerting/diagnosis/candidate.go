@@ -16,7 +16,6 @@ type candidate struct {
 	Joined   alerting.Joined   // as was found last
 
 	judged *judged
-	came   bool // it ended by itself within minutes, an hour ago at most
 }
 
 func (a *candidate) wakes() bool { return a.Priority <= alerting.P2 && a.Fact.Silence == "" }
@@ -33,10 +32,6 @@ func (a *candidate) anew() bool { return a.Fact.Firing() && a.Fact.First.After(a
 func (a *candidate) onset(at time.Time) bool {
 	return a.Reading.Wait > 0 && near(a.Fact.Began().Add(-a.Reading.Wait), at)
 }
-
-// comesAndGoes says that an alarm has started several times lately, or ended by itself within minutes an hour ago at most: it
-// tells of itself, and of no disturbance.
-func (a *candidate) comesAndGoes() bool { return a.Fact.Flapping || len(a.Fact.Starts) >= 3 || a.came }
 
 // own says that an alarm is about a thing that fails by itself: nothing else brings it about.
 func (a *candidate) own() bool { return !a.Reading.Follows }

@@ -117,7 +117,7 @@ func (t *tally) add(m *candidate) {
 	}
 	if m.Fact.Firing() {
 		r.firing++
-		t.alive = t.alive || !m.comesAndGoes()
+		t.alive = t.alive || !m.Fact.Flapping
 		if m.Fact.Silence == "" {
 			t.worst = min(t.worst, m.Priority)
 		}

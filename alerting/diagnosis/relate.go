@@ -72,7 +72,7 @@ func (t *together) named(a *candidate, name string, out map[*group]alerting.Join
 		for _, m := range b.members[:min(len(b.members), mostGuesses)] {
 			t.walks.asked++
 			if why, ok := t.sharing(a, m, b.of, name); ok {
-				out[b.of] = alerting.Joined{Trust: alerting.Certain, Why: why, Leads: a.wakes() && !a.comesAndGoes()}
+				out[b.of] = alerting.Joined{Trust: alerting.Certain, Why: why, Leads: a.wakes() && !a.Fact.Flapping}
 				break
 			}
 		}
@@ -100,13 +100,13 @@ func (t *together) ruled(a *candidate, out map[*group]alerting.Joined) {
 		}
 		n := slices.IndexFunc(b.members[:min(len(b.members), mostGuesses)], func(m *candidate) bool {
 			t.walks.asked++
-			return m != a && !placed(a.Fact, m.Fact) && m.Fact.Firing() && !m.comesAndGoes()
+			return m != a && !placed(a.Fact, m.Fact) && m.Fact.Firing() && !m.Fact.Flapping
 		})
 		if n < 0 {
 			continue
 		}
 		m := b.members[n]
-		out[b.of] = alerting.Joined{Trust: alerting.Certain, Why: oneRule(a.Reading.Rule, false), Leads: m.Joined.Leads && !a.comesAndGoes()}
+		out[b.of] = alerting.Joined{Trust: alerting.Certain, Why: oneRule(a.Reading.Rule, false), Leads: m.Joined.Leads && !a.Fact.Flapping}
 		if a.Priority == alerting.P1 && differ(a.Reading, m.Reading, "service") { // users of another service: a cause of both is a guess
 			out[b.of] = alerting.Joined{Trust: alerting.Guessed, Why: oneRule(a.Reading.Rule, true)}
 		}
@@ -306,7 +306,7 @@ func (t *together) guess(a *candidate, g *group) (alerting.Joined, bool) {
 		return alerting.Joined{}, false
 	}
 	x, y := g.root().Reading, a.Reading
-	apart, stays := g.tally().elsewhere(y.Owner("site")), !a.comesAndGoes()
+	apart, stays := g.tally().elsewhere(y.Owner("site")), !a.Fact.Flapping
 	j := alerting.Joined{Trust: alerting.Guessed, Leads: a.felt() && !apart && stays}
 	if !apart && oneScope(x, y) {
 		j.Trust, j.Leads = alerting.Catalogue, j.Leads || y.Rank < x.Rank && stays
@@ -361,7 +361,7 @@ func placed(a, b *alerting.Fact) bool {
 // explained only by what nothing stands in for.
 func (t *together) declared(a *candidate, g *group) (alerting.Joined, bool) {
 	root := g.root()
-	if !placed(a.Fact, root.Fact) || !g.alive() || graver(a, g) || root.chore() || a.comesAndGoes() {
+	if !placed(a.Fact, root.Fact) || !g.alive() || graver(a, g) || root.chore() || a.Fact.Flapping {
 		return alerting.Joined{}, false
 	}
 	firm := func(of *candidate) topology.Edge {

@@ -42,18 +42,11 @@ func tellTogether(in Input, list []*candidate) *together {
 
 // gather puts those that have a group into it.
 func (t *together) gather(list []*candidate, passed []alerting.Passed) {
-	came := map[string]alerting.Passed{} // the last, by ID
 	for _, p := range passed {
 		k := ofRule{p.Rule, p.Scope}
 		t.lately[k] = append(t.lately[k], p)
-		came[p.ID] = p
 	}
 	for _, a := range list {
-		if p, ok := came[a.Fact.ID]; ok {
-			a.came = slices.ContainsFunc(t.lately[ofRule{p.Rule, p.Scope}], func(p alerting.Passed) bool {
-				return p.ID == a.Fact.ID && p.Ended.Before(a.Fact.First) && p.Ended.Sub(p.Began) <= 2*rollMost
-			})
-		}
 		if a.Joined.With != "" {
 			t.group(a.Joined.With).add(a)
 		}
@@ -177,7 +170,7 @@ func (t *together) release(g *group) {
 func (g *group) confirm() {
 	leads := g.leads()
 	for _, m := range g.members {
-		if !m.held() || m.comesAndGoes() || m.Priority == alerting.P1 {
+		if !m.held() || m.Fact.Flapping || m.Priority == alerting.P1 {
 			continue
 		}
 		if why := m.confirmed(leads); why != "" {
@@ -191,7 +184,7 @@ func (g *group) confirm() {
 func (g *group) leads() map[string]*candidate {
 	out := map[string]*candidate{}
 	for _, m := range g.members {
-		if m.Joined.Leads && m.Fact.Firing() && !m.comesAndGoes() {
+		if m.Joined.Leads && m.Fact.Firing() && !m.Fact.Flapping {
 			out[m.Reading.Place] = m
 			for _, name := range m.Reading.Names {
 				out[name] = m
