@@ -324,6 +324,13 @@ func (r Record) Acknowledge(in Acked, at time.Time) Record {
 	return r
 }
 
+// Close is the record after a person resolved it at the pager.
+func (r Record) Close(in Closed, at time.Time) Record {
+	r.Open, r.Pending = false, ""
+	r.ClosedBy, r.ClosedAt = cmp.Or(in.By, "somebody"), at
+	return r
+}
+
 // Always says that the rule's author wants a page whatever happens.
 func (a Alarm) Always() bool { return a.Labels[LabelPage] == "always" }
 

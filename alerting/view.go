@@ -90,15 +90,12 @@ type ExplainedAlarm struct {
 // knows of none.
 func (v View) Why(alarm string) string {
 	var out []string
-	is := func(a Alarm) bool {
-		return a.Fingerprint() == alarm || a.Rule() == alarm || a.Labels[LabelEntity] == alarm
-	}
 	for _, p := range v.Problems {
-		if is(p.Root) {
+		if p.Root.named(alarm) {
 			out = append(out, fmt.Sprintf("%s is %s and %s: %s.", p.root(), p.Priority, p.words(v.At), p.Reason)+readAs(p.Read))
 		}
 		for _, e := range p.Explained {
-			if is(e.Alarm) {
+			if e.Alarm.named(alarm) {
 				out = append(out, fmt.Sprintf("%s is explained by %s: %s. %s is %s and %s.",
 					onSubject(e.Alarm), p.root(), e.Why, p.Root.Rule(), p.Priority, p.words(v.At))+readAs(e.Read))
 			}
@@ -166,20 +163,22 @@ func onSubject(a Alarm) string {
 
 func subject(a Alarm) string { return cmp.Or(a.Labels[LabelEntity], a.Labels["instance"], a.Rule()) }
 
+// named says that a person who gives this name may mean the alarm.
+func (a Alarm) named(name string) bool {
+	return a.Fingerprint() == name || a.Rule() == name || a.Labels[LabelEntity] == name
+}
+
 // find returns the alarm that is meant and its problem; nil: none is.
 func (v View) find(name string) (*ProblemView, Alarm) {
-	is := func(a Alarm) bool {
-		return a.Fingerprint() == name || a.Rule() == name || a.Labels[LabelEntity] == name
-	}
 	for n := range v.Problems {
 		p := &v.Problems[n]
-		if is(p.Root) || p.ID == name || p.Key == name {
+		if p.Root.named(name) || p.ID == name || p.Key == name {
 			return p, p.Root
 		}
 	}
 	for n := range v.Problems {
 		for _, e := range v.Problems[n].Explained {
-			if is(e.Alarm) {
+			if e.Alarm.named(name) {
 				return &v.Problems[n], e.Alarm
 			}
 		}

@@ -149,7 +149,7 @@ func (e *explainer) allows(c, a *alerting.Verdict) answer {
 	case e.elsewhere(c, a):
 		no = "what is down in " + named(a) + " is not within the reach of " + named(c)
 	case another(c, a):
-		no = a.Rule() + " began more than " + spoken(growsFor) + " after people were paged for " + c.Rule() + ", so it is an outage of its own"
+		no = a.Rule() + " began more than " + spoken(showsWithin) + " after people were paged for " + c.Rule() + ", so it is an outage of its own"
 	}
 	return answer{edge, no, until}
 }
@@ -160,14 +160,14 @@ func apart(c, a *alerting.Verdict) bool {
 	return kinds != "" && !part(c) && slices.Contains(strings.Split(kinds, ","), c.Kind)
 }
 
-// growsFor is how long after a cause what it breaks shows, at most, of what puts users or data at risk.
-const growsFor = 10 * time.Minute
+// showsWithin is how long after a cause what it breaks shows, at most, of what puts users or data at risk.
+const showsWithin = 10 * time.Minute
 
 // another says that an alarm is an outage of its own although a cause reaches it: it would be a P1 by its own labels, is a
 // cause itself, and began long after people were called for the other. What belongs to its problem stays there.
 func another(c, a *alerting.Verdict) bool {
 	return c.Past.Told && a.Alone == alerting.P1 && a.Cause && !a.Effect && !a.Symptom && !a.Group() && a.Reading == nil &&
-		a.Past.Problem != c.Past.Problem && a.Began().Sub(c.Began()) > growsFor
+		a.Past.Problem != c.Past.Problem && a.Began().Sub(c.Began()) > showsWithin
 }
 
 // elsewhere says that an alarm of a whole is about losses that the cause does not reach: packet loss in one zone explains no

@@ -330,16 +330,7 @@ func (g *gatherer) firing(name string, c *common) *alerting.Verdict {
 
 // spokesman orders the parts of a group alarm: the gravest, the nearest to the machine, the first.
 func spokesman(a, b *alerting.Fact) int {
-	if c := cmp.Compare(gravity(a.Severity), gravity(b.Severity)); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(a.Entity.Kind, b.Entity.Kind); c != 0 {
-		return c
-	}
-	if c := a.First.Compare(b.First); c != 0 {
-		return c
-	}
-	return cmp.Compare(a.ID, b.ID)
+	return cmp.Or(cmp.Compare(gravity(a.Severity), gravity(b.Severity)), cmp.Compare(a.Entity.Kind, b.Entity.Kind), a.First.Compare(b.First), cmp.Compare(a.ID, b.ID))
 }
 
 func gravity(severity string) int {

@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -141,34 +142,28 @@ func heading(p *alerting.Problem) *alerting.Verdict {
 
 // worse is the order in which people are told: total, and the same for the same alarms.
 func worse(a, b *alerting.Problem) int {
-	switch {
-	case a.Priority != b.Priority:
-		return cmp.Compare(a.Priority, b.Priority)
-	case len(a.Members) != len(b.Members):
-		return cmp.Compare(len(b.Members), len(a.Members))
-	case a.Harm != b.Harm:
-		return cmp.Compare(orNever(a.Harm), orNever(b.Harm))
-	case a.Novel != b.Novel:
-		return compareBool(b.Novel, a.Novel)
-	case !a.Since.Equal(b.Since):
-		return a.Since.Compare(b.Since)
-	}
-	return cmp.Compare(a.Root.ID, b.Root.ID)
+	return cmp.Or(
+		cmp.Compare(a.Priority, b.Priority),
+		cmp.Compare(len(b.Members), len(a.Members)),
+		cmp.Compare(orNever(a.Harm), orNever(b.Harm)),
+		cmp.Compare(novelty(a), novelty(b)),
+		a.Since.Compare(b.Since),
+		cmp.Compare(a.Root.ID, b.Root.ID),
+	)
 }
 
+// orNever is the time left until harm.
 func orNever(d time.Duration) time.Duration {
 	if d == 0 {
-		return 1 << 62
+		return math.MaxInt64
 	}
 	return d
 }
 
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
+// novelty is 0 where a serious alarm's rule had not fired for a week.
+func novelty(p *alerting.Problem) int {
+	if p.Novel {
 		return 0
-	case b:
-		return -1
 	}
 	return 1
 }

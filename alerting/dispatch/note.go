@@ -123,8 +123,8 @@ func (d *Dispatcher) closed(c alerting.Closed, now time.Time) bool {
 	if !ok || !rec.Open && rec.Pending == "" || rec.Pending != "" && rec.Kind == alerting.Resolve {
 		return false
 	}
-	rec.Open, rec.Pending, rec.UpdatedAt = false, "", now
-	rec.ClosedBy, rec.ClosedAt = cmp.Or(c.By, "somebody"), now
+	rec = rec.Close(c, now)
+	rec.UpdatedAt = now
 	d.book.put(&rec, ledger.Event{At: now, Kind: ledger.Closed, Key: c.Key, Route: rec.Route, Priority: rec.Page.Priority, By: c.By})
 	return true
 }

@@ -74,8 +74,7 @@ func (d *Desk) Closed(now time.Time, in alerting.Closed) {
 			continue
 		}
 		d.remember(i.rec.Base, past{i.rec.Generation, now, i.rec.Returns})
-		i.rec.Open, i.resolving, i.notes, i.ack = false, false, nil, ""
-		i.rec.ClosedBy, i.rec.ClosedAt = cmp.Or(in.By, "somebody"), now
+		i.rec, i.resolving, i.notes, i.ack = i.rec.Close(in, now), false, nil, ""
 		i.known = d.members(i)
 		d.over(i)
 	}

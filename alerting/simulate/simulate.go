@@ -155,8 +155,7 @@ func (p *Player) person(at time.Time, in alerting.Input) {
 		}
 	case alerting.Closed:
 		if rec, ok := p.ledger[in.Key]; ok && rec.Open {
-			rec.Open, rec.Pending, rec.ClosedBy, rec.ClosedAt = false, "", in.By, at
-			p.ledger[in.Key] = rec
+			p.ledger[in.Key] = rec.Close(in, at)
 			delete(p.open, in.Key)
 		}
 	case alerting.Silenced:
