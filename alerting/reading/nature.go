@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/navcloud/binnacle/alerting"
 )
@@ -255,21 +256,30 @@ func split(name string) string {
 	if strings.Contains(name, "XX") {
 		name = classes.Replace(name)
 	}
-	var b strings.Builder
-	runes := []rune(name)
-	b.WriteByte(' ')
-	for i, c := range runes {
+	out := make([]byte, 0, len(name)+len(name)/8)
+	before, parted := ' ', false
+	for i, c := range name {
 		switch {
 		case !unicode.IsLetter(c) && !unicode.IsDigit(c):
-			b.WriteByte(' ')
+			before, parted = c, true
 			continue
-		case unicode.IsUpper(c) && i > 0 && (unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]) && unicode.IsUpper(runes[i-1])):
-			b.WriteByte(' ')
+		case unicode.IsUpper(c) && (unicode.IsLower(before) || unicode.IsUpper(before) && unicode.IsLower(after(name[i:]))):
+			parted = true
 		}
-		b.WriteRune(unicode.ToLower(c))
+		if parted && len(out) > 0 {
+			out = append(out, ' ')
+		}
+		out = utf8.AppendRune(out, unicode.ToLower(c))
+		before, parted = c, false
 	}
-	b.WriteByte(' ')
-	return strings.Join(strings.Fields(b.String()), " ")
+	return string(out)
+}
+
+// after is the second letter of a text.
+func after(text string) rune {
+	_, n := utf8.DecodeRuneInString(text)
+	c, _ := utf8.DecodeRuneInString(text[n:])
+	return c
 }
 
 // lexicon reads the words of a rule's name, then those of its summary and description.
@@ -281,6 +291,9 @@ func lexicon(rule string, a alerting.Alarm, labels map[string]string) found {
 	}
 	for _, name := range []string{alerting.AnnotationSummary, "description", "message", "output", "info"} {
 		text := a.Annotations[name]
+		if text == "" {
+			continue
+		}
 		if i := strings.Index(text, "LABELS ="); i >= 0 { // awesome-prometheus-alerts lists all labels there
 			text = text[:i]
 		}
