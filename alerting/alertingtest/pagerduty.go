@@ -68,8 +68,9 @@ type Incident struct {
 	Status   string // triggered, acknowledged, resolved
 	Priority string // ID of the priority
 	Notes    []string
-	By       string // who changed the status
-	Level    int    // of the escalation policy, where somebody escalated
+	By       string    // who changed the status
+	Level    int       // of the escalation policy, where somebody escalated
+	Until    time.Time // end of a snooze; zero: there is none
 	OpenedAt time.Time
 	ClosedAt time.Time
 }
@@ -182,6 +183,18 @@ func (p *PagerDuty) Incidents() []Incident {
 
 // Acknowledge is what a person does.
 func (p *PagerDuty) Acknowledge(key, by string) { p.person(key, by, "acknowledged") }
+
+// Snooze acknowledges until a time. The fake does not ring then.
+func (p *PagerDuty) Snooze(key, by string, until time.Time) {
+	p.Acknowledge(key, by)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, in := range p.incidents {
+		if in.Key == key && in.Status == "acknowledged" {
+			in.Until = until
+		}
+	}
+}
 
 // Unacknowledge takes it back.
 func (p *PagerDuty) Unacknowledge(key, by string) { p.person(key, by, "triggered") }

@@ -23,6 +23,11 @@ func view(in *Incident) map[string]any {
 	}
 	if in.Status == "acknowledged" {
 		v["acknowledgements"] = []any{map[string]any{"acknowledger": map[string]any{"type": "user_reference", "summary": in.By}}}
+		if !in.Until.IsZero() {
+			v["pending_actions"] = []any{
+				map[string]any{"type": "escalate", "at": in.OpenedAt.UTC().Format(time.RFC3339)}, map[string]any{"type": "unacknowledge", "at": in.Until.UTC().Format(time.RFC3339)},
+			}
+		}
 	}
 	return v
 }

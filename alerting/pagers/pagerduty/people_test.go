@@ -145,6 +145,15 @@ func TestPollTellsWhatPeopleDid(t *testing.T) {
 		p.Unacknowledge("k", "ann")
 		expect(alerting.Acked{Key: "k", By: "ann", Undo: true, Pager: true})
 		acked.Store(false)
+		until := time.Now().Add(4 * time.Hour).UTC().Truncate(time.Second)
+		p.Snooze("k", "cy", until)
+		snoozed := alerting.Noted{Key: "k", By: "cy", Text: "acknowledged until " + until.Format("2006-01-02 15:04 UTC") + ": PagerDuty rings again then"}
+		expect(alerting.Acked{Key: "k", By: "cy", Pager: true}, snoozed)
+		acked.Store(true)
+		expect()
+		p.Snooze("k", "cy", until.Add(time.Hour)) // snoozed again
+		snoozed.Text = "acknowledged until " + until.Add(time.Hour).Format("2006-01-02 15:04 UTC") + ": PagerDuty rings again then"
+		expect(snoozed)
 		p.Resolve("k", "bob")
 		expect(alerting.Closed{Key: "k", By: "bob"})
 		cancel()

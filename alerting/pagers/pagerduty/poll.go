@@ -25,7 +25,7 @@ func (c *Client) Poll(ctx context.Context, open func() []alerting.Record, put Pu
 	}
 	tick := time.NewTicker(c.cfg.AckPoll)
 	defer tick.Stop()
-	last := map[string]string{} // status as last told, by key
+	last := map[string]polled{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -36,7 +36,13 @@ func (c *Client) Poll(ctx context.Context, open func() []alerting.Record, put Pu
 	}
 }
 
-func (c *Client) round(ctx context.Context, open []alerting.Record, last map[string]string, put Put) {
+// polled is what was told last of an incident.
+type polled struct {
+	status string
+	until  time.Time // when an acknowledgement ends by itself, as after a snooze; zero: it does not
+}
+
+func (c *Client) round(ctx context.Context, open []alerting.Record, last map[string]polled, put Put) {
 	var due []alerting.Record
 	for _, r := range open {
 		if r.Open && r.Pending == "" && r.Route != LowRoute {
@@ -67,13 +73,22 @@ func (c *Client) round(ctx context.Context, open []alerting.Record, last map[str
 			continue
 		}
 		in := newest(found)
-		if in.Status == last[r.Key] {
+		was, seen := last[r.Key]
+		now := polled{in.Status, ends(in)}
+		if now == was {
 			continue
 		}
-		if input := change(r, in); input != nil && put(ctx, input) != nil {
+		if input := change(r, in); now.status != was.status && input != nil && put(ctx, input) != nil {
 			return
 		}
-		last[r.Key] = in.Status
+		// What was snoozed before the agent started was told then, as far as it knows.
+		if !now.until.IsZero() && !now.until.Equal(was.until) && (seen || r.AckedBy == "") {
+			note := alerting.Noted{Key: r.Key, By: acker(in), Text: "acknowledged until " + now.until.UTC().Format("2006-01-02 15:04 UTC") + ": PagerDuty rings again then"}
+			if put(ctx, note) != nil {
+				return
+			}
+		}
+		last[r.Key] = now
 	}
 	for k := range last {
 		if !keys[k] {
@@ -88,15 +103,31 @@ func change(r alerting.Record, in pd.Incident) alerting.Input {
 	case in.Status == "resolved":
 		return alerting.Closed{Key: r.Key, By: in.LastStatusChangeBy.Summary}
 	case in.Status == "acknowledged" && r.AckedBy == "":
-		by := in.LastStatusChangeBy.Summary
-		for _, a := range in.Acknowledgements {
-			by = a.Acknowledger.Summary
-		}
-		return alerting.Acked{Key: r.Key, By: someone(by), Pager: true}
+		return alerting.Acked{Key: r.Key, By: acker(in), Pager: true}
 	case in.Status == "triggered" && r.AckedBy != "":
 		return alerting.Acked{Key: r.Key, By: in.LastStatusChangeBy.Summary, Undo: true, Pager: true}
 	}
 	return nil
+}
+
+// acker is who acknowledged an incident last.
+func acker(in pd.Incident) string {
+	by := in.LastStatusChangeBy.Summary
+	for _, a := range in.Acknowledgements {
+		by = a.Acknowledger.Summary
+	}
+	return someone(by)
+}
+
+// ends is when the acknowledgement of an incident ends by itself: a person snoozed it, or the service limits acknowledgements.
+// Source: PagerDuty REST API v2, Get an incident, pending_actions, read 30 November 2026.
+func ends(in pd.Incident) time.Time {
+	for _, p := range in.PendingActions {
+		if at, err := time.Parse(time.RFC3339, p.At); err == nil && p.Type == "unacknowledge" && in.Status == "acknowledged" {
+			return at.UTC()
+		}
+	}
+	return time.Time{}
 }
 
 // someone stands for a person whose name PagerDuty does not tell: an empty name would mean nobody.
