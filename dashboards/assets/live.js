@@ -4,6 +4,7 @@ const body = document.body;
 const heardLine = document.getElementById("heard");
 const amber = 5, red = 15; // seconds of silence
 let heard = Date.now(), fresh = false, source = null;
+let arrived = heard; // when news came last; heard is when what stands here did
 let drift = Number(body.dataset.at) - heard; // of the server's clock from this one: a phone's may be wrong
 
 // short says seconds as words.go does.
@@ -102,7 +103,7 @@ function tick() {
   }
   if (!body.dataset.live) return;
   const silent = (now - heard) / 1000;
-  if (silent >= red && now - asked >= red * 1000) anew();
+  if (now - arrived >= red * 1000) anew();
   if (!fresh && silent < amber) return; // the page itself says as of when it is
   const age = silent >= red ? "red" : silent >= amber ? "amber" : "fresh";
   const at = shown(heard + drift);
@@ -193,7 +194,7 @@ async function apply(news) {
   begun = performance.now();
   // Another version brings another script. Once a minute at most: two routers behind one name may differ.
   if (news.version !== body.dataset.version && performance.now() > 60000) { location.reload(); return; }
-  heard = Date.now();
+  heard = news.arrived;
   fresh = true;
   drift = news.at - heard;
   if (document.title !== news.title) document.title = news.title;
@@ -224,17 +225,31 @@ async function apply(news) {
   tick();
 }
 
-let applied = Promise.resolve(); // news is applied one after the other
 let path = ""; // where news come from
 
-let asked = 0; // when
+// News is applied one after the other. What comes meanwhile is made one, each part as it is newest: a browser that is slower than its news
+// shows what is, and not what was a while ago.
+let applied = Promise.resolve(), next = null;
+function take(news) {
+  news.arrived = arrived = Date.now();
+  if (next) {
+    next = { ...news, parts: { ...next.parts, ...news.parts }, order: { ...next.order, ...news.order } };
+    return;
+  }
+  next = news;
+  applied = applied.then(() => {
+    const now = next;
+    next = null;
+    return now && apply(now);
+  }).catch(console.error); // what one of them breaks, the next may mend
+}
 
 function open() {
   if (source || document.hidden || !body.dataset.live) return;
   path = body.dataset.live;
-  asked = Date.now();
+  arrived = Date.now();
   source = new EventSource(path);
-  source.addEventListener("news", (e) => { applied = applied.then(() => { if (e.target === source) return apply(JSON.parse(e.data)); }); });
+  source.addEventListener("news", (e) => { if (e.target === source) take(JSON.parse(e.data)); });
   source.addEventListener("error", () => {
     if (source?.readyState !== EventSource.CLOSED) return; // it comes back by itself
     source = null;
@@ -244,7 +259,7 @@ function open() {
 
 function close() {
   source?.close();
-  source = null;
+  [source, next] = [null, null];
 }
 
 // A connection that a network lost without a word is open for hours in the eyes of the browser.

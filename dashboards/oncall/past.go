@@ -19,11 +19,8 @@ const (
 func (p *Pages) endedProof(ctx context.Context, key string) (title string, e *evidence) {
 	events, _ := p.history(ctx, EventQuery{Since: p.opts.Now().Add(-problemHistory), Key: key}) // no chart is what follows from no answer
 	list := deedList{Deeds: deeds(events)}
-	for _, d := range list.Deeds {
-		if d.Priority != 0 {
-			title = d.Priority.String() + " "
-			break
-		}
+	if d := list.Paged(); d != nil && d.Priority != 0 {
+		title = d.Priority.String() + " "
 	}
 	return title + list.Title(), p.pastProof(ctx, key, list.Deeds)
 }

@@ -3,6 +3,7 @@ package oncall
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"net/http"
 	"net/url"
@@ -173,6 +174,27 @@ func (l deedList) Title() string {
 	return ""
 }
 
+// Paged is the first page of it, and Ended its last end; nil: there was none.
+func (l deedList) Paged() *deed { return l.of("page", slices.All(l.Deeds)) }
+func (l deedList) Ended() *deed { return l.of("end", slices.Backward(l.Deeds)) }
+
+func (l deedList) of(mark string, in iter.Seq2[int, deed]) *deed {
+	for _, d := range in {
+		if d.Mark == mark {
+			return &d
+		}
+	}
+	return nil
+}
+
+// Took is how long it was open; 0: that is not known.
+func (l deedList) Took() time.Duration {
+	if p, e := l.Paged(), l.Ended(); p != nil && e != nil && e.At.After(p.At) {
+		return e.At.Sub(p.At)
+	}
+	return 0
+}
+
 // problem is the page of exactly one problem, told by its ID, dedup key, rule, or the fingerprint of one of its alarms:
 // what a page's link opens. One that is over keeps its page as long as the ledger keeps its key.
 func (p *Pages) problem(r *http.Request) dashboards.Page {
@@ -217,6 +239,7 @@ func (p *Pages) problem(r *http.Request) dashboards.Page {
 	}
 	pg.Up = &dashboards.Link{Path: "/board", Label: "Board"}
 	if found == nil {
+		pg.Title = cmp.Or(list.Title(), pg.Title)
 		pg.Sections = []dashboards.Section{{ID: "summary", Parts: []dashboards.Part{{ID: "problem-head", Template: "problem-over", Data: list}}}}
 		if e := p.pastProof(r.Context(), key, list.Deeds); e != nil {
 			pg.Sections = append(pg.Sections, dashboards.Section{ID: "proof", Label: "Evidence", Hush: true, Parts: []dashboards.Part{{ID: "past-proof", Template: "past-proof", Data: e}}})
