@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -357,12 +358,25 @@ func (r *routeRole) keepAlarms(ctx context.Context) error {
 			}
 			r.cloud.alarms.Store(&said)
 		}
-		select {
-		case <-time.After(alarmsEvery):
-		case <-ctx.Done():
+		if !r.untilAlarmsChange(ctx, cfg) {
 			return nil
 		}
 	}
+}
+
+// untilAlarmsChange waits for the next time to look, which a reload that changes what is wanted brings on; false: ctx ended.
+func (r *routeRole) untilAlarmsChange(ctx context.Context, cfg Config) bool {
+	for next := time.Now().Add(alarmsEvery); time.Now().Before(next); {
+		if now := r.a.config(); !reflect.DeepEqual(cfg.Ship, now.Ship) || !cfg.Route.Ways.Equal(now.Route.Ways) {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 func (r *routeRole) keepAlarmsOnce(ctx context.Context, cfg Config) (said health.AWSAlarms, err error) {

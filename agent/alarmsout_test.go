@@ -270,3 +270,41 @@ func TestMaintenanceWindowsMuteAlarms(t *testing.T) {
 		t.Errorf("notes %q; want the right that lacks, and the alarms all the same", p.Notes)
 	}
 }
+
+// A reload that wants other alarms is followed at once, and one that wants none leaves those that are there.
+func TestAReloadChangesTheAlarms(t *testing.T) {
+	base, fake := atCloudWatch(t, "")
+	data, listen := t.TempDir(), freePort(t, "tcp")
+	cfg := func(alarms string) Config {
+		return parsed(t, "data: %s\nlisten: %s\ncollect: off\nrules: {packs: [], files: [%s]}\nroute: {mode: shadow}\naws: {region: eu-west-1, endpoint: '%s'}\nship: {cloudwatch: {region: eu-west-1, endpoint: '%s', %s}}\n",
+			data, listen, base.Rules.Files[0], fake.URL, fake.URL, alarms)
+	}
+	made := func(rule string) func() bool {
+		return func() bool {
+			busy, other := 0, 0
+			for name := range fake.Alarms() {
+				if strings.Contains(name, "/"+rule+"/") {
+					busy++
+				} else if !strings.Contains(name, "/beat/") && !strings.Contains(name, "/paging/") {
+					other++
+				}
+			}
+			return busy == 2 && other == 0
+		}
+	}
+	said := func() any { return fmt.Sprintf("%v %+v", fake.Alarms(), fake.Asked()) }
+	a, end := run(t, cfg("alarms: {from: [Busy], apply: true}"))
+	defer end()
+	untilAWS(t, "the alarms of Busy are made", made("Busy"), said)
+	if err := a.Reload(t.Context(), cfg("alarms: {from: [DiskLow], apply: true}"), nil); err != nil {
+		t.Fatal(err)
+	}
+	untilAWS(t, "those of DiskLow are in their place", made("DiskLow"), said)
+	if err := a.Reload(t.Context(), cfg("max_series: 300"), nil); err != nil {
+		t.Fatal(err)
+	}
+	untilAWS(t, "status says nothing of alarms", func() bool { return a.Status().Route.AWS == nil || a.Status().Route.AWS.Alarms == nil }, said)
+	if !made("DiskLow")() {
+		t.Errorf("%v; want what is there left alone", fake.Alarms())
+	}
+}
