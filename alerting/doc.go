@@ -12,7 +12,7 @@
 //	inputs     what senders, people and the pager said: Firing, Ended, Heard, Acked, Closed, Silenced, Topology, Result
 //	memory     what the router remembers of alarms, silences and senders; from it a Fact for each alarm
 //	reading    what an alarm says whose rule knows nothing of ordering (package reading)
-//	diagnosis  facts and graph in, problems out (package diagnosis): standing, group alarms, priority, explanation, problems
+//	diagnosis  facts and graph in, problems out (package diagnosis): standing, priority, group alarms, explanation, problems
 //	incidents  problems in, actions out: who must be told what now, and what waits for what (package incidents)
 //
 // A Fact is a value: a stage changes none, and what changes is a new Fact. Diagnosis has no memory; what it needs of earlier

@@ -18,7 +18,7 @@ import (
 	"github.com/navcloud/binnacle/alerting/ledger"
 )
 
-// Router is alerting.Router, as far as it is used here.
+// Router is what package router makes, as far as it is used here.
 type Router interface {
 	Step(now time.Time, in []alerting.Input) (out []alerting.Action, next time.Time)
 	Restore([]alerting.Record)

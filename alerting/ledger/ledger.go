@@ -9,6 +9,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -146,20 +147,11 @@ func (q Query) wants(e Event) bool {
 	case q.Key != "" && e.Key != q.Key,
 		!q.Until.IsZero() && !e.At.Before(q.Until),
 		!q.Since.IsZero() && e.At.Before(q.Since),
-		q.Alarm != "" && !contains(e.Alarms, q.Alarm),
-		len(q.Kinds) > 0 && !contains(q.Kinds, e.Kind):
+		q.Alarm != "" && !slices.Contains(e.Alarms, q.Alarm),
+		len(q.Kinds) > 0 && !slices.Contains(q.Kinds, e.Kind):
 		return false
 	}
 	return true
-}
-
-func contains[T comparable](list []T, x T) bool {
-	for _, y := range list {
-		if x == y {
-			return true
-		}
-	}
-	return false
 }
 
 // Bounds of what is stored. A page's explained alarms are the bulk of a record: the pager gets all of
