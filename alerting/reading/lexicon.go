@@ -37,11 +37,11 @@ var (
 		{"errors", []string{
 			"5xx", "error", "errors", "dead letter", "deadletter", "fail", "reject", "refused", "timeout", "timed out", "exception", "drop", "servfail", "500 internal", "declin", "4xx", "broken", "corrupt",
 			"disconnect", "deadlock", "abort", "denied", "retry", "retries", "circuit breaker", "crc", "ecc",
-			"fehler", "erreur", "échec", "echec", "échoue", "échou", "ошиб", "помил", "falha", "fallo",
+			"fehler", "erreur", "échec", "echec", "échoue", "échou", "ошиб", "помил", "falha", "fallo", "erro", "feil",
 		}},
 		{"down", []string{
 			"down", "missing", "absent", "unreachable", "not reachable", "does not answer", "not respond", "lost", "dead", "offline", "gone", "unavailable", "disappeared", "stopped", "no data", "nodata", "inactive", "stale",
-			"not answering", "nicht erreichbar", "ausgefallen", "antwortet nicht", "indisponible", "injoignable", "ne répond", "недоступ", "не отвеча", "не відповіда", "no disponible", "no responde", "caído", "indisponível", "não responde",
+			"not answering", "nicht erreichbar", "ausgefallen", "antwortet nicht", "indisponible", "injoignable", "ne répond", "недоступ", "не отвеча", "не відповіда", "no disponible", "no responde", "caído", "indisponível", "não responde", "nede",
 		}},
 	}
 	layerWords = []phrase{
@@ -52,15 +52,16 @@ var (
 		{"edge", []string{"nginx", "haproxy", "ha proxy", "ingress", "elb", "alb", "nlb", "load balancer", "envoy", "traefik", "gateway", "cloudfront", "cdn", "varnish", "apache", "istio", "kong", "http 5xx", "http5xx", "reverse proxy"}},
 		{"database", []string{
 			"postgres", "pg", "pgbouncer", "pgpool", "mysql", "maria", "mongo", "cassandra", "database", "db", "rds", "sql", "oracle", "dynamo", "riak", "clickhouse", "cockroach", "elasticsearch",
-			"opensearch", "elastic", "innodb", "galera", "patroni", "tidb", "neo4j", "couch", "influx", "zookeeper", "consul", "vault", "milvus", "qdrant", "weaviate",
+			"opensearch", "elastic", "innodb", "galera", "patroni", "tidb", "neo4j", "couch", "influx", "zookeeper", "consul", "vault", "milvus", "qdrant", "weaviate", "hikari",
 		}},
 		{"cache", []string{"redis", "memcache", "cache", "valkey", "hazelcast"}},
-		{"queue", []string{"kafka", "rabbit", "queue", "sqs", "nats", "pulsar", "activemq", "sidekiq", "celery", "kinesis", "topic", "consumer", "pubsub", "amqp", "mqtt", "mosquitto", "event bus", "jetstream", "sns", "dead letter", "deadletter", "dlq"}},
+		{"queue", []string{"kafka", "rabbit", "queue", "sqs", "nats", "pulsar", "activemq", "sidekiq", "celery", "kinesis", "topic", "consumer", "pubsub", "amqp", "mqtt", "mosquitto", "event bus", "jetstream", "sns", "dead letter", "deadletter", "dlq", "outbox"}},
 		{"platform", []string{"kube api", "kubeapi", "apiserver", "api server", "etcd", "scheduler", "controller manager", "argocd", "flux", "admission", "cluster autoscaler", "karpenter"}},
 		{"storage", []string{"disk", "filesystem", "volume", "storage", "pvc", "raid", "s3", "ebs", "efs", "nfs", "ceph", "minio", "smart", "zfs", "inode", "gluster"}},
 		{"network", []string{"network", "networking", "interface", "packet", "bgp", "vpn", "nat", "link", "conntrack", "switch", "router", "peering", "tunnel"}},
 		{"workload", []string{"pod", "container", "deployment", "daemonset", "daemon set", "statefulset", "stateful set", "replica", "hpa", "pdb", "helm"}},
-		{"node", []string{"node", "host", "machine", "server", "kubelet", "instance", "kernel", "clock", "ntp", "cpu", "load", "memory", "systemd", "nrpe", "vm"}},
+		{"service", []string{"application", "app"}},
+		{"node", []string{"gpu", "node", "host", "machine", "server", "kubelet", "instance", "kernel", "clock", "ntp", "cpu", "load", "memory", "systemd", "nrpe", "vm"}},
 		{"job", []string{"job", "cron", "batch", "backup", "etl", "report", "export", "import", "snapshot"}},
 	}
 	impactWords = []phrase{
@@ -74,7 +75,7 @@ var whole = map[string]bool{
 	"slo": true, "down": true, "dead": true, "gone": true, "lost": true, "lag": true, "nat": true, "alb": true, "elb": true, "nlb": true, "load": true, "link": true, "host": true,
 	"node": true, "vm": true, "job": true, "import": true, "export": true, "report": true, "zone": true, "db": true, "sql": true, "pod": true, "sns": true, "cdn": true, "dns": true,
 	"memory": true, "volume": true, "server": true, "instance": true, "machine": true, "switch": true, "router": true, "topic": true, "network": true, "interface": true, "cache": true,
-	"snapshot": true, "backup": true, "batch": true, "slow": true, "behind": true, "quota": true, "license": true, "licence": true, "stale": true, "ram": true, "ecc": true, "crc": true, "hung": true, "heap": true, "ntp": true, "pdb": true, "smart": true,
+	"snapshot": true, "backup": true, "batch": true, "slow": true, "behind": true, "quota": true, "license": true, "licence": true, "stale": true, "ram": true, "ecc": true, "crc": true, "hung": true, "erro": true, "nede": true, "app": true, "heap": true, "ntp": true, "pdb": true, "smart": true,
 }
 
 // plugins are the words that check plugins begin their output with, as plain lower-case words.
