@@ -85,7 +85,7 @@ var arrows = map[string][]string{
 	"dashboards":            {"agent/words", "dashboards/charts"}, // the frame: pages come to it as values
 	"dashboards/charts":     {"agent/query", "agent/words"},
 	"dashboards/oncall":     {"agent/health", "agent/query", "agent/words", "alerting", "alerting/people", "dashboards", "dashboards/charts"},
-	"cmd/binnacle/importer": {"agent", "agent/secret", "alerting/intake", "alerting/pagers/receivers", "alerting/people", "alerting/rules", "collectors/exec"}, // the agent says what it would refuse
+	"cmd/binnacle/importer": {"agent", "agent/secret", "alerting/intake", "alerting/pagers/receivers", "alerting/people", "alerting/rules", "alerting/topology", "collectors/exec"}, // the agent says what it would refuse
 	"docs":                  {},
 	"dashboards/views":      {"docs", "agent/capacity", "agent/health", "agent/query", "agent/words", "alerting", "dashboards", "dashboards/charts"},
 	"dashboards/export":     {"agent/metric"},

@@ -50,7 +50,7 @@ func TestCapacityInAPipe(t *testing.T) {
 	for _, want := range []string{
 		"2 pools, as of", "! Made up for a test.\n",
 		"! disk    riak-1 /  80 GiB  100 GiB  ×1.25  ×1.11    –          full in 9 days (5 to 17)\n",
-		"balancer  prod      4000    10000    ×2.50",
+		"balancer  prod      4\u202f000   10\u202f000   ×2.50",
 		"not enough history: 5 hours\n", "! Disk riak-1 /: full in 9 days (5 to 17). 80 GiB of 100 GiB;", "make room.\n",
 	} {
 		if !strings.Contains(out, want) {
