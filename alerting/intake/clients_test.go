@@ -51,8 +51,8 @@ func (v viewing) View() alerting.View { return v.view() }
 
 // TestClientsOfAlertmanagerAsk holds the requests that clients make, in the form in which they make them, and what each of them needs of
 // the answer.
-// Source: prymitive/karma v0.121 internal/mapper and internal/verprobe (clients made of openapi.yaml), grafana/grafana 12
-// public/app/plugins/datasource/alertmanager and features/alerting/unified/api, Alertmanager 0.34's amtool and ui, read 30 November 2026.
+// Source: grafana/grafana public/app/plugins/datasource/alertmanager/DataSource.ts, read 30 November 2026. The others' requests are what
+// openapi.yaml of Alertmanager lets them ask, in the forms in which they are known to ask; no recording was made of them.
 func TestClientsOfAlertmanagerAsk(t *testing.T) {
 	i, _ := clientBoard()
 	h := muxOf(i)
@@ -162,8 +162,7 @@ func TestClientsOfAlertmanagerAsk(t *testing.T) {
 }
 
 // TestSendersOfAlertsPost holds the posts of those that send to an Alertmanager, in the form in which they come, and what becomes of them.
-// Source: prometheus/prometheus v3.16 notifier, grafana/mimir and grafana/loki pkg/ruler (which use it), VictoriaMetrics
-// app/vmalert/notifier/alertmanager.go, grafana/grafana pkg/services/ngalert/sender, Thanos pkg/alert, read 30 November 2026.
+// The bodies are written after what these senders are known to post to /api/v2/alerts; no recording was made of them.
 func TestSendersOfAlertsPost(t *testing.T) {
 	now := time.Now().UTC()
 	at := func(d time.Duration) string { return now.Add(d).Format(time.RFC3339Nano) }
