@@ -188,27 +188,31 @@ func (e *explainer) elsewhere(c, a *alerting.Verdict) bool {
 
 // Refused says why a does not have b for its explanation, although the graph ties them or it ranks as a cause; ok is false where
 // nothing is to be said: b explains it, or neither has anything to do with the other.
-func (r *Result) Refused(a, b *alerting.Verdict) (out alerting.Refusal, ok bool) {
-	out = alerting.Refusal{Alarm: a.Fingerprint(), By: b.Fingerprint()}
-	e := r.explain
-	switch {
-	case a == b || a.By == b || slices.Contains(a.Among, b):
-		return out, false
-	case e.edge(b, a) == topology.None:
-		return out, false
-	case a.Always():
-		out.Reason = "its rule always pages"
-	case b.Order >= a.Order:
-		out.Reason = lesser(b, a)
-	case b.Rank >= int(rankEdge) && a.Rank < int(rankMachine):
-		out.Reason = b.Rule() + " wakes nobody by itself, and explains only what stands on its machine"
-	default:
-		out.Reason = e.allows(b, a).no
-		if out.Reason == "" && a.By != nil {
-			out.Reason = a.By.Rule() + " explains it and is the better cause"
-		}
+func (r *Result) Refused(a, b *alerting.Verdict) (alerting.Refusal, bool) {
+	no := r.explain.whyNot(a, b)
+	if no == "" {
+		return alerting.Refusal{}, false
 	}
-	return out, out.Reason != ""
+	return alerting.Refusal{Alarm: a.Fingerprint(), By: b.Fingerprint(), Reason: no}, true
+}
+
+// whyNot says why b does not explain a; empty: it does, or nothing ties them.
+func (e *explainer) whyNot(a, b *alerting.Verdict) string {
+	switch {
+	case a == b || a.By == b || slices.Contains(a.Among, b), e.edge(b, a) == topology.None:
+		return ""
+	case a.Always():
+		return "its rule always pages"
+	case b.Order >= a.Order:
+		return lesser(b, a)
+	case b.Rank >= int(rankEdge) && a.Rank < int(rankMachine):
+		return b.Rule() + " wakes nobody by itself, and explains only what stands on its machine"
+	}
+	no := e.allows(b, a).no
+	if no == "" && a.By != nil {
+		return a.By.Rule() + " explains it and is the better cause"
+	}
+	return no
 }
 
 // timely is about time and silence: a cause may show late, and explains for a while after its end, until, what had begun
