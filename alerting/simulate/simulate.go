@@ -165,8 +165,15 @@ func (p *Player) person(at time.Time, in alerting.Input) {
 
 // Add puts events in. Those of one time keep their order.
 func (p *Player) Add(events ...Event) {
-	p.events = append(p.events, events...)
-	slices.SortStableFunc(p.events, func(a, b Event) int { return a.At.Compare(b.At) })
+	for _, e := range events {
+		after, _ := slices.BinarySearchFunc(p.events, e.At, func(o Event, at time.Time) int {
+			if o.At.After(at) {
+				return 1
+			}
+			return -1
+		})
+		p.events = slices.Insert(p.events, after, e)
+	}
 }
 
 // Run lets time pass until end. It errs where Watch does.
