@@ -20,6 +20,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -207,13 +208,7 @@ func (d *Door) unknown(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // clip bounds what a stranger can put into a log line.
-func clip(s string) string {
-	const most = 120
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
-}
+func clip(s string) string { return words.Clip(s, 120) }
 
 // Faults are what an operator should know of a door that listens at an address: files that changed and cannot be used,
 // so that the old ones stay in force, and what is open to others without a login.

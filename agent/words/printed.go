@@ -11,7 +11,8 @@ import (
 var colours = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-Z\\\\-_])")
 
 // Printed returns what a program printed as a person may read it on a page, a phone and in a file: UTF-8 without the commands of a
-// terminal and without control characters but the tabulator and the end of a line.
+// terminal, without control characters but the tabulator and the end of a line, and without the marks that turn the direction of
+// the text around them.
 func Printed(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return r == unicode.ReplacementChar || control(r) }) < 0 {
 		return s
@@ -25,4 +26,14 @@ func Printed(s string) string {
 	}, s)
 }
 
-func control(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+func control(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
+// Clip cuts text to a length in bytes, at a whole character, and marks that it did.
+func Clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

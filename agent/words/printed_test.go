@@ -8,10 +8,23 @@ func TestWhatAProgramPrintsIsPrinted(t *testing.T) {
 		"\x1b]0;a title\x07text\x1b(":                                   "text(",
 		"grün, 5 µs, 日本":                                                "grün, 5 µs, 日本",
 		"kept \uFFFD as it is":                                          "kept \uFFFD as it is",
-		"":                                                              "",
+		"a\u202eb \u2067c\u2069 \u200fעברית":                            "ab c \u200fעברית",
+		"": "",
 	} {
 		if got := Printed(in); got != want {
 			t.Errorf("Printed(%q) = %q; want %q", in, got, want)
+		}
+	}
+}
+
+func TestClip(t *testing.T) {
+	for _, tc := range []struct {
+		in   string
+		most int
+		want string
+	}{{"short", 5, "short"}, {"longer", 4, "long…"}, {"grün", 3, "gr…"}} {
+		if got := Clip(tc.in, tc.most); got != tc.want {
+			t.Errorf("Clip(%q, %d) = %q; want %q", tc.in, tc.most, got, tc.want)
 		}
 	}
 }

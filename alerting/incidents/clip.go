@@ -4,12 +4,14 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // clip cuts s to n runes. First goes what tells the least: further sentences, and for how long a condition held. Then words of the middle: a
-// sentence begins with what it is about, and often ends with what is wrong with that.
+// sentence begins with what it is about, and often ends with what is wrong with that. What no phone prints goes in any case.
 func clip(s string, n int) string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Join(strings.Fields(words.Printed(s)), " ")
 	if utf8.RuneCountInString(s) > n {
 		s = terse(s)
 	}

@@ -40,8 +40,8 @@ var arrows = map[string][]string{
 		"alerting", "alerting/dispatch", "alerting/intake", "alerting/ledger", "alerting/pagers", "alerting/pagers/pagerduty", "alerting/people", "alerting/reading", "alerting/router", "alerting/rules",
 		"alerting/topology", "dashboards", "dashboards/oncall", "dashboards/views",
 	},
-	"agent/door":      {"alerting", "agent/atomicfile", "agent/strict"}, // the Person
-	"agent/inventory": {"alerting/topology"},                            // it makes the graph of what agents tell
+	"agent/door":      {"alerting", "agent/atomicfile", "agent/strict", "agent/words"}, // the Person
+	"agent/inventory": {"alerting/topology"},                                           // it makes the graph of what agents tell
 	"agent/planner":   {"agent/metric", "agent/store", "agent/capacity"},
 	"agent/rollup":    {"agent/store"}, // from one to another
 	"agent/series":    {"agent/atomicfile", "agent/metric"},
@@ -79,13 +79,13 @@ var arrows = map[string][]string{
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
 	"alerting/pagers":           {"agent/atomicfile", "agent/damage", "agent/strict", "alerting", "alerting/pagers/pagerduty", "alerting/pagers/receivers", "alerting/people"},
 	"alerting/pagers/pagerduty": {"alerting", "agent/login", "agent/secret"},
-	"alerting/pagers/receivers": {"alerting", "alerting/pagers/pagerduty", "agent/secret"},
+	"alerting/pagers/receivers": {"alerting", "alerting/pagers/pagerduty", "agent/secret", "agent/words"},
 	"alerting/dispatch":         {"alerting", "alerting/ledger", "agent/metric", "agent/secret"},
 
 	"dashboards":            {"agent/words", "dashboards/charts"}, // the frame: pages come to it as values
 	"dashboards/charts":     {"agent/query", "agent/words"},
 	"dashboards/oncall":     {"agent/health", "agent/query", "agent/words", "alerting", "alerting/people", "dashboards", "dashboards/charts"},
-	"cmd/binnacle/importer": {"agent", "agent/secret", "alerting/intake", "alerting/pagers/receivers", "alerting/people", "alerting/rules", "alerting/topology", "collectors/exec"}, // the agent says what it would refuse
+	"cmd/binnacle/importer": {"agent", "agent/secret", "agent/words", "alerting/intake", "alerting/pagers/receivers", "alerting/people", "alerting/rules", "alerting/topology", "collectors/exec"}, // the agent says what it would refuse
 	"docs":                  {},
 	"dashboards/views":      {"docs", "agent/capacity", "agent/health", "agent/query", "agent/words", "alerting", "dashboards", "dashboards/charts"},
 	"dashboards/export":     {"agent/metric"},

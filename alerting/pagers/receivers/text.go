@@ -102,10 +102,11 @@ func (t *texts) context(ctx context.Context, o Options, a alerting.Action, again
 		reason = notify.ReasonAllAlertsResolved
 	}
 	ctx = notify.WithNotificationReason(ctx, reason)
-	return notify.WithRouteLabels(ctx, words(o, a, again))
+	return notify.WithRouteLabels(ctx, spoken(o, a, again))
 }
 
-func words(o Options, a alerting.Action, again bool) model.LabelSet {
+// spoken are the words of a message, as labels that templates read.
+func spoken(o Options, a alerting.Action, again bool) model.LabelSet {
 	title := pagerduty.Title(a.Page)
 	switch {
 	case a.Kind == alerting.Resolve:

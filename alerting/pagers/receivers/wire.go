@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/alertmanager/notify"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
@@ -65,7 +66,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // what breaks off still has its status
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	x.status, x.after = resp.StatusCode, pagerduty.RetryAfter(resp.Header.Get("Retry-After"), time.Now())
-	x.text = fmt.Sprintf("%d: %s", resp.StatusCode, clip(strings.Join(strings.Fields(string(body)), " ")))
+	x.text = fmt.Sprintf("%d: %s", resp.StatusCode, words.Clip(strings.Join(strings.Fields(string(body)), " "), 300))
 	if page(resp.Header, body) || resp.StatusCode/100 == 3 || resp.StatusCode/100 == 2 && !documented(w.kind, resp.StatusCode, body) {
 		x.other = true
 		return nil, errOther
@@ -115,14 +116,6 @@ func documented(kind string, status int, body []byte) bool {
 		return len(body) <= maxWord
 	}
 	return status/100 == 2
-}
-
-func clip(s string) string {
-	const most = 300
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
 }
 
 // clientOf finds the HTTP client of a notifier, which the library makes and does not show; nil where it has none, as e-mail and

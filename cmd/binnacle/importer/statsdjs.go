@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 var statsdKey = regexp.MustCompile(`["']?(graphiteHost|graphitePort|backends|flushInterval|mgmt_port|percentThreshold|port)["']?\s*:`)
@@ -71,7 +73,7 @@ func quote(s string) string {
 func (r *Result) statsdJS(f File, _ map[string]any) error {
 	var top map[string]any
 	source := valuesOnly(ofObject(object(string(f.Text))), func(key, expression, instead string) {
-		r.report(f, "%s: %s is an expression: %s here", key, clipped(expression), instead)
+		r.report(f, "%s: %s is an expression: %s here", key, words.Clip(strings.Join(strings.Fields(expression), " "), 80), instead)
 	})
 	if err := yaml.Unmarshal([]byte(source), &top); err != nil {
 		return fmt.Errorf("%s: it is read as an object of plain values: %w", f.Path, err)
@@ -168,13 +170,4 @@ func number(v any) (float64, bool) {
 		return v, true
 	}
 	return 0, false
-}
-
-// clipped is a text for one line of a report.
-func clipped(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > 80 {
-		return strings.ToValidUTF8(s[:80], "") + "…"
-	}
-	return s
 }
