@@ -221,7 +221,7 @@ func TestLabelsAreLegalEverywhere(t *testing.T) {
 		sample(desc(metric.Gauge, "disk"), 0, 2, "mountpoint", "/a\xff\xff"),
 		sample(desc(metric.Delta, "b_bucket"), 0, 1, "le", "0.1"),
 	})
-	want(t, "series", told(u, Level, Total), `disk{___t="ü",mountpoint="/a\xff\xfe",node="a"} 1@0 disk{mountpoint="/a\xff\xff",node="a"} 2@0 `+
+	want(t, "series", told(u, Level, Total), `disk{___t="ü",mountpoint="/a\\xff\\xfe",node="a"} 1@0 disk{mountpoint="/a\\xff\\xff",node="a"} 2@0 `+
 		`cd_total{my_tag="b",my_tag_2="a",node="a"} 1@0 x{exported___name__="y",exported_le="1",exported_quantile="foo",node="a"} n1@0 b_bucket_total{le="0.1",node="a"} 1@0`)
 	for i := range u.Points {
 		if p := &u.Points[i]; p.Name == "cd_total" && p.Said().Labels.String() != `{my_tag="b",my_tag_2="a",node="a"}` {

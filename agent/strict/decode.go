@@ -54,9 +54,6 @@ func (s Section) Split(names ...string) (with, without Section) {
 		part.Content = append(part.Content, s.node.Content[i], s.node.Content[i+1])
 	}
 	with.node, without.node = &a, &b
-	for _, n := range []*yaml.Node{&a, &b} {
-		s.doc.files[n] = s.doc.files[s.node]
-	}
 	return with, without
 }
 
@@ -174,7 +171,6 @@ func (v *visitor) expand(n *yaml.Node, dst reflect.Value, path string) *yaml.Nod
 	if dst.Kind() != reflect.String {
 		out.Tag, out.Style = "", 0 // a number, say, is one by its text
 	}
-	v.doc.files[&out] = v.doc.files[n]
 	return &out
 }
 

@@ -60,15 +60,18 @@ type Document struct {
 	Notes []string
 
 	root  *yaml.Node
-	files map[*yaml.Node]string
 	first string
 }
+
+// fileOf is the file that a node is from. It stands in the place of the node's comments, which nothing reads, so that a copy of a node
+// knows it too, and that to ask for a part of a document changes nothing.
+func fileOf(n *yaml.Node) string { return n.FootComment }
 
 // Load reads path and, where there is one, the files conf.d/*.yaml beside it, and joins their
 // sections; a value that two files set is a fault that names both places. Files whose names begin with a dot are left out:
 // editors and archives leave such.
 func Load(path string) (*Document, error) {
-	d := &Document{files: map[*yaml.Node]string{}, first: path}
+	d := &Document{first: path}
 	more, err := d.fragments(filepath.Join(filepath.Dir(path), "conf.d"))
 	if err != nil {
 		return nil, err
@@ -114,7 +117,7 @@ func (d *Document) fragments(dir string) ([]string, error) {
 
 // Parse is Load for one text that stands under the name file.
 func Parse(file string, text []byte) (*Document, error) {
-	d := &Document{files: map[*yaml.Node]string{}, first: file}
+	d := &Document{first: file}
 	if faults := d.add(file, text); len(faults) > 0 {
 		return nil, faults
 	}
@@ -179,8 +182,8 @@ func syntaxFault(file string, err error) Fault {
 
 // adopt notes the file of every node. Aliases and deep nesting have no place in a configuration, and
 // refusing them keeps a small file from becoming a large tree.
-func (d *Document) adopt(n *yaml.Node, file string, depth int) *Fault {
-	d.files[n] = file
+func (d *Document) adopt(n *yaml.Node, from string, depth int) *Fault {
+	n.FootComment = from
 	if n.Kind == yaml.AliasNode || n.Anchor != "" {
 		f := d.fault(n, "anchors and aliases are not supported")
 		return &f
@@ -190,7 +193,7 @@ func (d *Document) adopt(n *yaml.Node, file string, depth int) *Fault {
 		return &f
 	}
 	for _, c := range n.Content {
-		if f := d.adopt(c, file, depth+1); f != nil {
+		if f := d.adopt(c, from, depth+1); f != nil {
 			return f
 		}
 	}
@@ -208,7 +211,7 @@ func (d *Document) join(into, from *yaml.Node, path string) Faults {
 		case have.Kind == yaml.MappingNode && val.Kind == yaml.MappingNode:
 			faults = append(faults, d.join(have, val, dotted(path, key.Value))...)
 		default:
-			faults = append(faults, d.fault(key, "%s is already set at %s:%d", dotted(path, key.Value), d.files[have], have.Line))
+			faults = append(faults, d.fault(key, "%s is already set at %s:%d", dotted(path, key.Value), fileOf(have), have.Line))
 		}
 	}
 	return faults
@@ -250,5 +253,5 @@ func dotted(path, key string) string {
 }
 
 func (d *Document) fault(n *yaml.Node, format string, args ...any) Fault {
-	return Fault{d.files[n], n.Line, n.Column, fmt.Sprintf(format, args...)}
+	return Fault{fileOf(n), n.Line, n.Column, fmt.Sprintf(format, args...)}
 }

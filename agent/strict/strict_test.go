@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -200,4 +201,33 @@ func TestWhatStandsInConfD(t *testing.T) {
 	if s.Wait != 20*time.Second || strings.Join(d.Notes, "\n") != strings.Join(want, "\n") {
 		t.Errorf("wait %v, notes\n%s\nwant 20s,\n%s", s.Wait, strings.Join(d.Notes, "\n"), strings.Join(want, "\n"))
 	}
+}
+
+// A document is asked by many at once: parts of it are taken while it is in use.
+func TestSplitChangesNothing(t *testing.T) {
+	d, err := Parse("a.yaml", []byte("ship: {a: {kind: b, n: x}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c struct {
+		Ship struct {
+			By Sections
+		} `yaml:"ship"`
+	}
+	if err := d.Decode(&c); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			_, own := c.Ship.By["a"].Split("kind")
+			var o struct {
+				N int `yaml:"n"`
+			}
+			if err := own.Decode(&o); err == nil || !strings.Contains(err.Error(), "a.yaml:1:") {
+				t.Errorf("error = %v; want one at its place", err)
+			}
+		})
+	}
+	all.Wait()
 }
