@@ -52,6 +52,7 @@ const maxStarts = 64
 func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began bool) {
 	id, continues := m.id(now, in)
 	was := m.alarms[id]
+	continues = continues || was != nil && goesOn(now, was, in)
 	if was == nil && !m.room(in) {
 		m.refused++
 		return true, false
@@ -73,6 +74,9 @@ func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began 
 	}
 	switch {
 	case continues:
+		if !was.Firing() {
+			f.Phases = f.Phases[:max(len(f.Phases)-1, 0)] // it is no phase yet
+		}
 		f.Ended = time.Time{}
 	case was == nil || !was.Firing():
 		m.start(now, f, in)
@@ -82,6 +86,13 @@ func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began 
 	m.locate(f)
 	m.keep(f)
 	return true, began
+}
+
+// goesOn says that an alarm that just ended did not: it fires since before that end. So it looks where one server of a pair evaluates a
+// rule before the other, and both have one address. Times of senders are held against each other, as their clocks may be wrong.
+func goesOn(now time.Time, was *alerting.Fact, in alerting.Alarm) bool {
+	return !was.Firing() && now.Sub(was.Ended) <= oneEvaluation && !was.StartsAt.IsZero() && !in.StartsAt.IsZero() &&
+		in.StartsAt.Sub(was.StartsAt) < was.Ended.Sub(was.First)
 }
 
 // same says that an alarm that fires is repeated as it is known, but for its end.

@@ -131,3 +131,49 @@ func TestSendersAreBounded(t *testing.T) {
 		t.Errorf("%d senders of one alarm, want %d", n, maxSendersOf)
 	}
 }
+
+// TestAPairBehindOneAddress: two servers evaluate a rule 26 s apart, and nothing tells them apart. What the other still sends after the
+// end that the first said is no new start; what fires since a time after that end is one.
+func TestAPairBehindOneAddress(t *testing.T) {
+	begin := time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)
+	at := func(s int) time.Time { return begin.Add(time.Duration(s) * time.Second) }
+	for name, tc := range map[string]struct {
+		clock  int // of the servers, seconds off
+		again  int // when it fires after the end at 700
+		since  int // when that began, as its server says
+		starts int
+		firing int // seconds that its phases are in sum, after an end at 727
+	}{
+		"the other server's word":               {0, 710, 26, 1, 727},
+		"the same of servers with a fast clock": {300, 710, 326, 1, 727},
+		"with a slow clock":                     {-300, 710, -274, 1, 727},
+		"a new start":                           {0, 710, 705, 2, 717},
+		"a new start by a slow clock":           {-300, 710, 405, 2, 717},
+		"one that comes much later":             {0, 900, 26, 2, 700},
+	} {
+		set := alerting.DefaultSettings()
+		set.Read = func(alerting.Alarm) alerting.Reading { return alerting.Reading{} }
+		m := newMemory(set)
+		a := alerting.Alarm{Labels: map[string]string{"alertname": "Queue", "instance": "jobs-1:9292"}, StartsAt: at(tc.clock)}
+		id := a.Fingerprint()
+		m.fire(at(0), a, "p")
+		m.end(at(700), id, "p")
+		b := a
+		b.StartsAt = at(tc.since)
+		m.fire(at(tc.again), b, "p")
+		f := m.alarms[id]
+		if !f.Firing() || len(f.Starts) != tc.starts {
+			t.Errorf("%s: firing %v, %d starts; want it to fire with %d", name, f.Firing(), len(f.Starts), tc.starts)
+		}
+		if tc.again < 727 {
+			m.end(at(727), id, "p")
+		}
+		var sum time.Duration
+		for _, p := range m.alarms[id].Phases {
+			sum += p
+		}
+		if int(sum.Seconds()) != tc.firing {
+			t.Errorf("%s: phases %v; want %d s in sum", name, m.alarms[id].Phases, tc.firing)
+		}
+	}
+}
