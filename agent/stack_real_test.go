@@ -249,7 +249,7 @@ func TestRealStackIsOnePage(t *testing.T) {
 	}{
 		{"the database freezes", true, false, func(s *serviceRig) {
 			must(s.T, s.db.Signal(syscall.SIGSTOP))
-			s.one("MySQL db-1 on box is frozen: it accepts connections and answers nothing; 1 of", "MySQLPrimaryDown", "HAProxyNoServer", "ProbeFails")
+			s.one("MySQL db-1 on box is frozen: it accepts connections and answers nothing", "MySQLPrimaryDown", "HAProxyNoServer", "ProbeFails")
 			must(s.T, s.db.Signal(syscall.SIGCONT))
 		}},
 		{"the database is killed", false, false, func(s *serviceRig) {

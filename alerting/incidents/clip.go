@@ -27,10 +27,12 @@ var spans = regexp.MustCompile(`(?i) (for|over|during|since|(in|within) (the )?(
 // fewest runes make a sentence that stands alone.
 const fewest = 20
 
-// terse leaves out further sentences, and for how long something held.
+// terse leaves out further sentences and clauses, and for how long something held.
 func terse(s string) string {
-	if first, _, more := strings.Cut(s, ". "); more && utf8.RuneCountInString(first) >= fewest {
-		s = first
+	for _, end := range []string{". ", "; "} {
+		if first, _, more := strings.Cut(s, end); more && utf8.RuneCountInString(first) >= fewest {
+			s = first
+		}
 	}
 	if short := strings.TrimSpace(spans.ReplaceAllString(s, "")); utf8.RuneCountInString(short) >= fewest {
 		s = short

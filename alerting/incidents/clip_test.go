@@ -12,6 +12,7 @@ func TestWhatATitleLosesIsWhatTellsTheLeast(t *testing.T) {
 		"KubePersistentVolume claimed by data-postgres-0 in namespace shop-production is only 2.5% free":                            "KubePersistentVolume claimed by data-postgres-0… is only 2.5% free",
 		"Pod shop-production/checkout-7d4f9c8b6-x2x4z (api) is in waiting state for more than 15 minutes.":                          "Pod shop-production/checkout-7d4f9c8b6-x2x4z (api) is in waiting state",
 		"Checkout of eu-west-1 answers one request in five with an error. Look at the dashboard of the team and call the provider.": "Checkout of eu-west-1 answers one request in five with an error",
+		"MySQL db-1 on box is frozen: it accepts connections and answers nothing; 1 of its replicas still say 0 s behind":           "MySQL db-1 on box is frozen: it accepts connections and answers nothing",
 		"The volume of the database orders-production on db-1 is predicted to run out of space in 4 hours":                          "The volume of the database orders-production on… out of space in 4 hours",
 		"Blackbox probe failed (instance https://checkout.shop.example.net/api/v2/orders/status/health)":                            "Blackbox probe failed (instance https://checkou…v2/orders/status/health)",
 		"Fehlerquote von Bestellungen im Rechenzentrum Süd über fünfundzwanzig Prozent, Kunden betroffen":                           "Fehlerquote von Bestellungen im Rechenzentrum… Prozent, Kunden betroffen",

@@ -71,20 +71,23 @@ func (o *one) http(ctx context.Context, env collectors.Env, f *finding) error {
 
 // trace notes how long the phases took. Of several connections, after redirects, they are sums.
 func (f *finding) trace(now func() time.Time) *httptrace.ClientTrace {
-	var begin [4]time.Time
+	var at [4]time.Time
+	begin := func(i int) { f.note(func() { at[i] = now() }) }
 	end := func(i int, phase string) {
-		if !begin[i].IsZero() {
-			f.phases[phase] += now().Sub(begin[i])
-		}
+		f.note(func() {
+			if !at[i].IsZero() {
+				f.phases[phase] += now().Sub(at[i])
+			}
+		})
 	}
 	return &httptrace.ClientTrace{
-		DNSStart:             func(httptrace.DNSStartInfo) { begin[0] = now() },
+		DNSStart:             func(httptrace.DNSStartInfo) { begin(0) },
 		DNSDone:              func(httptrace.DNSDoneInfo) { end(0, "resolve") },
-		ConnectStart:         func(string, string) { begin[1] = now() },
+		ConnectStart:         func(string, string) { begin(1) },
 		ConnectDone:          func(string, string, error) { end(1, "connect") },
-		TLSHandshakeStart:    func() { begin[2] = now() },
+		TLSHandshakeStart:    func() { begin(2) },
 		TLSHandshakeDone:     func(tls.ConnectionState, error) { end(2, "tls") },
-		WroteRequest:         func(httptrace.WroteRequestInfo) { begin[3] = now() },
+		WroteRequest:         func(httptrace.WroteRequestInfo) { begin(3) },
 		GotFirstResponseByte: func() { end(3, "first_byte") },
 	}
 }
@@ -106,7 +109,8 @@ func (o *one) config(host string, f *finding) *tls.Config {
 			if len(s.PeerCertificates) == 0 {
 				return untrustedError{errors.New("no certificate")}
 			}
-			f.leaf, f.chain = s.PeerCertificates[0].NotAfter, time.Time{}
+			leaf, best := s.PeerCertificates[0].NotAfter, time.Time{}
+			f.note(func() { f.leaf, f.chain = leaf, best })
 			pool := x509.NewCertPool()
 			for _, c := range s.PeerCertificates[1:] {
 				pool.AddCert(c)
@@ -122,10 +126,11 @@ func (o *one) config(host string, f *finding) *tls.Config {
 						first = c.NotAfter
 					}
 				}
-				if first.After(f.chain) {
-					f.chain = first
+				if first.After(best) {
+					best = first
 				}
 			}
+			f.note(func() { f.chain = best })
 			return nil
 		},
 	}
@@ -136,9 +141,11 @@ func (o *one) connect(ctx context.Context, env collectors.Env, f *finding) (net.
 	begin := env.Now()
 	ctx = httptrace.WithClientTrace(ctx, f.trace(env.Now))
 	conn, err := env.Dial(ctx, "tcp", o.target)
-	if _, known := f.phases["connect"]; !known {
-		f.phases["connect"] = env.Now().Sub(begin)
-	}
+	f.note(func() {
+		if _, known := f.phases["connect"]; !known {
+			f.phases["connect"] = env.Now().Sub(begin)
+		}
+	})
 	return conn, err
 }
 
@@ -154,7 +161,7 @@ func (o *one) tls(ctx context.Context, env collectors.Env, f *finding) error {
 	}
 	begin := env.Now()
 	err = tls.Client(conn, o.config(host, f)).HandshakeContext(ctx)
-	f.phases["tls"] = env.Now().Sub(begin)
+	f.note(func() { f.phases["tls"] = env.Now().Sub(begin) })
 	return err
 }
 

@@ -59,8 +59,11 @@ type one struct {
 	found              *finding
 }
 
-// finding is what became of one run.
+// finding is what became of one run. net/http may go on with a connection after the request was given up: what such a one still
+// tells is for nobody.
 type finding struct {
+	mu      sync.Mutex
+	over    bool   // nothing is noted any more
 	how     string // it failed; empty: it is well
 	phases  map[string]time.Duration
 	total   time.Duration
@@ -150,6 +153,7 @@ func (c *collector) do(ctx context.Context, o *one) (keep func(), err error) {
 		err = o.icmp(ctx, f)
 	}
 	f.total = c.env.Now().Sub(begin)
+	f.note(func() { f.over = true })
 	if errors.Is(err, errNotAllowed) {
 		return nil, collectors.Blind("permission", err)
 	}
@@ -157,6 +161,15 @@ func (c *collector) do(ctx context.Context, o *one) (keep func(), err error) {
 		f.how = howOf(ctx, err)
 	}
 	return func() { o.found = f }, nil
+}
+
+// note does what writes to f, unless the run is over.
+func (f *finding) note(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.over {
+		do()
+	}
 }
 
 // howOf says in one word how an endpoint failed.

@@ -257,3 +257,16 @@ func TestValidateNamesEachFault(t *testing.T) {
 		}
 	}
 }
+
+// What a connection still tells that net/http dials after the request was given up is dropped.
+func TestALateConnectionTellsNothing(t *testing.T) {
+	f := &finding{phases: map[string]time.Duration{}}
+	now := time.Unix(1, 0)
+	trace := f.trace(func() time.Time { now = now.Add(time.Second); return now })
+	trace.ConnectStart("tcp", "127.0.0.1:1")
+	f.note(func() { f.over = true })
+	trace.ConnectDone("tcp", "127.0.0.1:1", nil)
+	if len(f.phases) != 0 {
+		t.Errorf("phases %v; want none noted after the end", f.phases)
+	}
+}
