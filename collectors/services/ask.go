@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/navcloud/binnacle/collectors"
@@ -51,10 +52,10 @@ type answer struct {
 
 // page asks by HTTP once; a redirect is not followed. body makes it a POST.
 func (t *target) page(ctx context.Context, u string, body []byte) (answer, error) {
-	var dialing, connected bool
+	var dialing, connected atomic.Bool // net/http dials on where the request was given up
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		ConnectStart: func(string, string) { dialing = true },
-		GotConn:      func(httptrace.GotConnInfo) { connected = true },
+		ConnectStart: func(string, string) { dialing.Store(true) },
+		GotConn:      func(httptrace.GotConnInfo) { connected.Store(true) },
 	})
 	method, in := http.MethodGet, io.Reader(nil)
 	if body != nil {
@@ -74,7 +75,7 @@ func (t *target) page(ctx context.Context, u string, body []byte) (answer, error
 	}
 	got, err := t.transport().RoundTrip(r)
 	if err != nil {
-		if ctx.Err() != nil && dialing && !connected {
+		if ctx.Err() != nil && dialing.Load() && !connected.Load() {
 			return answer{}, &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
 		}
 		return answer{}, err
