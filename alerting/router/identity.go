@@ -53,7 +53,7 @@ func (i *identity) forget(id string) {
 	delete(i.by, id)
 }
 
-// id is the ID of an alarm's Fact, and whether it goes on with that of a predecessor.
+// id is the ID of an alarm's Fact, and whether it goes on with that of a predecessor, or with itself.
 func (m *memory) id(now time.Time, in alerting.Alarm) (id string, continues bool) {
 	raw := in.Fingerprint()
 	id = raw
@@ -62,7 +62,7 @@ func (m *memory) id(now time.Time, in alerting.Alarm) (id string, continues bool
 	}
 	if f := m.alarms[id]; f != nil {
 		if f.Fingerprint() == raw {
-			return id, false
+			return id, goesOn(now, f, in)
 		}
 		if m.ended(now, f) {
 			return id, true

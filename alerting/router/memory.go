@@ -52,7 +52,6 @@ const maxStarts = 64
 func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began bool) {
 	id, continues := m.id(now, in)
 	was := m.alarms[id]
-	continues = continues || was != nil && goesOn(now, was, in)
 	if was == nil && !m.room(in) {
 		m.refused++
 		return true, false
@@ -74,10 +73,7 @@ func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began 
 	}
 	switch {
 	case continues:
-		if !was.Firing() {
-			f.Phases = f.Phases[:max(len(f.Phases)-1, 0)] // it is no phase yet
-		}
-		f.Ended = time.Time{}
+		goOn(f)
 	case was == nil || !was.Firing():
 		m.start(now, f, in)
 		began = true
@@ -93,6 +89,14 @@ func (m *memory) fire(now time.Time, in alerting.Alarm, by string) (news, began 
 func goesOn(now time.Time, was *alerting.Fact, in alerting.Alarm) bool {
 	return !was.Firing() && now.Sub(was.Ended) <= oneEvaluation && !was.StartsAt.IsZero() && !in.StartsAt.IsZero() &&
 		in.StartsAt.Sub(was.StartsAt) < was.Ended.Sub(was.First)
+}
+
+// goOn takes the end of an alarm back.
+func goOn(f *alerting.Fact) {
+	if !f.Firing() {
+		f.Phases = f.Phases[:max(len(f.Phases)-1, 0)] // it is no phase yet
+	}
+	f.Ended = time.Time{}
 }
 
 // same says that an alarm that fires is repeated as it is known, but for its end.
