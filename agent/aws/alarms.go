@@ -66,11 +66,9 @@ func (a *Account) Alarms(ctx context.Context) ([]Alarm, error) {
 	calls := 0
 	defer func() { a.Reserve(actionDescribe, AMonth(priceAlarms, calls, ReconcileEvery)) }()
 	in := &cw.DescribeAlarmsInput{AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm}, MaxRecords: aws.Int32(alarmsAPage)}
-	for len(out) < maxAlarms {
-		if err := a.spent.may(priceAlarms, 1, false); err != nil {
-			return nil, err
-		}
+	err := a.paged(ctx, func() bool { return len(out) < maxAlarms }, func(token *string) (next *string, err error) {
 		calls++
+		in.NextToken = token
 		page, err := a.alarms.DescribeAlarms(ctx, in)
 		if err != nil {
 			return nil, wrap(actionDescribe, err)
@@ -93,12 +91,10 @@ func (a *Account) Alarms(ctx context.Context) ([]Alarm, error) {
 		for i := range page.CompositeAlarms {
 			out = append(out, compositeAlarm(&page.CompositeAlarms[i]))
 		}
-		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
-			return a.withMutes(ctx, out), part
-		}
-		if err := pause(ctx); err != nil {
-			return nil, err
-		}
+		return page.NextToken, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return a.withMutes(ctx, out), part
 }
@@ -118,6 +114,27 @@ func (a *Account) withMutes(ctx context.Context, list []Alarm) []Alarm {
 // Skew is how far CloudWatch's clock is ahead of ours, as its last list of alarms says by the second; 0 before the first.
 func (a *Account) Skew() time.Duration { return time.Duration(a.skew.Load()) }
 
+// paged asks page by page, a call of priceAlarms each, until there is none more or more says that it is enough. ask gets the token of a
+// page, and returns that of the next.
+func (a *Account) paged(ctx context.Context, more func() bool, ask func(token *string) (next *string, err error)) error {
+	for token := (*string)(nil); more(); {
+		if err := a.spent.may(priceAlarms, 1, false); err != nil {
+			return err
+		}
+		next, err := ask(token)
+		if err != nil {
+			return err
+		}
+		if token = next; aws.ToString(token) == "" {
+			return nil
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func pause(ctx context.Context) error {
 	select {
 	case <-time.After(alarmsPause):
@@ -131,10 +148,8 @@ func pause(ctx context.Context) error {
 func (a *Account) contributors(ctx context.Context, m Alarm) ([]Alarm, error) {
 	var out []Alarm
 	in := &cw.DescribeAlarmContributorsInput{AlarmName: &m.Name}
-	for len(out) < maxAlarms {
-		if err := a.spent.may(priceAlarms, 1, false); err != nil {
-			return nil, err
-		}
+	err := a.paged(ctx, func() bool { return len(out) < maxAlarms }, func(token *string) (next *string, err error) {
+		in.NextToken = token
 		page, err := a.alarms.DescribeAlarmContributors(ctx, in)
 		if err != nil {
 			return nil, wrap("cloudwatch:DescribeAlarmContributors", err)
@@ -146,12 +161,10 @@ func (a *Account) contributors(ctx context.Context, m Alarm) ([]Alarm, error) {
 			one.Changed = aws.ToTime(c.StateTransitionedTimestamp)
 			out = append(out, one)
 		}
-		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
-			break
-		}
-		if err := pause(ctx); err != nil {
-			return nil, err
-		}
+		return page.NextToken, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -53,10 +53,8 @@ func (a *Account) Coded(ctx context.Context, prefix string) ([]Code, error) {
 	in := &cw.DescribeAlarmsInput{
 		AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm}, MaxRecords: aws.Int32(alarmsAPage), AlarmNamePrefix: &prefix,
 	}
-	for len(out) < maxAlarms {
-		if err := a.spent.may(priceAlarms, 1, false); err != nil {
-			return nil, err
-		}
+	err := a.paged(ctx, func() bool { return len(out) < maxAlarms }, func(token *string) (next *string, err error) {
+		in.NextToken = token
 		page, err := a.alarms.DescribeAlarms(ctx, in)
 		if err != nil {
 			return nil, wrap(actionDescribe, err)
@@ -77,12 +75,10 @@ func (a *Account) Coded(ctx context.Context, prefix string) ([]Code, error) {
 		for _, m := range page.CompositeAlarms {
 			out = append(out, Code{Name: aws.ToString(m.AlarmName), Description: aws.ToString(m.AlarmDescription), Rule: aws.ToString(m.AlarmRule), Actions: m.AlarmActions})
 		}
-		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
-			return out, nil
-		}
-		if err := pause(ctx); err != nil {
-			return nil, err
-		}
+		return page.NextToken, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

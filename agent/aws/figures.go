@@ -51,10 +51,8 @@ func (a *Account) Listed(ctx context.Context, namespace, name string) ([][]Dimen
 	defer cancel()
 	in := &cw.ListMetricsInput{Namespace: &namespace, MetricName: &name, RecentlyActive: types.RecentlyActivePt3h}
 	var out [][]Dimension
-	for len(out) < maxListed {
-		if err := a.spent.may(priceAlarms, 1, false); err != nil {
-			return nil, err
-		}
+	err := a.paged(ctx, func() bool { return len(out) < maxListed }, func(token *string) (next *string, err error) {
+		in.NextToken = token
 		page, err := a.alarms.ListMetrics(ctx, in)
 		if err != nil {
 			return nil, wrap("cloudwatch:ListMetrics", err)
@@ -62,12 +60,10 @@ func (a *Account) Listed(ctx context.Context, namespace, name string) ([][]Dimen
 		for _, m := range page.Metrics {
 			out = append(out, dimensions(m.Dimensions))
 		}
-		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
-			break
-		}
-		if err := pause(ctx); err != nil {
-			return nil, err
-		}
+		return page.NextToken, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -43,10 +43,8 @@ func (a *Account) mutes(ctx context.Context, prefix string, statuses []types.Ala
 	ctx, cancel := context.WithTimeout(ctx, alarmsLimit)
 	defer cancel()
 	in := &cw.ListAlarmMuteRulesInput{MaxRecords: aws.Int32(mutesPage), Statuses: statuses}
-	for len(out) < maxMutes {
-		if err := a.spent.may(priceAlarms, 1, false); err != nil {
-			return nil, err
-		}
+	err = a.paged(ctx, func() bool { return len(out) < maxMutes }, func(token *string) (next *string, err error) {
+		in.NextToken = token
 		page, err := a.alarms.ListAlarmMuteRules(ctx, in)
 		if err != nil {
 			return nil, wrap("cloudwatch:ListAlarmMuteRules", err)
@@ -58,12 +56,10 @@ func (a *Account) mutes(ctx context.Context, prefix string, statuses []types.Ala
 				out = append(out, one)
 			}
 		}
-		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
-			break
-		}
-		if err := pause(ctx); err != nil {
-			return nil, err
-		}
+		return page.NextToken, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
