@@ -4,9 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // Bounds of what people send.
@@ -26,14 +26,7 @@ type Done struct {
 }
 
 // Clip cuts text to n bytes, at a whole character.
-func Clip(text string, n int) string {
-	text = strings.ToValidUTF8(text, "\ufffd")
-	for len(text) > n {
-		_, size := utf8.DecodeLastRuneInString(text)
-		text = text[:len(text)-size]
-	}
-	return text
-}
+func Clip(text string, n int) string { return words.Cut(text, n) }
 
 // act carries a form out and leads back to the board, or says why not.
 func (p *Pages) act(w http.ResponseWriter, r *http.Request, do Act) {

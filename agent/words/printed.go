@@ -30,6 +30,18 @@ func control(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' && r != '\t' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
+// Cut cuts text to n bytes, at a whole character.
+func Cut(text string, n int) string {
+	text = strings.ToValidUTF8(text, "\ufffd")
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && text[n]&0xc0 == 0x80 {
+		n--
+	}
+	return text[:n]
+}
+
 // Clip cuts text to a length in bytes, at a whole character, and marks that it did.
 func Clip(s string, most int) string {
 	if len(s) <= most {

@@ -28,3 +28,15 @@ func TestClip(t *testing.T) {
 		}
 	}
 }
+
+func TestCut(t *testing.T) {
+	for _, tc := range []struct {
+		in   string
+		n    int
+		want string
+	}{{"short", 5, "short"}, {"grün", 3, "gr"}, {"a\xff", 9, "a\ufffd"}, {"a\xff", 2, "a"}, {"ü", 1, ""}, {"ab", 0, ""}} {
+		if got := Cut(tc.in, tc.n); got != tc.want {
+			t.Errorf("Cut(%q, %d) = %q; want %q", tc.in, tc.n, got, tc.want)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -84,7 +85,7 @@ func (d *Desk) Find(name string) (alerting.ProblemView, error) {
 	case 1:
 		return byRule[0], nil
 	case 0:
-		return alerting.ProblemView{}, missing(fmt.Sprintf("no problem %q", clip(name, maxShown)))
+		return alerting.ProblemView{}, missing(fmt.Sprintf("no problem %q", words.Cut(name, maxShown)))
 	}
 	ids := make([]string, len(byRule))
 	for n, p := range byRule {
@@ -129,7 +130,7 @@ func (d *Desk) Escalate(ctx context.Context, problem, by string) error {
 
 // Note keeps what a person says of a problem: it goes to its incident, the timeline and the handover.
 func (d *Desk) Note(ctx context.Context, problem, by, text string) (alerting.ProblemView, error) {
-	text = clip(strings.Join(strings.Fields(text), " "), maxComment)
+	text = words.Cut(strings.Join(strings.Fields(text), " "), maxComment)
 	if text == "" {
 		return alerting.ProblemView{}, errors.New("want a note: what was seen, tried or agreed")
 	}
@@ -147,16 +148,4 @@ const (
 	maxShown   = 60
 )
 
-func cutName(s string) string { return clip(strings.TrimSpace(s), maxName) }
-
-// clip cuts text to n bytes, at a whole character.
-func clip(text string, n int) string {
-	text = strings.ToValidUTF8(text, "\ufffd")
-	if len(text) <= n {
-		return text
-	}
-	for n > 0 && text[n]&0xc0 == 0x80 {
-		n--
-	}
-	return text[:n]
-}
+func cutName(s string) string { return words.Cut(strings.TrimSpace(s), maxName) }

@@ -48,7 +48,7 @@ func ParseMatchers(texts ...string) ([]alerting.Matcher, error) {
 	for _, text := range texts {
 		ms, err := ReadMatchers(text)
 		if err != nil {
-			return nil, fmt.Errorf("matcher %q: %w", clip(text, maxShown), err)
+			return nil, fmt.Errorf("matcher %q: %w", words.Cut(text, maxShown), err)
 		}
 		for _, m := range ms {
 			out = append(out, alerting.Matcher{
@@ -113,7 +113,7 @@ func (d *Desk) Silence(ctx context.Context, r Request) (alerting.Silence, error)
 // made turns a request into a silence, without a look at its bounds.
 func (d *Desk) made(r Request, now time.Time) (alerting.Silence, error) {
 	s := alerting.Silence{
-		StartsAt: r.Starts, EndsAt: r.Until, CreatedBy: cutName(r.By), Comment: secret.Redact(clip(r.Comment, maxComment)),
+		StartsAt: r.Starts, EndsAt: r.Until, CreatedBy: cutName(r.By), Comment: secret.Redact(words.Cut(r.Comment, maxComment)),
 		UpdatedAt: now, Matchers: slices.Clone(r.Matchers), Annotations: maps.Clone(r.Annotations),
 	}
 	secret.RedactAll(&s.Annotations)
@@ -205,7 +205,7 @@ func (d *Desk) silence(id string) (alerting.Silence, error) {
 	all := d.Silences()
 	n := slices.IndexFunc(all, func(s alerting.Silence) bool { return s.ID == id })
 	if n < 0 {
-		return alerting.Silence{}, missing(fmt.Sprintf("no silence %q", clip(id, maxShown)))
+		return alerting.Silence{}, missing(fmt.Sprintf("no silence %q", words.Cut(id, maxShown)))
 	}
 	return all[n], nil
 }
@@ -215,7 +215,7 @@ func (d *Desk) check(s alerting.Silence, now time.Time) error {
 	for _, m := range s.Matchers {
 		if m.Regex {
 			if err := query.CheckRegex(m.Value); err != nil {
-				return fmt.Errorf("matcher %s: %w", clip(m.Name, maxShown), err)
+				return fmt.Errorf("matcher %s: %w", words.Cut(m.Name, maxShown), err)
 			}
 		}
 	}
@@ -235,7 +235,7 @@ func (d *Desk) check(s alerting.Silence, now time.Time) error {
 	}
 	for name, v := range s.Annotations {
 		if len(name) > maxName || len(v) > maxComment {
-			return fmt.Errorf("annotation %s: at most %d bytes of name and %d of value are kept", clip(name, maxShown), maxName, maxComment)
+			return fmt.Errorf("annotation %s: at most %d bytes of name and %d of value are kept", words.Cut(name, maxShown), maxName, maxComment)
 		}
 	}
 	if err := s.Check(); err != nil {

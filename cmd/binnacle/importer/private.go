@@ -19,6 +19,8 @@ var (
 	secretOption = regexp.MustCompile(`(?i)^--?((?:[a-z0-9]+[_-])*(?:pass|passwd|password|passphrase|pwd|secret|token|community|authpass(?:wd|word)?|privpass(?:wd|word)?|api-?key|apikey|credentials?|secret-?key|access-?key|auth-?key|priv-?key))$`)
 	loginOption  = regexp.MustCompile(`^(-a|-b|-u|-U|--user|--auth|--authorization|--proxy-authorization|--proxy-user|--basic-auth|--login)$`)
 	takesPass    = regexp.MustCompile(`(?i)mysql|maria|pgsql|postgres|smb|radius|dbi|mssql|mongo|rabbit|vmware|esx|wmi|oracle|tomcat|ilo|redfish|idrac|ipmi|netapp|imap|pop|ftp|jmx|jolokia`)
+	bigPass      = regexp.MustCompile(`(?i)ldap|ipmi|mssql|ftp`) // whose -P is a password
+	noCommunity  = regexp.MustCompile(`procs|ssh|ssl|cert`)      // whose -C is none
 	asksHTTP     = regexp.MustCompile(`(?i)http|curl|wget|json|rest|elastic|solr|url|web`)
 	shellToken   = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'|;&<>]+`)
 )
@@ -128,10 +130,10 @@ func ofOption(base, option, value string) (begin, hidden, name string) {
 		return "", value, "PASSWORD"
 	case option == "-p" && takesPass.MatchString(base),
 		option == "-p" && !number && !strings.HasPrefix(value, "/") && !strings.Contains(base, "disk") && !strings.Contains(value, "%"),
-		option == "-P" && !number && regexp.MustCompile(`(?i)ldap|ipmi|mssql|ftp`).MatchString(base),
+		option == "-P" && !number && bigPass.MatchString(base),
 		option == "-s" && base == "check_nt", option == "-x" && (snmp || strings.Contains(base, "redis")), (option == "-A" || option == "-X") && snmp:
 		return "", value, "PASSWORD"
-	case option == "-C" && !number && !regexp.MustCompile(`procs|ssh|ssl|cert`).MatchString(base) && !asksHTTP.MatchString(base),
+	case option == "-C" && !number && !noCommunity.MatchString(base) && !asksHTTP.MatchString(base),
 		option == "-c" && strings.HasPrefix(base, "snmp"):
 		return "", value, "COMMUNITY"
 	case loginOption.MatchString(option) && (asksHTTP.MatchString(base) || len(option) > 2):
