@@ -2,7 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/health"
+	"github.com/navcloud/binnacle/agent/sinks/sinkstest"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/ledger"
 )
@@ -114,7 +114,7 @@ func TestOnlyTheDisksErrorsWantAnotherFolder(t *testing.T) {
 
 func TestEveryPartUsesTheStandIn(t *testing.T) {
 	want := unwritableDir(t)
-	graphite, err := net.Listen("tcp", "127.0.0.1:0") // a last flush that fails would be an error of the end
+	graphite, err := sinkstest.NewGraphite() // one that answers: a last flush that fails would be an error of the end
 	if err != nil {
 		t.Fatal(err)
 	}
