@@ -115,7 +115,7 @@ func (d *disk) openDB() (*tsdb.DB, *prometheus.Registry, error) {
 	reg := prometheus.NewRegistry()
 	var db *tsdb.DB
 	err := guard(func() (err error) {
-		db, err = tsdb.Open(d.dir, d.log, reg, to, nil)
+		db, err = tsdb.Open(d.dir, inDetail(d.log), reg, to, nil)
 		return err
 	})
 	if err != nil {

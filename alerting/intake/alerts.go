@@ -278,11 +278,17 @@ func (i *Intake) getAlerts(w http.ResponseWriter, r *http.Request) {
 // spoken is the version of Alertmanager whose API this is: tools like karma choose by it how they speak.
 const spoken = "0.34.2"
 
-// shownConfig is enough of a configuration for tools that read one.
-const shownConfig = "route:\n  receiver: binnacle\nreceivers:\n- name: binnacle\n"
+// shownConfig is enough of a configuration for tools that read one: the receivers, and the one of whatever has no route.
+func shownConfig(receivers []string) string {
+	text := fmt.Sprintf("route:\n  receiver: %q\nreceivers:\n", receivers[0])
+	for _, n := range receivers {
+		text += fmt.Sprintf("- name: %q\n", n)
+	}
+	return text
+}
 
 func (i *Intake) getStatus(w http.ResponseWriter, _ *http.Request) {
-	text, state, up := shownConfig, models.ClusterStatusStatusDisabled, strfmt.DateTime(i.started)
+	text, state, up := shownConfig(i.receivers()), models.ClusterStatusStatusDisabled, strfmt.DateTime(i.started)
 	version, branch, revision, none, goVersion := spoken, "binnacle", i.opts.Version, "", runtime.Version()
 	answer(w, http.StatusOK, &models.AlertmanagerStatus{
 		Config: &models.AlertmanagerConfig{Original: &text}, Uptime: &up,
@@ -291,7 +297,8 @@ func (i *Intake) getStatus(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-func (i *Intake) getReceivers(w http.ResponseWriter, _ *http.Request) {
+// receivers are the names that alarms of the API carry: the board's, the configured routes', those of problems.
+func (i *Intake) receivers() []string {
 	names := []string{*receiver("")}
 	if i.opts.Routes != nil {
 		names = append(names, i.opts.Routes()...)
@@ -301,8 +308,12 @@ func (i *Intake) getReceivers(w http.ResponseWriter, _ *http.Request) {
 			names = append(names, p.Route)
 		}
 	}
+	return names
+}
+
+func (i *Intake) getReceivers(w http.ResponseWriter, _ *http.Request) {
 	list := []*models.Receiver{}
-	for _, n := range names {
+	for _, n := range i.receivers() {
 		list = append(list, &models.Receiver{Name: &n})
 	}
 	answer(w, http.StatusOK, list)

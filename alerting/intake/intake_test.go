@@ -394,8 +394,8 @@ func TestAmtool(t *testing.T) {
 	if out := run("alert", "query"); !strings.Contains(out, "DiskFull") {
 		t.Errorf("alert query after the silence: %s; want DiskFull", out)
 	}
-	if out := run("config", "show"); !strings.Contains(out, "binnacle") {
-		t.Errorf("config show: %s; want ours", out)
+	if out := run("config", "show"); !strings.Contains(out, `name: "board"`) {
+		t.Errorf("config show: %s; want the receivers of the alarms", out)
 	}
 }
 
