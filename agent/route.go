@@ -63,7 +63,7 @@ func (c RouteConfig) Settings() alerting.Settings {
 	set := c.Order
 	set.RouteBy = c.PagerDuty.RouteOf
 	if low := c.PagerDuty.Low; c.PagerDuty.Configured() && !low.Webhook.IsZero() {
-		set.LowRoute, set.TellP4 = pagerduty.LowRoute, low.P4
+		set.LowRoute, set.NotifyP4 = pagerduty.LowRoute, low.P4
 	}
 	if len(c.Ways.Pagers)+len(c.Ways.Routes) > 0 {
 		if to, err := c.Ways.RouteOf(); err == nil { // what is wrong with it was said when it was read

@@ -67,8 +67,7 @@ func ParsePriority(text string) Priority {
 	return 0
 }
 
-// Alarm is a rule's condition that holds on an entity and asks for a response. It is identified by
-// its labels.
+// Alarm is a rule's condition that fires on a subject and asks for a response. Its labels identify it.
 type Alarm struct {
 	Labels      map[string]string
 	Annotations map[string]string
@@ -103,7 +102,7 @@ func (a Alarm) Clone() Alarm {
 	return a
 }
 
-// Input is one thing that the router is told. The types below are all there are.
+// Input is one thing that the router hears. The types below are all there are.
 type Input interface{ input() }
 
 // Firing says that an alarm fires, for the first time or again. Sender is who says so: the host of the alarm's generator, the
@@ -124,7 +123,7 @@ type Ended struct {
 // batches within five minutes has ended; while its sender is silent it has lost contact.
 type Heard struct{ Sender string }
 
-// Acked says that a person took the incident with this dedup key or this problem ID; Undo takes it back. Where nobody was
+// Acked says that a person acknowledged the incident with this dedup key or this problem ID, or with Undo that this is undone. Where nobody was
 // paged yet, the page will be acknowledged as it is sent.
 type Acked struct {
 	Key   string
@@ -153,7 +152,7 @@ type Silenced struct {
 	By      string // who says so now; empty: who made it
 }
 
-// Leads says whether this router is the one of its fleet that sends; until it is told otherwise it is. One that does not
+// Leads says whether this router is the one of its fleet that sends; until it hears otherwise it is. One that does not
 // send knows and judges the same, so that it can go on at once.
 type Leads struct{ On bool }
 

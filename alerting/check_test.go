@@ -19,16 +19,16 @@ func TestCheckFindsWhatMustNeverBe(t *testing.T) {
 		problems []ProblemView
 		fault    string
 	}{
-		"all is well":              {[]ProblemView{p(Paged, P1, key), p(AckedState, P2), p(Quiet, P2), p(Held, P2), p(Recovering, P1)}, ""},
+		"all is well":              {[]ProblemView{p(Paged, P1, key), p(AckedState, P2), p(SilencedState, P2), p(Held, P2), p(Recovering, P1)}, ""},
 		"it fires and is resolved": {[]ProblemView{p(Recovering, P2, func(v *ProblemView) { v.Awake = true })}, "fires and is to be resolved"},
 		"acknowledged by nobody":   {[]ProblemView{p(AckedState, P2, func(v *ProblemView) { v.AckedBy = "" })}, "acknowledged by nobody"},
-		"silenced by nobody":       {[]ProblemView{p(Quiet, P2, func(v *ProblemView) { v.SilencedBy = "" })}, "silenced by nobody"},
+		"silenced by nobody":       {[]ProblemView{p(SilencedState, P2, func(v *ProblemView) { v.SilencedBy = "" })}, "silenced by nobody"},
 		"a P1 waits":               {[]ProblemView{p(Held, P1)}, "a P1 waits"},
 		"two share an incident":    {[]ProblemView{p(Paged, P1, key), p(Paged, P2, key)}, "is also that of"},
 		"a digest is one of many":  {[]ProblemView{p(Paged, P3, key), p(Paged, P3, key)}, ""},
 		"a P1 behind nothing open": {[]ProblemView{p(Board, P4, func(v *ProblemView) { v.Explained = []ExplainedAlarm{{Priority: P1, Why: "both are on h1"}} })}, "hides the P1"},
 		"an alarm hidden unsaid":   {[]ProblemView{p(Paged, P2, func(v *ProblemView) { v.Explained = []ExplainedAlarm{{Priority: P4}} })}, "nothing says why"},
-		"a P1 that somebody silenced": {[]ProblemView{p(Quiet, P4, func(v *ProblemView) {
+		"a P1 that somebody silenced": {[]ProblemView{p(SilencedState, P4, func(v *ProblemView) {
 			v.Explained = []ExplainedAlarm{{Priority: P1, Silenced: true, Why: "both are on h1"}}
 		})}, ""},
 	} {
@@ -53,10 +53,10 @@ func TestWhySaysWhereAProblemStands(t *testing.T) {
 		{ProblemView{State: AckedState, Key: "k:1", AckedBy: "ann"}, "was paged as k:1 and acknowledged by ann"},
 		{ProblemView{State: Sending, Key: "k:1"}, "is being sent: the pager has not accepted it yet"},
 		{ProblemView{State: LostState, Key: "k:1"}, "was paged as k:1, and contact with its sender is lost"},
-		{ProblemView{State: Resolved, Key: "k:1"}, "was closed at the pager and still fires"},
+		{ProblemView{State: ClosedState, Key: "k:1"}, "was closed at the pager and still fires"},
 		{ProblemView{State: Recovering, Key: "k:1", Until: now.Add(time.Minute)}, "is recovering for at most 1m0s more before it resolves"},
-		{ProblemView{State: Quiet, SilencedBy: "bob", Until: now.Add(time.Hour)}, "is silenced by bob for at most 1h0m0s more"},
-		{ProblemView{State: Quiet}, "is silenced by a person"},
+		{ProblemView{State: SilencedState, SilencedBy: "bob", Until: now.Add(time.Hour)}, "is silenced by bob for at most 1h0m0s more"},
+		{ProblemView{State: SilencedState}, "is silenced by a person"},
 		{ProblemView{State: Board}, "is on the board only"},
 	} {
 		tc.p.Priority, tc.p.Reason, tc.p.Root = P2, "it is one of 3 in cluster:db, which can spare 1 and has lost 1", Alarm{Labels: map[string]string{LabelRule: "DiskFull", "instance": "db-1:9100"}}

@@ -13,7 +13,7 @@
 //	memory     what the router remembers of alarms, silences and senders; from it a Fact for each alarm
 //	reading    what an alarm says whose rule knows nothing of ordering (package reading)
 //	diagnosis  facts and graph in, problems out (package diagnosis): standing, priority, group alarms, explanation, problems
-//	incidents  problems in, actions out: who must be told what now, and what waits for what (package incidents)
+//	incidents  problems in, actions out: what must be notified now, and what waits for what (package incidents)
 //
 // A Fact is a value: a stage changes none, and what changes is a new Fact. Diagnosis has no memory; what it needs of earlier
 // steps is in the Fact (Past). Because it is a function of values, every question "why" and "why not" is answered by asking it
@@ -21,11 +21,11 @@
 //
 // # The contract with the loop
 //
-// Package dispatch is the loop around the router. Step is called by one goroutine at a time. Inputs may be repeated; time must
-// not run backwards. An Action is carried out after its Record was written with Pending set, and is answered by one Result; an
-// answer that never comes is Unknown. At most one Action for each route is unanswered. After a restart the Records come back
-// through Restore. View returns what the router thinks since its last Step and shares nothing with it; View.Check looks for what
-// must never be.
+// Package dispatch is the loop around the router. Step is called by one goroutine at a time. Inputs may be repeated; where time
+// runs backwards, waits go on by what passes. An Action is carried out after its Record was written with Pending set, and is
+// answered by one Result; an answer that never comes is Unknown. At most one Action for each route is unanswered. After a restart
+// the Records come back through Restore. View returns what the router thinks since its last Step and shares nothing with it;
+// View.Check looks for what must never be.
 //
 // # One incident
 //

@@ -18,20 +18,20 @@ type Fact struct {
 	Entity   topology.Entity // the subject
 	Known    bool            // the graph has the subject
 	Reading  *Reading        // of an alarm whose rule knows nothing of ordering; nil: labels of our own say all
-	Joined   Joined          // with which others it is told, where the graph does not know its subject
+	Joined   Joined          // with which others it is folded, where the graph does not know its subject
 
-	First    time.Time       // when this router heard of it first, this time
-	Ended    time.Time       // zero while it fires
-	Lost     bool            // lost contact: its sender has not repeated it
-	Unheard  bool            // known from the ledger alone: no sender has repeated it since the start
-	Starts   []time.Time     // lately, in order
-	Phases   []time.Duration // how long each of the last times it fired, until it ended by itself
-	Flapping bool            // its starts are less than flap.within apart
-	Novel    bool            // its rule had not fired for a week
-	Silence  string          // ID of the silence that covers it now
-	Silenced time.Time       // until when that covers it, should it be a P1; see MaxSilenceP1
-	Members  []string        // of a group alarm: the IDs of those that it stands for
-	Past     Past
+	First         time.Time       // when this router heard of it first, this time
+	Ended         time.Time       // zero while it fires
+	Lost          bool            // lost contact: its sender has not repeated it
+	Unheard       bool            // known from the ledger alone: no sender has repeated it since the start
+	Starts        []time.Time     // lately, in order
+	Phases        []time.Duration // how long each of the last times it fired, until it ended by itself
+	Flapping      bool            // its starts are less than flap.within apart
+	Novel         bool            // its rule had not fired for a week
+	Silence       string          // ID of the silence that covers it now
+	SilencedUntil time.Time       // until when that covers it, should it be a P1; see MaxSilenceP1
+	Members       []string        // of a group alarm: the IDs of those that it stands for
+	Past          Past
 
 	said *said
 }
@@ -45,7 +45,7 @@ type said struct {
 	always, never bool
 }
 
-// ReadLabels must be called whenever another Alarm was put into f; a Fact of which it was never called works, and is slow.
+// ReadLabels must be called whenever another Alarm was put into f. A Fact of which it was never called works, and is slow.
 func (f *Fact) ReadLabels() {
 	f.said = nil
 	f.said = f.says()
@@ -90,9 +90,9 @@ type Past struct {
 	Vain Vain // what became of its pages
 }
 
-// Notified is what people were told of an alarm.
+// Notified is what a person knows of an alarm by a pager.
 type Notified struct {
-	Told   bool     // an incident was opened for it, and is not over
+	Open   bool     // an incident was opened for it, and is not over
 	Acked  bool     // a person acknowledged that incident
 	Page   Priority // of that incident's page; 0: none
 	Called bool     // it led to a page within the last day
@@ -103,7 +103,7 @@ type Notified struct {
 type Vain struct {
 	Own     int           // of this very alarm, within hours
 	Rule    int           // of its rule in its scope, whatever the subject, within a day
-	Longest time.Duration // that what they told of fired
+	Longest time.Duration // for which what they were about fired
 }
 
 // Firing says that the alarm has not ended.
@@ -171,16 +171,16 @@ type Judgement struct {
 type Verdict struct {
 	*Fact
 	Judgement
-	Order   int  // its place among all alarms, the best cause first
-	Quiet   bool // a silence covers it
-	Serious bool // it makes its problem what it is, and no silence covers it
+	Order    int  // its place among all alarms, the best cause first
+	Silenced bool // a silence covers it
+	Serious  bool // it makes its problem what it is, and no silence covers it
 
 	By    *Verdict   // what explains it; nil: it is a root cause
 	Why   string     // how By explains it
 	Bound bool       // By is tied to it by a declared edge
 	Parts []*Verdict // of a group alarm: those that it stands for, its spokesman first
 	Among []*Verdict // the group alarms that stand for it, the best cause first
-	Lead  *Verdict   // the best cause of those that it is told together with, itself too; nil: it is told with none
+	Lead  *Verdict   // the best cause of those that it is folded with, itself too; nil: it is folded with none
 	In    *Verdict   // the group alarm of unknown subjects that stands for it
 	Of    *Problem   // the problem that it belongs to; nil: it ended
 }

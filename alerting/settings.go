@@ -29,7 +29,7 @@ type Settings struct {
 	RouteTo  func(labels map[string]string, p Priority, at time.Time) string `yaml:"-"`
 	LowRoute string                                                          `yaml:"-"` // name of the route of what wakes nobody; empty: that of the others
 	Read     func(Alarm) Reading                                             `yaml:"-"` // reads alarms whose rules know nothing of ordering; nil: with the defaults of package reading
-	TellP4   bool                                                            `yaml:"-"` // P4 is told like P3, and not on the board alone
+	NotifyP4 bool                                                            `yaml:"-"` // P4 is notified like P3, and not on the board alone
 }
 
 // Waits are before the first trigger, which fixes the title.

@@ -12,16 +12,16 @@ type State string
 
 // The states of a problem.
 const (
-	Waiting    State = "waiting"      // for its cause or its effects to show, at most until Until
-	Held       State = "held"         // behind another problem, at most until Until
-	Paged      State = "paged"        // a person was told
-	AckedState State = "acked"        // a person has it
-	Board      State = "board"        // shown here only: P4, P5, page: never, or no route
-	Sending    State = "sending"      // the pager has not accepted it yet
-	Recovering State = "recovering"   // quiet, resolve follows at Until
-	LostState  State = "lost contact" // a person was told, and no sender repeats its alarms
-	Resolved   State = "resolved"     // a person closed it at the pager, and its alarms fire
-	Quiet      State = "silenced"     // a person silenced it, until Until
+	Waiting       State = "waiting"      // for its cause or its effects to show, at most until Until
+	Held          State = "held"         // behind another problem, at most until Until
+	Paged         State = "paged"        // its page is out
+	AckedState    State = "acked"        // a person acknowledged it
+	Board         State = "board"        // shown here only: P4, P5, page: never, or no route
+	Sending       State = "sending"      // the pager has not accepted it yet
+	Recovering    State = "recovering"   // quiet, resolve follows at Until
+	LostState     State = "lost contact" // its page is out, and no sender repeats its alarms
+	ClosedState   State = "resolved"     // a person closed it at the pager, and its alarms fire
+	SilencedState State = "silenced"     // a person silenced it, until Until
 )
 
 // View is what the router thinks now, for the board, why and status. What it shares with the router nobody changes,
@@ -31,7 +31,7 @@ type View struct {
 	Storm    bool
 	Problems []ProblemView // in the router's order, worst first
 	Silences []Silence
-	Firing   int // alarms that hold
+	Firing   int // alarms that fire
 	Lost     int // of them, those whose sender is out of contact
 	Refused  int // alarms that were not taken, since too many are kept
 }
@@ -40,7 +40,7 @@ type View struct {
 func (v View) Urgent() string {
 	n := 0
 	for _, p := range v.Problems {
-		if p.Priority == P1 && p.State != Quiet {
+		if p.Priority == P1 && p.State != SilencedState {
 			n++
 		}
 	}
@@ -186,7 +186,7 @@ func (v View) find(name string) (*ProblemView, Alarm) {
 	return nil, Alarm{}
 }
 
-// Claimed says whether a person took it before anybody was paged.
+// Claimed says whether a person acknowledged it before anybody was paged.
 func (p ProblemView) Claimed() bool { return p.AckedBy != "" && p.Key == "" }
 
 // words says where a problem stands, as what follows "is P2 and".
@@ -211,11 +211,11 @@ func (p ProblemView) words(now time.Time) string {
 		return "is being sent: the pager has not accepted it yet"
 	case LostState:
 		return "was paged as " + p.Key + ", and contact with its sender is lost"
-	case Resolved:
+	case ClosedState:
 		return "was closed at the pager and still fires"
 	case Recovering:
 		return "is recovering" + left + " before it resolves"
-	case Quiet:
+	case SilencedState:
 		return "is silenced by " + cmp.Or(p.SilencedBy, "a person") + left
 	}
 	return "is on the board only" + left + claimed

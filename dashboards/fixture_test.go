@@ -54,7 +54,7 @@ func incident() alerting.View {
 	p2.Refused = []alerting.Refusal{{Alarm: p2.Root.Fingerprint(), By: p1.Root.Fingerprint(), Reason: "nothing ties its subject to it"}}
 	p4 := problem("00000000000000c4", alerting.P4, alerting.Board, "HostCPUSaturated", "node:navcloud-4", `Node "navcloud-4" <b>is</b> at 97 % CPU`)
 	p4.Note, p4.Reason = "flapping", "one node of many"
-	quiet := problem("00000000000000d3", alerting.P3, alerting.Quiet, "HostUnitFailed", "node:web-1", "Unit backup.service failed on web-1")
+	quiet := problem("00000000000000d3", alerting.P3, alerting.SilencedState, "HostUnitFailed", "node:web-1", "Unit backup.service failed on web-1")
 	quiet.SilencedBy, quiet.Until = "jo", noon.Add(time.Hour)
 	return alerting.View{
 		At: noon.Add(-time.Second), Problems: []alerting.ProblemView{p1, p2, p4, quiet}, Firing: 7, Lost: 1,

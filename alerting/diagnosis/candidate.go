@@ -7,12 +7,12 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// candidate is an alarm of others, of which it is asked with which others it is told.
+// candidate is an alarm that may be folded with others by what it reads.
 type candidate struct {
 	Fact     *alerting.Fact
 	Reading  *alerting.Reading
 	Priority alerting.Priority // were there no other
-	Told     alerting.Priority // at which its problem was told; 0: it was not
+	Notified alerting.Priority // at which its problem was notified; 0: it was not
 	Joined   alerting.Joined   // as was found last
 
 	judged *judged
@@ -26,7 +26,7 @@ func (a *candidate) guessed() bool { return a.Joined.Trust == alerting.Guessed &
 func (a *candidate) held() bool { return a.guessed() && a.Fact.Firing() && a.wakes() }
 
 // anew says that an alarm began again since it joined its group.
-func (a *candidate) anew() bool { return a.Fact.Firing() && a.Fact.First.After(a.Joined.At) }
+func (a *candidate) began() bool { return a.Fact.Firing() && a.Fact.First.After(a.Joined.At) }
 
 // onset says that the condition of an alarm whose rule waits began near a time.
 func (a *candidate) onset(at time.Time) bool {

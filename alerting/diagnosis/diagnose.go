@@ -28,7 +28,7 @@ type Result struct {
 	Problems []*alerting.Problem // the worst first
 	Next     time.Time           // when time alone changes something; zero: never
 	Serial   uint64
-	Anew     map[*alerting.Verdict]bool // whose Fact is another than in Input: it is told with others now
+	Anew     map[*alerting.Verdict]bool // whose Fact is another than in Input: it is folded with others now
 
 	explain *explainer
 }

@@ -5,7 +5,7 @@
 //
 //	standing       what is lost, and what of that could be spared                               standing.go
 //	priority       by a table with its reason; and how good a cause each alarm makes            priority.go, law.go, judged.go
-//	told together  which alarms of others are parts of one thing, by what they say of themselves  fold.go, together.go
+//	folding        which alarms of others are parts of one thing, by what they say of themselves  fold.go, together.go
 //	group alarms   one alarm for many of the same kind in one zone, on one whole, of one owner  groupalarm.go, common.go
 //	explanation    each alarm is explained by the best cause that may                           explain.go
 //	problems       the roots with what they explain, the worst first                            problems.go
@@ -14,7 +14,7 @@
 // sentence that says why.
 //
 // Two things bring alarms together. Where the graph has a place for a subject, the law decides. Of the alarms of others the
-// graph often knows nothing: those are told together by what they read.
+// graph often knows nothing: those are folded together by what they read.
 //
 // # The law
 //
@@ -23,7 +23,7 @@
 // other until an edge says so. The first half of the law is the table of ranks and the second half the table of edges, both in
 // law.go. Where the graph has a place for both subjects nothing else decides who explains whom.
 //
-// # Told together
+// # Folding
 //
 // An alarm of others (candidate.go) joins a group of alarms (group.go) once, when it begins (relate.go), and stays; or a group that
 // nobody was paged for follows another one as a whole (follow.go). What may bring it there, the firmest
@@ -32,6 +32,6 @@
 // can follow from the other (a guess).
 // The best cause of the group is the root of its problem, and explains the others.
 //
-// A group never hides what is worse than what people were told of it (graver). What a guess holds back is told a quarter of an
+// A group never hides what is worse than what people know of it (graver). What a guess holds back is notified a quarter of an
 // hour later if it still fires, and everything else soon after all that the page names has ended (release).
 package diagnosis

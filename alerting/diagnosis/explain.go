@@ -37,7 +37,7 @@ func newExplainer(in Input, s *standing, all []*alerting.Verdict) *explainer {
 	return e
 }
 
-// explain sets By and Why of each alarm, first by what is declared, then by what is told together. It returns when time alone
+// explain sets By and Why of each alarm, first by what is declared, then by what is folded together. It returns when time alone
 // changes an answer.
 func (e *explainer) explain() time.Time {
 	wake := alerting.Wake{Now: e.in.Now}
@@ -69,8 +69,8 @@ func (e *explainer) explain() time.Time {
 	return wake.At
 }
 
-// explained notes what explains an alarm by being told together with it, unless that is explained by this alarm in turn: what
-// is told together has no order of causes, and explanations must not run in a circle.
+// explained notes what explains an alarm by being folded with it, unless that is explained by this alarm in turn: what
+// is folded together has no order of causes, and explanations must not run in a circle.
 func explained(a, by *alerting.Verdict, why string) {
 	if by != nil && rootOf(by) != a {
 		a.By, a.Why = by, why
@@ -148,7 +148,7 @@ func (e *explainer) allows(c, a *alerting.Verdict) answer {
 		no = "its rule says that no " + c.Kind + " of a whole is its cause"
 	case e.elsewhere(c, a):
 		no = "what is down in " + named(a) + " is not within the reach of " + named(c)
-	case another(c, a):
+	case outageOfItsOwn(c, a):
 		no = a.Rule() + " began more than " + spoken(showsWithin) + " after people were paged for " + c.Rule() + ", so it is an outage of its own"
 	}
 	return answer{edge, no, until}
@@ -165,8 +165,8 @@ const showsWithin = 10 * time.Minute
 
 // another says that an alarm is an outage of its own although a cause reaches it: it would be a P1 by its own labels, is a
 // cause itself, and began long after people were called for the other. What belongs to its problem stays there.
-func another(c, a *alerting.Verdict) bool {
-	return c.Past.Told && a.Alone == alerting.P1 && a.Cause && !a.Effect && !a.Symptom && !a.Group() && a.Reading == nil &&
+func outageOfItsOwn(c, a *alerting.Verdict) bool {
+	return c.Past.Open && a.Alone == alerting.P1 && a.Cause && !a.Effect && !a.Symptom && !a.Group() && a.Reading == nil &&
 		a.Past.Problem != c.Past.Problem && a.Began().Sub(c.Began()) > showsWithin
 }
 
@@ -215,18 +215,18 @@ func (e *explainer) whyNot(a, b *alerting.Verdict) string {
 	return no
 }
 
-// timely is about time and silence: a cause may show late, and explains for a while after its end, until, what had begun
-// by then. What a person silenced explains nothing that users notice.
+// timely is about time and silence. A cause may show late. After its end it explains for a while what had begun by then: until is
+// when that while is over, zero as long as the cause fires. What a person silenced explains nothing that users notice.
 func (e *explainer) timely(c, a *alerting.Verdict) (no string, until time.Time) {
 	set := e.in.Settings
 	switch {
 	case c.Began().After(a.Began().Add(set.CauseDelay)):
 		return c.Rule() + " began more than " + words.Compact(set.CauseDelay) + " after " + a.Rule(), until
-	case c.Quiet && !a.Quiet && a.Symptom && a.Alone <= alerting.P2:
+	case c.Silenced && !a.Silenced && a.Symptom && a.Alone <= alerting.P2:
 		return c.Rule() + " is silenced, and users notice " + a.Rule(), until
 	case c.Firing():
 		return "", until
-	case a.First.After(c.Ended.Add(grace)), anew(c, a):
+	case a.First.After(c.Ended.Add(grace)), nextLoss(c, a):
 		return c.Rule() + " had ended before " + a.Rule() + " began", until
 	}
 	linger := set.Resolve.AfterCause
@@ -240,7 +240,7 @@ func (e *explainer) timely(c, a *alerting.Verdict) (no string, until time.Time) 
 }
 
 // anew says that a node went down after a quorum had come back: that breaks no node, so it is the next loss.
-func anew(c, a *alerting.Verdict) bool {
+func nextLoss(c, a *alerting.Verdict) bool {
 	return c.Kind == "quorum" && a.Kind == "down" && a.Entity.Kind == topology.KindNode && a.Began().After(c.Ended)
 }
 

@@ -104,10 +104,10 @@ func (t *together) absorb() {
 		if !low.fresh && len(t.came) == 0 || !low.free() || !low.recent(t.now) {
 			continue
 		}
-		t.anew = !low.fresh
+		t.again = !low.fresh
 		t.follow(low)
 	}
-	t.anew = false
+	t.again = false
 }
 
 // follow lets the members of one group join another one, all or none. What wakes nobody and only followed those goes with them,
@@ -169,7 +169,7 @@ func (g *group) bonds(to *group, js []map[*group]alerting.Joined) []alerting.Joi
 // leader is the group that one may follow of those that each of its members is related to: one that wakes and is no less grave.
 func (g *group) leader(shared map[*group]alerting.Joined, js []map[*group]alerting.Joined) (to *group) {
 	for o := range shared {
-		if !g.mayFollow(o) || g.told != 0 && slices.ContainsFunc(js, func(by map[*group]alerting.Joined) bool { return by != nil && by[o].Trust != alerting.Certain }) {
+		if !g.mayFollow(o) || g.notified != 0 && slices.ContainsFunc(js, func(by map[*group]alerting.Joined) bool { return by != nil && by[o].Trust != alerting.Certain }) {
 			continue
 		}
 		if to == nil || cmp.Or(cmp.Compare(o.best(), to.best()), o.first.Compare(to.first), cmp.Compare(o.id, to.id)) < 0 {
@@ -184,6 +184,6 @@ func (g *group) mayFollow(o *group) bool {
 	if o == g || o.first.IsZero() || o.best() > g.best() {
 		return false
 	}
-	first := !g.first.IsZero() && o.told == 0 && o.best() == g.best() && betterRank(o.root(), g.root()) > 0
+	first := !g.first.IsZero() && o.notified == 0 && o.best() == g.best() && betterRank(o.root(), g.root()) > 0
 	return !first
 }

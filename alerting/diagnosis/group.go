@@ -8,15 +8,15 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// group are alarms that are told together.
+// group are alarms that are folded together: one problem, as far as they can be read.
 type group struct {
-	id      string
-	first   time.Time
-	told    alerting.Priority
-	members []*candidate
-	counted *tally        // of the members; nil: to be made
-	linger  time.Duration // see together.linger; 0: to be found
-	fresh   bool          // something joined it in this step
+	id       string
+	first    time.Time
+	notified alerting.Priority
+	members  []*candidate
+	counted  *tally        // of the members; nil: to be made
+	linger   time.Duration // see together.linger; 0: to be found
+	fresh    bool          // something joined it in this step
 }
 
 func (g *group) add(a *candidate) {
@@ -27,11 +27,11 @@ func (g *group) add(a *candidate) {
 	if !a.Joined.First.IsZero() && (g.first.IsZero() || a.Joined.First.Before(g.first)) {
 		g.first = a.Joined.First
 	}
-	told := a.Joined.Told
-	if a.Joined.Leads { // another one may have been told of by itself, as something less, before it came here
-		told = gravest(told, a.Told)
+	notified := a.Joined.Notified
+	if a.Joined.Leads { // another one may have been notified by itself, as something less, before it came here
+		notified = gravest(notified, a.Notified)
 	}
-	g.told = gravest(g.told, told)
+	g.notified = gravest(g.notified, notified)
 }
 
 // gravest is the worse priority of two; 0 is none.
@@ -55,10 +55,10 @@ func (g *group) tally() *tally {
 	return g.counted
 }
 
-// best is the priority that the group was told at, else what it would be told at.
+// best is the priority at which the group was notified, else at which it would be.
 func (g *group) best() alerting.Priority {
-	if g.told != 0 {
-		return g.told
+	if g.notified != 0 {
+		return g.notified
 	}
 	return g.tally().worst
 }
@@ -72,7 +72,7 @@ func (g *group) root() *candidate {
 	return nil
 }
 
-// alive says that something in a group fires that does not always come and go: what is over tells of no disturbance.
+// alive says that something in a group fires that does not always come and go: what is over is no disturbance.
 func (g *group) alive() bool { return g.tally().alive }
 
 // recent says that a group came up lately enough to be a part of what comes up now.
@@ -82,7 +82,7 @@ func (g *group) recent(now time.Time) bool {
 
 // free says that a group may follow another one: nobody was paged for it, and no member stands apart for a reason.
 func (g *group) free() bool {
-	if len(g.members) == 0 || g.told != 0 && g.told <= alerting.P2 {
+	if len(g.members) == 0 || g.notified != 0 && g.notified <= alerting.P2 {
 		return false
 	}
 	return !slices.ContainsFunc(g.members, func(m *candidate) bool {
@@ -148,7 +148,7 @@ func (r rule) before(o rule) bool {
 	return older(a, b) < 0
 }
 
-// elsewhere says that one that leads names another site.
-func (t *tally) elsewhere(site string) bool {
+// anotherSite says that one that leads names another site.
+func (t *tally) anotherSite(site string) bool {
 	return site != "" && (len(t.sites) > 1 || len(t.sites) == 1 && !t.sites[site])
 }

@@ -11,17 +11,17 @@ import (
 func TestAGroupIsToldAsItsLeadersAre(t *testing.T) {
 	at := time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)
 	alone := func(told alerting.Priority, j alerting.Joined) *candidate {
-		return &candidate{Fact: &alerting.Fact{First: at}, Reading: &alerting.Reading{}, Priority: alerting.P2, Told: told, Joined: j}
+		return &candidate{Fact: &alerting.Fact{First: at}, Reading: &alerting.Reading{}, Priority: alerting.P2, Notified: told, Joined: j}
 	}
 	g := &group{}
 	g.add(alone(0, alerting.Joined{Leads: true, First: at}))
 	g.add(alone(alerting.P3, alerting.Joined{First: at}))
-	if g.told != 0 || graver(alone(0, alerting.Joined{}), g) {
-		t.Errorf("told at %v, want nothing: who leads was not told", g.told)
+	if g.notified != 0 || graver(alone(0, alerting.Joined{}), g) {
+		t.Errorf("told at %v, want nothing: who leads was not told", g.notified)
 	}
 	g.add(alone(alerting.P2, alerting.Joined{Leads: true, First: at}))
-	g.add(alone(0, alerting.Joined{First: at, Told: alerting.P1}))
-	if g.told != alerting.P1 {
-		t.Errorf("told at %v, want P1: what a member was told with counts when its leader is gone", g.told)
+	g.add(alone(0, alerting.Joined{First: at, Notified: alerting.P1}))
+	if g.notified != alerting.P1 {
+		t.Errorf("told at %v, want P1: what a member was told with counts when its leader is gone", g.notified)
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // gatherer finds what many alarms have in common. It keeps that over steps: what an alarm has in common with others hangs on its
-// Fact, what it is told together with, and the graph.
+// Fact, what it is folded with, and the graph.
 type gatherer struct {
 	in      Input
 	s       *standing
@@ -158,7 +158,7 @@ func (g *gatherer) strangers(v *alerting.Verdict) *common {
 // stranger is what alarms on unknown subjects have in common.
 type stranger struct{ owner, rule, with string }
 
-// whose is what an alarm is about, as far as can be told: an exporter's address is that of all that it speaks of.
+// whose is what an alarm is about, as far as is known: an exporter's address is that of all that it speaks of.
 func whose(v *alerting.Verdict) string {
 	if v.Reading != nil {
 		return cmp.Or(v.Reading.Subject.ID(), v.ID)
@@ -250,7 +250,7 @@ func (g *gatherer) one(c *common) bool {
 	return g.acrossServices(c) && !(c.alarms[0].fact.Foreign() && g.everywhere(c))
 }
 
-// everywhere says that what is common in one zone is so in another one, too. Of a rule that does not tell its kind only
+// everywhere says that what is common in one zone is so in another one, too. Of a rule that does not say its kind only
 // this says whether the zone can be at fault.
 func (g *gatherer) everywhere(c *common) bool {
 	for _, o := range g.zones[c.rule] {
@@ -293,7 +293,7 @@ func (g *gatherer) firing(name string, c *common) *alerting.Verdict {
 	}
 	if len(c.on) < c.need {
 		by := c.alarms[slices.IndexFunc(c.alarms, func(m *judged) bool { return m.fact.Silence != "" })].fact
-		f.Silence, f.Silenced = by.Silence, by.Silenced
+		f.Silence, f.SilencedUntil = by.Silence, by.SilencedUntil
 	}
 	if c.target.Kind == topology.KindAZ {
 		f.Layer = "az"

@@ -26,7 +26,7 @@ type judged struct {
 	where    string    // where it is, see common
 	with     string    // Joined.With of the alarm, when it was gathered
 
-	candidate *candidate // of this step; nil: it is not told with others, see folds
+	candidate *candidate // of this step; nil: it is not folded with others, see folds
 }
 
 // past is what the step before judged.
@@ -103,8 +103,8 @@ func (j *judged) judge(in Input, s *standing) {
 func (j *judged) hush(now time.Time) {
 	v := j.verdict
 	j.ends = time.Time{}
-	if v.Quiet = v.Silence != ""; v.Quiet && v.Alone == alerting.P1 {
-		v.Quiet, j.ends = now.Before(v.Silenced), v.Silenced
+	if v.Silenced = v.Silence != ""; v.Silenced && v.Alone == alerting.P1 {
+		v.Silenced, j.ends = now.Before(v.SilencedUntil), v.SilencedUntil
 	}
 }
 

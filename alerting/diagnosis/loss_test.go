@@ -82,7 +82,7 @@ func TestALossAfterTheQuorumIsBackIsTheNext(t *testing.T) {
 			quorum := fact(g, "Quorum critical quorum store", now.Add(-time.Minute))
 			if tc.ended > 0 {
 				quorum.Ended = now.Add(-tc.ended)
-				quorum.Past.Told = true
+				quorum.Past.Open = true
 			}
 			down := fact(g, "Down critical down a0", now.Add(-tc.down))
 			r := Diagnose(Input{Now: now, Walks: NewWalks(g), Settings: alerting.DefaultSettings(), Facts: []*alerting.Fact{quorum, down}})
@@ -98,7 +98,7 @@ func TestWhatANodeDoesAfterItsLossBelongsToIt(t *testing.T) {
 	for told, root := range map[bool]bool{true: false, false: true} {
 		g := zones(t)
 		down, paused := fact(g, "Down critical down a0", now.Add(-time.Minute)), fact(g, "Paused critical down a0", now.Add(-5*time.Second))
-		down.Ended, down.Past.Told = now.Add(-20*time.Second), told
+		down.Ended, down.Past.Open = now.Add(-20*time.Second), told
 		r := Diagnose(Input{Now: now, Walks: NewWalks(g), Settings: alerting.DefaultSettings(), Facts: []*alerting.Fact{down, paused}})
 		if v := r.verdict(t, "Paused"); (v.By == nil) != root {
 			t.Errorf("told: %v; explained by %v", told, v.By)

@@ -134,7 +134,7 @@ func (w *weighed) ticket() (why string, yes bool) {
 		return "", false
 	case w.passes():
 		return fmt.Sprintf("it comes and goes: it started %d times lately and ended by itself within %s each time", len(w.Starts), words.Compact(slices.Max(w.Phases))), true
-	case w.vain() && !w.Steady && (!w.Past.Told || w.Past.Page >= alerting.P3):
+	case w.vain() && !w.Steady && (!w.Past.Open || w.Past.Page >= alerting.P3):
 		return w.inVain(), true
 	}
 	return "", false
@@ -143,7 +143,7 @@ func (w *weighed) ticket() (why string, yes bool) {
 // passes says that an alarm always ended by itself within minutes and has led to a page. That a probe of others harms users is
 // read, not said, and believed no longer then. The priority of an incident that is open does not change for it.
 func (w *weighed) passes() bool {
-	return w.Flapping && (!w.Past.Told || w.Past.Page >= alerting.P3) && w.Past.Called && !w.Steady && len(w.Phases) > 0 && slices.Max(w.Phases) <= brief
+	return w.Flapping && (!w.Past.Open || w.Past.Page >= alerting.P3) && w.Past.Called && !w.Steady && len(w.Phases) > 0 && slices.Max(w.Phases) <= brief
 }
 
 // expected says that Auto Scaling or the machine itself said that it would go: nobody is paged for that, but for users, data and
@@ -177,7 +177,7 @@ func (w *weighed) priority() (alerting.Priority, string) {
 	return p, why
 }
 
-// harmIn is the time left to harm as the rule tells it.
+// harmIn is the time left to harm as the rule says it.
 func harmIn(f *alerting.Fact) (time.Duration, bool) {
 	text := f.HarmIn()
 	if text == "" {

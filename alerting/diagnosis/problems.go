@@ -33,7 +33,7 @@ func problems(in Input, verdicts []*alerting.Verdict) ([]*alerting.Problem, uint
 		}
 	}
 	out = slices.DeleteFunc(out, func(p *alerting.Problem) bool {
-		over := !p.Root.Past.Told && !slices.ContainsFunc(p.Members, func(v *alerting.Verdict) bool { return v.Firing() })
+		over := !p.Root.Past.Open && !slices.ContainsFunc(p.Members, func(v *alerting.Verdict) bool { return v.Firing() })
 		if over {
 			p.Root.Of = nil
 		}
@@ -62,11 +62,11 @@ func rootOf(v *alerting.Verdict) *alerting.Verdict {
 // else follows stays folded.
 func serious(p *alerting.Problem, v *alerting.Verdict) bool {
 	switch {
-	case !v.Firing() || v.Quiet:
+	case !v.Firing() || v.Silenced:
 		return false
 	case v == p.Root || v.Always():
 		return true
-	case p.Root.Quiet:
+	case p.Root.Silenced:
 		return v.Alone == alerting.P1
 	}
 	return v.Symptom && !beneath(v) || v.Cause && !v.Effect
@@ -113,7 +113,7 @@ func count(now time.Time, p *alerting.Problem, v *alerting.Verdict) {
 	p.Awake, p.Novel = true, p.Novel || v.Novel
 }
 
-// headings say which alarm heads the page, the first that there is: what users notice, what the author wants told, what
+// headings say which alarm heads the page, the first that there is: what users notice, what the author wants paged, what
 // stands for many, the cause in it.
 var headings = []func(p *alerting.Problem, v *alerting.Verdict) bool{
 	func(p *alerting.Problem, v *alerting.Verdict) bool { return v == p.Root && v.Cause && !v.Group() },
@@ -140,7 +140,7 @@ func heading(p *alerting.Problem) *alerting.Verdict {
 	return p.Root
 }
 
-// worse is the order in which people are told: total, and the same for the same alarms.
+// worse is the order in which people are notified: total, and the same for the same alarms.
 func worse(a, b *alerting.Problem) int {
 	return cmp.Or(
 		cmp.Compare(a.Priority, b.Priority),

@@ -84,7 +84,7 @@ func (t *together) sharing(a, m *candidate, of *group, name string) (why string,
 	if m == a || !m.Fact.Firing() && t.now.Sub(m.Fact.Ended) > t.after || namesakes(a.Reading, m.Reading, name) {
 		return "", false
 	}
-	why, ok = edge(a, m, of, name)
+	why, ok = labelEdge(a, m, of, name)
 	if !ok && strings.HasPrefix(name, "node:") && !graver(a, of) {
 		why, ok = t.sameHosts(a, m, of)
 	}
@@ -118,7 +118,7 @@ func (t *together) disturbed(a *candidate, out map[*group]alerting.Joined) {
 	at := a.Fact.Began()
 	from := at.Add(-joinWithin - a.Reading.Wait)
 	list := t.waking
-	if t.anew {
+	if t.again {
 		list = t.came
 	}
 	n, _ := slices.BinarySearchFunc(list, from, func(g *group, at time.Time) int { return g.first.Compare(at) })
@@ -144,15 +144,15 @@ func (t *together) disturbed(a *candidate, out map[*group]alerting.Joined) {
 
 // open says that an alarm may join a group: it was not released from it, and the group is not what was released from another.
 func (t *together) open(a *candidate, g *group) bool {
-	if len(g.members) == 0 || a.Joined.Left == g.id || a.Joined.With == g.id || t.anew && !g.fresh {
+	if len(g.members) == 0 || a.Joined.Left == g.id || a.Joined.With == g.id || t.again && !g.fresh {
 		return false
 	}
 	return g.members[0].Joined.Left == "" || g.members[0].Fact.Rule() == a.Fact.Rule()
 }
 
-// edge is a label edge between two alarms: both name shared, a thing that is no wider than a host or a workload. A host that is down
+// labelEdge is a label edge between two alarms: both name shared, a thing that is no wider than a host or a workload. A host that is down
 // explains all on it at any time, anything else what began within minutes of it, or is of its rule, or would wake nobody.
-func edge(a, m *candidate, g *group, shared string) (string, bool) {
+func labelEdge(a, m *candidate, g *group, shared string) (string, bool) {
 	if a.Reading.Identity == m.Reading.Identity {
 		return oneAlarm, !graver(a, g)
 	}
@@ -297,16 +297,18 @@ func inTime(a *candidate, g *group) bool {
 	return !g.first.IsZero() && (!a.Fact.Began().After(g.first.Add(joinWithin)) && near(a.Fact.Began(), g.first) || a.onset(g.first))
 }
 
-// graver says that an alarm would hide behind less than it is. What nobody was told of yet hides nothing.
-func graver(a *candidate, g *group) bool { return a.wakes() && g.told != 0 && a.Priority < g.told }
+// graver says that an alarm would hide behind less than it is. What nobody was notified of yet hides nothing.
+func graver(a *candidate, g *group) bool {
+	return a.wakes() && g.notified != 0 && a.Priority < g.notified
+}
 
-// guess says that an alarm may be part of the disturbance that a group tells of. Its words are those of because.
+// guess says that an alarm may be part of the disturbance that a group is about. Its words are those of because.
 func (t *together) guess(a *candidate, g *group) (alerting.Joined, bool) {
 	if !mayBe(a, g) {
 		return alerting.Joined{}, false
 	}
 	x, y := g.root().Reading, a.Reading
-	apart, stays := g.tally().elsewhere(y.Owner("site")), !a.Fact.Flapping
+	apart, stays := g.tally().anotherSite(y.Owner("site")), !a.Fact.Flapping
 	j := alerting.Joined{Trust: alerting.Guessed, Leads: a.felt() && !apart && stays}
 	if !apart && oneScope(x, y) {
 		j.Trust, j.Leads = alerting.Catalogue, j.Leads || y.Rank < x.Rank && stays
@@ -314,7 +316,7 @@ func (t *together) guess(a *candidate, g *group) (alerting.Joined, bool) {
 	return j, true
 }
 
-// mayBe says that an alarm is no worse than what a group tells of, is about the same place, and one of the two can follow from the other.
+// mayBe says that an alarm is no worse than what its group is about, is in the same place, and one of the two can follow from the other.
 func mayBe(a *candidate, g *group) bool {
 	root := g.root()
 	switch {

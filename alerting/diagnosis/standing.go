@@ -37,7 +37,7 @@ func stand(facts []*alerting.Fact, g *topology.Graph) *standing {
 			if machines[id] == nil {
 				machines[id] = &machine{rule: f.Rule()}
 			}
-			machines[id].told(f)
+			machines[id].heard(f)
 		}
 	}
 	for id, m := range machines {
@@ -63,7 +63,7 @@ type machine struct {
 	down, agreed bool   // a rule says that it is down; two rules speak
 }
 
-func (m *machine) told(f *alerting.Fact) {
+func (m *machine) heard(f *alerting.Fact) {
 	m.agreed = m.agreed || f.Rule() != m.rule
 	m.down = m.down || f.Kind == "down"
 }
@@ -176,7 +176,7 @@ func (s *standing) excuse(of topology.Entity) string {
 // would have neither its data nor its place among the members, so there is nothing to wait for. One that people were paged for and
 // that has ended stays what it was: what the same node does next belongs to it.
 func (s *standing) unreplaced(in Input, f *alerting.Fact) (is bool, due time.Time, held bool) {
-	if f.Group() || !f.Firing() && !f.Past.Told || f.Kind != "down" || f.Entity.Kind != topology.KindNode {
+	if f.Group() || !f.Firing() && !f.Past.Open || f.Kind != "down" || f.Entity.Kind != topology.KindNode {
 		return false, due, false
 	}
 	r, part := s.redundancy(f.Entity.ID)

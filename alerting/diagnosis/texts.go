@@ -75,7 +75,7 @@ func lesser(b, a *alerting.Verdict) string {
 	return fmt.Sprintf("%s comes after %s in the order of causes", ranks[rankAt(b)].says, ranks[rankAt(a)].says)
 }
 
-// Why alarms of others are told together: see tellTogether.
+// Why alarms of others are folded together: see foldTogether.
 
 // shares says that both name one thing.
 func shares(name string, down, rule bool) string {

@@ -9,7 +9,7 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// Bounds of what is told together without a declared edge.
+// Bounds of what is folded together without a declared edge.
 // A guess folds what starts within joinWithin, and what it folded pages after guessHolds where it still fires.
 const (
 	joinWithin = 5 * time.Minute
@@ -18,10 +18,10 @@ const (
 	rollMost = 5 * time.Minute
 )
 
-// tellTogether finds which alarms of others are told together, in which group each is from now on, and sets Joined of each. What
+// foldTogether finds which alarms of others are folded together, in which group each is from now on, and sets Joined of each. What
 // brings two together is in the package's essay; of two that the graph has a place for only edges are believed. list must be in a
 // fixed order.
-func tellTogether(in Input, list []*candidate) *together {
+func foldTogether(in Input, list []*candidate) *together {
 	t := &together{
 		now: in.Now, wake: alerting.Wake{Now: in.Now}, after: in.Settings.Resolve.AfterCause, walks: in.Walks, groups: map[string]*group{}, owners: map[string]*roster{},
 		rules: map[string]*roster{}, lately: map[ofRule][]alerting.Passed{}, all: list, found: map[*group]alerting.Joined{},
@@ -34,7 +34,7 @@ func tellTogether(in Input, list []*candidate) *together {
 	t.place(list)
 	for _, a := range list {
 		a.Joined.Rolled = t.rolled(a)
-		a.Joined.Told = t.group(a.Joined.With).told
+		a.Joined.Notified = t.group(a.Joined.With).notified
 		t.due(a)
 	}
 	return t
@@ -76,7 +76,7 @@ func (t *together) place(list []*candidate) {
 	t.absorb()
 }
 
-// due notes when time alone changes what an alarm is told with.
+// due notes when time alone changes what an alarm is folded with.
 func (t *together) due(a *candidate) {
 	if a.guessed() && a.Fact.Firing() && a.wakes() {
 		t.wake.Add(a.Joined.At.Add(guessHolds))
@@ -88,11 +88,11 @@ func (t *together) due(a *candidate) {
 	}
 }
 
-// restart takes alarms that began anew out of groups of which nothing else fires: they tell of something new.
+// restart takes alarms that began anew out of groups of which nothing else fires: they are about something new.
 func (t *together) restart(list []*candidate) {
 	anew := map[*group]map[*candidate]bool{}
 	for _, a := range list {
-		if g := t.groups[a.Joined.With]; g != nil && a.anew() {
+		if g := t.groups[a.Joined.With]; g != nil && a.began() {
 			if anew[g] == nil {
 				anew[g] = map[*candidate]bool{}
 			}
@@ -100,7 +100,7 @@ func (t *together) restart(list []*candidate) {
 		}
 	}
 	for g, gone := range anew {
-		if slices.ContainsFunc(g.members, func(m *candidate) bool { return m.Fact.Firing() && !m.anew() }) {
+		if slices.ContainsFunc(g.members, func(m *candidate) bool { return m.Fact.Firing() && !m.began() }) {
 			continue
 		}
 		g.keep(slices.DeleteFunc(g.members, func(m *candidate) bool { return gone[m] }))
@@ -121,7 +121,7 @@ type together struct {
 	rules  map[string]*roster // and by rule and place
 	waking []*group           // groups that wake, in the order in which they came up
 	came   []*group           // of them, those to which something came in this step; see absorb
-	anew   bool               // what is compared was compared with all others in an earlier step: only those that came count
+	again  bool               // what is compared was compared with all others in an earlier step: only those that came count
 	lately map[ofRule][]alerting.Passed
 	all    []*candidate
 	hosts  map[string]map[string]bool // see hostsOf; nil: to be found
@@ -140,7 +140,7 @@ func (t *together) group(id string) *group {
 }
 
 // release ends what time alone ends: what a guess folded stands apart when it still fires after guessHolds, or when what it was thought
-// to follow from has ended, as its incident does; everything does when that is over for longer. What is released at once is told
+// to follow from has ended, as its incident does; everything does when that is over for longer. What is released at once is notified
 // at once, as one.
 func (t *together) release(g *group) {
 	over, ended := t.over(g, t.linger(g)), t.over(g, t.after)
@@ -222,7 +222,7 @@ func (t *together) part(from *group, free []*candidate, over bool) {
 	id := fmt.Sprintf("%s+%d", free[0].Fact.ID, t.now.Unix())
 	left := t.group(id)
 	for _, m := range free {
-		m.Told = 0
+		m.Notified = 0
 		m.Joined = alerting.Joined{With: id, First: m.Fact.Began(), At: t.now, Leads: true, Trust: alerting.Certain, Why: freed(over), Left: from.id}
 		left.add(m)
 	}
@@ -248,22 +248,22 @@ func (t *together) linger(g *group) time.Duration {
 
 func spoken(d time.Duration) string { return fmt.Sprintf("%d minutes", int(d.Minutes())) }
 
-// rolled is until when an alarm is waited for because others of its rule, on other subjects, were told and have ended by
+// rolled is until when an alarm is waited for because others of its rule, on other subjects, were paged and have ended by
 // themselves within minutes: most likely it does so, too. Whoever is harmed or asks for a page is never waited for.
 func (t *together) rolled(a *candidate) time.Time {
-	if !a.Fact.Firing() || !a.wakes() || a.Priority == alerting.P1 || a.Told != 0 {
+	if !a.Fact.Firing() || !a.wakes() || a.Priority == alerting.P1 || a.Notified != 0 {
 		return time.Time{}
 	}
 	var longest time.Duration
-	told := false
+	paged := false
 	for _, m := range t.lately[ofRule{a.Reading.Rule, a.Reading.Scope}] {
 		if m.Ended.After(a.Fact.Began()) || m.ID == a.Fact.ID {
 			continue
 		}
 		longest = max(longest, m.Ended.Sub(m.Began))
-		told = told || m.Told
+		paged = paged || m.Paged
 	}
-	if !told || longest > 2*rollMost {
+	if !paged || longest > 2*rollMost {
 		return time.Time{}
 	}
 	return a.Fact.Began().Add(min(max(2*longest, longest+2*time.Minute), rollMost))

@@ -9,7 +9,7 @@ import (
 )
 
 // Judgement: so many pages that nobody acted on, and the next ones are tickets. Of what somebody called urgent it takes two of the very
-// same alarm, each over within the time in which hardly anybody gets up and mends it: not every pager tells who acknowledged. Where
+// same alarm, each over within the time in which hardly anybody gets up and mends it: not every pager says who acknowledged. Where
 // nobody called it urgent it takes one, or several of its rule.
 const (
 	vainUrgent       = 2
@@ -18,7 +18,7 @@ const (
 	vainRule         = 3
 )
 
-// vain says that the pages of an alarm of others were in vain: what it told of ended by itself, time after time, before anybody
+// vain says that the pages of an alarm of others were in vain: what they were about ended by itself, time after time, before anybody
 // acknowledged it. What harms users or data, and what its own rule calls so, is never judged by that.
 func (w *weighed) vain() bool {
 	was, r := w.Past.Vain, w.Reading

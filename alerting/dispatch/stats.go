@@ -190,7 +190,7 @@ func (d *Dispatcher) Collect(_ context.Context, b *metric.Batch) error {
 	b.Add(alarmsGauge, float64(v.Lost), "state", "lost")
 	states := map[alerting.State]int{
 		alerting.Waiting: 0, alerting.Held: 0, alerting.Paged: 0, alerting.AckedState: 0,
-		alerting.Board: 0, alerting.Recovering: 0, alerting.Quiet: 0, alerting.Sending: 0, alerting.LostState: 0, alerting.Resolved: 0,
+		alerting.Board: 0, alerting.Recovering: 0, alerting.SilencedState: 0, alerting.Sending: 0, alerting.LostState: 0, alerting.ClosedState: 0,
 	}
 	for _, p := range v.Problems {
 		states[p.State]++

@@ -97,7 +97,7 @@ func TestALedgerOfAnEarlierVersionGoesOn(t *testing.T) {
 	if q := states["Split"]; q.State != alerting.AckedState || q.AckedBy != "ann" {
 		t.Errorf("Split is %s by %q; want it acknowledged by ann", q.State, q.AckedBy)
 	}
-	if q := states["Cert"]; q.State != alerting.Quiet || q.SilencedBy != "bob" {
+	if q := states["Cert"]; q.State != alerting.SilencedState || q.SilencedBy != "bob" {
 		t.Errorf("Cert is %s by %q; want it silenced by bob", q.State, q.SilencedBy)
 	}
 	if q := states["Disk"]; q.State != alerting.Paged {

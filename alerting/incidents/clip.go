@@ -8,7 +8,7 @@ import (
 	"github.com/navcloud/binnacle/agent/words"
 )
 
-// clip cuts s to n runes. First goes what tells the least: further sentences, and for how long a condition held. Then words of the middle: a
+// clip cuts s to n runes. First goes what says the least: further sentences, and for how long a condition held. Then words of the middle: a
 // sentence begins with what it is about, and often ends with what is wrong with that. What no phone prints goes in any case.
 func clip(s string, n int) string {
 	s = strings.Join(strings.Fields(words.Printed(s)), " ")

@@ -42,17 +42,17 @@ type Input struct {
 	Firing    func(id string) bool              // whether the alarm with this ID fires
 }
 
-// item is a problem as the desk sees it: what a person was told of it, and what it waits for.
+// item is a problem as the desk sees it: the incident that is open for it, and what it waits for.
 type item struct {
 	*alerting.Problem
-	incident *incident // what a person was told of it
-	told     bool      // that incident says all that must be said
+	incident *incident // that is open for it; nil: none is
+	covered  bool      // that incident says all that must be said
 	state    alerting.State
 	until    time.Time
 	behind   *item
 	ready    time.Time // its waits are over
 	way      string    // its route
-	board    bool      // nobody is to be told of it away from the board
+	board    bool      // it is shown there and notified to nobody
 	repeats  answer    // whether a sender still repeats something serious in it
 }
 
@@ -127,8 +127,8 @@ func (d *Desk) come(t time.Time) bool { return !t.After(d.now) }
 // Busy says that an incident is kept.
 func (d *Desk) Busy() bool { return len(d.incidents) > 0 }
 
-// Told says what people were told of the alarms, by the ID of the alarm.
-func (d *Desk) Told(now time.Time) map[string]alerting.Notified {
+// Notified says what people know of the alarms, by the ID of the alarm.
+func (d *Desk) Notified(now time.Time) map[string]alerting.Notified {
 	out := map[string]alerting.Notified{}
 	for id, at := range d.called {
 		if now.Sub(at) < calledFor {
@@ -137,8 +137,8 @@ func (d *Desk) Told(now time.Time) map[string]alerting.Notified {
 	}
 	for _, i := range d.incidents {
 		for _, id := range i.core {
-			if t := out[id]; !t.Told {
-				out[id] = alerting.Notified{Told: true, Page: i.rec.Page.Priority, Acked: i.rec.AckedBy != "", Called: t.Called}
+			if t := out[id]; !t.Open {
+				out[id] = alerting.Notified{Open: true, Page: i.rec.Page.Priority, Acked: i.rec.AckedBy != "", Called: t.Called}
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func (d *Desk) grave(i *incident) (grave, own bool) {
 		}
 		last = x
 		for _, v := range x.Members {
-			if v.Firing() && !v.Quiet && v.Alone <= i.rec.Page.Priority {
+			if v.Firing() && !v.Silenced && v.Alone <= i.rec.Page.Priority {
 				grave, own = true, own || outage(v)
 			}
 		}

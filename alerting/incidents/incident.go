@@ -8,7 +8,7 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// incident is what a person was told, under one dedup key.
+// incident is what was opened at the pager, under one dedup key.
 type incident struct {
 	rec    alerting.Record
 	state  alerting.State // see transitions; empty: it is over
@@ -22,7 +22,7 @@ type incident struct {
 	due       time.Time       // when it would have been resolved, had nothing lesser held it open
 	spent     bool            // what it called for was over, something lesser held it open, and an outage began since
 	steady    time.Time       // start of the phase of which it was said that what came and went has come to stay
-	ack       string          // acknowledgement that the pager must be told of
+	ack       string          // acknowledgement that the pager must hear of
 	hidden    time.Time       // last note of what has been hidden for long
 	known     map[string]bool // alarms that a person knew of who closed it
 	headed    string          // ID of the alarm that heads what was last sent
@@ -31,7 +31,7 @@ type incident struct {
 	stale     bool            // the pager may show another title than rec.Page has
 	deaf      bool            // the pager refused the title
 	notes     []string        // to be sent
-	said      string          // how it stands, as last told
+	said      string          // how it stands, as last noted
 	saidAt    time.Time
 	newsIn    time.Duration // after saidAt
 	after     time.Time     // nothing is sent for it before
@@ -59,8 +59,8 @@ func (d *Desk) match() {
 		d.ease(i)
 	}
 	for _, x := range d.items {
-		if x.told && x.incident.spent {
-			x.told = false
+		if x.covered && x.incident.spent {
+			x.covered = false
 		}
 	}
 	d.incidents = slices.DeleteFunc(d.incidents, func(i *incident) bool {
@@ -69,7 +69,7 @@ func (d *Desk) match() {
 		return over
 	})
 	for _, x := range d.items {
-		if i := x.incident; i != nil && x.told && !i.digest && x.Awake {
+		if i := x.incident; i != nil && x.covered && !i.digest && x.Awake {
 			i.core = core(x.Problem)
 		}
 	}
@@ -103,22 +103,22 @@ func (d *Desk) bind(i *incident) {
 			continue
 		}
 		if i.digest {
-			d.tell(i, x)
+			d.give(i, x)
 		} else if best == nil || !best.Awake && x.Awake {
 			best = x
 		}
 	}
 	if best != nil {
-		d.tell(i, best)
+		d.give(i, best)
 	}
 }
 
-// tell says what people were told of a problem by an incident.
-func (d *Desk) tell(i *incident, x *item) {
+// give notes that an incident is open for a problem, and whether it covers all of it.
+func (d *Desk) give(i *incident, x *item) {
 	x.incident = i
 	outgrown, at := d.outgrown(x)
 	d.wake.Add(at)
-	x.told = i.state != alerting.Sending && !outgrown
+	x.covered = i.state != alerting.Sending && !outgrown
 	if i.keep = (time.Time{}); !x.Flapping {
 		return
 	}
@@ -139,7 +139,7 @@ func (d *Desk) observe(i *incident) {
 		i.quiet = d.now
 	}
 	changed := i.on(what)
-	if i.state != alerting.Quiet || what != silenced {
+	if i.state != alerting.SilencedState || what != silenced {
 		return
 	}
 	i.rec.SilencedBy, i.rec.SilencedUntil = by.CreatedBy, by.EndsAt
@@ -174,7 +174,7 @@ func (d *Desk) seen(i *incident) (what event, by alerting.Silence) {
 
 // quietBy is the silence that covers the alarm with this ID in x, while it fires; empty: none does.
 func (d *Desk) quietBy(x *item, id string) string {
-	if v := d.in.Find(id); v != nil && v.Of == x.Problem && v.Firing() && v.Quiet {
+	if v := d.in.Find(id); v != nil && v.Of == x.Problem && v.Firing() && v.Silenced {
 		return v.Silence
 	}
 	return ""
@@ -212,7 +212,7 @@ func core(p *alerting.Problem) []string {
 
 // outgrown reports whether x needs a new incident because its current one can no longer alert anyone: what a person
 // acknowledged or closed stays silent whatever is sent, what opened at low urgency cannot wake, and where titles are refused
-// only a new one can tell. at is when time alone makes it so.
+// only a new one can. at is when time alone makes it so.
 func (d *Desk) outgrown(x *item) (yes bool, at time.Time) {
 	i := x.incident
 	if !x.Awake || i.state == alerting.Sending {
@@ -228,7 +228,7 @@ func (d *Desk) outgrown(x *item) (yes bool, at time.Time) {
 		return silent || i.deaf || i.spent || d.afresh(x), at
 	case silent && x.Head.Steady && !i.steady.Equal(x.Head.First):
 		return true, at
-	case i.state == alerting.Resolved:
+	case i.state == alerting.ClosedState:
 		return d.reopens(x)
 	}
 	return false, at
@@ -236,7 +236,7 @@ func (d *Desk) outgrown(x *item) (yes bool, at time.Time) {
 
 // silent says that whatever is sent for an incident wakes nobody.
 func (i *incident) silent() bool {
-	return i.rec.AckedBy != "" || i.state == alerting.Resolved || i.rec.Page.Priority >= alerting.P3
+	return i.rec.AckedBy != "" || i.state == alerting.ClosedState || i.rec.Page.Priority >= alerting.P3
 }
 
 // growsFor is how long after its page an incident grows by what belongs to the same outage: a cut is noticed node by node,
@@ -250,7 +250,7 @@ func (d *Desk) afresh(x *item) bool {
 	})
 }
 
-// reopens says that what a person closed must be told anew: another alarm joined it, or it is a P1 that its sender repeats
+// reopens says that what a person closed must be notified anew: another alarm joined it, or it is a P1 that its sender repeats
 // still. What is out of contact is not.
 func (d *Desk) reopens(x *item) (yes bool, at time.Time) {
 	i := x.incident
@@ -277,7 +277,7 @@ const closedFor = 30 * time.Minute
 // finished says whether an incident can be forgotten, and when time alone will make it so.
 func (d *Desk) finished(i *incident) (yes bool, at time.Time) {
 	switch {
-	case i.state != alerting.Resolved:
+	case i.state != alerting.ClosedState:
 		return false, at
 	case slices.ContainsFunc(d.followed[i.rec.Key], (*incident).shown):
 		return true, at

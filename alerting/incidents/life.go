@@ -6,7 +6,7 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// The life of an incident. A problem that nobody was told of is waiting, held, on the board only, or silenced (waiting.go).
+// The life of an incident. A problem that was never notified is waiting, held, on the board only, or silenced (waiting.go).
 //
 //	          decided                 accepted                    acknowledged
 //	problem ───────────> sending ───────────────> open <──────────────────────────> acknowledged
@@ -39,8 +39,8 @@ const (
 // back stands for open, or acknowledged where a person has it.
 const back alerting.State = "back"
 
-// told are the states in which the pager has an incident open.
-var told = []alerting.State{alerting.Paged, alerting.AckedState, alerting.LostState, alerting.Quiet, alerting.Recovering}
+// atPager are the states in which the pager has an incident open.
+var atPager = []alerting.State{alerting.Paged, alerting.AckedState, alerting.LostState, alerting.SilencedState, alerting.Recovering}
 
 // transitions are all that there are. An event that a state has no row for changes nothing.
 var transitions = []struct {
@@ -53,9 +53,9 @@ var transitions = []struct {
 	{[]alerting.State{alerting.AckedState}, undone, alerting.Paged},
 	{[]alerting.State{alerting.LostState, alerting.Recovering}, fires, back},
 	{[]alerting.State{alerting.Paged, alerting.AckedState, alerting.Recovering}, unsent, alerting.LostState},
-	{[]alerting.State{alerting.Paged, alerting.AckedState, alerting.LostState, alerting.Recovering}, silenced, alerting.Quiet},
-	{[]alerting.State{alerting.Paged, alerting.AckedState, alerting.LostState, alerting.Quiet}, calmed, alerting.Recovering},
-	{append([]alerting.State{alerting.Sending}, told...), dismissed, alerting.Resolved},
+	{[]alerting.State{alerting.Paged, alerting.AckedState, alerting.LostState, alerting.Recovering}, silenced, alerting.SilencedState},
+	{[]alerting.State{alerting.Paged, alerting.AckedState, alerting.LostState, alerting.SilencedState}, calmed, alerting.Recovering},
+	{append([]alerting.State{alerting.Sending}, atPager...), dismissed, alerting.ClosedState},
 }
 
 // on moves an incident, and says whether that changed its state.
@@ -79,4 +79,4 @@ func (i *incident) on(e event) bool {
 func (i *incident) open() bool { return i.state == alerting.Sending || i.shown() }
 
 // shown says that the pager has it open.
-func (i *incident) shown() bool { return slices.Contains(told, i.state) }
+func (i *incident) shown() bool { return slices.Contains(atPager, i.state) }

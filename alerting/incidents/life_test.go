@@ -15,8 +15,8 @@ func TestTransitions(t *testing.T) {
 	}
 	const (
 		sending, open, acked    = alerting.Sending, alerting.Paged, alerting.AckedState
-		lost, recovering, quiet = alerting.LostState, alerting.Recovering, alerting.Quiet
-		resolved                = alerting.Resolved
+		lost, recovering, quiet = alerting.LostState, alerting.Recovering, alerting.SilencedState
+		resolved                = alerting.ClosedState
 	)
 	want := map[alerting.State]map[event]alerting.State{
 		sending:    {accepted: open, dismissed: resolved},
@@ -52,7 +52,7 @@ func TestTransitions(t *testing.T) {
 func TestWhatThePagerHasOpen(t *testing.T) {
 	for state, want := range map[alerting.State][2]bool{
 		alerting.Sending: {true, false}, alerting.Paged: {true, true}, alerting.AckedState: {true, true}, alerting.LostState: {true, true},
-		alerting.Quiet: {true, true}, alerting.Recovering: {true, true}, alerting.Resolved: {false, false}, "": {false, false},
+		alerting.SilencedState: {true, true}, alerting.Recovering: {true, true}, alerting.ClosedState: {false, false}, "": {false, false},
 	} {
 		if i := (&incident{state: state}); i.open() != want[0] || i.shown() != want[1] {
 			t.Errorf("%q: open %v, shown %v; want %v", state, i.open(), i.shown(), want)

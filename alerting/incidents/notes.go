@@ -85,7 +85,7 @@ func (d *Desk) hide() {
 // remark adds notes to open incidents: how they stand now; what stays hidden for long, once; and in a storm how that stands.
 func (d *Desk) remark() {
 	for _, x := range d.items {
-		if !x.told || !x.incident.shown() {
+		if !x.covered || !x.incident.shown() {
 			continue
 		}
 		steady(x)

@@ -15,7 +15,7 @@ import (
 // DefaultRoute is where alarms go that no other route is for.
 const DefaultRoute = "default"
 
-// route is the name of the way on which x is told.
+// route is the name of the way on which x is notified.
 func (d *Desk) route(x *item) string {
 	if x.incident != nil && !x.incident.digest && !d.mustWake(x) {
 		return x.incident.rec.Route
@@ -40,9 +40,9 @@ func (d *Desk) routeTo(x *item) string {
 	return d.set.RouteTo(x.Head.Labels, x.Priority, d.now)
 }
 
-// mustWake says that what was told, or tried, on a route that wakes nobody must wake somebody now.
+// mustWake says that what was sent, or tried, on a route that wakes nobody must wake somebody now.
 func (d *Desk) mustWake(x *item) bool {
-	if x.told || x.Priority > alerting.P2 {
+	if x.covered || x.Priority > alerting.P2 {
 		return false
 	}
 	rec := x.incident.rec
@@ -82,7 +82,7 @@ func (d *Desk) gather() wants {
 	digest := map[string]int{} // place of the trigger that the P3 of a route join
 	for _, x := range d.items {
 		name := d.route(x)
-		if x.told {
+		if x.covered {
 			d.wantTitle(out, name, x)
 		} else if d.turn(x) {
 			wantPage(out, digest, name, x)

@@ -11,15 +11,15 @@ import (
 
 // page is what a person would read of a problem now. more are further problems of the same digest.
 func (m moment) page(x *item, more []*item) alerting.Page {
-	head, told := x.Head, x.Head.Spokesman()
+	head, speaks := x.Head, x.Head.Spokesman()
 	symptom := x.symptom()
 	out := alerting.Page{
 		Priority: x.Priority, Sentence: x.sentence(symptom), Rule: head.Rule(), Entity: cmp.Or(head.Entity.ID, head.Labels["instance"]),
 		Service: head.Service(), Impact: x.impact(symptom), Broken: x.broken(), Since: x.Since, Guidance: x.guidance(),
-		Changed: m.changed(x), Explained: x.explained(told), Behind: m.behind(x), Reason: x.Reason, Runbook: told.Annotations[alerting.AnnotationRunbook],
+		Changed: m.changed(x), Explained: x.explained(speaks), Behind: m.behind(x), Reason: x.Reason, Runbook: speaks.Annotations[alerting.AnnotationRunbook],
 	}
-	if told.Generator != "" {
-		out.Links = map[string]string{"Graph": told.Generator}
+	if speaks.Generator != "" {
+		out.Links = map[string]string{"Graph": speaks.Generator}
 	}
 	if len(more) > 0 {
 		out.Sentence = clip(fmt.Sprintf("%d things for today; %s", len(more)+1, head.Summary()), maxSentence)
@@ -143,7 +143,7 @@ func (m moment) changed(x *item) []string {
 	return out
 }
 
-// explained are the alarms behind a page as they were told: the head, the root, what is serious, the rest.
+// explained are the alarms behind a page in their order: the head, the root, what is serious, the rest.
 func (x *item) explained(head *alerting.Verdict) []alerting.Alarm {
 	list := []*alerting.Verdict{head}
 	seen := map[*alerting.Verdict]bool{head: true}
@@ -198,14 +198,14 @@ func clause(s string) string {
 
 // foreignGuidance is what the texts of a rule that has no guidance say: its description, else where its runbook is.
 func foreignGuidance(v *alerting.Verdict) string {
-	told := v.Spokesman()
-	text, _, _ := strings.Cut(told.Annotations["description"], "\n")
+	speaks := v.Spokesman()
+	text, _, _ := strings.Cut(speaks.Annotations["description"], "\n")
 	text = strings.TrimSpace(text)
-	runbook := told.Annotations[alerting.AnnotationRunbook]
+	runbook := speaks.Annotations[alerting.AnnotationRunbook]
 	switch {
-	case told.Reading == nil || text == "" && runbook == "":
+	case speaks.Reading == nil || text == "" && runbook == "":
 		return "No guidance: the rule " + v.Rule() + " has none"
-	case text == "" || text == told.Summary():
+	case text == "" || text == speaks.Summary():
 		return "the rule has no guidance; its runbook: " + cmp.Or(runbook, "none")
 	case runbook != "":
 		return text + " Runbook: " + runbook

@@ -66,8 +66,8 @@ func (d *Desk) forgetClaims() {
 	maps.DeleteFunc(d.claims, func(id string, _ claim) bool { return d.byAlarm(id) == nil })
 }
 
-// Closed takes a person's word, at the pager, that an incident is over: what still fires is not told again until something new
-// does.
+// Closed takes a person's word, at the pager, that an incident is over: what still fires is not notified again until something
+// new does.
 func (d *Desk) Closed(now time.Time, in alerting.Closed) {
 	for _, i := range d.incidents {
 		if i.rec.Key != in.Key || !i.on(dismissed) {
@@ -80,7 +80,7 @@ func (d *Desk) Closed(now time.Time, in alerting.Closed) {
 	}
 }
 
-// members are the alarms of an incident, and of the problem that it tells of.
+// members are the alarms of an incident, and of the problem that it is open for.
 func (d *Desk) members(i *incident) map[string]bool {
 	out := map[string]bool{}
 	for _, id := range i.core {

@@ -54,12 +54,12 @@ func (i *incident) rewrite(rec alerting.Record) {
 	i.rec, i.resolving, i.stale = rec, false, rec.Stale
 	switch {
 	case !rec.Open && rec.ClosedBy != "":
-		i.state, i.known = alerting.Resolved, map[string]bool{}
+		i.state, i.known = alerting.ClosedState, map[string]bool{}
 		for _, id := range i.core {
 			i.known[id] = true
 		}
 	case rec.SilencedBy != "":
-		i.state = alerting.Quiet
+		i.state = alerting.SilencedState
 	case rec.AckedBy != "":
 		i.state = alerting.AckedState
 	default:

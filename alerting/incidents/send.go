@@ -107,7 +107,7 @@ func (d *Desk) Result(now time.Time, in alerting.Result) {
 			d.refused(a, i)
 		case !paced(a.Kind):
 			if a.Kind == alerting.Retitle {
-				i.headed = i.before // else it would pass for told
+				i.headed = i.before // else it would pass for sent
 			}
 			i.tries++
 			i.after = now.Add(max(in.After, min(time.Second<<min(i.tries, 5), 30*time.Second)))
@@ -135,7 +135,7 @@ func (d *Desk) accepted(rt *route, a alerting.Action, i *incident) {
 	}
 	switch a.Kind {
 	case alerting.Trigger, alerting.Retitle:
-		if i.state != alerting.Resolved { // else a person closed it while the answer was under way
+		if i.state != alerting.ClosedState { // else a person closed it while the answer was under way
 			d.appears(a, i)
 		}
 	case alerting.Resolve:

@@ -82,15 +82,15 @@ func (d *Desk) sum() {
 	}
 	s.noted = d.now
 	for _, x := range d.items {
-		if x.told && x.Awake && x.incident.shown() && x.Priority <= alerting.P2 {
+		if x.covered && x.Awake && x.incident.shown() && x.Priority <= alerting.P2 {
 			firing, open := d.extent()
-			x.incident.note(fmt.Sprintf("Storm: %d alarms began in %s, %d hold now, %d problems are open", len(s.raw), words.Compact(d.set.Storm.Window), firing, open))
+			x.incident.note(fmt.Sprintf("Storm: %d alarms began in %s, %d fire now, %d problems are open", len(s.raw), words.Compact(d.set.Storm.Window), firing, open))
 			return
 		}
 	}
 }
 
-// extent is how many alarms fire, and how many problems somebody is told of.
+// extent is how many alarms fire, and how many problems are notified.
 func (d *Desk) extent() (firing, open int) {
 	for _, v := range d.in.Alarms {
 		if v.Firing() && !v.Group() {

@@ -8,7 +8,7 @@ import (
 
 // calls are what became of the pages of one alarm, or of one rule in one scope.
 type calls struct {
-	vain    int           // in a row: what they told of ended by itself, and nobody had acknowledged it
+	vain    int           // in a row: what they were about ended by itself, and nobody had acknowledged it
 	longest time.Duration // that it fired
 	last    time.Time     // when it fired last, as a page or not
 	needed  time.Time     // when a page was over last that a person acknowledged, silenced or closed

@@ -54,7 +54,7 @@ func (m moment) complete(pv *alerting.ProblemView, x *item, long map[string]bool
 			continue
 		}
 		pv.Explained = append(pv.Explained, alerting.ExplainedAlarm{
-			Alarm: v.Alarm, Read: readOf(v), Why: whyOf(v, x.Root), Since: v.Began(), Lost: v.Lost || v.Unheard, Priority: v.Alone, Silenced: v.Quiet,
+			Alarm: v.Alarm, Read: readOf(v), Why: whyOf(v, x.Root), Since: v.Began(), Lost: v.Lost || v.Unheard, Priority: v.Alone, Silenced: v.Silenced,
 			Over15: long[v.ID],
 		})
 	}
@@ -73,7 +73,7 @@ func (d *Desk) silencer(x *item) string {
 	if x.Root.Silence != "" {
 		return d.in.Silences[x.Root.Silence].CreatedBy
 	}
-	if x.told && x.state == alerting.Quiet {
+	if x.covered && x.state == alerting.SilencedState {
 		return x.incident.rec.SilencedBy
 	}
 	return ""
@@ -89,10 +89,10 @@ func noteOf(x *item) string {
 		return "not heard since the restart"
 	case x.Root.Lost:
 		return "lost contact: not repeated since " + x.Root.EndsAt.UTC().Format(time.TimeOnly)
-	case x.incident != nil && x.incident.state == alerting.Resolved:
+	case x.incident != nil && x.incident.state == alerting.ClosedState:
 		return "closed at the pager by " + x.incident.rec.ClosedBy + ", still firing"
 	case x.incident != nil && x.incident.state == alerting.Sending:
-		return "the pager has not taken it yet"
+		return "the pager has not accepted it yet"
 	}
 	return ""
 }

@@ -14,10 +14,10 @@ func (d *Desk) schedule() {
 		if !x.Awake || x.board {
 			continue
 		}
-		if q := d.queues[x.way]; !x.told && len(q) <= maxBehind {
+		if q := d.queues[x.way]; !x.covered && len(q) <= maxBehind {
 			d.queues[x.way] = append(q, x)
 		}
-		if h := d.holders[x.way]; x.Priority <= alerting.P2 && len(h) < maxHolders && (!x.told || x.incident.rec.AckedBy == "") {
+		if h := d.holders[x.way]; x.Priority <= alerting.P2 && len(h) < maxHolders && (!x.covered || x.incident.rec.AckedBy == "") {
 			d.holders[x.way] = append(h, x)
 		}
 	}
@@ -30,10 +30,10 @@ func (d *Desk) schedule() {
 // stand is the state of a problem, until when, and behind which other problem.
 func (d *Desk) stand(x *item) (alerting.State, time.Time, *item) {
 	switch {
-	case x.told:
+	case x.covered:
 		return x.incident.state, d.ends(x.incident), nil
-	case !x.Awake && x.Root.Quiet:
-		return alerting.Quiet, d.in.Silences[x.Root.Silence].EndsAt, nil
+	case !x.Awake && x.Root.Silenced:
+		return alerting.SilencedState, d.in.Silences[x.Root.Silence].EndsAt, nil
 	case !x.Awake:
 		return alerting.Recovering, x.Root.Ended.Add(d.set.Resolve.AfterCause), nil
 	case x.board:
@@ -55,19 +55,19 @@ func (d *Desk) ends(i *incident) time.Time {
 	switch i.state {
 	case alerting.Recovering:
 		return d.until(i)
-	case alerting.Quiet:
+	case alerting.SilencedState:
 		return i.rec.SilencedUntil
 	}
 	return time.Time{}
 }
 
-// boardOnly says that nobody is to be told of it away from the board.
+// boardOnly says that it is shown on the board and notified to nobody.
 func (d *Desk) boardOnly(x *item) bool {
 	if x.Always {
 		return false
 	}
 	least := alerting.P3
-	if d.set.TellP4 {
+	if d.set.NotifyP4 {
 		least = alerting.P4
 	}
 	if x.Priority > least {
@@ -104,7 +104,7 @@ func (d *Desk) ready(x *item) time.Time {
 }
 
 // foreign is when a P2 of others has waited long enough: their rules are evaluated each half or whole minute, and the cause
-// may be told last. One of several that come and go one after the other is waited for a little longer than those took. What its
+// may come last. One of several that come and go one after the other is waited for a little longer than those took. What its
 // sender held for as long before it said so is not waited for: all that are quicker have spoken, and a cause of the same sender
 // comes whole periods later, if at all.
 func (d *Desk) foreign(x *item) time.Time {

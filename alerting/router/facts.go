@@ -14,7 +14,7 @@ import (
 
 // facts does what time alone does, and returns the facts and group alarms that count: those that fire, and those that ended
 // so lately that they may still explain. at is when time alone does more.
-func (m *memory) facts(now time.Time, told map[string]alerting.Notified) (facts, groups []*alerting.Fact, at time.Time) {
+func (m *memory) facts(now time.Time, notified map[string]alerting.Notified) (facts, groups []*alerting.Fact, at time.Time) {
 	w := alerting.Wake{Now: now}
 	m.unknown, m.lost = 0, 0
 	active := m.active(&w)
@@ -35,9 +35,9 @@ func (m *memory) facts(now time.Time, told map[string]alerting.Notified) (facts,
 		if f.Lost {
 			m.lost++
 		}
-		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause || told[id].Told || f.Joined.Leads && now.Sub(f.Ended) <= diagnosis.LingerMost
+		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause || notified[id].Open || f.Joined.Leads && now.Sub(f.Ended) <= diagnosis.LingerMost
 		if counts {
-			f = m.recall(now, f, active, told)
+			f = m.recall(now, f, active, notified)
 			facts = append(facts, f)
 		}
 		if f != was {
@@ -46,7 +46,7 @@ func (m *memory) facts(now time.Time, told map[string]alerting.Notified) (facts,
 	}
 	m.ids = known
 	for _, f := range m.groups {
-		groups = append(groups, m.recall(now, f, nil, told))
+		groups = append(groups, m.recall(now, f, nil, notified))
 	}
 	m.bound(now)
 	return facts, groups, w.At
@@ -134,9 +134,9 @@ func (m *memory) sentOthers(w *alerting.Wake, f *alerting.Fact) bool {
 }
 
 // recall adds to a fact what is remembered of it from the step before, and the silence that covers it now.
-func (m *memory) recall(now time.Time, f *alerting.Fact, active []alerting.Silence, told map[string]alerting.Notified) *alerting.Fact {
-	past, silence, until := f.Past, f.Silence, f.Silenced
-	past.Notified = told[f.ID]
+func (m *memory) recall(now time.Time, f *alerting.Fact, active []alerting.Silence, notified map[string]alerting.Notified) *alerting.Fact {
+	past, silence, until := f.Past, f.Silence, f.SilencedUntil
+	past.Notified = notified[f.ID]
 	if f.Reading != nil && m.vain != nil {
 		past.Vain = m.vain(now, f.ID, f.Reading.Rule, f.Reading.Scope)
 	}
@@ -152,9 +152,9 @@ func (m *memory) recall(now time.Time, f *alerting.Fact, active []alerting.Silen
 			}
 		}
 	}
-	if past != f.Past || silence != f.Silence || !until.Equal(f.Silenced) {
+	if past != f.Past || silence != f.Silence || !until.Equal(f.SilencedUntil) {
 		f = clone(f)
-		f.Past, f.Silence, f.Silenced = past, silence, until
+		f.Past, f.Silence, f.SilencedUntil = past, silence, until
 	}
 	return f
 }

@@ -83,7 +83,7 @@ func (m *memory) pass(f *alerting.Fact) {
 		return
 	}
 	m.passed = append(m.passed, alerting.Passed{
-		ID: f.ID, Rule: f.Reading.Rule, Scope: f.Reading.Scope, Began: f.Began(), Ended: f.Ended, Told: f.Past.Told,
+		ID: f.ID, Rule: f.Reading.Rule, Scope: f.Reading.Scope, Began: f.Began(), Ended: f.Ended, Paged: f.Past.Open,
 	})
 	for len(m.passed) > maxPassed || f.Ended.Sub(m.passed[0].Ended) > passedFor {
 		m.passed = m.passed[1:]

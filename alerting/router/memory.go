@@ -228,8 +228,8 @@ func (m *memory) silence(now time.Time, s alerting.Silence) {
 	m.silences[s.ID] = s
 }
 
-// place takes a new graph. Alarms of a node that left it and belonged to a group are over, but for one of which people were
-// told that nothing replaced it.
+// place takes a new graph. Alarms of a node that left it and belonged to a group are over, but for one of which a page
+// says that nothing replaced it.
 func (m *memory) place(now time.Time, g *topology.Graph, last []*alerting.Verdict) {
 	old := m.walks.Graph
 	m.walks = diagnosis.NewWalks(g)

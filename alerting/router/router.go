@@ -62,7 +62,7 @@ func (r *Router) Step(now time.Time, in []alerting.Input) (out []alerting.Action
 	if !news { // and what time alone does was not to come before asked
 		return nil, r.given(asked)
 	}
-	facts, groups, aged := r.memory.facts(now, r.desk.Told(now))
+	facts, groups, aged := r.memory.facts(now, r.desk.Notified(now))
 	r.found = diagnosis.Diagnose(diagnosis.Input{
 		Now: now, Facts: facts, Groups: groups, Walks: r.memory.walks, Born: r.memory.born, Settings: r.set, Serial: r.serial, Passed: r.memory.passed,
 	})

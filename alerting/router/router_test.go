@@ -282,7 +282,7 @@ func TestAlarmsThatAreToldAgainChangeNothing(t *testing.T) {
 
 func TestWhatWakesNobodyGoesItsOwnWay(t *testing.T) {
 	w := newWorld(t)
-	w.set.LowRoute, w.set.TellP4 = "low", true
+	w.set.LowRoute, w.set.NotifyP4 = "low", true
 	w.boot()
 	routes := func() string {
 		var out []string
@@ -317,7 +317,7 @@ func TestWhatWakesNobodyGoesItsOwnWay(t *testing.T) {
 func TestP4IsToldWhereItIsWanted(t *testing.T) {
 	for _, told := range []bool{false, true} {
 		w := newWorld(t)
-		w.set.TellP4 = told
+		w.set.NotifyP4 = told
 		w.boot()
 		w.fire(slow)
 		w.wait(5 * time.Minute)

@@ -135,7 +135,7 @@ func boardCode(v alerting.View) int {
 	code := health.ExitOK
 	for _, p := range v.Problems {
 		switch {
-		case p.State == alerting.Quiet || p.State == alerting.Recovering || p.Priority > alerting.P3:
+		case p.State == alerting.SilencedState || p.State == alerting.Recovering || p.Priority > alerting.P3:
 		case p.Priority == alerting.P1 && p.State != alerting.AckedState:
 			return health.ExitCritical
 		default:
@@ -253,7 +253,7 @@ func standsAt(p alerting.ProblemView, v alerting.View, now time.Time) string {
 	switch p.State {
 	case alerting.AckedState:
 		return "acknowledged by " + plain(p.AckedBy)
-	case alerting.Quiet:
+	case alerting.SilencedState:
 		return "silenced by " + plain(p.SilencedBy) + left
 	case alerting.Held:
 		for i, other := range v.Problems {
@@ -268,7 +268,7 @@ func standsAt(p alerting.ProblemView, v alerting.View, now time.Time) string {
 		return "about to page" + left
 	case alerting.Recovering:
 		return "recovering" + left
-	case alerting.Resolved:
+	case alerting.ClosedState:
 		return "closed at the pager, still firing"
 	}
 	return string(p.State)

@@ -162,7 +162,7 @@ func titleOf(rows []row) string {
 func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
 	number, sentence, followers := map[string]int{}, map[string]string{}, map[string][]follower{}
 	for _, pv := range v.Problems {
-		if pv.State != alerting.Quiet {
+		if pv.State != alerting.SilencedState {
 			number[pv.ID], sentence[pv.ID] = len(number)+1, pv.Page.Sentence
 		}
 	}
@@ -186,7 +186,7 @@ func (p *Pages) rows(v alerting.View, chosen string) (rows, quiet []row) {
 		}
 		rw.Chosen = chosen != "" && (chosen == pv.ID || chosen == pv.Key || chosen == pv.Page.Rule || chosen == pv.Root.Fingerprint())
 		rw.Full = true
-		if pv.State == alerting.Quiet {
+		if pv.State == alerting.SilencedState {
 			quiet = append(quiet, rw)
 			continue
 		}

@@ -61,7 +61,7 @@ func readFilter(q url.Values, v alerting.View) filter {
 		f.Dense = d == "dense"
 	}
 	for _, p := range v.Problems {
-		if s := serviceOf(p); s != "" && p.State != alerting.Quiet {
+		if s := serviceOf(p); s != "" && p.State != alerting.SilencedState {
 			f.Services = append(f.Services, s)
 		}
 	}

@@ -75,11 +75,11 @@ func standing(pv alerting.ProblemView) string {
 		return "The pager has not accepted it yet"
 	case alerting.LostState:
 		return "Paged, and lost contact: no sender repeats it"
-	case alerting.Resolved:
+	case alerting.ClosedState:
 		return "Closed at the pager by a person, still firing"
 	case alerting.Recovering:
 		return "Recovering: resolved when it stays so"
-	case alerting.Quiet:
+	case alerting.SilencedState:
 		return "Silenced by " + pv.SilencedBy
 	}
 	return "On the board only: it pages nobody"
@@ -88,8 +88,8 @@ func standing(pv alerting.ProblemView) string {
 // looks are how a state looks and what it is called.
 var looks = map[alerting.State][2]string{
 	alerting.Waiting: {"firing", "Not paged yet"}, alerting.Held: {"firing", "Held"}, alerting.Paged: {"firing", "Paged"}, alerting.AckedState: {"ack", "Acknowledged"},
-	alerting.Recovering: {"rec", "Recovering"}, alerting.Quiet: {"sil", "Silenced"}, alerting.Board: {"firing", "Firing"},
-	alerting.Sending: {"firing", "Sending"}, alerting.LostState: {"firing", "Lost contact"}, alerting.Resolved: {"ack", "Closed, still firing"},
+	alerting.Recovering: {"rec", "Recovering"}, alerting.SilencedState: {"sil", "Silenced"}, alerting.Board: {"firing", "Firing"},
+	alerting.Sending: {"firing", "Sending"}, alerting.LostState: {"firing", "Lost contact"}, alerting.ClosedState: {"ack", "Closed, still firing"},
 }
 
 // Look is the class of the state, and StateWord its name.

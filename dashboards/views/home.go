@@ -189,7 +189,7 @@ func pinParts(h home) []dashboards.Part {
 
 func (h *home) addProblems(v alerting.View) {
 	for _, pv := range v.Problems {
-		if pv.State == alerting.Quiet {
+		if pv.State == alerting.SilencedState {
 			continue
 		}
 		if pv.Priority <= alerting.P2 {
