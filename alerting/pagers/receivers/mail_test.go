@@ -97,8 +97,13 @@ func (p *postOffice) serve(c net.Conn) {
 // TestALetterIsSentAndSaysWhatBecameOfIt has a mail server misbehave in each way before it takes a letter.
 func TestALetterIsSentAndSaysWhatBecameOfIt(t *testing.T) {
 	p := newPostOffice(t)
-	r := newTest(t, newService(t), "email", fmt.Sprintf("{to: ops@example.com, from: binnacle@example.com, smarthost: '%s', require_tls: false, send_resolved: true}", p.Addr()))
-	for _, mode := range []string{"busy", "greylist", "stall", "refuse", "lost"} {
+	fields := fmt.Sprintf("{to: ops@example.com, from: binnacle@example.com, smarthost: '%s', require_tls: false, send_resolved: true}", p.Addr())
+	p.set("stall")
+	if res := newHasty(t, newService(t), "email", fields).Send(t.Context(), act(alerting.Trigger)); res.Outcome == alerting.Accepted {
+		t.Error("stall: accepted")
+	}
+	r := newTest(t, newService(t), "email", fields)
+	for _, mode := range []string{"busy", "greylist", "refuse", "lost"} {
 		p.set(mode)
 		if res := r.Send(t.Context(), act(alerting.Trigger)); res.Outcome == alerting.Accepted {
 			t.Errorf("%s: accepted", mode)
@@ -133,8 +138,13 @@ func TestALetterIsSentAndSaysWhatBecameOfIt(t *testing.T) {
 func TestAMessageGoesToSNS(t *testing.T) {
 	s := newService(t)
 	s.answer = `<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>`
-	r := newTest(t, s, "sns", fmt.Sprintf("{api_url: '%s', topic_arn: 'arn:aws:sns:eu-west-1:123456789012:pages', sigv4: {region: eu-west-1, access_key: AKID, secret_key: KEY}}", s.URL))
-	for _, mode := range []string{"429", "500", "400", "page", "stall", "lost"} {
+	fields := fmt.Sprintf("{api_url: '%s', topic_arn: 'arn:aws:sns:eu-west-1:123456789012:pages', sigv4: {region: eu-west-1, access_key: AKID, secret_key: KEY}}", s.URL)
+	s.set("stall")
+	if res := newHasty(t, s, "sns", fields).Send(t.Context(), act(alerting.Trigger)); res.Outcome == alerting.Accepted {
+		t.Error("stall: accepted")
+	}
+	r := newTest(t, s, "sns", fields)
+	for _, mode := range []string{"429", "500", "400", "page", "lost"} {
 		s.set(mode)
 		if res := r.Send(t.Context(), act(alerting.Trigger)); res.Outcome == alerting.Accepted {
 			t.Errorf("%s: accepted", mode)
