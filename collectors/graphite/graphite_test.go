@@ -134,7 +134,7 @@ func TestSendersOverTCPAndUDP(t *testing.T) {
 		t.Helper()
 		var conn net.Conn
 		var err error
-		for range 500 {
+		for range 12_000 {
 			if conn, err = net.Dial(network, address); err == nil {
 				break
 			}
@@ -150,7 +150,7 @@ func TestSendersOverTCPAndUDP(t *testing.T) {
 	}
 	send("tcp", tcp, "a 1 -1\n"+strings.Repeat("y", 3*maxLine)+" 1 -1\nb 2 -1\nno newline") // the last line has no end
 	total := map[string]float64{}
-	for range 500 {
+	for range 12_000 {
 		send("udp", udp, "c 4 -1\nd 5 -1\n") // one that comes before the listener is lost
 		b := &metric.Batch{Time: time.Now()}
 		if err := c.Collect(t.Context(), b); err != nil {

@@ -228,7 +228,7 @@ func TestInterfacesOfANamespaceWithoutItsSys(t *testing.T) {
 		t.Fatal(err)
 	}
 	devices := map[string]bool{}
-	for range 100 { // the kernel says after a moment only that a link is up
+	for range 3000 { // the kernel says after a moment only that a link is up
 		b, cerr := fixture.CollectOnce(networkSpec, c, env)
 		err = cerr
 		for _, s := range b.Samples {

@@ -77,7 +77,7 @@ func listen(t *testing.T, addr, user, preface string) (*bufio.Reader, net.Conn) 
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.(*net.TCPConn).SetReadBuffer(16 << 10) // so that a client who does not read is soon behind
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	fmt.Fprintf(conn, "%sGET /v1/stream HTTP/1.1\r\nHost: x\r\n%s: %s\r\n\r\n", preface, userField, user)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {

@@ -34,7 +34,7 @@ func bus(t *testing.T) *Bus {
 // until asks again and again; it gives up when the test's patience ends.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); {
+	for end := time.Now().Add(2 * time.Minute); !ok(); {
 		if time.Now().After(end) {
 			t.Fatalf("still not so: %s", what)
 		}

@@ -24,7 +24,7 @@ func counts(t *testing.T) (addr string, wait func(metric string, want int)) {
 	buf := make([]byte, 64<<10)
 	return pc.LocalAddr().String(), func(metric string, want int) {
 		t.Helper()
-		_ = pc.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = pc.SetReadDeadline(time.Now().Add(2 * time.Minute))
 		for sums[metric] < want {
 			n, _, err := pc.ReadFrom(buf)
 			if err != nil {
@@ -59,6 +59,10 @@ func TestEveryStreamIsCountedOpenedAndClosedByReason(t *testing.T) {
 	_ = ann.Close()
 	_ = bob.(*net.TCPConn).SetLinger(0)
 	_ = bob.Close() // a reset
+	until(t, "two of four streams are left", func() bool {
+		_, _, text := do(t, "GET", "http://"+addr+"/healthz", "", "")
+		return strings.Contains(text, `"streams":2`)
+	})
 	body := `"` + strings.Repeat("x", maxBody-2) + `"`
 	wrote := 0
 	for ; wrote < 20; wrote++ { // eve reads nothing; her sockets hold below 1 MB

@@ -132,16 +132,23 @@ func (t *tally) observe(after time.Duration) {
 	t.lat = append(t.lat, after)
 }
 
-// pending returns how many deliveries are owed.
+// pending returns how many deliveries are owed on streams that are still open: no other can come.
 func (t *tally) pending() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := 0
 	for _, b := range t.owed {
-		n += len(b.lives)
+		for d, life := range b.lives {
+			if d.owes(life) {
+				n++
+			}
+		}
 	}
 	return n
 }
+
+// owes says whether a device still has the stream that it had then. Its tally's lock is held.
+func (d *device) owes(life int) bool { return d.open && d.life == life }
 
 // judge closes the account of writes before a time, or of all when it is zero.
 func (t *tally) judge(before time.Time) {
@@ -152,7 +159,7 @@ func (t *tally) judge(before time.Time) {
 			continue
 		}
 		for d, life := range b.lives {
-			if d.open && d.life == life {
+			if d.owes(life) {
 				t.r.Missed++
 			} else {
 				t.r.Excused++
