@@ -33,6 +33,7 @@ type evidence struct {
 	Expr    string
 	Hold    time.Duration
 	Chart   charts.Chart
+	Noun    string // what is measured; empty where the expression is about too much
 	Value   string // now
 	Words   string
 	Over    bool // the threshold is crossed now
@@ -178,7 +179,7 @@ func (p *Pages) measure(ctx context.Context, e *evidence, a alerting.Alarm) {
 		return
 	}
 	value := e.Chart.Lines[0].Last()
-	e.Value = unit.Say(value)
+	e.Value, e.Noun = unit.Say(value), nounOf(measured)
 	if ok {
 		if e.Over = crossed(value, op, limit); e.Over {
 			e.Chart.Lines[0].Class = "hot"

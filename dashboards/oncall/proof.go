@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/navcloud/binnacle/alerting"
@@ -15,10 +16,21 @@ import (
 
 // Said is the value and what it is compared with, in words.
 func (e *evidence) Said() string {
-	if e.Past {
+	switch {
+	case e.Past:
+		return e.About()
+	case e.Noun == "":
+		return e.Value + ". " + e.Words
+	}
+	return e.Noun + ": " + e.Value + ". " + e.Words
+}
+
+// About is what is measured and what it is compared with: what stands beside the value.
+func (e *evidence) About() string {
+	if e.Noun == "" {
 		return e.Words
 	}
-	return e.Value + ". " + e.Words
+	return strings.TrimSpace(e.Noun + ". " + e.Words)
 }
 
 // CSV and PNG are where its values and its picture are.
