@@ -127,9 +127,12 @@ func ordinary(v *alerting.Verdict) bool {
 }
 
 // saysP1 says that the author of an alarm's rule says that users are affected, by our own labels. That is no guess, and it is never
-// folded by one.
+// folded by one. Where a priority is all that an alarm of others says of its urgency, as Datadog's, P1 is its author's word for critical.
 func saysP1(v *alerting.Verdict) bool {
-	return v.Says() == alerting.P1 || !v.Foreign() && !v.Group() && v.Kind == "symptom" && v.Severity == "critical"
+	if v.Foreign() {
+		return v.Says() == alerting.P1 && v.Labels[alerting.LabelSeverity] != ""
+	}
+	return v.Says() == alerting.P1 || !v.Group() && v.Kind == "symptom" && v.Severity == "critical"
 }
 
 // Judgement: when many alarms are one.

@@ -69,7 +69,12 @@ func serious(p *alerting.Problem, v *alerting.Verdict) bool {
 	case p.Root.Silenced:
 		return v.Alone == alerting.P1
 	}
-	return v.Symptom && !beneath(v) || v.Cause && !v.Effect
+	return (v.Symptom || graverRead(p, v)) && !beneath(v) || v.Cause && !v.Effect
+}
+
+// graverRead says that an alarm of others is a P1 by itself, for users, data, quorum or its author's word, and the root is none.
+func graverRead(p *alerting.Problem, v *alerting.Verdict) bool {
+	return v.Joined.With != "" && v.Alone == alerting.P1 && p.Root.Alone > alerting.P1
 }
 
 // beneath says that a guess put an alarm of others behind what the page names.
@@ -118,6 +123,7 @@ func count(now time.Time, p *alerting.Problem, v *alerting.Verdict) {
 var headings = []func(p *alerting.Problem, v *alerting.Verdict) bool{
 	func(p *alerting.Problem, v *alerting.Verdict) bool { return v == p.Root && v.Cause && !v.Group() },
 	func(_ *alerting.Problem, v *alerting.Verdict) bool { return v.Symptom && v.Alone <= alerting.P2 },
+	graverRead,
 	func(_ *alerting.Problem, v *alerting.Verdict) bool { return v.Always() },
 	func(p *alerting.Problem, v *alerting.Verdict) bool { return v == p.Root && v.Group() },
 	func(_ *alerting.Problem, v *alerting.Verdict) bool { return v.Cause && !v.Group() },

@@ -19,6 +19,7 @@ func TestSeveralServicesAreNotHiddenBehindOne(t *testing.T) {
 	}{
 		"kind: symptom":            {map[string]string{"alertname": "Failing", "severity": "critical", "kind": "symptom"}, 5},
 		"priority: P1":             {map[string]string{"alertname": "Failing", "severity": "critical", "priority": "P1"}, 5},
+		"a monitor's P1":           {map[string]string{"alertname": "Failing", "priority": "P1"}, 2},
 		"impact: users":            {map[string]string{"alertname": "Failing", "severity": "critical", "impact": "users"}, 5},
 		"a rule that others wrote": {map[string]string{"alertname": "ErrorBudgetBurn", "severity": "page"}, 2},
 	} {
