@@ -47,6 +47,11 @@ func forms(labels map[string]string) (out, as map[string]string) {
 			}
 		}
 	}
+	if labels["resource_type"] == "uptime_url" || labels["check_id"] != "" { // an uptime check of Google Cloud asks a host
+		add("url", labels["host"], "host")
+	}
+	kind, name := azure(labels)
+	add(kind, name, "a resource ID")
 	var called []string
 	for name := range labels {
 		if aliases[name] != "" {
@@ -58,6 +63,27 @@ func forms(labels map[string]string) (out, as map[string]string) {
 		add(aliases[name], labels[name], name)
 	}
 	return out, as
+}
+
+// azure is the kind and name of what a resource ID of Azure names last: /subscriptions/ID/resourceGroups/G/providers/microsoft.web/sites/shop.
+// Source: Azure Monitor, "Common alert schema" (alertTargetIDs) and Azure Resource Manager, "Resource provider operations"; read 30
+// November 2026.
+func azure(labels map[string]string) (label, name string) {
+	for _, from := range []string{"alertTargetIDs", "resourceId", "resource_id", "resourceID", "ResourceId"} {
+		_, id, ok := strings.Cut(strings.ToLower(labels[from]), "/providers/microsoft.")
+		parts := strings.Split(strings.TrimRight(id, "]\" "), "/")
+		if n := len(parts); ok && n >= 3 {
+			return cmp.Or(azureTypes[parts[n-2]], "component"), parts[n-1]
+		}
+	}
+	return "", ""
+}
+
+// azureTypes are types of resources, as the label that has the same in other systems. Others are parts of a service.
+var azureTypes = map[string]string{
+	"databases": "database", "databaseaccounts": "database", "flexibleservers": "database", "redis": "database", "applicationgateways": "LoadBalancer", "loadbalancers": "LoadBalancer",
+	"frontdoors": "LoadBalancer", "virtualmachines": "host", "virtualmachinescalesets": "nodepool", "managedclusters": "cluster", "webtests": "url", "queues": "queue", "topics": "topic",
+	"disks": "volume", "storageaccounts": "volume", "sites": "service", "vaults": "service", "containerapps": "service",
 }
 
 // told adds the address that only the texts of an alarm name: awesome-prometheus-alerts says "(instance X)" in each summary and lists all

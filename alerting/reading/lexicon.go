@@ -47,7 +47,7 @@ var (
 	layerWords = []phrase{
 		{"dns", []string{"coredns", "core dns", "kube dns", "dns", "nxdomain", "servfail", "resolver"}},
 		{"zone", []string{"availability zone", "zone lost", "zone down", "data center", "datacenter"}},
-		{"probe", []string{"blackbox", "probe", "synthetic", "website", "web site", "uptime", "http check", "endpoint check"}},
+		{"probe", []string{"blackbox", "probe", "synthetic", "website", "web site", "uptime", "availability test", "webtest", "web test", "http check", "endpoint check"}},
 		{"monitoring", []string{"prometheus", "alertmanager", "scrape", "exporter", "grafana", "loki", "thanos", "mimir", "cortex", "promtail", "watchdog", "telemetry", "monitoring"}},
 		{"edge", []string{"nginx", "haproxy", "ha proxy", "ingress", "elb", "alb", "nlb", "load balancer", "envoy", "traefik", "gateway", "cloudfront", "cdn", "varnish", "apache", "istio", "kong", "http 5xx", "http5xx", "reverse proxy"}},
 		{"database", []string{

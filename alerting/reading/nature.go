@@ -171,13 +171,22 @@ func front(target string) bool {
 	if !strings.Contains(host, ".") || strings.Trim(host, "0123456789.:") == "" || strings.Contains(host, ":") {
 		return false
 	}
-	for _, private := range []string{".local", ".internal", ".svc", ".cluster.local", ".lan", ".intern", ".corp", ".private", ".localdomain", ".home", ".consul"} {
-		if strings.HasSuffix(host, private) || strings.Contains(host, private+".") {
+	for _, part := range strings.Split(host, ".")[1:] {
+		if within[part] {
 			return false
 		}
 	}
 	return true
 }
+
+// within are the parts of names that only a team's own networks know. The first part of a name is a machine's or a service's.
+var within = func() map[string]bool {
+	out := map[string]bool{}
+	for _, part := range strings.Fields("local internal int intern interne interno svc lan corp private priv localdomain home consul intra intranet mgmt management") {
+		out[part] = true
+	}
+	return out
+}()
 
 // rank says how good a cause an alarm makes by what it reads: less is better. It orders what may explain each other, and makes no edge.
 func rank(r *alerting.Reading) int {

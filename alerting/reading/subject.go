@@ -40,15 +40,15 @@ var nearness = []struct {
 	{KindPod, []string{"exported_pod", "pod", "pod_name", "kubernetes_pod_name", "k8s_pod_name", "TaskId"}},
 	{KindDevice, []string{"mountpoint", "device", "disk", "volume", "path", "ifName", "ifname", "interface_name", "VolumeId", "FileSystemId", "array"}},
 	{KindVolume, []string{"persistentvolumeclaim", "exported_persistentvolumeclaim", "pvc", "persistentvolume", "volume", "volume_name"}},
-	{KindQueue, []string{"queue", "QueueName", "queue_name", "topic", "Topic", "TopicName", "consumergroup", "consumer_group", "subscription", "StreamName", "stream_name"}},
+	{KindQueue, []string{"queue", "QueueName", "queue_name", "topic", "Topic", "TopicName", "consumergroup", "consumer_group", "subscription", "subscription_id", "topic_id", "StreamName", "stream_name"}},
 	{KindDatabase, []string{
-		"datname", "database", "DBInstanceIdentifier", "dbinstance_identifier", "DBClusterIdentifier", "dbcluster_identifier", "TableName", "table_name",
+		"datname", "database", "database_id", "DBInstanceIdentifier", "dbinstance_identifier", "DBClusterIdentifier", "dbcluster_identifier", "TableName", "table_name",
 		"CacheClusterId", "cache_cluster_id", "ReplicationGroupId", "DomainName", "keyspace", "index",
 	}},
 	{KindTarget, []string{"target", "url", "probe_target", "endpoint_url", "site", "hostname_checked"}},
 	{KindRoute, []string{
 		"ingress", "exported_ingress", "route", "backend", "proxy", "upstream", "server", "LoadBalancer", "LoadBalancerName", "load_balancer", "load_balancer_name", "TargetGroup",
-		"elb", "ApiName", "api_name", "DistributionId", "distribution_id", "virtual_service", "FunctionName", "function_name", "envoy_cluster_name", "gateway", "trunk",
+		"elb", "ApiName", "api_name", "DistributionId", "distribution_id", "virtual_service", "FunctionName", "function_name", "envoy_cluster_name", "url_map_name", "forwarding_rule_name", "backend_service_name", "gateway", "trunk",
 	}},
 	{KindWorkload, []string{
 		"deployment", "exported_deployment", "statefulset", "daemonset", "replicaset", "replicationcontroller", "horizontalpodautoscaler", "hpa", "poddisruptionbudget",
