@@ -336,6 +336,12 @@ func (a Alarm) Always() bool { return a.Labels[LabelPage] == "always" }
 // Never says that the rule's author wants no page for this alarm alone.
 func (a Alarm) Never() bool { return a.Labels[LabelPage] == "never" }
 
+// SaysSymptom says that a rule calls its alarm a symptom, by the labels kind and layer: users notice it. What else users notice
+// takes the graph or a reading: see Judgement.Symptom.
+func SaysSymptom(kind, layer string) bool {
+	return strings.EqualFold(kind, "symptom") || strings.EqualFold(layer, "symptom")
+}
+
 // Summary is the alarm in one sentence: its summary, else the name of its rule.
 func (a Alarm) Summary() string { return cmp.Or(Filled(a.Annotations[AnnotationSummary]), a.Rule()) }
 

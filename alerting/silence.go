@@ -3,7 +3,6 @@ package alerting
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -42,8 +41,7 @@ func (s Silence) Covers(set map[string]string, fingerprint string) bool {
 	if slices.Contains(s.Alarms, fingerprint) {
 		return true
 	}
-	symptom := strings.EqualFold(set[LabelKind], "symptom") || strings.EqualFold(set[LabelLayer], "symptom")
-	return s.Matches(set) && (!symptom || s.names(set))
+	return s.Matches(set) && (!SaysSymptom(set[LabelKind], set[LabelLayer]) || s.names(set))
 }
 
 // names says whether a matcher asks for the rule, and not for any rule.

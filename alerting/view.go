@@ -3,6 +3,7 @@ package alerting
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -86,12 +87,11 @@ type ExplainedAlarm struct {
 	Over15   bool // hidden for longer than the limit: marked
 }
 
-// Why says, in words, what became of the alarm whose fingerprint, rule or entity is given; "" when the view
-// knows of none.
+// Why says, in words, what became of the alarms that a person names; "" when the view knows of none.
 func (v View) Why(alarm string) string {
 	var out []string
 	for _, p := range v.Problems {
-		if p.Root.named(alarm) {
+		if p.named(alarm) {
 			out = append(out, fmt.Sprintf("%s is %s and %s: %s.", p.root(), p.Priority, p.words(v.At), p.Reason)+readAs(p.Read))
 		}
 		for _, e := range p.Explained {
@@ -101,7 +101,7 @@ func (v View) Why(alarm string) string {
 			}
 		}
 	}
-	return strings.Join(out, "\n")
+	return strings.Join(slices.Compact(out), "\n") // pods behind one exporter read alike
 }
 
 func readAs(text string) string {
@@ -163,16 +163,58 @@ func onSubject(a Alarm) string {
 
 func subject(a Alarm) string { return cmp.Or(a.Labels[LabelEntity], a.Labels["instance"], a.Rule()) }
 
-// named says that a person who gives this name may mean the alarm.
+// named says that a person who gives this name may mean the alarm: its fingerprint, its rule or its subject, in any case.
 func (a Alarm) named(name string) bool {
-	return a.Fingerprint() == name || a.Rule() == name || a.Labels[LabelEntity] == name
+	return strings.EqualFold(a.Rule(), name) || strings.EqualFold(a.Labels[LabelEntity], name) || a.Fingerprint() == name
+}
+
+// Named are the problems that a person may mean by a name: the one with this ID, this dedup key or an alarm of this fingerprint; else
+// all whose root cause is named so, as its alarm or as its page names it.
+func (v View) Named(name string) (out []ProblemView) {
+	if name == "" {
+		return nil
+	}
+	for _, p := range v.Problems {
+		switch {
+		case p.ID == name || p.Key == name || p.has(name):
+			return []ProblemView{p}
+		case p.named(name):
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Meant are the alarms that a person may mean by a name, of which Why says what became of them.
+func (v View) Meant(name string) (out []Alarm) {
+	for _, p := range v.Problems {
+		if p.named(name) {
+			out = append(out, p.Root)
+		}
+		for _, e := range p.Explained {
+			if e.Alarm.named(name) {
+				out = append(out, e.Alarm)
+			}
+		}
+	}
+	return out
+}
+
+// named says that a person who gives this name may mean the problem, or its root cause.
+func (p ProblemView) named(name string) bool {
+	return p.ID == name || p.Key == name || strings.EqualFold(p.Page.Entity, name) || p.Root.named(name)
+}
+
+// has says that an alarm of the problem has this fingerprint.
+func (p ProblemView) has(fingerprint string) bool {
+	return p.Root.Fingerprint() == fingerprint || slices.ContainsFunc(p.Explained, func(e ExplainedAlarm) bool { return e.Alarm.Fingerprint() == fingerprint })
 }
 
 // find returns the alarm that is meant and its problem; nil: none is.
 func (v View) find(name string) (*ProblemView, Alarm) {
 	for n := range v.Problems {
 		p := &v.Problems[n]
-		if p.Root.named(name) || p.ID == name || p.Key == name {
+		if p.named(name) {
 			return p, p.Root
 		}
 	}

@@ -160,9 +160,6 @@ func apart(c, a *alerting.Verdict) bool {
 	return kinds != "" && !part(c) && slices.Contains(strings.Split(kinds, ","), c.Kind)
 }
 
-// showsWithin is how long after a cause what it breaks shows, at most, of what puts users or data at risk.
-const showsWithin = 10 * time.Minute
-
 // another says that an alarm is an outage of its own although a cause reaches it: it would be a P1 by its own labels, is a
 // cause itself, and began long after people were called for the other. What belongs to its problem stays there.
 func outageOfItsOwn(c, a *alerting.Verdict) bool {

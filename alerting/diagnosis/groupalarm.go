@@ -135,13 +135,6 @@ func saysP1(v *alerting.Verdict) bool {
 	return v.Says() == alerting.P1 || !v.Group() && v.Kind == "symptom" && v.Severity == "critical"
 }
 
-// Judgement: when many alarms are one.
-const (
-	alike        = 3 // alarms of one rule and owner on unknown subjects: as many pages would say no more than one
-	fewestOfZone = 3 // machines of a zone: two are a coincidence
-	fewestOfAll  = 2 // nodes of a whole: two of three are most of it
-)
-
 // strangers are the alarms of one rule that the graph has no place for and whose labels name one owner. Once they are one
 // alarm they stay so until the last of them ended.
 func (g *gatherer) strangers(v *alerting.Verdict) *common {

@@ -2,7 +2,6 @@ package diagnosis
 
 import (
 	"slices"
-	"time"
 
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/topology"
@@ -119,6 +118,3 @@ func least(c, a *alerting.Verdict) topology.Edge {
 func soft(v *alerting.Verdict) bool {
 	return v.Effect || v.Severity != "critical" && (v.Kind == "saturation" || v.Kind == "network")
 }
-
-// grace is how long after the end of a cause effects may still begin: alarms are late.
-const grace = 90 * time.Second

@@ -32,7 +32,7 @@ func breaks(f *alerting.Fact) bool {
 
 // symptom says that users notice it: a symptom by its rule, or an edge that answers with errors.
 func symptom(f *alerting.Fact, impact string) bool {
-	return f.Kind == "symptom" || f.Layer == "symptom" || impact == "users" && !breaks(f) || f.Layer == "edge" && f.Kind == "errors" && f.Severity == "critical"
+	return alerting.SaysSymptom(f.Kind, f.Layer) || impact == "users" && !breaks(f) || f.Layer == "edge" && f.Kind == "errors" && f.Severity == "critical"
 }
 
 // effect says that by its kind it follows from something.
@@ -102,12 +102,6 @@ func (w *weighed) life() bool {
 	}
 	return (r.Kind.Value == "down" || r.Kind.Value == "liveness") && (r.Layer.Value == "node" || !r.Layer.Known())
 }
-
-// Judgement: what comes and goes.
-const (
-	longer = time.Minute      // than its longest phase lately, and an alarm that comes and goes has come to stay
-	brief  = 10 * time.Minute // an alarm whose phases are no longer ends by itself
-)
 
 // steady says that an alarm that comes and goes fires for longer than it did lately. stays is when it will, if it fires on. vain says
 // that its pages were in vain.
@@ -186,9 +180,6 @@ func harmIn(f *alerting.Fact) (time.Duration, bool) {
 	d, err := words.ParseDuration(text)
 	return d, err == nil
 }
-
-// harmSoon is how near harm must be in order to wake a person before any user is affected.
-const harmSoon = time.Hour
 
 // row is one line of the table.
 type row struct {

@@ -239,9 +239,6 @@ func (t *together) shared(a, b string) int {
 	return n
 }
 
-// severalHosts have no faults of their own each within minutes.
-const severalHosts = 3
-
 // hostsOf are the hosts on which a rule fires in one place.
 func (t *together) hostsOf(place string) map[string]bool {
 	if t.hosts == nil {

@@ -9,15 +9,6 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// Bounds of what is folded together without a declared edge.
-// A guess folds what starts within joinWithin, and what it folded pages after guessHolds where it still fires.
-const (
-	joinWithin = 5 * time.Minute
-	guessHolds = 15 * time.Minute
-	// rollMost bounds the wait for one of several that come and go one after the other, as in an upgrade of many machines.
-	rollMost = 5 * time.Minute
-)
-
 // foldTogether finds which alarms of others are folded together, in which group each is from now on, and sets Joined of each. What
 // brings two together is in the package's essay; of two that the graph has a place for only edges are believed. list must be in a
 // fixed order.
@@ -227,9 +218,6 @@ func (t *together) part(from *group, free []*candidate, over bool) {
 		left.add(m)
 	}
 }
-
-// LingerMost bounds how long after a long trouble its effects may take to end.
-const LingerMost = 15 * time.Minute
 
 // linger is how long what a group explains may outlive it: what was down for an hour takes minutes to catch up.
 func (t *together) linger(g *group) time.Duration {

@@ -2,20 +2,9 @@ package diagnosis
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
-)
-
-// Judgement: so many pages that nobody acted on, and the next ones are tickets. Of what somebody called urgent it takes two of the very
-// same alarm, each over within the time in which hardly anybody gets up and mends it: not every pager says who acknowledged. Where
-// nobody called it urgent it takes one, or several of its rule.
-const (
-	vainUrgent       = 2
-	vainUrgentWithin = 30 * time.Minute
-	vainOwn          = 1
-	vainRule         = 3
 )
 
 // vain says that the pages of an alarm of others were in vain: what they were about ended by itself, time after time, before anybody

@@ -144,6 +144,3 @@ func (d *Desk) Notified(now time.Time) map[string]alerting.Notified {
 	}
 	return out
 }
-
-// calledFor is how long a call counts, for an alarm that comes and goes.
-const calledFor = 24 * time.Hour

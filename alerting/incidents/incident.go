@@ -239,10 +239,6 @@ func (i *incident) silent() bool {
 	return i.rec.AckedBy != "" || i.state == alerting.ClosedState || i.rec.Page.Priority >= alerting.P3
 }
 
-// growsFor is how long after its page an incident grows by what belongs to the same outage: a cut is noticed node by node,
-// within 45 to 75 s.
-const growsFor = 2 * time.Minute
-
 // afresh says that what makes a problem worse than its page began long after that was sent: a new title wakes nobody.
 func (d *Desk) afresh(x *item) bool {
 	return slices.ContainsFunc(x.Members, func(v *alerting.Verdict) bool {
@@ -270,9 +266,6 @@ func (d *Desk) reopens(x *item) (yes bool, at time.Time) {
 	at = i.rec.ClosedAt.Add(d.set.Resolve.Reopen)
 	return d.come(at), at
 }
-
-// closedFor is how long what a person closed must be quiet before the same alarm is a new one.
-const closedFor = 30 * time.Minute
 
 // finished says whether an incident can be forgotten, and when time alone will make it so.
 func (d *Desk) finished(i *incident) (yes bool, at time.Time) {

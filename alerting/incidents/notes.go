@@ -11,13 +11,6 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// A page says what was true when it was sent. What has become of it since is noted after newsFirst, and then at intervals
-// that double up to newsMost, where it reads differently.
-const (
-	newsFirst = 5 * time.Minute
-	newsMost  = time.Hour
-)
-
 // news notes how an open incident stands now.
 func (d *Desk) news(x *item) {
 	i := x.incident

@@ -162,9 +162,6 @@ func (d *Desk) wantRest(out wants, i *incident) {
 	}
 }
 
-// retitlePace keeps titles from changing back and forth. A cause that was found changes one at once.
-const retitlePace = 30 * time.Second
-
 // retitled says whether an open incident should say something else: a better cause, or what users still notice when
 // the cause is over. Other leftovers do not change it. at is when time alone will make it so.
 func (d *Desk) retitled(x *item) (yes bool, at time.Time) {
@@ -201,9 +198,6 @@ func (d *Desk) reworded(x *item) (yes bool, at time.Time) {
 	at = i.titled.Add(max(rewordPace, i.titled.Sub(i.rec.OpenedAt)))
 	return d.come(at), at
 }
-
-// rewordPace keeps a title for at least so long.
-const rewordPace = time.Minute
 
 // names are the words of a sentence that begin with a letter.
 func names(sentence string) map[string]bool {

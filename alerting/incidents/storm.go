@@ -67,9 +67,6 @@ func (s *storm) holds(x *item, set alerting.Settings) (until time.Time) {
 	return until
 }
 
-// summaryEvery is how often a storm is summed up.
-const summaryEvery = 5 * time.Minute
-
 // sum notes on the worst open incident how the storm stands.
 func (d *Desk) sum() {
 	s := &d.storm

@@ -17,13 +17,6 @@ type calls struct {
 // called is whose calls they are: an alarm's by its ID, or a rule's in a scope.
 type called struct{ id, rule, scope string }
 
-// Judgement: how long calls in vain count.
-const (
-	vainOwnFor  = 3 * time.Hour  // since the alarm fired last
-	vainRuleFor = 24 * time.Hour // since a page in vain of its rule
-	vainMost    = time.Hour      // what fires for longer does not end by itself
-)
-
 // over notes what became of a page that ends.
 func (d *Desk) over(i *incident) {
 	if i.rec.Page.Priority > alerting.P2 || d.in.Find == nil {

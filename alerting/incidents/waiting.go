@@ -179,9 +179,6 @@ func (d *Desk) caused(x *item, cause bool) time.Time {
 	return x.Head.First.Add(w.CauseAlone)
 }
 
-// flapOpens is how long an alarm that comes and goes must fire to open an incident where none is open.
-const flapOpens = time.Minute
-
 // listening holds everything back for a while after a restart, until senders have repeated what still fires.
 func (d *Desk) listening(x *item, ready time.Time) time.Time {
 	if d.listen.IsZero() {
@@ -193,9 +190,6 @@ func (d *Desk) listening(x *item, ready time.Time) time.Time {
 	}
 	return later(ready, d.listen.Add(wait))
 }
-
-// freePages of a storm go out without pace.
-const freePages = 2
 
 // maxHolders bounds those of one route that another one may wait behind: the worst.
 const maxHolders = 64

@@ -67,43 +67,23 @@ func (d *Desk) put(ctx context.Context, in alerting.Input) error {
 }
 
 // Find returns the problem that a person means: by its ID, its dedup key, the fingerprint of one of its alarms, or the
-// name of the rule of its root cause, where just one problem has it. The error wraps ErrNotFound.
+// rule or subject of its root cause, where just one problem has it. The error wraps ErrNotFound.
 func (d *Desk) Find(name string) (alerting.ProblemView, error) {
 	if name == "" {
-		return alerting.ProblemView{}, missing("want a problem: its ID, its key, an alarm's fingerprint or the name of its rule")
+		return alerting.ProblemView{}, missing("want a problem: its ID, its key, an alarm's fingerprint, its rule or its subject")
 	}
-	var byRule []alerting.ProblemView
-	for _, p := range d.Router.View().Problems {
-		if has(p, name) {
-			return p, nil
-		}
-		if strings.EqualFold(p.Root.Rule(), name) {
-			byRule = append(byRule, p)
-		}
-	}
-	switch len(byRule) {
+	found := d.Router.View().Named(name)
+	switch len(found) {
 	case 1:
-		return byRule[0], nil
+		return found[0], nil
 	case 0:
 		return alerting.ProblemView{}, missing(fmt.Sprintf("no problem %q", words.Cut(name, maxShown)))
 	}
-	ids := make([]string, len(byRule))
-	for n, p := range byRule {
+	ids := make([]string, len(found))
+	for n, p := range found {
 		ids[n] = p.ID + " (" + p.Page.Entity + ")"
 	}
-	return alerting.ProblemView{}, missing(fmt.Sprintf("%d problems have the root cause %s, name one: %s", len(byRule), name, strings.Join(ids, ", ")))
-}
-
-func has(p alerting.ProblemView, name string) bool {
-	if p.ID == name || p.Key == name || p.Root.Fingerprint() == name {
-		return true
-	}
-	for _, e := range p.Explained {
-		if e.Alarm.Fingerprint() == name {
-			return true
-		}
-	}
-	return false
+	return alerting.ProblemView{}, missing(fmt.Sprintf("%d problems have the root cause %s, name one: %s", len(found), name, strings.Join(ids, ", ")))
 }
 
 // Acknowledge notes that a person has the problem, or with undo that nobody has it any more. Where nobody was paged yet

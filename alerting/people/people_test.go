@@ -231,6 +231,7 @@ func TestActs(t *testing.T) {
 	d, r := desk(problem("p1", "key:1", alerting.P2, a1, alarm("alertname", "Slow")), problem("p2", "", alerting.P3, a2))
 	for name, tc := range map[string]struct{ want, err string }{
 		"p1": {"key:1", ""}, "key:1": {"key:1", ""}, alarm("alertname", "Slow").Fingerprint(): {"key:1", ""}, a2.Fingerprint(): {"p2", ""},
+		"WEB2": {"p2", ""},
 		"disk": {"", "2 problems have the root cause disk, name one: p1 (web1), p2 (web2)"}, "": {"", "want a problem"}, "Other": {"", "no problem"},
 	} {
 		r.got = nil

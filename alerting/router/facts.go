@@ -10,16 +10,16 @@ import (
 	"github.com/navcloud/binnacle/alerting/diagnosis"
 )
 
-// What a step reads of the memory: the facts as they are now, and when time alone changes them.
+// What time does to the memory, and what a step reads of it.
 
-// facts does what time alone does, and returns the facts and group alarms that count: those that fire, and those that ended
-// so lately that they may still explain. at is when time alone does more.
-func (m *memory) facts(now time.Time, notified map[string]alerting.Notified) (facts, groups []*alerting.Fact, at time.Time) {
+// elapse does what time alone does: silences end, alarms lose contact, end or are forgotten; and notes in each Fact that counts what is
+// remembered of it. at is when time alone does more.
+func (m *memory) elapse(now time.Time, notified map[string]alerting.Notified) (at time.Time) {
 	w := alerting.Wake{Now: now}
-	m.unknown, m.lost = 0, 0
+	maps.DeleteFunc(m.silences, func(_ string, s alerting.Silence) bool { return !s.EndsAt.After(now) })
 	active := m.active(&w)
+	m.unknown, m.lost = 0, 0
 	m.ids, m.fresh = diagnosis.Merge(m.ids, m.fresh, cmp.Compare[string]), nil
-	facts = make([]*alerting.Fact, 0, len(m.ids))
 	known := m.ids[:0]
 	for _, id := range m.ids {
 		was := m.alarms[id]
@@ -35,33 +35,44 @@ func (m *memory) facts(now time.Time, notified map[string]alerting.Notified) (fa
 		if f.Lost {
 			m.lost++
 		}
-		counts := f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause || notified[id].Open || f.Joined.Leads && now.Sub(f.Ended) <= diagnosis.LingerMost
-		if counts {
+		if m.counts(now, f, notified) {
 			f = m.recall(now, f, active, notified)
-			facts = append(facts, f)
 		}
 		if f != was {
 			m.alarms[id] = f
 		}
 	}
 	m.ids = known
-	for _, f := range m.groups {
-		groups = append(groups, m.recall(now, f, nil, notified))
+	for n, f := range m.groups {
+		m.groups[n] = m.recall(now, f, nil, notified)
 	}
 	m.bound(now)
-	return facts, groups, w.At
+	return w.At
 }
 
-// active returns the silences that cover alarms now, in the order of their IDs.
+// facts are those that count now, by ID.
+func (m *memory) facts(now time.Time, notified map[string]alerting.Notified) []*alerting.Fact {
+	out := make([]*alerting.Fact, 0, len(m.ids))
+	for _, id := range m.ids {
+		if f := m.alarms[id]; m.counts(now, f, notified) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// counts says that an alarm fires, or ended so lately that it may still explain.
+func (m *memory) counts(now time.Time, f *alerting.Fact, notified map[string]alerting.Notified) bool {
+	return f.Firing() || now.Sub(f.Ended) <= m.set.Resolve.AfterCause || notified[f.ID].Open || f.Joined.Leads && now.Sub(f.Ended) <= diagnosis.LingerMost
+}
+
+// active are the silences that cover alarms now, in the order of their IDs. w learns when that changes.
 func (m *memory) active(w *alerting.Wake) (out []alerting.Silence) {
 	for _, id := range slices.Sorted(maps.Keys(m.silences)) {
 		s := m.silences[id]
 		w.Add(s.StartsAt)
 		w.Add(s.EndsAt)
-		switch {
-		case !s.EndsAt.After(w.Now):
-			delete(m.silences, id)
-		case s.Active(w.Now):
+		if s.Active(w.Now) {
 			out = append(out, s)
 		}
 	}

@@ -150,7 +150,7 @@ func (m *memory) forget(f *alerting.Fact) {
 // urgent alarms find room when there is none.
 func urgent(a alerting.Alarm) bool {
 	kind, impact := a.Labels[alerting.LabelKind], a.Labels[alerting.LabelImpact]
-	return kind == "symptom" || kind == "quorum" || impact == "users" || impact == "data" || impact == "quorum" ||
+	return alerting.SaysSymptom(kind, a.Labels[alerting.LabelLayer]) || strings.EqualFold(kind, "quorum") || impact == "users" || impact == "data" || impact == "quorum" ||
 		a.Always() || alerting.ParsePriority(a.Labels[alerting.LabelPriority]) == alerting.P1
 }
 

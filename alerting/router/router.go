@@ -62,9 +62,10 @@ func (r *Router) Step(now time.Time, in []alerting.Input) (out []alerting.Action
 	if !news { // and what time alone does was not to come before asked
 		return nil, r.given(asked)
 	}
-	facts, groups, aged := r.memory.facts(now, r.desk.Notified(now))
+	notified := r.desk.Notified(now)
+	aged := r.memory.elapse(now, notified)
 	r.found = diagnosis.Diagnose(diagnosis.Input{
-		Now: now, Facts: facts, Groups: groups, Walks: r.memory.walks, Born: r.memory.born, Settings: r.set, Serial: r.serial, Passed: r.memory.passed,
+		Now: now, Facts: r.memory.facts(now, notified), Groups: r.memory.groups, Walks: r.memory.walks, Born: r.memory.born, Settings: r.set, Serial: r.serial, Passed: r.memory.passed,
 	})
 	r.serial = r.found.Serial
 	r.memory.remember(r.found)

@@ -71,45 +71,17 @@ type story struct {
 }
 
 func newStory(name string, v alerting.View) *story {
-	s := &story{name: name, alarms: map[string]bool{name: true}, keys: map[string]bool{name: true}}
-	var meant []alerting.Alarm
-	add := func(a alerting.Alarm) {
-		fp := a.Fingerprint()
-		if fp == name || a.Rule() == name || a.Labels[alerting.LabelEntity] == name {
-			s.alarms[fp] = true
-			meant = append(meant, a)
-		}
+	s := &story{name: name, now: v.Why(name), alarms: map[string]bool{name: true}, keys: map[string]bool{name: true}}
+	meant := v.Meant(name)
+	for _, a := range meant {
+		s.alarms[a.Fingerprint()] = true
 	}
-	for _, p := range v.Problems {
-		if p.ID == name || p.Key == name || p.Page.Entity == name { // which Why doesn't know by these names
-			s.alarms[p.Root.Fingerprint()] = true
-			meant = append(meant, p.Root)
-			name := p.Root.Fingerprint()
-			s.now = join(s.now, v.Why(name))
-		}
-		add(p.Root)
-		for _, e := range p.Explained {
-			add(e.Alarm)
-		}
-	}
-	s.now = join(s.now, v.Why(name))
 	for _, q := range v.Silences {
 		if slices.ContainsFunc(meant, func(a alerting.Alarm) bool { return q.Covers(a.Labels, a.Fingerprint()) }) {
 			s.silences = append(s.silences, q)
 		}
 	}
 	return s
-}
-
-// join adds the lines of more that text does not have yet.
-func join(text, more string) string {
-	lines := strings.Split(text, "\n")
-	for _, l := range strings.Split(more, "\n") {
-		if l != "" && !slices.Contains(lines, l) {
-			lines = append(lines, l)
-		}
-	}
-	return strings.TrimPrefix(strings.Join(lines, "\n"), "\n")
 }
 
 // follow picks what happened to the alarms and to the incidents that tell of them.
