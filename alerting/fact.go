@@ -131,9 +131,10 @@ func (f *Fact) Foreign() bool { return f.Kind == "" && !f.Group() }
 // Service is the service that the alarm is about: that of the label, else that of the subject.
 func (f *Fact) Service() string { return cmp.Or(f.says().service, f.Entity.Service) }
 
-// Summary is what a person reads of it: the rule's own, else what else its texts say.
+// Summary is what a person reads of it: the rule's own, else what else its texts say. The texts of a notice of the alerting system are
+// those of the rule that it is about.
 func (f *Fact) Summary() string {
-	if f.Annotations[AnnotationSummary] == "" && f.Reading != nil && f.Reading.Title != "" {
+	if f.Reading != nil && f.Reading.Title != "" && (f.Annotations[AnnotationSummary] == "" || f.Reading.Notice != "") {
 		return f.Reading.Title
 	}
 	return f.Alarm.Summary()

@@ -46,6 +46,7 @@ type Reading struct {
 	Impact Answer // users, data, quorum, none
 
 	Identity  string        // of the labels that stay while it fires, without replicas, severities and burn-rate windows
+	Notice    string        // what the alerting system itself says of the rule: it has no data, it cannot be evaluated; empty: it is the rule's own alarm
 	Names     []string      // of all that it can share with another alarm about the same thing: its identity, and owners no wider than a host
 	Place     string        // its rule, severity and where it is: what alarms of one rule in one place have in common
 	Rule      string        // the rule it is about: Grafana's DatasourceNoData is about another one

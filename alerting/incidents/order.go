@@ -88,6 +88,12 @@ func (d *Desk) gather() wants {
 			wantPage(out, digest, name, x)
 		}
 	}
+	for _, x := range d.items {
+		if n, ok := digest[d.route(x)]; ok && d.soon(x) {
+			w := out[d.route(x)]
+			w[n].more = append(w[n].more, x)
+		}
+	}
 	for _, i := range d.incidents {
 		d.wantRest(out, i)
 	}
@@ -104,6 +110,15 @@ func (d *Desk) turn(x *item) bool {
 		return false
 	}
 	return true
+}
+
+// digestSoon is how long before its time a P3 is told with another one: senders tell of one thing within minutes.
+const digestSoon = 5 * time.Minute
+
+// soon says that a P3 waits for its time, which is near, so that it goes with a P3 whose turn has come.
+func (d *Desk) soon(x *item) bool {
+	waits := x.state == alerting.Waiting || x.state == alerting.Held
+	return waits && !x.covered && x.incident == nil && x.Awake && !x.board && x.Priority >= alerting.P3 && x.until.After(d.now) && x.until.Sub(d.now) <= digestSoon && x.Head.Firing()
 }
 
 // wantPage adds a trigger, or lets a P3 join the digest of its route.

@@ -61,7 +61,7 @@ func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
 	}
 	out := alerting.Reading{Rule: labels[alerting.LabelRule], Identity: r.identity(a.Labels)}
 	if name := about(labels); name != "" {
-		out.Rule = name
+		out.Rule, out.Notice = name, notices[labels[alerting.LabelRule]]
 	}
 	entry := r.cat.find(out.Rule, labels)
 	spokes := speaksForOthers(labels)
@@ -85,12 +85,13 @@ func (r *Reader) Read(a alerting.Alarm) alerting.Reading {
 // about is the rule that a notice of the alerting system itself is about.
 // Source: Grafana Alerting, "Stale alert instances" and "No data and error states", read November 2026.
 func about(labels map[string]string) string {
-	switch labels[alerting.LabelRule] {
-	case "DatasourceNoData", "DatasourceError":
+	if notices[labels[alerting.LabelRule]] != "" {
 		return labels["rulename"]
 	}
 	return ""
 }
+
+var notices = map[string]string{"DatasourceNoData": "it has no data", "DatasourceError": "it cannot be evaluated"}
 
 // cloudPeriod is the shortest period that CloudWatch judges AWS's own metrics by: a breach is told once a whole one is over and
 // has arrived. A high-resolution alarm (10 s to 30 s, metrics of one's own) is taken for one of these, since its labels say no period.
@@ -106,8 +107,11 @@ func held(labels map[string]string) time.Duration {
 	return 0
 }
 
-// title is what a person reads where the alarm has no summary.
+// title is what a person reads where the alarm has no summary of its own.
 func title(a alerting.Alarm, r alerting.Reading) string {
+	if r.Notice != "" {
+		return r.Rule + ": " + r.Notice
+	}
 	for _, name := range []string{alerting.AnnotationSummary, "title", "message", "description", "info", "output"} {
 		if text := strings.TrimSpace(a.Annotations[name]); text != "" {
 			first, _, _ := strings.Cut(text, "\n")

@@ -340,6 +340,20 @@ func TestTimelines(t *testing.T) {
 				w.t.Errorf("sent %v", w.log)
 			}
 		},
+		"several P3 that begin minutes apart are one digest; one that begins later is another": func(w *world) {
+			w.fire(tell("One warning saturation edge edge"))
+			w.wait(40 * time.Second)
+			w.fire(tell("Two warning config cluster the-store"))
+			w.wait(4 * time.Minute)
+			if len(w.log) != 1 || len(w.open) != 1 {
+				w.t.Errorf("sent %v", w.log)
+			}
+			w.fire(tell("Three warning config cluster the-broker"))
+			w.wait(5 * time.Minute)
+			if len(w.log) != 2 || len(w.open) != 2 {
+				w.t.Errorf("sent %v", w.log)
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) { run(newWorld(t)) })
 	}

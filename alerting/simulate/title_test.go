@@ -15,6 +15,7 @@ func TestATitleNamesWhatItIsAbout(t *testing.T) {
 		"Pod is crash looping (pod shop/cart-7c9f-aaaaa)": {"Pod is crash looping.", "KubePodCrashLooping critical namespace=shop pod=cart-7c9f-aaaaa job=kube-state-metrics"},
 		"Host db1:9100 is down":                           {"Host db1:9100 is down", "HostDown critical instance=db1:9100 job=node-exporter"},
 		"etcd has no leader (cluster prod)":               {"etcd has no leader.", "etcdNoLeader critical cluster=prod"},
+		"Orders: it has no data":                          {"Orders are below 10 a minute", "DatasourceNoData critical rulename=Orders grafana_folder=Shop"},
 		"It is broken":                                    {"It is broken", "ItIsBroken critical"},
 		"The queue holds more messages than any one… work off in an hour (queue orders)": {
 			"The queue holds more messages than any one who consumes them can work off in an hour", "QueueTooLong critical queue=orders vhost=/",
