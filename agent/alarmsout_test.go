@@ -12,6 +12,7 @@ import (
 	"github.com/navcloud/binnacle/agent/aws"
 	"github.com/navcloud/binnacle/agent/aws/awstest"
 	"github.com/navcloud/binnacle/agent/sinks"
+	"github.com/navcloud/binnacle/agent/testport"
 )
 
 const alarmRules = `groups:
@@ -274,7 +275,7 @@ func TestMaintenanceWindowsMuteAlarms(t *testing.T) {
 // A reload that wants other alarms is followed at once, and one that wants none leaves those that are there.
 func TestAReloadChangesTheAlarms(t *testing.T) {
 	base, fake := atCloudWatch(t, "")
-	data, listen := t.TempDir(), freePort(t, "tcp")
+	data, listen := t.TempDir(), testport.Free(t)
 	cfg := func(alarms string) Config {
 		return parsed(t, "data: %s\nlisten: %s\ncollect: off\nrules: {packs: [], files: [%s]}\nroute: {mode: shadow}\naws: {region: eu-west-1, endpoint: '%s'}\nship: {cloudwatch: {region: eu-west-1, endpoint: '%s', %s}}\n",
 			data, listen, base.Rules.Files[0], fake.URL, fake.URL, alarms)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -24,7 +25,7 @@ func TestAPageGoesToAChatAndItsLinkAcknowledges(t *testing.T) {
 	}))
 	defer chat.Close()
 	cfg := parsed(t, "data: %s\nlisten: %s\ncollect: off\nrules: {packs: []}\nroute: {pagers: {chat: {slack: {api_url: '%s/T0', channel: '#x'}}}, default: chat, order: {wait: {symptom_alone: 0s}}}\n",
-		t.TempDir(), freePort(t, "tcp"), chat.URL)
+		t.TempDir(), testport.Free(t), chat.URL)
 	a, end := run(t, cfg)
 	defer end()
 	sendTo(t, "http://"+cfg.Listen+"/api/v2/alerts", "application/json",
@@ -32,8 +33,8 @@ func TestAPageGoesToAChatAndItsLinkAcknowledges(t *testing.T) {
 	var got string
 	select {
 	case got = <-messages:
-	case <-time.After(time.Minute):
-		t.Fatal("no message in a minute")
+	case <-time.After(3 * time.Minute):
+		t.Fatal("no message in three minutes")
 	}
 	var m struct {
 		Attachments []struct{ Title, Text string }

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 )
@@ -62,7 +63,7 @@ type kumo struct {
 
 func startKumo(t *testing.T) *kumo {
 	t.Helper()
-	host, port, err := net.SplitHostPort(freePort(t, "tcp"))
+	host, port, err := net.SplitHostPort(testport.Free(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +283,7 @@ func TestRealStandInsOfAWS(t *testing.T) {
 	data := t.TempDir()
 	start := func() (*Agent, func()) {
 		return run(t, parsed(t, "data: %s\nlisten: %s\ncollect: off\nrules: off\nstore: off\nroute: {pagerduty: {routing_key: 0123456789abcdef0123456789abcdef, events_url: '%s'}, order: {start: {listen_resolve: 2s}, resolve: {quiet: 1s, after_cause: 1s}}}\naws: {region: us-east-1, endpoint: '%s'}\nintake: {aws: {queue: '%s'}}\n",
-			data, freePort(t, "tcp"), pd.URL(), k.url, queue))
+			data, testport.Free(t), pd.URL(), k.url, queue))
 	}
 	var a *Agent
 	until := func(what string, is func() bool) {
@@ -340,7 +341,7 @@ func TestRealStandInsOfAWS(t *testing.T) {
 
 // TestRealMetadataMock: a node reads a spot notice of Amazon's own mock of the metadata service, by IMDSv2 alone.
 func TestRealMetadataMock(t *testing.T) {
-	host, port, err := net.SplitHostPort(freePort(t, "tcp"))
+	host, port, err := net.SplitHostPort(testport.Free(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -354,7 +355,7 @@ func TestRealMetadataMock(t *testing.T) {
 		}
 		return err == nil
 	}, func() any { return mock })
-	cfg := parsed(t, "data: %s\nlisten: %s\nnode: {name: here}\ncollect: off\nrules: off\nstore: off\nroute: {mode: shadow}\n", t.TempDir(), freePort(t, "tcp"))
+	cfg := parsed(t, "data: %s\nlisten: %s\nnode: {name: here}\ncollect: off\nrules: off\nstore: off\nroute: {mode: shadow}\n", t.TempDir(), testport.Free(t))
 	a, end := run(t, cfg, func(a *Agent) { a.where = whereabouts{root: onEC2(t, "Amazon EC2"), metadata: mock} })
 	defer end()
 	say := func() any { return a.Status().Leaving }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/go-openapi/strfmt"
 	"github.com/prometheus/alertmanager/api/v2/models"
+
+	"github.com/navcloud/binnacle/agent/testport"
 )
 
 // theProgram is the path of a program of others, without which the test skips.
@@ -90,9 +92,9 @@ func answerOf(t *testing.T, url string) string {
 // clientsAgent is an agent as clients of Prometheus and Alertmanager meet it, below a path.
 func clientsAgent(t *testing.T) (a *Agent, statsd string) {
 	t.Helper()
-	statsd = freePort(t, "udp")
+	statsd = testport.Free(t)
 	cfg := parsed(t, "data: %s\nlisten: %s\ninterval: 1s\nweb: {route_prefix: /ops/binnacle}\ncollect: {riak: off, rabbitmq: off, statsd: {listen: ['udp://%s']}}\nrules: {packs: []}\nroute: {mode: shadow}\n",
-		t.TempDir(), freePort(t, "tcp"), statsd)
+		t.TempDir(), testport.Free(t), statsd)
 	a, end := run(t, cfg)
 	t.Cleanup(end)
 	return a, statsd
@@ -197,7 +199,7 @@ func TestRealPromtool(t *testing.T) {
 func TestRealPrometheus(t *testing.T) {
 	prometheus := theProgram(t, "prometheus")
 	a, _ := clientsAgent(t)
-	dir, port := t.TempDir(), freePort(t, "tcp")
+	dir, port := t.TempDir(), testport.Free(t)
 	at := a.config().Listen
 	config := fmt.Sprintf(`
 global: {scrape_interval: 1s, evaluation_interval: 1s, external_labels: {region: eu}}
@@ -231,7 +233,7 @@ scrape_configs:
 func TestRealAlertmanager(t *testing.T) {
 	alertmanager, amtool := theProgram(t, "prometheus-alertmanager"), theProgram(t, "amtool")
 	a, _ := clientsAgent(t)
-	dir, port := t.TempDir(), freePort(t, "tcp")
+	dir, port := t.TempDir(), testport.Free(t)
 	config := fmt.Sprintf("route: {receiver: hook, group_wait: 1s, group_interval: 1s, repeat_interval: 1h}\nreceivers: [{name: hook, webhook_configs: [{url: 'http://%s/api/v1/alertmanager'}]}]\n", a.config().Listen)
 	if err := os.WriteFile(filepath.Join(dir, "am.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)

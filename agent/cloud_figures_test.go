@@ -13,6 +13,7 @@ import (
 	"github.com/navcloud/binnacle/agent/aws/awstest"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
 
@@ -37,7 +38,7 @@ func TestWhatAWSAloneSeesIsStored(t *testing.T) {
 	fake.Lay(awstest.Metric{Namespace: "AWS/ELB", Name: "HealthyHostCount", Dimensions: dims, At: at(0)},
 		awstest.Metric{Namespace: "AWS/ELB", Name: "UnHealthyHostCount", Dimensions: dims, At: at(3)})
 	fake.Group("api", 3, awstest.Member{ID: "i-1", State: "InService"}, awstest.Member{ID: "i-2", State: "Pending"})
-	data, listen := t.TempDir(), freePort(t, "tcp")
+	data, listen := t.TempDir(), testport.Free(t)
 	cfg := func(section string) Config {
 		return parsed(t, "data: %s\nlisten: %s\nnode: {name: r1}\ninterval: 1s\ncollect: {aws: %s}\nrules: off\nroute: {mode: shadow}\naws: {region: eu-west-1, endpoint: '%s'}\n",
 			data, listen, section, fake.URL)

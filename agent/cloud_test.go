@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/aws/awstest"
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 )
 
@@ -27,7 +28,7 @@ func TestAlarmsOfAQueueReachTheRouter(t *testing.T) {
 	queue, data := fake.Queue("notices"), t.TempDir()
 	start := func() (*Agent, func()) {
 		return run(t, parsed(t, "data: %s\nlisten: %s\ncollect: off\nrules: off\nstore: off\nroute: {mode: shadow}\naws: {region: eu-west-1, endpoint: '%s'}\nintake: {aws: {queue: '%s'}}\n",
-			data, freePort(t, "tcp"), fake.URL, queue))
+			data, testport.Free(t), fake.URL, queue))
 	}
 	firing := func(a *Agent, want int) {
 		t.Helper()
@@ -64,7 +65,7 @@ func TestFromAnAlarmAtCloudWatchToAPage(t *testing.T) {
 	queue, data := fake.Queue("notices"), t.TempDir()
 	start := func() (*Agent, func()) {
 		return run(t, parsed(t, "data: %s\nlisten: %s\ncollect: off\nrules: off\nstore: off\nroute: {pagerduty: {routing_key: 0123456789abcdef0123456789abcdef, events_url: '%s'}, order: {wait: {foreign: 0s, cause_alone: 0s, roll_up: 0s}, start: {listen: 1s, listen_p1: 1s, listen_resolve: 2s}, resolve: {quiet: 1s, after_cause: 1s}}}\naws: {region: eu-west-1, endpoint: '%s'}\nintake: {aws: {queue: '%s'}}\n",
-			data, freePort(t, "tcp"), pd.URL(), fake.URL, queue))
+			data, testport.Free(t), pd.URL(), fake.URL, queue))
 	}
 	open := func() (n int) {
 		for _, i := range pd.Incidents() {

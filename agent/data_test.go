@@ -13,6 +13,7 @@ import (
 	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/health"
 	"github.com/navcloud/binnacle/agent/sinks/sinkstest"
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/ledger"
 )
@@ -120,7 +121,7 @@ func TestEveryPartUsesTheStandIn(t *testing.T) {
 	}
 	defer graphite.Close()
 	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf(
-		"data: %s\nlisten: %s\ncollect: {statsd: off, riak: off, rabbitmq: off}\nrules: {packs: []}\nship: {graphite: {address: '%s'}}\n", want, freePort(t, "tcp"), graphite.Addr())))
+		"data: %s\nlisten: %s\ncollect: {statsd: off, riak: off, rabbitmq: off}\nrules: {packs: []}\nship: {graphite: {address: '%s'}}\n", want, testport.Free(t), graphite.Addr())))
 	if err != nil {
 		t.Fatal(err)
 	}

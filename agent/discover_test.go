@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/testport"
 )
 
 // onEC2 returns the root of a machine that says it is an EC2 instance, or is none.
@@ -41,7 +43,7 @@ func TestWhatTheInstanceKnowsIsUsedWhereTheFileIsSilent(t *testing.T) {
 	}))
 	defer s.Close()
 	start := func(vendor string) (*Agent, func()) {
-		cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\nnode: {tags: {group: ours}}\ncollect: off\nrules: {packs: []}\n", t.TempDir(), freePort(t, "tcp"))))
+		cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\nnode: {tags: {group: ours}}\ncollect: off\nrules: {packs: []}\n", t.TempDir(), testport.Free(t))))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +51,7 @@ func TestWhatTheInstanceKnowsIsUsedWhereTheFileIsSilent(t *testing.T) {
 	}
 
 	a, end := start("Amazon EC2")
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for a.config().Node.Tags["az"] == "" {
 		select {
 		case <-asked:

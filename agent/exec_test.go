@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/testport"
 )
 
 func TestAPluginThatFailsIsAnAlarmAndEnds(t *testing.T) {
@@ -21,7 +23,7 @@ func TestAPluginThatFailsIsAnAlarmAndEnds(t *testing.T) {
 	if os.Geteuid() == 0 {
 		who = "user: root, " // the folders of tests are closed to nobody
 	}
-	a, end := run(t, parsed(t, "data: %s\nlisten: %s\nroute: {mode: shadow}\ncollect:\n  statsd: off\n  exec:\n    spare_disk: {command: [%s], %sinterval: 1s, retry_interval: 1s, attempts: 2}\n", t.TempDir(), freePort(t, "tcp"), plugin, who))
+	a, end := run(t, parsed(t, "data: %s\nlisten: %s\nroute: {mode: shadow}\ncollect:\n  statsd: off\n  exec:\n    spare_disk: {command: [%s], %sinterval: 1s, retry_interval: 1s, attempts: 2}\n", t.TempDir(), testport.Free(t), plugin, who))
 	defer end()
 	fires := func() bool {
 		for _, p := range a.route.dispatch.View().Problems {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/testport"
 )
 
 // life is one life of an agent that looks for Riak.
@@ -27,7 +28,7 @@ type life struct {
 // liveWith begins a life in the data folder, with more of the configuration.
 func liveWith(t *testing.T, data, more string) *life {
 	t.Helper()
-	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\nnode: {name: riak-1}\nrules: off\nroute: off\n%s\n", data, freePort(t, "tcp"), more)))
+	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\nnode: {name: riak-1}\nrules: off\nroute: off\n%s\n", data, testport.Free(t), more)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 )
 
@@ -41,7 +42,7 @@ collect:
 %s
 rules: {interval: 5s, packs: [%s]}
 route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, from: a@example.org}}
-`, s.TempDir(), freePort(s.T, "tcp"), collect, packs, alertingtest.RoutingKey, s.pd.URL(), s.pd.URL()))
+`, s.TempDir(), testport.Free(s.T), collect, packs, alertingtest.RoutingKey, s.pd.URL(), s.pd.URL()))
 	must(s.T, err)
 	a, end := run(s.T, cfg)
 	s.Cleanup(end)
@@ -55,7 +56,7 @@ func redisGroup(t *testing.T) (s *serviceRig, servers, sentinels []*os.Process) 
 	s = newGroup(t, "redis-server")
 	var at, watch []string
 	for range 3 {
-		at, watch = append(at, freePort(t, "tcp")), append(watch, freePort(t, "tcp"))
+		at, watch = append(at, testport.Free(t)), append(watch, testport.Free(t))
 	}
 	var collect strings.Builder
 	collect.WriteString("  redis:\n")
@@ -122,8 +123,8 @@ func TestRealEnsembleOfZooKeeper(t *testing.T) {
 	var at []string
 	collect.WriteString("  zookeeper:\n")
 	for i := range 3 {
-		at = append(at, freePort(t, "tcp"))
-		fmt.Fprintf(&members, "server.%d=127.0.0.1:%s:%s\n", i+1, portOf(freePort(t, "tcp")), portOf(freePort(t, "tcp")))
+		at = append(at, testport.Free(t))
+		fmt.Fprintf(&members, "server.%d=127.0.0.1:%s:%s\n", i+1, portOf(testport.Free(t)), portOf(testport.Free(t)))
 		fmt.Fprintf(&collect, "  - {name: zk-%d, url: 'tcp://%s', group: shop}\n", i+1, at[i])
 	}
 	zoo := func(i int) *os.Process {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting"
 )
 
@@ -29,14 +30,14 @@ func TestASpotNoticeIsToldAndExcusesTheDeath(t *testing.T) {
 		_, _ = w.Write([]byte(answer))
 	}))
 	defer s.Close()
-	cfg := parsed(t, "data: %s\nlisten: %s\nnode: {name: here}\ncollect: off\nrules: off\nstore: off\nroute: {mode: shadow}\n", t.TempDir(), freePort(t, "tcp"))
+	cfg := parsed(t, "data: %s\nlisten: %s\nnode: {name: here}\ncollect: off\nrules: off\nstore: off\nroute: {mode: shadow}\n", t.TempDir(), testport.Free(t))
 	a, end := run(t, cfg, func(a *Agent) { a.where = whereabouts{root: onEC2(t, "Amazon EC2"), metadata: s.URL} })
 	defer end()
 	until := func(what string, is func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(3 * time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("%s: not within a minute; status says %q", what, a.Status().Leaving)
+				t.Fatalf("%s: not within three minutes; status says %q", what, a.Status().Leaving)
 			}
 		}
 	}

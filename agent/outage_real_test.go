@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 	"github.com/navcloud/binnacle/cmd/navcloud/api"
@@ -27,7 +28,7 @@ func nodesOn(t *testing.T, broker, statsd string) {
 	swarm.Nodes, swarm.Streams, swarm.Users = nil, 180, 60
 	for n := 1; n <= 3; n++ {
 		cfg := api.DefaultConfig()
-		cfg.Listen, cfg.Node, cfg.StatsD, cfg.Broker = freePort(t, "tcp"), fmt.Sprintf("api-%d", n), statsd, broker
+		cfg.Listen, cfg.Node, cfg.StatsD, cfg.Broker = testport.Free(t), fmt.Sprintf("api-%d", n), statsd, broker
 		cfg.Data = filepath.Join(t.TempDir(), "trips.db")
 		swarm.Nodes = append(swarm.Nodes, cfg.Listen)
 		wg.Go(func() {
@@ -58,7 +59,7 @@ func TestRealOutageOfTheBrokerIsOnePage(t *testing.T) {
 	})
 	pd := alertingtest.NewPagerDuty()
 	t.Cleanup(pd.Close)
-	statsd := freePort(t, "udp")
+	statsd := testport.Free(t)
 	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf(`
 data: %s
 listen: %s
@@ -68,7 +69,7 @@ node: {name: mq}
 collect: {statsd: {listen: ['udp://%s?other_nodes=true']}, riak: off, rabbitmq: {url: 'http://%s', metrics_url: 'http://%s', user: monitor, password: monitor}}
 rules: {interval: 2s, packs: [navcloud, rabbitmq]}
 route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, from: a@example.org}}
-`, t.TempDir(), freePort(t, "tcp"), statsd, broker.Management, broker.Metrics, alertingtest.RoutingKey, pd.URL(), pd.URL())))
+`, t.TempDir(), testport.Free(t), statsd, broker.Management, broker.Metrics, alertingtest.RoutingKey, pd.URL(), pd.URL())))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 	"github.com/navcloud/binnacle/collectors"
 	"github.com/navcloud/binnacle/collectors/catalogue"
@@ -55,7 +56,7 @@ listen: %s
 collect: off
 rules: {packs: [rabbitmq]}
 route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, from: a@example.org}}
-`, t.TempDir(), freePort(t, "tcp"), alertingtest.RoutingKey, f.pd.URL(), f.pd.URL())))
+`, t.TempDir(), testport.Free(t), alertingtest.RoutingKey, f.pd.URL(), f.pd.URL())))
 	if err != nil {
 		t.Fatal(err)
 	}

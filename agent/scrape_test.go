@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/promql"
+
+	"github.com/navcloud/binnacle/agent/testport"
 )
 
 // ask evaluates an instant query over the agent's store: how many series, and the value of the first.
@@ -32,13 +34,13 @@ func ask(t *testing.T, a *Agent, query string) (n int, v float64) {
 
 func awaitQuery(t *testing.T, a *Agent, query string, want int) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if n, _ := ask(t, a, query); n == want {
 			return
 		}
 	}
 	n, _ := ask(t, a, query)
-	t.Fatalf("%s has %d series after a minute, want %d", query, n, want)
+	t.Fatalf("%s has %d series after three minutes, want %d", query, n, want)
 }
 
 func TestScrapedSeriesAreInTheStoreAndSurviveAReload(t *testing.T) {
@@ -47,7 +49,7 @@ func TestScrapedSeriesAreInTheStoreAndSurviveAReload(t *testing.T) {
 		fmt.Fprint(w, "# TYPE host_load1 gauge\nhost_load1 99\n# TYPE app_requests counter\napp_requests 7\n")
 	}))
 	defer exporter.Close()
-	data, web, target := t.TempDir(), freePort(t, "tcp"), exporter.Listener.Addr().String()
+	data, web, target := t.TempDir(), testport.Free(t), exporter.Listener.Addr().String()
 	const text = "data: %s\nlisten: %s\nroute: {mode: shadow}\ncollect:\n  statsd: off\n  scrape:\n    jobs:\n    - {job_name: app, scrape_interval: %s, scrape_timeout: 900ms, static_configs: [{targets: ['%s']}]}\n"
 	a, end := run(t, parsed(t, text, data, web, "1s", target))
 	defer end()

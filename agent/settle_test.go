@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/dispatch"
 )
 
 // After a restart nobody tells the end of an alarm that no rule had raised: the agent that could raise it again must.
 func TestWhatNoRuleRaisedEndsAfterARestart(t *testing.T) {
-	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\nnode: {name: n}\nrules: off\n", t.TempDir(), freePort(t, "tcp"))))
+	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\nnode: {name: n}\nrules: off\n", t.TempDir(), testport.Free(t))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func TestWhatNoRuleRaisedEndsAfterARestart(t *testing.T) {
 
 // What its rule keeps firing ends no sooner than that, counted from the start: when its condition was true last is not known.
 func TestWhatARuleKeepsFiringIsSettledLater(t *testing.T) {
-	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\nnode: {name: n}\nrules: off\n", t.TempDir(), freePort(t, "tcp"))))
+	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\nnode: {name: n}\nrules: off\n", t.TempDir(), testport.Free(t))))
 	if err != nil {
 		t.Fatal(err)
 	}

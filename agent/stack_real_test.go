@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 )
@@ -133,7 +134,7 @@ func newStack(t *testing.T, cable bool) *serviceRig {
 	s.sockets, err = os.MkdirTemp("", "s") // a path of a socket is at most 107 bytes
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(s.sockets) })
-	s.front, s.appAt, s.dbAt, s.redisAt = freePort(t, "tcp"), freePort(t, "tcp"), freePort(t, "tcp"), freePort(t, "tcp")
+	s.front, s.appAt, s.dbAt, s.redisAt = testport.Free(t), testport.Free(t), testport.Free(t), testport.Free(t)
 	port := func(at string) string { return at[strings.LastIndexByte(at, ':')+1:] }
 	s.db = s.mariadb(1, port(s.dbAt))
 	must(t, s.sql(1, "CREATE USER app@'%' IDENTIFIED BY 'app'", "CREATE USER mon@'%' IDENTIFIED BY 'mon'", "GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.* TO mon@'%'",
@@ -143,7 +144,7 @@ func newStack(t *testing.T, cable bool) *serviceRig {
 		s.cable = newCable(t, s.dbAt)
 		primary = s.cable.Addr().String()
 	}
-	replicaAt := freePort(t, "tcp")
+	replicaAt := testport.Free(t)
 	s.replica = s.mariadb(2, port(replicaAt))
 	must(t, s.sql(2, fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%s, MASTER_USER='rep', MASTER_PASSWORD='rep', MASTER_CONNECT_RETRY=2, MASTER_HEARTBEAT_PERIOD=2",
 		port(primary)), "START SLAVE"))
@@ -180,7 +181,7 @@ collect:
   probe: {front: {http: 'http://%s/', interval: 5s, timeout: 4s}}
 rules: {interval: 5s, packs: [haproxy, mysql, redis, probe, services]}
 route: {pagerduty: {routing_key: %s, events_url: '%s', api_url: '%s', token: t, from: a@example.org}}
-`, t.TempDir(), freePort(t, "tcp"), sock, s.dbAt, replicaAt, s.redisAt, s.front, alertingtest.RoutingKey, s.pd.URL(), s.pd.URL()))
+`, t.TempDir(), testport.Free(t), sock, s.dbAt, replicaAt, s.redisAt, s.front, alertingtest.RoutingKey, s.pd.URL(), s.pd.URL()))
 	must(t, err)
 	a, end := run(t, cfg)
 	t.Cleanup(end)

@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting/topology"
 )
 
 func TestTheGraphKnowsWhatNavCloudUses(t *testing.T) {
-	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\ncollect: off\n", t.TempDir(), freePort(t, "tcp"))))
+	cfg, err := ParseConfig("t.yaml", []byte(fmt.Sprintf("data: %s\nlisten: %s\ncollect: off\n", t.TempDir(), testport.Free(t))))
 	if err != nil {
 		t.Fatal(err)
 	}

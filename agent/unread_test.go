@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/testport"
 )
 
 // TestNoTotalIsKeptThatNothingReads delivers to an agent without a store and a destination, and to one that gets a destination
 // by a reload. What was begun goes on when the destination is gone again.
 func TestNoTotalIsKeptThatNothingReads(t *testing.T) {
 	const text = "data: %s\nlisten: %s\ncollect: {riak: off, rabbitmq: off, host_systemd: off}\nstore: off\nrules: off\nroute: off\nweb: off\n"
-	data, web := t.TempDir(), freePort(t, "tcp")
+	data, web := t.TempDir(), testport.Free(t)
 	a, end := run(t, parsed(t, text, data, web))
 	defer end()
 	d := &metric.Desc{Name: "seen", Kind: metric.Delta}

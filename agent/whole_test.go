@@ -13,29 +13,11 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/sinks/sinkstest"
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 	"github.com/navcloud/binnacle/alerting/intake"
 )
-
-// freePort returns a loopback port that was free a moment ago.
-func freePort(t *testing.T, network string) string {
-	t.Helper()
-	if network == "udp" {
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		return c.LocalAddr().String()
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // TestAPacketBecomesAMetricAnAlarmAndAPage walks the whole way once, at the shortest intervals: the
 // database and the sockets live in real time.
@@ -50,7 +32,7 @@ func TestAPacketBecomesAMetricAnAlarmAndAPage(t *testing.T) {
 	if err := os.WriteFile(rule, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	statsd := freePort(t, "udp")
+	statsd := testport.Free(t)
 	cfg, err := ParseConfig("test.yaml", []byte(fmt.Sprintf(`
 data: %s/data
 listen: %s
@@ -61,7 +43,7 @@ collect: {statsd: {listen: ['udp://%s']}, riak: off, rabbitmq: off, host_systemd
 ship: {cloudwatch: {namespace: Test, region: eu-west-1, endpoint: '%s', access_key_id: a, secret_access_key: b}}
 rules: {packs: [], files: ['%s'], interval: 1s}
 route: {pagerduty: {routing_key: 0123456789abcdef0123456789abcdef, events_url: '%s'}, order: {wait: {symptom_alone: 0s}}}
-`, dir, freePort(t, "tcp"), statsd, cw.URL(), rule, pd.URL())))
+`, dir, testport.Free(t), statsd, cw.URL(), rule, pd.URL())))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +113,7 @@ func TestABadReloadKeepsTheOldConfiguration(t *testing.T) {
 	defer pd.Close()
 	const text = "data: %s\nlisten: %s\ncollect: %s\nrules: {packs: []}\n" +
 		"route: {pagerduty: {routing_key: 0123456789abcdef0123456789abcdef, events_url: '%s'}}\n"
-	data, web := t.TempDir(), freePort(t, "tcp")
+	data, web := t.TempDir(), testport.Free(t)
 	cfg := parsed(t, text, data, web, "off", pd.URL())
 	a, done := run(t, cfg)
 	ctx := t.Context()
@@ -155,7 +137,7 @@ func TestABadReloadKeepsTheOldConfiguration(t *testing.T) {
 			_ = a.pages()
 		}
 	})
-	good := parsed(t, text, data, web, "{statsd: {listen: ['udp://"+freePort(t, "udp")+"']}}", pd.URL())
+	good := parsed(t, text, data, web, "{statsd: {listen: ['udp://"+testport.Free(t)+"']}}", pd.URL())
 	good.Node.Name = "renamed"
 	if err := a.Reload(ctx, good, nil); err != nil || a.Status().Node != "renamed" || a.Status().Reload != "" {
 		t.Errorf("Reload = %v, status %+v", err, a.Status())

@@ -83,7 +83,7 @@ func (a *authority) client(name string) *http.Client {
 		}
 		conf.Certificates = []tls.Certificate{cert}
 	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: conf, ForceAttemptHTTP2: true}, Timeout: 10 * time.Second}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: conf, ForceAttemptHTTP2: true}, Timeout: 2 * time.Minute}
 }
 
 // Every policy that asks for certificates verifies them: one that its holder signed, or none, is no login.

@@ -98,6 +98,7 @@ var arrows = map[string][]string{
 	// The fakes stand outside of what they are fakes of.
 	"agent/health/healthtest":               {"agent/health", "agent/query"},
 	"agent/damage/damagetest":               {},
+	"agent/testport":                        {},
 	"agent/sinks/sinkstest":                 {"agent/metric", "agent/series", "agent/sinks"},
 	"alerting/alertingtest":                 {"alerting"},
 	"collectors/collectorstest":             {"agent/metric", "collectors"},

@@ -11,12 +11,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/navcloud/binnacle/agent/testport"
 )
 
 // TestTasks does what docs/tasks.md says, word for word: each block of shell, in one session, with what stands below it. Ports are
 // others, since a machine has each once.
 func TestTasks(t *testing.T) {
-	web, statsd := port(t, "tcp"), port(t, "udp")
+	web, statsd := port(t), port(t)
 	p := page{
 		name: "tasks", ports: strings.NewReplacer("127.0.0.1:9600", "127.0.0.1:"+web, "127.0.0.1/8125", "127.0.0.1/"+statsd),
 		files: map[string]string{"etc/conf.d/ports.yaml": fmt.Sprintf("collect: {statsd: {listen: ['udp://127.0.0.1:%s']}}\n", statsd)},
@@ -123,24 +125,8 @@ func saysInOrder(text string, parts []string) bool {
 }
 
 // port is one that is free now.
-func port(t *testing.T, network string) string {
+func port(t *testing.T) string {
 	t.Helper()
-	var a net.Addr
-	if network == "tcp" {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		a = l.Addr()
-	} else {
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		a = c.LocalAddr()
-	}
-	_, p, _ := net.SplitHostPort(a.String())
+	_, p, _ := net.SplitHostPort(testport.Free(t))
 	return p
 }

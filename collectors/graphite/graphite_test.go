@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/collectors"
 	"github.com/navcloud/binnacle/collectors/collectorstest/fixture"
 )
@@ -124,7 +125,7 @@ func TestBounds(t *testing.T) {
 }
 
 func TestSendersOverTCPAndUDP(t *testing.T) {
-	tcp, udp := free(t), free(t)
+	tcp, udp := testport.Free(t), testport.Free(t)
 	c := made(t, with(func(o *Config) { o.Listen = []string{"tcp://" + tcp, "udp://" + udp} }))
 	c.env.Now = time.Now
 	ctx, cancel := context.WithCancel(t.Context())
@@ -197,16 +198,6 @@ func TestAListenerThatCannotIsSaidAndTriedAgain(t *testing.T) {
 	if err := errors.Join(next.Opened(), c.Close(), next.Close()); err != nil {
 		t.Errorf("the next on the same port: %v", err)
 	}
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func TestValidateNamesEachFault(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/navcloud/binnacle/agent/metric"
+	"github.com/navcloud/binnacle/agent/testport"
 )
 
 // Messages as Python 3.11 makes them of [('a.b', (-1, 1.5)), ('disk;host=w', (-1, '7'))] with each protocol.
@@ -64,7 +65,7 @@ func TestPickleThatIsNoFigures(t *testing.T) {
 }
 
 func TestPickleOverTCP(t *testing.T) {
-	at := free(t)
+	at := testport.Free(t)
 	c := made(t, with(func(o *Config) { o.Listen = []string{"pickle://" + at} }))
 	c.env.Now = time.Now
 	ctx, cancel := context.WithCancel(t.Context())

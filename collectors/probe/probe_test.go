@@ -22,6 +22,7 @@ import (
 
 	"github.com/navcloud/binnacle/agent/metric"
 	"github.com/navcloud/binnacle/agent/secret"
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/collectors"
 	"github.com/navcloud/binnacle/collectors/collectorstest/fixture"
 )
@@ -58,17 +59,6 @@ func wants(t *testing.T, got string, words ...string) {
 			t.Errorf("want %s in\n%s", w, got)
 		}
 	}
-}
-
-// closed is an address on which nobody listens.
-func closed(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // silent accepts connections and says nothing.
@@ -118,7 +108,7 @@ func TestHTTP(t *testing.T) {
 		"a login":                {Probe{HTTP: s.URL + "/login", User: "u", Password: secret.New("secret"), Headers: map[string]secret.Secret{"X-Key": secret.New("k")}}, []string{"} 200"}},
 		"no login elsewhere":     {Probe{HTTP: s.URL + "/elsewhere", User: "u", Password: secret.New("secret"), Headers: map[string]secret.Secret{"X-Key": secret.New("k")}}, []string{"} 200"}},
 		"redirects without end":  {Probe{HTTP: s.URL + "/loop"}, []string{"} 302", "probe_up"}},
-		"refused":                {Probe{HTTP: "http://" + closed(t)}, []string{`how="refused"`}},
+		"refused":                {Probe{HTTP: "http://" + testport.Free(t)}, []string{`how="refused"`}},
 		"silent":                 {Probe{HTTP: "http://" + silent(t), Timeout: 200 * time.Millisecond}, []string{`how="timeout"`}},
 		"closes":                 {Probe{HTTP: s.URL + "/closes"}, []string{`how="reset"`}},
 		"no name":                {Probe{HTTP: "http://no-such-host.invalid"}, []string{"probe_failed"}},
@@ -184,7 +174,7 @@ func TestTLS(t *testing.T) {
 
 func TestTCP(t *testing.T) {
 	wants(t, ask(t, Probe{TCP: silent(t)}), "probe_up", `phase="connect"`)
-	wants(t, ask(t, Probe{TCP: closed(t)}), `how="refused"`)
+	wants(t, ask(t, Probe{TCP: testport.Free(t)}), `how="refused"`)
 }
 
 // named answers look-ups: well.example has an address, all else is no name.

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 )
 
@@ -36,7 +36,7 @@ func alone(t *testing.T, d tree, first, second string) {
 	defer pager.Close()
 	nodes := []tree{d.copied(), d.copied()}
 
-	address := free(t)
+	address := testport.Free(t)
 	if err := os.WriteFile(d.path("root/key"), []byte(alertingtest.RoutingKey), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -65,16 +65,6 @@ func alone(t *testing.T, d tree, first, second string) {
 	s.stop()
 	goes(t, d)
 	t.Logf("all after %v", time.Since(began).Round(time.Second))
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // joins lets the other trees join, each with one command after the package.

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 )
 
@@ -80,16 +81,6 @@ type rig struct {
 	cmd    *exec.Cmd
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // The waits of these tests are short; what is promised comes on top of them.
 const order = `order: {wait: {symptom_with_cause: 0s, symptom_alone: 1s, cause_alone: 1s, roll_up: 1s, low: 2s, most: 5s}, start: {listen_p1: 2s, listen: 3s, listen_resolve: 10s}, resolve: {quiet: 3s, after_cause: 3s, after_acked: 3s}}`
 
@@ -105,7 +96,7 @@ func newRig(t *testing.T, data string, more string) *rig {
 // newNode is newRig for one of several that have one pager.
 func newNode(t *testing.T, name string, pd *alertingtest.PagerDuty, data string, more string) *rig {
 	t.Helper()
-	r := &rig{t: t, pd: pd, data: data, listen: freePort(t), statsd: freePort(t)}
+	r := &rig{t: t, pd: pd, data: data, listen: testport.Free(t), statsd: testport.Free(t)}
 	dir := t.TempDir()
 	r.config, r.log = filepath.Join(dir, "binnacle.yaml"), filepath.Join(dir, "log")
 	rules := filepath.Join(dir, "rules.yaml")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"github.com/navcloud/binnacle/agent"
 	"github.com/navcloud/binnacle/agent/authority"
 	"github.com/navcloud/binnacle/agent/door"
+	"github.com/navcloud/binnacle/agent/testport"
 	"github.com/navcloud/binnacle/alerting/alertingtest"
 )
 
@@ -34,16 +34,6 @@ func place(t *testing.T) Place {
 	t.Helper()
 	dir := t.TempDir()
 	return Place{Config: filepath.Join(dir, "etc", "binnacle.yaml"), Data: filepath.Join(dir, "data")}
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // runs is whether what was done went well, with what was printed.
@@ -119,7 +109,7 @@ func serve(t *testing.T, p Place) {
 func TestThreeNodes(t *testing.T) {
 	pager := alertingtest.NewPagerDuty()
 	defer pager.Close()
-	r := Router{Place: place(t), Listen: free(t), Admin: "maria", RoutingKey: alertingtest.RoutingKey, EventsURL: pager.URL(), SendTest: true}
+	r := Router{Place: place(t), Listen: testport.Free(t), Admin: "maria", RoutingKey: alertingtest.RoutingKey, EventsURL: pager.URL(), SendTest: true}
 	w := world(nil)
 	out, err := runs(t, r, w)
 	if err != nil {
