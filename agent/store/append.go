@@ -109,6 +109,7 @@ func (s *Store) count(err error) {
 	case errors.As(err, &partial):
 	case errors.Is(err, storage.ErrOutOfOrderSample), errors.Is(err, storage.ErrTooOldSample):
 		s.refused["too_old"]++
+		s.disk.tooOld()
 	case errors.Is(err, storage.ErrDuplicateSampleForTimestamp):
 		s.refused["duplicate"]++
 	case errors.Is(err, storage.ErrOutOfBounds):

@@ -49,6 +49,7 @@ type disk struct {
 
 	fault  atomic.Pointer[fault] // nil in good times
 	failed chan error            // to the loop
+	late   chan struct{}         // likewise: a sample of now was too old
 	told   bool                  // that nothing is kept in memory; of the loop alone
 }
 
@@ -77,7 +78,7 @@ var ErrOpening = errors.New("the history is being read")
 func newDisk(dir string, o Options) *disk {
 	return &disk{
 		o: o, dir: dir, log: o.Log.With("part", "store", "dir", filepath.Base(dir)),
-		ready: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}), failed: make(chan error, 1),
+		ready: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}), failed: make(chan error, 1), late: make(chan struct{}, 1),
 	}
 }
 
@@ -87,6 +88,7 @@ func (d *disk) open() error {
 	if err != nil {
 		return err
 	}
+	d.aside(aheadName, errors.New("the process ended while the history of the time after the clock's was set aside"))
 	d.mu.Lock()
 	d.db, d.reg = db, reg
 	d.era++
@@ -96,18 +98,18 @@ func (d *disk) open() error {
 	return nil
 }
 
-// openDB opens the database as it is.
-func (d *disk) openDB() (*tsdb.DB, *prometheus.Registry, error) {
+// openDB opens the database in a folder as it is.
+func openDB(dir string, o Options, log *slog.Logger) (*tsdb.DB, *prometheus.Registry, error) {
 	to := tsdb.DefaultOptions()
-	to.RetentionDuration = d.o.Retention.Milliseconds()
-	to.MaxBytes = d.o.RetentionSize
-	to.MinBlockDuration, to.MaxBlockDuration = blocks(d.o)
+	to.RetentionDuration = o.Retention.Milliseconds()
+	to.MaxBytes = o.RetentionSize
+	to.MinBlockDuration, to.MaxBlockDuration = blocks(o)
 	to.StripeSize = stripeSize
 	to.WALCompression = compression.Snappy
 	to.WALSegmentSize = 16 << 20
 	to.OutOfOrderTimeWindow = outOfOrder.Milliseconds()
 	to.EnableSTAsZeroSample = true
-	to.EnableExemplarStorage, to.MaxExemplars = d.o.Exemplars > 0, int64(d.o.Exemplars)
+	to.EnableExemplarStorage, to.MaxExemplars = o.Exemplars > 0, int64(o.Exemplars)
 	to.EnableMemorySnapshotOnShutdown = true            // a start then reads the snapshot and not the whole log
 	to.HeadChunksWriteBufferSize = 64 << 10             // the library's default of 4 MiB is for big servers
 	to.NoLockfile = true                                // ours spans several openings
@@ -115,7 +117,7 @@ func (d *disk) openDB() (*tsdb.DB, *prometheus.Registry, error) {
 	reg := prometheus.NewRegistry()
 	var db *tsdb.DB
 	err := guard(func() (err error) {
-		db, err = tsdb.Open(d.dir, inDetail(d.log), reg, to, nil)
+		db, err = tsdb.Open(dir, inDetail(log), reg, to, nil)
 		return err
 	})
 	if err != nil {
@@ -170,9 +172,12 @@ func (d *disk) run() {
 			return
 		case err := <-d.failed:
 			d.fail(err)
+		case <-d.late:
+			d.followClock()
 		case <-maintain.C:
 			d.maintain()
 		case <-probe.C:
+			d.followClock()
 			if f := d.fault.Load(); f != nil {
 				d.useSpare(f.err)
 				if back.over(time.Now()) {

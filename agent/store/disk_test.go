@@ -165,10 +165,27 @@ var breakages = map[string]struct {
 	}, 200, false},
 	"log segments with a gap":      {func(t *testing.T, d string) { copyFile(t, first(t, d, "wal/0*"), filepath.Join(d, "wal", "00000009")) }, 150, false},
 	"log segment that is a folder": {func(t *testing.T, d string) { check(t, os.Mkdir(filepath.Join(d, "wal", "00000077"), 0o700)) }, 0, false},
-	"log bits flipped":             {killed(each("wal/0*", func(b []byte) []byte { return flip(b, 50) })), 0, false},
-	"log cut to a half":            {killed(each("wal/0*", func(b []byte) []byte { return b[:len(b)*2/3+7] })), 0, false},
-	"log zeroed":                   {killed(each("wal/0*", func(b []byte) []byte { return make([]byte, len(b)) })), 0, true},
-	"log emptied":                  {each("wal/0*", func([]byte) []byte { return nil }), 200, true},
+	"a link that leads nowhere in place of it": {func(t *testing.T, d string) {
+		check(t, os.RemoveAll(d))
+		check(t, os.Symlink(d, d))
+	}, 0, false},
+	"first log segment is a folder": {func(t *testing.T, d string) {
+		f := first(t, d, "wal/0*")
+		check(t, os.Remove(f))
+		check(t, os.Mkdir(f, 0o700))
+	}, 100, false},
+	"log of a hole":             {func(t *testing.T, d string) { check(t, os.Truncate(first(t, d, "wal/0*"), 100<<30)) }, 100, false},
+	"snapshot of a hole":        {func(t *testing.T, d string) { check(t, os.Truncate(first(t, d, "chunk_snapshot*/0*"), 100<<30)) }, 0, false},
+	"snapshot file is a device": {func(t *testing.T, d string) { inPlaceOf(t, first(t, d, "chunk_snapshot*/0*"), "/dev/zero") }, 0, false},
+	"snapshot is a link": {func(t *testing.T, d string) {
+		s := first(t, d, "chunk_snapshot*")
+		check(t, os.Rename(s, d+".away"))
+		check(t, os.Symlink(d+".away", s))
+	}, 100, false},
+	"log bits flipped":  {killed(each("wal/0*", func(b []byte) []byte { return flip(b, 50) })), 0, false},
+	"log cut to a half": {killed(each("wal/0*", func(b []byte) []byte { return b[:len(b)*2/3+7] })), 0, false},
+	"log zeroed":        {killed(each("wal/0*", func(b []byte) []byte { return make([]byte, len(b)) })), 0, true},
+	"log emptied":       {each("wal/0*", func([]byte) []byte { return nil }), 200, true},
 	"checkpoint of noise": {func(t *testing.T, d string) {
 		c := filepath.Join(d, "wal", "checkpoint.00000000")
 		check(t, os.Mkdir(c, 0o700))

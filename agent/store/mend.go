@@ -22,14 +22,15 @@ import (
 
 // What a folder of the library holds beside its blocks.
 const (
-	dirWAL    = "wal"
-	dirWBL    = "wbl"
-	dirChunks = "chunks_head"
-	snapshots = "chunk_snapshot."
-	lockName  = "lock"
-	openMark  = ".opening" // how often the process ended while it opened this folder
-	wasWAL    = ".wal-as-found"
-	mostDeath = 5 // in a row, and the parts that are replayed are set aside: what kills there is in them
+	dirWAL     = "wal"
+	dirWBL     = "wbl"
+	dirChunks  = "chunks_head"
+	snapshots  = "chunk_snapshot."
+	lockName   = "lock"
+	openMark   = ".opening" // how often the process ended while it opened this folder
+	wasWAL     = ".wal-as-found"
+	maxSegment = 1 << 30 // bytes; the library's segments and files of chunks have 128 MiB
+	mostDeath  = 5       // in a row, and the parts that are replayed are set aside: what kills there is in them
 )
 
 // openSound opens the database. What keeps it from opening it sets aside, the least first: damaged blocks, chunks of the
@@ -51,7 +52,7 @@ func (d *disk) openSound() (*tsdb.DB, *prometheus.Registry, error) {
 	defer d.unmark()
 	for again := 0; ; {
 		found := d.linkWAL()
-		db, reg, err := d.openDB()
+		db, reg, err := openDB(d.dir, d.o, d.log)
 		if err == nil {
 			if d.tellRepairs(reg, found) && again < 2 {
 				again++ // it repairs the first damage that it meets
@@ -108,7 +109,7 @@ func (d *disk) lockDir() error {
 	if d.lock != nil {
 		return nil
 	}
-	if info, err := os.Stat(d.dir); err == nil && !info.IsDir() {
+	if _, err := os.Lstat(d.dir); err == nil && !isDir(d.dir) {
 		d.asidePath(d.dir, errors.New("a file is where the folder of the history was"))
 	}
 	if err := os.MkdirAll(d.dir, 0o750); err != nil {
@@ -154,14 +155,13 @@ func (d *disk) aside(name string, why error) {
 }
 
 func (d *disk) asidePath(path string, why error) {
-	as := path
-	if name := filepath.Base(path); strings.HasPrefix(name, snapshots) {
-		as = filepath.Join(filepath.Dir(path), "head_snapshot") // the library takes all that begins like one for one
-	}
-	d.asideAs(path, as, why)
+	d.asideAs(path, path, why)
 }
 
 func (d *disk) asideAs(path, as string, why error) {
+	if strings.HasPrefix(filepath.Base(as), snapshots) {
+		as = filepath.Join(filepath.Dir(as), "head_snapshot") // the library takes all that begins like one for one
+	}
 	what := filepath.Base(path) + ": " + firstLine(why)
 	to, err := damage.AsideAs(path, as, time.Now())
 	if err != nil {
@@ -214,11 +214,43 @@ func (d *disk) asideNoFiles() {
 
 // asidePlainFiles sets aside files that stand where folders belong.
 func (d *disk) asidePlainFiles() {
-	for _, name := range append(d.named(snapshots), dirWAL, dirWBL, dirChunks) {
-		if info, err := os.Stat(filepath.Join(d.dir, name)); err == nil && !info.IsDir() {
+	for _, name := range []string{dirWAL, dirWBL, dirChunks} {
+		if !isDir(filepath.Join(d.dir, name)) {
 			d.aside(name, errors.New("a file is where a folder was"))
 		}
 	}
+	for _, name := range d.named(snapshots) {
+		if info, err := os.Lstat(filepath.Join(d.dir, name)); err == nil && !info.IsDir() { // the library follows no link here
+			d.aside(name, errors.New("a file is where a folder was"))
+		}
+	}
+	for _, sub := range append(d.named(snapshots), dirWAL, dirWBL, dirChunks) {
+		d.asideOdd(sub)
+	}
+}
+
+// asideOdd sets aside folders that stand where numbered files belong, and files that are too long: a log of zeros is read for as long
+// as it says to be.
+func (d *disk) asideOdd(sub string) {
+	entries, _ := os.ReadDir(filepath.Join(d.dir, sub)) // none: nothing stands in the way
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
+		}
+		path, as := filepath.Join(d.dir, sub, e.Name()), filepath.Join(d.dir, sub+"-"+e.Name())
+		if info, err := os.Stat(path); err == nil && info.Size() > maxSegment {
+			d.asideAs(path, as, fmt.Errorf("%d bytes, at most %d can be right", info.Size(), maxSegment))
+		}
+		if e.IsDir() {
+			d.asideAs(path, as, errors.New("a folder is where a file was"))
+		}
+	}
+}
+
+// isDir says whether a path is a folder or leads to one.
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // keepSnapshot sees that the log goes on after the newest snapshot. The library reads a log from where the snapshot ends:

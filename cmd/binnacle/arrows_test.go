@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 	"agent/planner":   {"agent/metric", "agent/store", "agent/capacity"},
 	"agent/rollup":    {"agent/store"}, // from one to another
 	"agent/series":    {"agent/atomicfile", "agent/metric"},
-	"agent/store":     {"agent/damage", "agent/metric", "agent/query", "agent/series"},
+	"agent/store":     {"agent/damage", "agent/metric", "agent/query", "agent/series", "agent/words"},
 	"agent/sinks":     {"agent/atomicfile", "agent/damage", "agent/login", "agent/metric", "agent/secret", "agent/series"},
 
 	"collectors":              {"agent/damage", "agent/login", "agent/metric"}, // what a collector is
