@@ -63,6 +63,7 @@ type Manager struct {
 	manager *promrules.Manager
 	teller  *teller
 	asked   *asked
+	jumps   *jumps
 
 	mu     sync.Mutex
 	loaded [sha256.Size]byte // what is evaluated
@@ -82,7 +83,7 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 		o.Now = time.Now
 	}
 	query := promrules.EngineQueryFunc(o.Engine, o.Queryable)
-	m := &Manager{loaded: digest(o), asked: &asked{query: query, has: o.Has}}
+	m := &Manager{loaded: digest(o), asked: &asked{query: query, has: o.Has}, jumps: newJumps()}
 	m.teller = newTeller(external, o.Notify, &eyes{query: query, list: m.rules}, o.Now)
 	m.manager = promrules.NewManager(&promrules.ManagerOptions{
 		GroupLoader:          loader{},
@@ -101,7 +102,7 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 		RestoreNewRuleGroups: true,
 		Parser:               promParser,
 	})
-	if err := m.manager.Update(o.Interval, files, labels.FromMap(o.External), o.ExternalURL, nil); err != nil {
+	if err := m.manager.Update(o.Interval, files, labels.FromMap(o.External), o.ExternalURL, m.jumps.evaluate); err != nil {
 		return nil, fmt.Errorf("rules: %w", err)
 	}
 	m.teller.learn(m.manager.AlertingRules())
@@ -151,7 +152,7 @@ func (m *Manager) Update(o Options) error {
 	if err != nil {
 		return fmt.Errorf("external URL: %w", err)
 	}
-	if err := m.manager.Update(o.Interval, files, labels.FromMap(o.External), o.ExternalURL, nil); err != nil {
+	if err := m.manager.Update(o.Interval, files, labels.FromMap(o.External), o.ExternalURL, m.jumps.evaluate); err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
 	m.mu.Lock()
