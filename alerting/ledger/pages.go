@@ -43,6 +43,7 @@ const (
 
 	maxDepth = 32
 	maxFile  = 1 << 36 // bytes; a ledger is a thousandth of it
+	maxScan  = 1 << 29 // bytes that are looked at for records, where a damaged file says to be longer: pages wait for it
 )
 
 // What can be wrong with an image.

@@ -34,6 +34,7 @@ func (r *records) count() int { return len(r.entries) + len(r.silences) + len(r.
 // come back: such records are old, and are pruned again.
 func salvage(r io.ReaderAt, size int64, first int64) *records {
 	best := newRecords()
+	size = min(size, maxScan)
 	for _, page := range []int64{first, int64(os.Getpagesize()), 4 << 10, 16 << 10, 64 << 10} {
 		got := scan(r, size, page)
 		if got.count() > best.count() || best.count() == 0 && got.lost > best.lost {
