@@ -70,6 +70,7 @@ type Agent struct {
 
 	mu       sync.Mutex
 	cfg      Config
+	renewed  chan struct{}      // closed when another takes the place of cfg
 	loaded   time.Time          // since when cfg is in force
 	fault    error              // of the last reload
 	instance inventory.Instance // once it is known
@@ -91,7 +92,7 @@ func New(cfg Config, h Hooks) (*Agent, error) {
 	now := time.Now()
 	a := &Agent{
 		hooks: h, log: h.Log, begun: now, loaded: now, cfg: cfg, where: whereabouts{root: "/"},
-		reloads: make(chan reload), pings: make(chan chan struct{}), failed: make(chan error, 1),
+		reloads: make(chan reload), pings: make(chan chan struct{}), failed: make(chan error, 1), renewed: make(chan struct{}),
 	}
 	a.proofs = &proofs{config: a.config, dir: func() string { return a.folder.dir() }, log: h.Log.With("part", "proofs")}
 	a.tops = newTops(a)
@@ -270,6 +271,8 @@ func (a *Agent) apply(running *stack, cfg Config) ([]string, error) {
 	}
 	a.mu.Lock()
 	a.cfg = cfg
+	close(a.renewed)
+	a.renewed = make(chan struct{})
 	a.mu.Unlock()
 	a.web.renew() // its pages show what the configuration says
 	return what, nil
@@ -280,6 +283,13 @@ func (a *Agent) config() Config {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.cfg
+}
+
+// untilRenewed is the configuration in force, and a channel that is closed when another takes its place.
+func (a *Agent) untilRenewed() (Config, <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cfg, a.renewed
 }
 
 // put hands alarms to whoever routes.

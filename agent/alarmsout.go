@@ -344,7 +344,7 @@ const alarmsEvery = 10 * time.Minute
 // keepAlarms plans, and applies where that is allowed, while this router leads.
 func (r *routeRole) keepAlarms(ctx context.Context) error {
 	for {
-		cfg := r.a.config()
+		cfg, renewed := r.a.untilRenewed()
 		if !cfg.writesAlarms() {
 			r.cloud.alarms.Store(nil) // a reload switched it off
 		} else if r.leadsAWS() {
@@ -358,25 +358,29 @@ func (r *routeRole) keepAlarms(ctx context.Context) error {
 			}
 			r.cloud.alarms.Store(&said)
 		}
-		if !r.untilAlarmsChange(ctx, cfg) {
+		if !r.untilAlarmsChange(ctx, cfg, renewed) {
 			return nil
 		}
 	}
 }
 
 // untilAlarmsChange waits for the next time to look, which a reload that changes what is wanted brings on; false: ctx ended.
-func (r *routeRole) untilAlarmsChange(ctx context.Context, cfg Config) bool {
-	for next := time.Now().Add(alarmsEvery); time.Now().Before(next); {
-		if now := r.a.config(); !reflect.DeepEqual(cfg.Ship, now.Ship) || !cfg.Route.Ways.Equal(now.Route.Ways) {
-			return ctx.Err() == nil
-		}
+func (r *routeRole) untilAlarmsChange(ctx context.Context, cfg Config, renewed <-chan struct{}) bool {
+	next := time.NewTimer(alarmsEvery)
+	defer next.Stop()
+	for {
 		select {
-		case <-time.After(time.Second):
 		case <-ctx.Done():
 			return false
+		case <-next.C:
+			return true
+		case <-renewed:
+		}
+		var now Config
+		if now, renewed = r.a.untilRenewed(); !reflect.DeepEqual(cfg.Ship, now.Ship) || !cfg.Route.Ways.Equal(now.Route.Ways) {
+			return true
 		}
 	}
-	return true
 }
 
 func (r *routeRole) keepAlarmsOnce(ctx context.Context, cfg Config) (said health.AWSAlarms, err error) {

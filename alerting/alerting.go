@@ -342,6 +342,15 @@ func SaysSymptom(kind, layer string) bool {
 	return strings.EqualFold(kind, "symptom") || strings.EqualFold(layer, "symptom")
 }
 
+// Grave says that labels put users, data or quorum at risk, as the rule's author wrote them.
+func Grave(set map[string]string) bool {
+	switch set[LabelImpact] {
+	case "users", "data", "quorum":
+		return true
+	}
+	return SaysSymptom(set[LabelKind], set[LabelLayer]) || strings.EqualFold(set[LabelKind], "quorum")
+}
+
 // Summary is the alarm in one sentence: its summary, else the name of its rule.
 func (a Alarm) Summary() string { return cmp.Or(Filled(a.Annotations[AnnotationSummary]), a.Rule()) }
 

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -54,7 +55,7 @@ func PagerDuty(text []byte) (out []*Incident, skipped int, err error) {
 			out = append(out, i)
 		}
 		if i.Title == "" {
-			i.Title = firstOf(e.Incident.Title, e.Incident.Summary, "incident "+e.Incident.ID)
+			i.Title = cmp.Or(e.Incident.Title, e.Incident.Summary, "incident "+e.Incident.ID)
 		}
 		i.take(e)
 	}
@@ -77,7 +78,7 @@ func (i *Incident) take(e logEntry) {
 		i.Messages = append(i.Messages, e.CreatedAt)
 	case "acknowledge":
 		if i.AckedBy == "" {
-			i.AckedBy = firstOf(e.Agent.Summary, "somebody")
+			i.AckedBy = cmp.Or(e.Agent.Summary, "somebody")
 		}
 	case "resolve":
 		i.End = e.CreatedAt
@@ -175,13 +176,4 @@ func each(v any, f func(string)) {
 			each(x, f)
 		}
 	}
-}
-
-func firstOf(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }

@@ -149,9 +149,7 @@ func (m *memory) forget(f *alerting.Fact) {
 
 // urgent alarms find room when there is none.
 func urgent(a alerting.Alarm) bool {
-	kind, impact := a.Labels[alerting.LabelKind], a.Labels[alerting.LabelImpact]
-	return alerting.SaysSymptom(kind, a.Labels[alerting.LabelLayer]) || strings.EqualFold(kind, "quorum") || impact == "users" || impact == "data" || impact == "quorum" ||
-		a.Always() || alerting.ParsePriority(a.Labels[alerting.LabelPriority]) == alerting.P1
+	return alerting.Grave(a.Labels) || a.Always() || alerting.ParsePriority(a.Labels[alerting.LabelPriority]) == alerting.P1
 }
 
 // origin is where an alarm comes from by its labels: what was sent of it lately would be repeated.

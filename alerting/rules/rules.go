@@ -30,7 +30,7 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// resend is how often an alarm that holds is told again.
+// resend is how often an alarm that fires is sent again.
 const resend = time.Minute
 
 // forGrace is how much of a rule's "for" is waited again after a restart, at least. Prometheus' default.
@@ -240,15 +240,10 @@ func (m *Manager) Vital() []map[string]string {
 }
 
 func vital(set map[string]string) bool {
-	if p := set[alerting.LabelPriority]; p != "" {
-		return p == alerting.P1.String()
+	if text := set[alerting.LabelPriority]; text != "" {
+		return alerting.ParsePriority(text) == alerting.P1
 	}
-	switch set[alerting.LabelImpact] {
-	case "users", "data", "quorum":
-		return set[alerting.LabelSeverity] == "critical"
-	}
-	kind := set[alerting.LabelKind]
-	return set[alerting.LabelSeverity] == "critical" && (kind == "symptom" || kind == "quorum" || set[alerting.LabelLayer] == "symptom")
+	return strings.EqualFold(set[alerting.LabelSeverity], "critical") && alerting.Grave(set)
 }
 
 // Stats say how the evaluation keeps up.
