@@ -69,7 +69,7 @@ func (p *Pager) UnmarshalYAML(n *yaml.Node) error {
 	kind, fields := n.Content[0].Value, n.Content[1]
 	if kind != PagerDuty {
 		var err error
-		p.Receiver, err = receivers.New(kind, fields)
+		p.Receiver, err = receivers.ReadConfig(kind, fields)
 		return err
 	}
 	b, err := yaml.Marshal(fields)

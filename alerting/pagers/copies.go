@@ -16,7 +16,7 @@ const (
 	copyFirst = 5 * time.Second
 	copyMost  = 2 * time.Minute
 	maxCopies = 500
-	maxTold   = 5000
+	maxSeen   = 5000
 )
 
 // copies is what one pager is sent besides the first of a route: in order, each until it is accepted. What the first pager of
@@ -79,7 +79,7 @@ func (c *copies) put(a alerting.Action) {
 		c.log.Warn("copy dropped: too many wait", "action", a.Kind.String(), "key", a.Key)
 		return
 	}
-	if len(c.seen) >= maxTold {
+	if len(c.seen) >= maxSeen {
 		clear(c.seen)
 	}
 	c.seen[id] = time.Now()
@@ -103,14 +103,14 @@ func (c *copies) wake() {
 	}
 }
 
-// told notes that the pager was called for an incident.
-func (c *copies) told(key string) {
+// called notes that the pager was called for an incident.
+func (c *copies) called(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.calls[key] {
 		return
 	}
-	if len(c.calls) >= maxTold {
+	if len(c.calls) >= maxSeen {
 		clear(c.calls)
 	}
 	c.calls[key] = true

@@ -108,7 +108,7 @@ func open(name string, c Config, o Options) (Sender, error) {
 		}
 		return client, nil
 	}
-	r, err := receivers.NewReceiver(p.Receiver, receivers.Options{
+	r, err := receivers.New(p.Receiver, receivers.Options{
 		Name: name, Log: o.Log, BoardURL: o.BoardURL, AckURL: o.AckURL, Templates: c.Templates, Transport: o.Transport,
 	})
 	if err != nil {
@@ -167,7 +167,7 @@ func (o *Out) ways(name string) route {
 
 func (o *Out) has(name string) bool { _, ok := o.pagers[name]; return ok }
 
-// Send carries an action out at the first pager of its route, and has the others told.
+// Send carries an action out at the first pager of its route, and leaves the others their copies.
 func (o *Out) Send(ctx context.Context, a alerting.Action) alerting.Result {
 	r := o.ways(a.Route)
 	if len(r.To) == 0 {
@@ -200,7 +200,7 @@ func (o *Out) Second(ctx context.Context, a alerting.Action) alerting.Result {
 	}
 	res := p.Send(ctx, a)
 	if r.Second != "" && res.Outcome == alerting.Accepted {
-		o.copies[r.Second].told(a.Key)
+		o.copies[r.Second].called(a.Key)
 		o.copies[r.Second].settled()
 	}
 	return res
@@ -254,7 +254,7 @@ func (o *Out) Step(ctx context.Context, rec alerting.Record, to string) alerting
 	a := alerting.Action{Kind: alerting.Trigger, Key: rec.Key, Route: rec.Route, Page: rec.Page, Record: rec}
 	res := p.Send(ctx, a)
 	if res.Outcome == alerting.Accepted {
-		o.copies[to].told(rec.Key)
+		o.copies[to].called(rec.Key)
 	}
 	return res
 }
@@ -262,7 +262,7 @@ func (o *Out) Step(ctx context.Context, rec alerting.Record, to string) alerting
 // Called notes that a pager has an incident, as a ledger remembers.
 func (o *Out) Called(key, to string) {
 	if c := o.copies[to]; c != nil {
-		c.told(key)
+		c.called(key)
 	}
 }
 

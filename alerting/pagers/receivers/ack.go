@@ -18,7 +18,7 @@ import (
 	"github.com/navcloud/binnacle/alerting"
 )
 
-// Acknowledge tells Opsgenie or JSM that a person took the incident elsewhere. Nothing else has a call for that: then it is
+// Acknowledge says at Opsgenie or JSM that a person acknowledged the incident elsewhere. Nothing else has a call for that: then it is
 // accepted, and the board shows who has it.
 // Source: Opsgenie Alert API, "Acknowledge Alert", read 30 November 2026; JSM Operations has the same call.
 func (r *Receiver) Acknowledge(ctx context.Context, _, key string) alerting.Result {

@@ -61,8 +61,8 @@ func (c Config) Kind() string { return c.kind }
 // Key tells one configuration from another, secrets included: it must not be shown.
 func (c Config) Key() string { return c.kind + "\n" + c.text }
 
-// New reads the fields of a receiver. Alertmanager's own reader sets its defaults and says what is wrong.
-func New(name string, fields *yaml.Node) (Config, error) {
+// ReadConfig reads the fields of a receiver. Alertmanager's own reader sets its defaults and says what is wrong.
+func ReadConfig(name string, fields *yaml.Node) (Config, error) {
 	k, ok := kinds[name]
 	if !ok {
 		return Config{}, fmt.Errorf("%s: no such receiver; there are %s", name, strings.Join(Kinds(), ", "))

@@ -41,7 +41,7 @@ func TestAWebhookBehindOAuth2(t *testing.T) {
 	defer hook.Close()
 	fields := fmt.Sprintf(`{url: %q, http_config: {oauth2: {client_id: c, client_secret: SECRET1, token_url: %q, scopes: [send], endpoint_params: {audience: hooks}}}}`, hook.URL, tokens.URL)
 	receiver := func() *Receiver {
-		r, err := NewReceiver(config(t, "webhook", fields), Options{Name: "team", Timeout: time.Minute})
+		r, err := New(config(t, "webhook", fields), Options{Name: "team", Timeout: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,8 +54,8 @@ const (
 	maxLost     = 1000
 )
 
-// NewReceiver makes a Receiver. It sends nothing.
-func NewReceiver(c Config, o Options) (*Receiver, error) {
+// New makes a Receiver. It sends nothing.
+func New(c Config, o Options) (*Receiver, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -93,8 +93,8 @@ func mail(c *emailConfig) *emailConfig {
 	return &out
 }
 
-// Send carries out one action and says what became of it. Notes stay on the board. What a service cannot be told it needs
-// not be told.
+// Send carries out one action and says what became of it. Notes stay on the board. What a service has no call for is
+// accepted.
 func (r *Receiver) Send(ctx context.Context, a alerting.Action) alerting.Result {
 	res := alerting.Result{Outcome: alerting.Accepted}
 	switch {

@@ -116,7 +116,7 @@ func config(t *testing.T, kind, fields string) Config {
 	if err := yaml.Unmarshal([]byte(fields), &n); err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(kind, n.Content[0])
+	c, err := ReadConfig(kind, n.Content[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func newHasty(t *testing.T, s *service, kind, fields string) *Receiver {
 
 func newWaiting(t *testing.T, s *service, kind, fields string, timeout time.Duration) *Receiver {
 	t.Helper()
-	r, err := NewReceiver(config(t, kind, fields), Options{
+	r, err := New(config(t, kind, fields), Options{
 		Name: "team", BoardURL: "https://board.example", Transport: s, Timeout: timeout,
 		AckURL: func(key string) string { return "https://board.example/problems/" + key + "/ack?sig=x" },
 	})
@@ -350,7 +350,7 @@ func TestBadFieldsAreNamed(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(tc[0]), &n); err != nil {
 			t.Fatal(err)
 		}
-		_, err := New(kind, n.Content[0])
+		_, err := ReadConfig(kind, n.Content[0])
 		if err == nil || !strings.Contains(err.Error(), tc[1]) || strings.Contains(err.Error(), "SECRETVALUE1") {
 			t.Errorf("%s: %v, want %q in it", kind, err, tc[1])
 		}
