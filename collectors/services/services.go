@@ -81,7 +81,7 @@ const tryFound = 5 * time.Minute
 
 // Specs are the collectors of this package, one for each system.
 func Specs() []collectors.Spec {
-	return []collectors.Spec{Apache, Connections, Elasticsearch, HAProxy, Jolokia, Memcached, MySQL, Nginx, Redis, Varnish, ZooKeeper}
+	return []collectors.Spec{Apache, Connections, Elasticsearch, HAProxy, Jolokia, Memcached, MySQL, Nginx, PostgreSQL, Redis, Varnish, ZooKeeper}
 }
 
 // spec makes the collector's Spec of a system.

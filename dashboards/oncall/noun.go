@@ -117,7 +117,7 @@ func overTime(expr, noun string) string {
 
 // named are the first words of names that are written otherwise; what begins host_ is the machine's own.
 var named = map[string]string{
-	"rabbitmq": "RabbitMQ", "riak": "Riak", "haproxy": "HAProxy", "mysql": "MySQL", "redis": "Redis", "activemq": "ActiveMQ", "aws": "AWS",
+	"rabbitmq": "RabbitMQ", "riak": "Riak", "haproxy": "HAProxy", "mysql": "MySQL", "postgresql": "PostgreSQL", "redis": "Redis", "activemq": "ActiveMQ", "aws": "AWS",
 	"zookeeper": "ZooKeeper", "jvm": "JVM", "navcloud": "NavCloud", "cpu": "CPU", "statsd": "StatsD", "ntp": "NTP", "dns": "DNS", "tls": "TLS",
 	"http": "HTTP", "tcp": "TCP", "udp": "UDP", "icmp": "ICMP", "io": "I/O", "oom": "OOM", "gc": "GC", "elb": "ELB", "ec2": "EC2", "rds": "RDS",
 }

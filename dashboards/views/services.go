@@ -27,7 +27,7 @@ type serviceAt struct{ Node, Look, Text string }
 // systems are the names of what collectors look after, where people write them otherwise.
 var systems = map[string]string{
 	"self": "binnacle itself", "statsd": "StatsD", "riak": "Riak", "rabbitmq": "RabbitMQ", "exec": "Programs and plugins", "scrape": "Exporters",
-	"haproxy": "HAProxy", "mysql": "MySQL", "redis": "Redis", "host": "Machines", "connections": "Connections", "apache": "Apache", "aws": "AWS",
+	"haproxy": "HAProxy", "mysql": "MySQL", "postgresql": "PostgreSQL", "redis": "Redis", "host": "Machines", "connections": "Connections", "apache": "Apache", "aws": "AWS",
 	"elasticsearch": "Elasticsearch", "graphite": "Graphite", "host_systemd": "systemd", "jolokia": "Java (Jolokia)", "logs": "Log files",
 	"probe": "Probes", "varnish": "Varnish", "zookeeper": "ZooKeeper", "heartbeat": "Heartbeats",
 }
