@@ -91,13 +91,12 @@ func (a *am) pager(receiver, kind string, i int, fields map[string]any) {
 	for n := 2; a.pagers[name] != nil; n++ {
 		name = fmt.Sprintf("%s-%s-%d", base, kind, n)
 	}
-	fields = a.filled(kind, fields)
+	fields, _ = a.filledIn(name, kind, a.filled(kind, fields)).(map[string]any)
 	if kind == "pagerduty" {
 		if fields = a.pagerduty(receiver, fields); fields == nil {
 			return
 		}
 	}
-	fields, _ = a.filledIn(name, kind, fields).(map[string]any)
 	if why := unfit(kind, fields); why != "" {
 		a.report(a.file, "receiver %s: %s_configs: left out: %s", receiver, kind, why)
 		return
@@ -174,7 +173,7 @@ func unfit(kind string, fields map[string]any) string {
 	}
 	part := map[string]any{"route": map[string]any{"default": "x", "pagers": map[string]any{"x": map[string]any{kind: standIns(fields)}}}}
 	if err := fits(part); err != nil {
-		return err.Error()
+		return strings.TrimPrefix(err.Error(), "route.pagers.x: ")
 	}
 	return ""
 }
@@ -221,12 +220,18 @@ func (a *am) pagerduty(receiver string, fields map[string]any) map[string]any {
 			out["routing_key"] = "${file:" + text(fields[key]) + "}"
 		case "url":
 			out["events_url"] = strings.TrimSuffix(text(fields[key]), "/v2/enqueue")
+		case "service_key", "service_key_file": // said below
 		default:
 			a.report(a.file, "receiver %s: pagerduty_configs.%s: no counterpart: the page has fields of its own", receiver, key)
 		}
 	}
+	old := fields["service_key"] != nil || fields["service_key_file"] != nil
+	if out["routing_key"] == nil && old {
+		a.report(a.file, "receiver %s: pagerduty_configs: left out: its service_key is of Events API v1: add an integration of the type Events API v2 to that service in PagerDuty, set its key here as routing_key, and import again", receiver)
+		return nil
+	}
 	if out["routing_key"] == nil {
-		a.report(a.file, "receiver %s: pagerduty_configs: left out: it has no routing_key of an Events API v2 integration (a service_key is of v1)", receiver)
+		a.report(a.file, "receiver %s: pagerduty_configs: left out: it has no routing_key of an Events API v2 integration", receiver)
 		return nil
 	}
 	if key := text(out["routing_key"]); len(key) != keyLength && !strings.HasPrefix(key, "${") {

@@ -22,6 +22,21 @@ func TestFormsInTheWild(t *testing.T) {
 			[]string{"route.pagers.a.email.smarthost=${env:SMARTHOST}", "route.default=a"},
 			nil,
 		},
+		"PagerDuty's key from the environment": {
+			"alertmanager.yml", "route: {receiver: a}\nreceivers: [{name: a, pagerduty_configs: [{routing_key: $PD_KEY}]}]\n",
+			[]string{"route.pagers.a.pagerduty.routing_key=${env:PD_KEY}", "route.default=a"},
+			nil,
+		},
+		"PagerDuty's first interface": {
+			"alertmanager.yml", "route: {receiver: a}\nreceivers: [{name: a, pagerduty_configs: [{service_key: 0123456789abcdef0123456789abcdef}]}]\n",
+			nil,
+			[]string{"its service_key is of Events API v1: add an integration of the type Events API v2"},
+		},
+		"an address with a placeholder": {
+			"alertmanager.yml", "route: {receiver: a}\nreceivers: [{name: a, discord_configs: [{webhook_url: '%%URL%%'}]}]\n",
+			nil,
+			[]string{"receiver a: discord_configs: left out: discord: "},
+		},
 		"a route that nothing comes to": {
 			"alertmanager.yml", "route: {receiver: a, routes: [{receiver: b}, {receiver: a, matchers: [x=y]}]}\n" +
 				"receivers: [{name: a, webhook_configs: [{url: 'https://a.example'}]}, {name: b, webhook_configs: [{url: 'https://b.example'}]}]\n",
@@ -53,6 +68,7 @@ func TestFormsInTheWild(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("SMARTHOST", "m.example:25")
 			t.Setenv("TO", "a@b.c")
+			t.Setenv("PD_KEY", "0123456789abcdef0123456789abcdef")
 			t.Setenv("AWS_REGION", "")
 			dir := t.TempDir()
 			path := filepath.Join(dir, tc.file)
@@ -94,5 +110,14 @@ func TestWhatIsNotImportedIsSaid(t *testing.T) {
 		if _, err := Import([]File{{"/x/file", []byte(text)}}, "/x"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", text, err, want)
 		}
+	}
+}
+
+// A file that a deployment has not filled in yet is no YAML: the error is the line, not what else it could have been.
+func TestATemplateIsSaid(t *testing.T) {
+	text := "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs:\n  - send_resolved: %%RESOLVED%%\n"
+	_, err := Import([]File{{"/x/alertmanager.yml", []byte(text)}}, "/x")
+	if err == nil || !strings.Contains(err.Error(), "line 5") || !strings.Contains(err.Error(), "once a deployment has filled it in") || strings.Contains(err.Error(), "nagios") {
+		t.Errorf("%v; want the line, and what to do", err)
 	}
 }

@@ -133,13 +133,18 @@ func kindOf(f File) (kind, map[string]any, error) {
 	if what := other(f.Text); what != "" {
 		return kind{}, nil, fmt.Errorf("%s: %s", f.Path, what)
 	}
+	why := ""
+	if err != nil {
+		why = strings.ReplaceAll(err.Error(), "\n", " ")
+		switch strings.ToLower(filepath.Ext(f.Path)) {
+		case ".yml", ".yaml", ".json": // what it should be is known; a list of kinds would hide the line
+			return kind{}, nil, fmt.Errorf("%s: not read: %s; a template is read once a deployment has filled it in", f.Path, why)
+		}
+		why = " (" + why + ")"
+	}
 	var names []string
 	for _, k := range kinds() {
 		names = append(names, k.name)
-	}
-	why := ""
-	if err != nil {
-		why = " (" + strings.ReplaceAll(err.Error(), "\n", " ") + ")"
 	}
 	return kind{}, nil, fmt.Errorf("%s: not read: want %s%s", f.Path, strings.Join(names, ", "), why)
 }
