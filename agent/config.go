@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -152,22 +151,6 @@ func Default() Config {
 
 func defaultCutOff() CutOff {
 	return CutOff{Fleet: alerting.DefaultSettings().Fleet, After: time.Minute, Spread: time.Minute, PagerDuty: pagerduty.DefaultConfig()}
-}
-
-// defaultData is root's folder, else one of the user's own. Who has no home has no default: a folder below /tmp may be anybody's.
-func defaultData() string {
-	if os.Geteuid() == 0 {
-		return "/var/lib/binnacle"
-	}
-	if dir, err := os.UserCacheDir(); err == nil && filepath.IsAbs(dir) {
-		return filepath.Join(dir, "binnacle")
-	}
-	if u, err := user.Current(); err == nil { // as the system knows it, where HOME is not set
-		if info, err := os.Stat(u.HomeDir); err == nil && info.IsDir() && u.HomeDir != "/" {
-			return filepath.Join(u.HomeDir, ".cache", "binnacle")
-		}
-	}
-	return ""
 }
 
 // checkData says that nobody said where data are.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -233,4 +234,50 @@ func openLedger(want string, told func(damage.Report)) (ledger.Ledger, error) {
 	return ledger.Open(filepath.Join(want, ledgerFile), ledger.Options{
 		StandIn: filepath.Join(standIns(want)[0], ledgerFile), Private: private, Damaged: told,
 	})
+}
+
+// systemData is the folder of root and of the user that a package makes. The commands of root look there.
+const systemData = "/var/lib/binnacle"
+
+// defaultData is the system's folder for root and for who owns it, else one of the user's own. One that an agent has used stays. Who has
+// no home has no default: a folder below /tmp may be anybody's.
+func defaultData() string {
+	own := ownData()
+	switch {
+	case os.Geteuid() == 0:
+		return systemData
+	case own != "" && exists(own):
+		return own
+	case owned(systemData, os.Geteuid()):
+		return systemData
+	}
+	return own
+}
+
+// ownData is the folder below the home of the user.
+func ownData() string {
+	if dir, err := os.UserCacheDir(); err == nil && filepath.IsAbs(dir) {
+		return filepath.Join(dir, "binnacle")
+	}
+	if u, err := user.Current(); err == nil { // as the system knows it, where HOME is not set
+		if info, err := os.Stat(u.HomeDir); err == nil && info.IsDir() && u.HomeDir != "/" {
+			return filepath.Join(u.HomeDir, ".cache", "binnacle")
+		}
+	}
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// owned says whether path is a folder of the user.
+func owned(path string, uid int) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	of, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(of.Uid) == uid
 }

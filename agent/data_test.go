@@ -140,3 +140,11 @@ func TestEveryPartUsesTheStandIn(t *testing.T) {
 		}
 	}
 }
+
+// The user of a package has its data where root's commands look, whoever starts the agent; a folder that was used before stays.
+func TestDataOfTheSystemsUser(t *testing.T) {
+	dir := t.TempDir()
+	if !owned(dir, os.Getuid()) || owned(dir, os.Getuid()+1) || owned(filepath.Join(dir, "no"), os.Getuid()) {
+		t.Error("want the folder to be its owner's alone")
+	}
+}

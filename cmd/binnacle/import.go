@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -74,16 +75,23 @@ func printImport(out io.Writer, r *importer.Result) error {
 	return nil
 }
 
-// writeImport writes all files, or none where one of them is there already.
+// imported is a file of an import.
+type imported struct {
+	text []byte
+	mode fs.FileMode
+}
+
+// writeImport writes all files, or none where one of them is there already. A main file that is there stays as it is: the import is a
+// fragment beside it.
 func writeImport(out io.Writer, r *importer.Result, folder string) error {
+	main, err := beside(r, folder)
+	if err != nil {
+		return err
+	}
 	b, err := yaml.Marshal(r.Config)
 	if err != nil {
 		return err
 	}
-	files := map[string]struct {
-		text []byte
-		mode fs.FileMode
-	}{"binnacle.yaml": {b, 0o640}}
 	report := []byte("What has no counterpart, and why:\n")
 	for _, l := range r.Report {
 		report = append(report, l+"\n"...)
@@ -91,27 +99,15 @@ func writeImport(out io.Writer, r *importer.Result, folder string) error {
 	if len(r.Report) == 0 {
 		report = []byte("Everything has a counterpart.\n")
 	}
-	files["report.txt"] = struct {
-		text []byte
-		mode fs.FileMode
-	}{report, 0o644}
+	files := map[string]imported{main: {b, 0o640}, "report.txt": {report, 0o644}}
 	if len(r.Topology) > 0 {
-		files["topology.yaml"] = struct {
-			text []byte
-			mode fs.FileMode
-		}{r.Topology, 0o644}
+		files["topology.yaml"] = imported{r.Topology, 0o644}
 	}
 	for name, text := range r.Rules {
-		files[filepath.Join("rules", name)] = struct {
-			text []byte
-			mode fs.FileMode
-		}{text, 0o644}
+		files[filepath.Join("rules", name)] = imported{text, 0o644}
 	}
 	for name, value := range r.Secrets {
-		files[filepath.Join("secrets", name)] = struct {
-			text []byte
-			mode fs.FileMode
-		}{[]byte(value + "\n"), 0o600}
+		files[filepath.Join("secrets", name)] = imported{[]byte(value + "\n"), 0o600}
 	}
 	names := slices.Sorted(maps.Keys(files))
 	for _, name := range names {
@@ -119,21 +115,77 @@ func writeImport(out io.Writer, r *importer.Result, folder string) error {
 			return fmt.Errorf("%s is there already: nothing was written", filepath.Join(folder, name))
 		}
 	}
+	gid := agentGroup(folder)
 	for _, name := range names {
 		path := filepath.Join(folder, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			return err
-		}
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, files[name].mode)
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(files[name].text)
-		if err = errors.Join(err, f.Close()); err != nil {
+		if err := files[name].write(path, gid); err != nil {
 			return err
 		}
 		fmt.Fprintln(out, "wrote", path)
 	}
 	fmt.Fprintf(out, "%d lines have no counterpart: see %s\nNext: binnacle check --config %s\n", len(r.Report), filepath.Join(folder, "report.txt"), filepath.Join(folder, "binnacle.yaml"))
 	return nil
+}
+
+// beside is the file that the import goes to. Where the folder has a main file, as a package leaves one, r loses what that and its
+// fragments set.
+func beside(r *importer.Result, folder string) (string, error) {
+	there, err := filepath.Glob(filepath.Join(folder, "conf.d", "*.yaml"))
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Lstat(filepath.Join(folder, "binnacle.yaml")); err != nil {
+		return "binnacle.yaml", nil
+	}
+	for _, path := range append([]string{filepath.Join(folder, "binnacle.yaml")}, there...) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		have := map[string]any{}
+		if err := yaml.Unmarshal(b, &have); err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+		r.Without(path, have)
+	}
+	return importer.Fragment, nil
+}
+
+// agentGroup is the group that reads the folder's files, where root writes into a folder that a package made for the agent; else -1.
+func agentGroup(folder string) int {
+	info, err := os.Stat(folder)
+	if err != nil || os.Geteuid() != 0 {
+		return -1
+	}
+	if of, ok := info.Sys().(*syscall.Stat_t); ok && of.Gid != 0 {
+		return int(of.Gid)
+	}
+	return -1
+}
+
+// write makes a file that is not there, readable by the group where there is one.
+func (f imported) write(path string, gid int) error {
+	if gid >= 0 {
+		f.mode &^= 0o007
+		f.mode |= 0o040
+	}
+	dir := filepath.Dir(path)
+	_, missing := os.Stat(dir)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	if missing != nil && gid >= 0 {
+		if err := os.Chown(dir, -1, gid); err != nil {
+			return err
+		}
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(f.text)
+	if gid >= 0 {
+		err = errors.Join(err, file.Chown(-1, gid))
+	}
+	return errors.Join(err, file.Close())
 }
