@@ -136,7 +136,7 @@ func TestAnActIsNewsAtOnce(t *testing.T) {
 	p := newLive(o, time.Hour)
 	srv := httptest.NewServer(p)
 	defer srv.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL+"/live/board", nil)
 	if err != nil {

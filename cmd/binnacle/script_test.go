@@ -89,7 +89,7 @@ func runCommand(t *testing.T, dir, line string) string {
 	if !ok {
 		t.Fatalf("%q does not run binnacle", line)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // one that ought to refuse may run on
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // one that ought to refuse may run on
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], strings.Fields(after)...)
 	cmd.Dir = dir
