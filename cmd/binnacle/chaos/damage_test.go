@@ -171,8 +171,8 @@ func TestEveryDamageStartsAndPages(t *testing.T) {
 	seed := t.TempDir()
 	r := newRig(t, filepath.Join(seed, "data"), "ship: {graphite: {address: '127.0.0.1:1'}}")
 	r.start()
-	r.pages("SeedA", prompt)
-	r.trips("9", prompt)
+	r.pages("SeedA", patience(t, prompt))
+	r.trips("9", patience(t, prompt))
 	r.kill() // so that the log is read at the next start
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestEveryDamageStartsAndPages(t *testing.T) {
 			way.do(folder{t, dir})
 			r := newRig(t, dir, "ship: {graphite: {address: '127.0.0.1:1'}}")
 			r.start()
-			took := r.pages("New", waits+10*time.Second)
+			took := r.pages("New", patience(t, waits+10*time.Second))
 			var s struct{ Damaged []string }
 			if err := json.Unmarshal([]byte(r.status()), &s); err != nil {
 				t.Errorf("status: %v", err)

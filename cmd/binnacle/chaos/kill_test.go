@@ -136,7 +136,11 @@ func TestKillsLoseAndDoubleNothing(t *testing.T) {
 		}
 		return out
 	}
-	r.within(90*time.Second, "every page and every resolve", func() bool { return len(lost()) == 0 && len(late()) == 0 }, nil)
+	var unpaged, unresolved []string
+	r.within(patience(t, 90*time.Second), "every page and every resolve", func() bool {
+		unpaged, unresolved = lost(), late()
+		return len(unpaged)+len(unresolved) == 0
+	}, nil)
 	close(f.quit)
 	f.wg.Wait()
 	doubled := map[string]int{}
@@ -152,11 +156,8 @@ func TestKillsLoseAndDoubleNothing(t *testing.T) {
 			t.Errorf("%s has %d incidents; want one", name, n)
 		}
 	}
-	if l := lost(); len(l) > 0 {
-		t.Errorf("lost: %v", l)
-	}
-	if l := late(); len(l) > 0 {
-		t.Errorf("not resolved: %v", l)
+	if len(unpaged)+len(unresolved) > 0 {
+		t.Errorf("lost: %v; not resolved: %v", unpaged, unresolved)
 	}
 	r.stop()
 	t.Logf("%d kills, %d alarms, %d incidents", kills, len(f.all), len(r.pd.Incidents()))
