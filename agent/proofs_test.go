@@ -55,7 +55,7 @@ func pageOf(rule string) alerting.Page {
 func TestAPageIsSentWithItsEvidence(t *testing.T) {
 	p, cfg, asked := proving(t, 0)
 	got := p.prove(t.Context(), alerting.Trigger, "fleet:QueueGrows:queue:a/b:1", pageOf("QueueGrows"))
-	if want := "481. The alarm fires above 50 for 1 min. Yesterday, same time: 481."; got.Evidence != want {
+	if want := "Queue messages: 481. The alarm fires above 50 for 1 min. Yesterday, same time: 481."; got.Evidence != want {
 		t.Errorf("evidence is %q, want %q", got.Evidence, want)
 	}
 	link, err := url.Parse(got.Chart)
