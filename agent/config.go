@@ -228,6 +228,10 @@ func decodeConfig(doc *strict.Document) (Config, error) {
 			cfg.Notes = append(cfg.Notes, "node.tags."+k+" is not put on series: it marks what was scraped")
 		}
 	}
+	if cfg.Intake.AWS.Queue != "" && len(cfg.Rules.Routers) > 1 && !cfg.Route.Ledger.NATS.Configured() {
+		cfg.Notes = append(cfg.Notes, "intake.aws.queue: there are several routers and no ledger that they share, so that each message of the queue reaches one of them: "+
+			"share a ledger (route.ledger.nats), or give each router a queue of its own")
+	}
 	if len(faults) > 0 {
 		faults.Sort()
 		return cfg, faults

@@ -24,6 +24,26 @@ func TestAnEmptyFileMeansTheDefaults(t *testing.T) {
 	}
 }
 
+// A message of a queue is one reader's: two routers without a shared ledger would each know half of the alarms.
+func TestTwoRoutersOnOneQueueAreNoted(t *testing.T) {
+	const (
+		queue   = "aws: {region: eu-west-1}\nintake: {aws: {queue: 'https://sqs.eu-west-1.amazonaws.com/123456789012/q'}}\n"
+		routers = "rules: {routers: ['https://a:9600', 'https://b:9600']}\n"
+	)
+	for text, want := range map[string]bool{
+		queue: false, routers: false, queue + routers: true,
+		queue + routers + "route: {ledger: {nats: {urls: ['nats://n:4222']}}}\n": false,
+	} {
+		cfg, err := ParseConfig("two.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(cfg.Notes, "\n"), "each message of the queue reaches one of them"); got != want {
+			t.Errorf("%s\nnoted: %v, want %v: %q", text, got, want, cfg.Notes)
+		}
+	}
+}
+
 func TestDeadlineFollowsInterval(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"": 5 * time.Second, "interval: 4s": 2 * time.Second, "interval: 1m": 5 * time.Second, "{interval: 4s, deadline: 3s}": 3 * time.Second,
