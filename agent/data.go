@@ -231,9 +231,11 @@ func leaveStandIns(dir string) {
 
 // openLedger opens the ledger in the configured folder, with a second file in memory for when that cannot be written.
 func openLedger(want string, told func(damage.Report)) (ledger.Ledger, error) {
-	return ledger.Open(filepath.Join(want, ledgerFile), ledger.Options{
-		StandIn: filepath.Join(standIns(want)[0], ledgerFile), Private: private, Damaged: told,
-	})
+	return ledger.Open(filepath.Join(want, ledgerFile), ledgerOptions(want, told))
+}
+
+func ledgerOptions(want string, told func(damage.Report)) ledger.Options {
+	return ledger.Options{StandIn: filepath.Join(standIns(want)[0], ledgerFile), Private: private, Damaged: told}
 }
 
 // systemData is the folder of root and of the user that a package makes. The commands of root look there.
