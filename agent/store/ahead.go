@@ -17,11 +17,13 @@ import (
 	"github.com/navcloud/binnacle/agent/words"
 )
 
-// A clock that goes back by more than the database takes late would leave the rules without a sample until it is where it had been. So
-// the history of the time that has not come yet is set aside, and the database goes on from now.
+// A clock that goes back by more than the database takes late would leave the rules without a sample until it is where it had been; by
+// less, the samples of two runs of the same minutes would stand between each other, and each counter would seem to be reset all the time.
+// So the history of the time that has not come yet is set aside, and the database goes on from now.
 
 const (
 	aheadMost = outOfOrder + time.Minute // what others send may be ten minutes ahead, and is refused beyond that
+	backMost  = 15 * time.Second         // what the clock may go back by, as it goes on, without any of that
 	aheadName = "ahead"                  // holds, while the rest is read out of it, what is set aside
 	lookAhead = time.Minute              // a history that has samples of the next minute was written by this clock's hours before
 	longestOf = 2 * time.Hour            // no shipped rule counts over a longer time
@@ -53,9 +55,20 @@ func (d *disk) tooOld() {
 
 // followClock turns the history back where the clock went back.
 func (d *disk) followClock() {
-	now := d.o.Now()
-	if by, tooFar := d.ahead(now); tooFar {
+	now, shift := d.o.Now(), d.o.shift()
+	wentBack := d.shift-shift > backMost
+	d.shift = shift
+	if by, tooFar := d.ahead(now); tooFar || wentBack && by > backMost {
 		d.turnBack(now, by)
+	}
+}
+
+// shifted returns how far the time of day is from the time that passed since shifted was called.
+func shifted() func() time.Duration {
+	begin := time.Now()
+	return func() time.Duration {
+		now := time.Now()
+		return now.Round(0).Sub(begin.Round(0)) - now.Sub(begin)
 	}
 }
 

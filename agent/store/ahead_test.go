@@ -22,18 +22,21 @@ func TestAClockThatGoesBackBlindsNoRule(t *testing.T) {
 		"it was ahead for ten minutes":    {jump: 3 * time.Hour, back: 3 * time.Hour},
 		"it was ahead by a month":         {jump: 30 * 24 * time.Hour, back: 30 * 24 * time.Hour},
 		"the same hour comes once more":   {back: 30 * time.Minute, lack: 29}, // those before it, as many as come again
+		"it goes back by three minutes":   {back: 3 * time.Minute},
 		"it goes back to before it began": {back: 100 * time.Hour, lack: 60},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var clock atomic.Int64 // in ns; the loop reads it
 			now := func() time.Time { return time.Unix(0, clock.Load()).UTC() }
 			set := func(t time.Time) { clock.Store(t.UnixNano()) }
+			var shift atomic.Int64 // likewise
 			set(begin)
 			var reports []damage.Report
 			spare := filepath.Join(t.TempDir(), "spare")
 			o := Options{
 				Retention: 300 * 24 * time.Hour, Interval: 10 * time.Second, Now: now,
 				Spare: func() (string, error) { return spare, nil }, Damaged: func(r damage.Report) { reports = append(reports, r) },
+				shift: func() time.Duration { return time.Duration(shift.Load()) },
 			}
 			s, err := Open(filepath.Join(t.TempDir(), "store"), o)
 			if err != nil {
@@ -51,10 +54,11 @@ func TestAClockThatGoesBackBlindsNoRule(t *testing.T) {
 			}
 			from := ahead.Add(-tc.back)
 			set(from)
-			s.disk.tooOld() // as the first sample of now tells it
+			shift.Add(-int64(tc.back))
+			s.disk.tooOld() // as the first sample of now tells it; else the loop sees it within seconds
 			for {
-				_, tooFar := s.disk.ahead(from)
-				if _, _, err := s.Failing(); err == nil && !tooFar {
+				by, _ := s.disk.ahead(from)
+				if _, _, err := s.Failing(); err == nil && by <= 0 {
 					break
 				}
 				time.Sleep(10 * time.Millisecond) // the loop is at work on real files

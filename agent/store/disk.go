@@ -51,6 +51,7 @@ type disk struct {
 	failed chan error            // to the loop
 	late   chan struct{}         // likewise: a sample of now was too old
 	told   bool                  // that nothing is kept in memory; of the loop alone
+	shift  time.Duration         // of the clock, when the loop looked last; likewise
 }
 
 // fault is why the folder is not written.
@@ -166,6 +167,7 @@ func (d *disk) run() {
 	probe := time.NewTicker(probeEach)
 	defer probe.Stop()
 	back := pause{}
+	d.shift = d.o.shift()
 	for {
 		select {
 		case <-d.quit:

@@ -44,6 +44,8 @@ type Options struct {
 	Damaged func(damage.Report) // is called with what was damaged; may be nil
 	// Exemplars is how many are kept; the oldest give way.
 	Exemplars int
+
+	shift func() time.Duration // how far the time of day is from the time that passed; nil: the machine's
 }
 
 const (
@@ -91,6 +93,9 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	if o.Series == nil {
 		o.Series = series.New(series.Options{Interval: o.Interval})
+	}
+	if o.shift == nil {
+		o.shift = shifted()
 	}
 	if o.Damaged == nil {
 		o.Damaged = func(damage.Report) {}

@@ -12,7 +12,7 @@ import (
 )
 
 // alarmsTold are the resource alarms of this node as the management API tells them, by resource. The prometheus plugin does so
-// since 3.8.22 and 3.9.4 (rabbitmq-server pull request 3312, read 30 November 2026), and only where it is on.
+// since 3.9.4 (its release notes; those of 3.8.21 to 3.8.23 do not name it; read 30 November 2026), and only where it is on.
 type alarmsTold map[string]bool
 
 // noAlarm is what is told where nothing is wrong: of these two each version speaks.

@@ -11,7 +11,7 @@ import (
 	"github.com/navcloud/binnacle/collectors/collectorstest/fixture"
 )
 
-// TestAlarmsOfThisNode: the plugin tells none before 3.8.22, or is off, and the API does; what is no word of the broker is a failed check.
+// TestAlarmsOfThisNode: the plugin tells none before 3.9.4, or is off, and the API does; what is no word of the broker is a failed check.
 func TestAlarmsOfThisNode(t *testing.T) {
 	const check, node = "api/health/checks/local-alarms", "api/nodes/rabbit@a?columns=mem_alarm,disk_free_alarm"
 	for name, c := range map[string]struct {
