@@ -55,7 +55,7 @@ func (a *Agent) over(recs []alerting.Record, ran time.Duration) (over []alerting
 			}
 			byRule := own[al.Rule()] && !m.Firing(al.Fingerprint()) && !a.censor.shows(al.Fingerprint()) && !m.Blind(al)
 			byNone := al.Rule() == ruleHistory && a.history.failing() == nil || al.Rule() == ruleDamaged && len(a.damage.Current(time.Now())) == 0 || a.route.dispatch.Calm(al.Rule())
-			keeps, _ := time.ParseDuration(al.Annotations[alerting.AnnotationKeeps]) // as the teller wrote it; 0: it does not
+			keeps := al.Keeps()
 			switch {
 			case byRule && keeps > ran:
 				if next == 0 || keeps < next {

@@ -336,6 +336,19 @@ func (a Alarm) Always() bool { return a.Labels[LabelPage] == "always" }
 // Never says that the rule's author wants no page for this alarm alone.
 func (a Alarm) Never() bool { return a.Labels[LabelPage] == "never" }
 
+// Keeps is for how long the alarm's rule keeps firing after its condition was true last; 0: it does not. Prometheus forgets in a
+// restart when that was, so it is counted from the restart on.
+func (a Alarm) Keeps() time.Duration {
+	d, err := time.ParseDuration(a.Annotations[AnnotationKeeps])
+	if err != nil {
+		return 0
+	}
+	return min(max(0, d), mostKept)
+}
+
+// mostKept bounds what an alarm may say of itself.
+const mostKept = 24 * time.Hour
+
 // SaysSymptom says that a rule calls its alarm a symptom, by the labels kind and layer: users notice it. What else users notice
 // takes the graph or a reading: see Judgement.Symptom.
 func SaysSymptom(kind, layer string) bool {

@@ -10,22 +10,29 @@ import (
 type Desk struct {
 	set       alerting.Settings
 	incidents []*incident
-	past      map[string]past
-	routes    map[string]*route
-	claims    map[string]claim     // by the ID of a root
-	hiding    map[string]*hiding   // alarms that others explain, by ID
-	called    map[string]time.Time // when an alarm last led to a page, by ID
-	calls     map[called]*calls    // what became of pages
+	claims    map[string]claim   // by the ID of a root
+	hiding    map[string]*hiding // alarms that others explain, by ID
 	storm     storm
-	standby   bool      // another router of the fleet sends
-	listen    time.Time // when an earlier life was learnt of; zero: there was none
-	serial    uint64    // of actions
+
+	routes  map[string]*route
+	serial  uint64    // of actions
+	standby bool      // another router of the fleet sends
+	listen  time.Time // when an earlier life was learnt of; zero: there was none
+
+	past   map[string]past      // by the key without its generation
+	called map[string]time.Time // when an alarm last led to a page, by ID
+	calls  map[called]*calls    // what became of pages
 
 	asked int // see Asked
+	step
+}
+
+// step is what the desk knows of one step. Advance begins it; what a person or the pager says after it is held against it.
+type step struct {
 	moment
 	now      time.Time
 	in       Input
-	items    []*item                // of the last step, the worst first
+	items    []*item                // the worst first
 	holders  map[string][]*item     // by route: the worst that others may wait behind
 	followed map[string][]*incident // those that an incident goes on with, by its key
 	wake     alerting.Wake
@@ -78,9 +85,10 @@ func New(s alerting.Settings) *Desk {
 
 // Advance takes what diagnosis found and decides what to do now. next is when time alone changes something.
 func (d *Desk) Advance(in Input) (out []alerting.Action, next time.Time) {
-	d.in, d.now, d.wake = in, in.Now, alerting.Wake{Now: in.Now}
-	d.moment = moment{queues: map[string][]*item{}}
-	d.items = make([]*item, 0, len(in.Problems))
+	d.step = step{
+		in: in, now: in.Now, wake: alerting.Wake{Now: in.Now}, moment: moment{queues: map[string][]*item{}}, items: make([]*item, 0, len(in.Problems)),
+		holders: map[string][]*item{}, followed: map[string][]*incident{},
+	}
 	slab := make([]item, len(in.Problems))
 	for n, p := range in.Problems {
 		x := &slab[n]

@@ -76,7 +76,6 @@ func (d *Desk) match() {
 }
 
 func (d *Desk) bindAll() {
-	d.followed = map[string][]*incident{}
 	for _, i := range d.incidents {
 		d.follow(i)
 	}

@@ -8,7 +8,6 @@ import (
 
 // schedule finds for each problem where it stands and until when.
 func (d *Desk) schedule() {
-	d.holders = map[string][]*item{}
 	for _, x := range d.items {
 		x.ready, x.way, x.board = d.ready(x), d.route(x), d.boardOnly(x)
 		if !x.Awake || x.board {

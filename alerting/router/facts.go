@@ -122,23 +122,10 @@ func clone(f *alerting.Fact) *alerting.Fact {
 	return &next
 }
 
-// keeps is for how long the rule of an alarm keeps firing after its condition was true last. Prometheus forgets that in a restart, and
-// when that was is not known: it is counted from the restart on.
-func keeps(f *alerting.Fact) time.Duration {
-	d, err := time.ParseDuration(f.Annotations[alerting.AnnotationKeeps])
-	if err != nil || d < 0 || d > mostKept {
-		return 0
-	}
-	return d
-}
-
-// mostKept bounds what an alarm may say of itself.
-const mostKept = 24 * time.Hour
-
 // sentOthers says whether who sent f in an earlier life, or to another router, has sent others since, and not f for as long
 // as resolves are waited for: it would have.
 func (m *memory) sentOthers(w *alerting.Wake, f *alerting.Fact) bool {
-	due := f.First.Add(max(m.set.Start.ListenResolve, keeps(f)))
+	due := f.First.Add(max(m.set.Start.ListenResolve, f.Keeps()))
 	w.Add(due)
 	heard, ok := m.origins[origin(f.Alarm)]
 	return !due.After(w.Now) && ok && heard.After(f.First)

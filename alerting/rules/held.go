@@ -39,8 +39,8 @@ const (
 	freezes         // it stays as it was
 )
 
-// decide says what becomes of h, given what can be seen.
-func (h *held) decide(s sight, now time.Time) verdict {
+// observe takes what can be seen of h, and returns what becomes of it.
+func (h *held) observe(s sight, now time.Time) verdict {
 	switch {
 	case s.missing && s.blind != "":
 		h.frozen, h.seen, h.since = true, time.Time{}, now
@@ -85,7 +85,7 @@ func (t *teller) judge(h *held, blind []blindCheck) []alerting.Input {
 	}
 	v := waits // where the store does not answer nobody can see
 	if err == nil {
-		v = h.decide(s, now)
+		v = h.observe(s, now)
 	}
 	if v == ends {
 		delete(t.held, fp)
@@ -168,7 +168,7 @@ func (t *teller) again(ctx context.Context) {
 func (t *teller) keep(a alerting.Alarm, expr string, hold time.Duration) bool {
 	h := &held{alarm: a, expr: expr, hold: hold, since: t.now()}
 	s, err := t.see(h, t.now(), nil)
-	if err == nil && h.decide(s, t.now()) != freezes {
+	if err == nil && h.observe(s, t.now()) != freezes {
 		return false
 	}
 	t.mu.Lock()
