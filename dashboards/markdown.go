@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/yuin/goldmark"
@@ -122,7 +123,11 @@ func (p piece) block(w util.BufWriter, source []byte, n ast.Node, entering bool)
 
 func (p piece) span(w util.BufWriter, source []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
 	if !entering {
-		_, err := w.WriteString(`</code><button type="button" class="copy">Copy</button>`)
+		end := `</code><button type="button" class="copy">Copy</button>`
+		if forbidden(source, n) {
+			end = `</code>`
+		}
+		_, err := w.WriteString(end)
 		return ast.WalkContinue, err
 	}
 	_, err := w.WriteString("<code>")
@@ -132,4 +137,15 @@ func (p piece) span(w util.BufWriter, source []byte, n ast.Node, entering bool) 
 		}
 	}
 	return ast.WalkSkipChildren, err
+}
+
+// forbidden says whether the word before a piece of code is one that forbids it: what must not be done has no button.
+func forbidden(source []byte, n ast.Node) bool {
+	before, ok := n.PreviousSibling().(*ast.Text)
+	if !ok {
+		return false
+	}
+	words := strings.Fields(strings.ToLower(string(before.Segment.Value(source))))
+	return len(words) > 0 && slices.Contains([]string{"never", "not", "no", "don't", "without", "of"}, words[len(words)-1]) &&
+		(words[len(words)-1] != "of" || len(words) > 1 && words[len(words)-2] == "instead")
 }

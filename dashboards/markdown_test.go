@@ -66,3 +66,20 @@ func FuzzMarkdown(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatIsForbiddenHasNoButton(t *testing.T) {
+	const button = `<button type="button" class="copy">Copy</button>`
+	for in, want := range map[string]bool{
+		"Frozen: `ps -C postgres`":             true,
+		"`df -h`":                              true,
+		"the state of `systemctl status x`":    true,
+		"never `kill -9 1`":                    false,
+		"Do NOT `rm -rf data`":                 false,
+		"`stop` it, instead of `kill -9 1` it": true, // the first has one
+		"use the socket instead of `curl x`":   false,
+	} {
+		if got := strings.Contains(string(prose(in)), button); got != want {
+			t.Errorf("prose(%q) = %s, want a button: %v", in, prose(in), want)
+		}
+	}
+}
