@@ -54,7 +54,7 @@ func TestImportBesideAPackage(t *testing.T) {
 		group = 12345
 	}
 	if err := os.Chown(etc, -1, group); err != nil {
-		t.Fatal(err)
+		t.Skip("a folder cannot be given to another group here: ", err)
 	}
 	wants(t, 0, []string{"import", filepath.Join(dir, "alertmanager.yml"), filepath.Join(dir, "prometheus.yml"), "-o", etc}, "wrote "+filepath.Join(etc, "conf.d", "import.yaml"))
 	wants(t, 0, []string{"check", "--config", filepath.Join(etc, "binnacle.yaml")}, "10.0.0.1:9100", "default: a", "mode: shadow")

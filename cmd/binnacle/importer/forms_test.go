@@ -121,3 +121,23 @@ func TestATemplateIsSaid(t *testing.T) {
 		t.Errorf("%v; want the line, and what to do", err)
 	}
 }
+
+// Routes are read from the last to the first, for those that continue; the report has the order of the file.
+func TestTheReportHasTheOrderOfTheFile(t *testing.T) {
+	text := "route: {receiver: a, routes: [{receiver: a, matchers: [x=1], group_wait: 1s, routes: [{receiver: a, matchers: [y=1], group_wait: 1s}, {receiver: a, matchers: [y=2], group_wait: 1s}]}, " +
+		"{receiver: a, matchers: [x=2], group_wait: 1s}]}\nreceivers: [{name: a, webhook_configs: [{url: 'https://a.example'}]}]\n"
+	r, err := Import([]File{{"/x/alertmanager.yml", []byte(text)}}, "/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range r.Report {
+		if at, _, found := strings.Cut(strings.TrimPrefix(l, "alertmanager.yml: "), ".group_wait"); found {
+			got = append(got, at)
+		}
+	}
+	want := []string{"route.routes[0]", "route.routes[0].routes[0]", "route.routes[0].routes[1]", "route.routes[1]"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the report names %q; want %q", got, want)
+	}
+}

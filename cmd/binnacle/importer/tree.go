@@ -145,9 +145,10 @@ func beyond(one, other flat) []string {
 
 // children makes routes of the children of m.
 func (a *am) children(m map[string]any, up node, at string) (out []flat) {
+	first := len(a.Report)
 	for i, c := range slices.Backward(list(m["routes"])) {
 		child, _ := c.(map[string]any)
-		here := fmt.Sprintf("%s.routes[%d]", at, i)
+		here, before := fmt.Sprintf("%s.routes[%d]", at, i), len(a.Report)
 		own := a.branch(child, up, here)
 		if child["continue"] == true {
 			both, ok := over(own, out)
@@ -157,6 +158,8 @@ func (a *am) children(m map[string]any, up node, at string) (out []flat) {
 			own = both
 		}
 		out = append(own, out...)
+		said := slices.Clone(a.Report[before:]) // the report has the order of the file
+		a.Report = slices.Insert(a.Report[:before], first, said...)
 	}
 	return out
 }
