@@ -311,7 +311,7 @@ func (g *gatherer) firing(name string, c *common) *alerting.Verdict {
 			alerting.LabelKind: head.Kind, alerting.LabelService: head.Service(), alerting.LabelSource: head.Labels[alerting.LabelSource],
 			alerting.LabelPriority: head.Labels[alerting.LabelPriority],
 		},
-		Annotations: map[string]string{alerting.AnnotationSummary: fmt.Sprintf("%s in %s: %s", c.says(), c.target.ID, head.Summary())},
+		Annotations: map[string]string{alerting.AnnotationSummary: c.summary(head)},
 		StartsAt:    head.StartsAt,
 	}
 	for _, m := range v.Parts {
@@ -322,6 +322,14 @@ func (g *gatherer) firing(name string, c *common) *alerting.Verdict {
 	}
 	f.ReadLabels()
 	return v
+}
+
+// summary is what a person reads of all of them: how many, where, and what the one that speaks for them says.
+func (c *common) summary(head *alerting.Verdict) string {
+	if c.target.ID == head.Rule() { // nothing is known that they have in common but their rule
+		return fmt.Sprintf("%s alike: %s", c.says(), head.Summary())
+	}
+	return fmt.Sprintf("%s in %s: %s", c.says(), c.target.ID, head.Summary())
 }
 
 // spokesman orders the parts of a group alarm: the gravest, the nearest to the machine, the first.

@@ -214,6 +214,9 @@ var table = []row{
 	{func(w *weighed) bool { return w.Kind == "partition" }, alerting.P2, alerting.P2, says("a partition does not heal by itself")},
 	{func(w *weighed) bool { return w.Group() && w.Kind == "liveness" }, alerting.P3, alerting.P3, says("only heartbeats are missing: we are blind, nothing else says that they are down")},
 	{func(w *weighed) bool { return w.Group() && !w.Known }, alerting.P2, alerting.P3, func(w *weighed) string {
+		if w.Entity.ID == w.Rule() {
+			return fmt.Sprintf("one rule fires on %d things, and nothing else is known of them", len(w.Members))
+		}
 		return fmt.Sprintf("one rule fires on %d of %s, and nothing else is known of them", len(w.Members), w.Entity.ID)
 	}},
 	{func(w *weighed) bool { return w.Group() }, alerting.P2, alerting.P3, func(w *weighed) string { return "one rule fires on most of " + w.Entity.ID }},

@@ -89,7 +89,7 @@ func shape(out *alerting.Reading, labels map[string]string, w found) {
 		out.Kind = answer("symptom", "burn-rate windows long, short", alerting.Certain)
 	case out.Subject.Kind == KindTarget && out.Kind.Trust < alerting.Catalogue:
 		k := "symptom"
-		if w.kind.Value == "hygiene" || w.kind.Value == "latency" {
+		if w.kind.Value == "hygiene" && !w.expired || w.kind.Value == "latency" {
 			k = w.kind.Value
 		}
 		out.Kind, out.Layer = answer(k, out.Subject.From+" is an address that is probed", alerting.Certain), answer("probe", out.Subject.From, alerting.Certain)
@@ -255,6 +255,7 @@ func ends(rest string) bool {
 type found struct {
 	kind, layer, impact alerting.Answer
 	served              bool // it speaks of answers 5xx, which users got
+	expired             bool // a certificate is no good any more, which is no chore for later
 }
 
 // classes are the ways to write a class of answers of HTTP, as the word that the lexicon knows.
@@ -324,6 +325,7 @@ func lexicon(rule string, a alerting.Alarm, labels map[string]string) found {
 		}
 	}
 	for _, t := range texts {
+		out.expired = out.expired || t.begins("expired")
 		out.served = out.served || strings.Contains(t.text, "5xx") || strings.Contains(t.text, "http 5")
 	}
 	read(&out.kind, kindWords)

@@ -284,6 +284,8 @@ func TestNature(t *testing.T) {
 		"pyrra by its labels":                            {[]string{"alertname=ErrorBudgetBurn", "severity=critical", "slo=a", "long=1h", "short=5m", "exhaustion=2d"}, "symptom", "service", "users", alerting.Certain, true},
 		"a probe by its address":                         {[]string{"alertname=Zork", "severity=critical", "job=blackbox", "instance=https://shop.example.com/"}, "symptom", "probe", "users", alerting.Certain, true},
 		"a probe of an inner address harms nobody yet":   {[]string{"alertname=Zork", "severity=critical", "job=blackbox", "instance=http://10.0.0.4:8080/health"}, "symptom", "probe", "", alerting.Certain, true},
+		"a certificate that expires":                     {[]string{"alertname=SSLCertExpires", "severity=critical", "job=ssl-probe", "instance=https://api.example.com"}, "hygiene", "probe", "", alerting.Certain, false},
+		"a certificate that has expired":                 {[]string{"alertname=SSLCertExpired", "severity=critical", "job=ssl-probe", "instance=https://api.example.com"}, "symptom", "probe", "users", alerting.Certain, true},
 		"a probe of a name within harms nobody yet":      {[]string{"alertname=Zork", "severity=critical", "job=blackbox", "instance=https://kibana.int.example.com"}, "symptom", "probe", "", alerting.Certain, true},
 		"a name that begins as those within is public":   {[]string{"alertname=Zork", "severity=critical", "job=blackbox", "instance=https://home.example.com"}, "symptom", "probe", "users", alerting.Certain, true},
 		"five hundreds by plural":                        {[]string{"alertname=Too many 5XXs", "severity=critical", "ingress=shop"}, "errors", "edge", "users", alerting.Guessed, true},
