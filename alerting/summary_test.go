@@ -20,3 +20,19 @@ func TestASummaryHasNoEmptyBrackets(t *testing.T) {
 		}
 	}
 }
+
+// What Why names an alarm by is understood again, also of one that its problem explains.
+func TestWhatIsShownIsUnderstood(t *testing.T) {
+	one := Alarm{Labels: map[string]string{"alertname": "DiskFull", "instance": "web1:9100"}}
+	two := Alarm{Labels: map[string]string{"alertname": "DiskFull", "instance": "web2:9100"}}
+	v := View{Problems: []ProblemView{{
+		ID: "p1", Root: one, Page: Page{Entity: "host:web1"}, Explained: []ExplainedAlarm{{Alarm: two, Why: "one rule"}},
+	}}}
+	for name, want := range map[string]int{
+		"WEB2:9100": 1, "web1:9100": 1, "HOST:web1": 1, "diskfull": 2, "p1": 1, two.Fingerprint(): 1, "web3": 0, "": 0,
+	} {
+		if got := v.Meant(name); len(got) != want || (v.Why(name) == "") != (want == 0) {
+			t.Errorf("%q means %v, and Why says %q; want %d alarms", name, got, v.Why(name), want)
+		}
+	}
+}

@@ -163,9 +163,10 @@ func onSubject(a Alarm) string {
 
 func subject(a Alarm) string { return cmp.Or(a.Labels[LabelEntity], a.Labels["instance"], a.Rule()) }
 
-// named says that a person who gives this name may mean the alarm: its fingerprint, its rule or its subject, in any case.
+// named says that a person who gives this name may mean the alarm: its fingerprint, its rule or its subject as onSubject writes it, in
+// any case.
 func (a Alarm) named(name string) bool {
-	return strings.EqualFold(a.Rule(), name) || strings.EqualFold(a.Labels[LabelEntity], name) || a.Fingerprint() == name
+	return name != "" && (strings.EqualFold(a.Rule(), name) || strings.EqualFold(subject(a), name) || a.Fingerprint() == name)
 }
 
 // Named are the problems that a person may mean by a name: the one with this ID, this dedup key or an alarm of this fingerprint; else
@@ -202,7 +203,7 @@ func (v View) Meant(name string) (out []Alarm) {
 
 // named says that a person who gives this name may mean the problem, or its root cause.
 func (p ProblemView) named(name string) bool {
-	return p.ID == name || p.Key == name || strings.EqualFold(p.Page.Entity, name) || p.Root.named(name)
+	return name != "" && (p.ID == name || p.Key == name || strings.EqualFold(p.Page.Entity, name) || p.Root.named(name))
 }
 
 // has says that an alarm of the problem has this fingerprint.
