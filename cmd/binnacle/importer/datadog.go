@@ -42,6 +42,12 @@ func (r *Result) datadog(f File, top map[string]any) error {
 		case "hostname":
 			put(r.Config, v, "node", "name")
 		case "tags", "extra_tags":
+			if line, ok := v.(string); ok { // the old form: one text
+				v = nil
+				for _, t := range strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ' ' }) {
+					v = append(list(v), t)
+				}
+			}
 			for _, t := range many(v) {
 				k, val, ok := strings.Cut(text(t), ":")
 				if !ok {
@@ -96,7 +102,8 @@ func (r *Result) datadog(f File, top map[string]any) error {
 func (r *Result) dogstatsd(f File, top map[string]any) {
 	if top["use_dogstatsd"] != false {
 		host := firstText(text(top["bind_host"]), "127.0.0.1")
-		if top["dogstatsd_non_local_traffic"] == true {
+		switch strings.ToLower(text(top["dogstatsd_non_local_traffic"])) {
+		case "true", "yes", "on", "1": // that agent reads YAML 1.1
 			host = "0.0.0.0"
 		}
 		if port := firstText(text(top["dogstatsd_port"]), "8125"); port != "0" {

@@ -37,6 +37,11 @@ func TestFormsInTheWild(t *testing.T) {
 			nil,
 			[]string{"receiver a: discord_configs: left out: discord: "},
 		},
+		"a Datadog agent with words of YAML 1.1 and tags in one text": {
+			"datadog.yaml", "api_key: x\ndogstatsd_non_local_traffic: yes\ntags: 'rack, env:prod, az:a'\n",
+			[]string{"collect.statsd.listen=[udp://0.0.0.0:8125]", "node.tags=map[az:a env:prod]"},
+			[]string{"tags: rack: left out: a tag wants a name and a value"},
+		},
 		"a route that nothing comes to": {
 			"alertmanager.yml", "route: {receiver: a, routes: [{receiver: b}, {receiver: a, matchers: [x=y]}]}\n" +
 				"receivers: [{name: a, webhook_configs: [{url: 'https://a.example'}]}, {name: b, webhook_configs: [{url: 'https://b.example'}]}]\n",
@@ -116,9 +121,11 @@ func TestWhatIsNotImportedIsSaid(t *testing.T) {
 // A file that a deployment has not filled in yet is no YAML: the error is the line, not what else it could have been.
 func TestATemplateIsSaid(t *testing.T) {
 	text := "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs:\n  - send_resolved: %%RESOLVED%%\n"
-	_, err := Import([]File{{"/x/alertmanager.yml", []byte(text)}}, "/x")
-	if err == nil || !strings.Contains(err.Error(), "line 5") || !strings.Contains(err.Error(), "once a deployment has filled it in") || strings.Contains(err.Error(), "nagios") {
-		t.Errorf("%v; want the line, and what to do", err)
+	for name, text := range map[string]string{"alertmanager.yml": text, "datadog.yaml": "api_key: x\ntags: [a:b]\n\n\nhostname: {{ name }}\n"} {
+		_, err := Import([]File{{"/x/" + name, []byte(text)}}, "/x")
+		if err == nil || !strings.Contains(err.Error(), "not read: yaml: ") || !strings.Contains(err.Error(), "once a deployment has filled it in") || strings.Contains(err.Error(), "nagios") {
+			t.Errorf("%s: %v; want what YAML says, and what to do", name, err)
+		}
 	}
 }
 

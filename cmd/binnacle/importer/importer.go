@@ -125,6 +125,9 @@ func kindOf(f File) (kind, map[string]any, error) {
 	} else if err != nil {
 		top = nil
 	}
+	if ext := strings.ToLower(filepath.Ext(f.Path)); err != nil && (ext == ".yml" || ext == ".yaml") { // else its name alone would make a kind of nothing
+		return kind{}, nil, fmt.Errorf("%s: not read: %s; a template is read once a deployment has filled it in", f.Path, strings.ReplaceAll(err.Error(), "\n", " "))
+	}
 	for _, k := range kinds() {
 		if k.is(f, top) {
 			return k, top, nil
@@ -135,12 +138,7 @@ func kindOf(f File) (kind, map[string]any, error) {
 	}
 	why := ""
 	if err != nil {
-		why = strings.ReplaceAll(err.Error(), "\n", " ")
-		switch strings.ToLower(filepath.Ext(f.Path)) {
-		case ".yml", ".yaml", ".json": // what it should be is known; a list of kinds would hide the line
-			return kind{}, nil, fmt.Errorf("%s: not read: %s; a template is read once a deployment has filled it in", f.Path, why)
-		}
-		why = " (" + why + ")"
+		why = " (" + strings.ReplaceAll(err.Error(), "\n", " ") + ")"
 	}
 	var names []string
 	for _, k := range kinds() {
