@@ -111,7 +111,7 @@ func (r *storeRole) openStore(name string, o store.Options, bound int64) (*store
 	if r.a.folder.fault() != nil {
 		o.RetentionSize = min(o.RetentionSize, bound)
 	}
-	o.Damaged = r.a.damaged
+	o.Damaged, o.Clock = r.a.damaged, time.Now
 	return store.Open(filepath.Join(r.a.folder.dir(), name), o)
 }
 

@@ -34,7 +34,7 @@ func TestAClockThatGoesBackBlindsNoRule(t *testing.T) {
 			var reports []damage.Report
 			spare := filepath.Join(t.TempDir(), "spare")
 			o := Options{
-				Retention: 300 * 24 * time.Hour, Interval: 10 * time.Second, Now: now,
+				Retention: 300 * 24 * time.Hour, Interval: 10 * time.Second, Now: now, Clock: now,
 				Spare: func() (string, error) { return spare, nil }, Damaged: func(r damage.Report) { reports = append(reports, r) },
 				shift: func() time.Duration { return time.Duration(shift.Load()) },
 			}

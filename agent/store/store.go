@@ -45,6 +45,9 @@ type Options struct {
 	// Exemplars is how many are kept; the oldest give way.
 	Exemplars int
 
+	// Clock is the machine's, which the history follows when it goes back; nil: it follows none.
+	Clock func() time.Time
+
 	shift func() time.Duration // how far the time of day is from the time that passed; nil: the machine's
 }
 
