@@ -78,7 +78,7 @@ var ErrOpening = errors.New("the history is being read")
 
 func newDisk(dir string, o Options) *disk {
 	return &disk{
-		o: o, dir: dir, log: o.Log.With("part", "store", "dir", filepath.Base(dir)),
+		o: o, dir: dir, shift: o.shift(), log: o.Log.With("part", "store", "dir", filepath.Base(dir)),
 		ready: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}), failed: make(chan error, 1), late: make(chan struct{}, 1),
 	}
 }
@@ -167,7 +167,6 @@ func (d *disk) run() {
 	probe := time.NewTicker(probeEach)
 	defer probe.Stop()
 	back := pause{}
-	d.shift = d.o.shift()
 	for {
 		select {
 		case <-d.quit:
