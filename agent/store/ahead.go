@@ -35,11 +35,7 @@ func (d *disk) ahead(now time.Time) (by time.Duration, tooFar bool) {
 		return 0, false
 	}
 	_ = d.with(func(db *tsdb.DB) error { // not open: nothing is ahead
-		newest := db.Head().MaxTime()
-		for _, b := range db.Blocks() {
-			newest = max(newest, b.MaxTime()-1)
-		}
-		by = time.UnixMilli(newest).Sub(now)
+		by = time.UnixMilli(newestIn(db)).Sub(now)
 		return nil
 	})
 	return by, by > aheadMost
@@ -66,15 +62,6 @@ func (d *disk) followClock() {
 	}
 }
 
-// shifted returns how far the time of day is from the time that passed since shifted was called.
-func shifted() func() time.Duration {
-	begin := time.Now()
-	return func() time.Duration {
-		now := time.Now()
-		return now.Round(0).Sub(begin.Round(0)) - now.Sub(begin)
-	}
-}
-
 // turnBack sets aside what was stored for the time after now, and keeps the rest. Samples go into memory meanwhile.
 func (d *disk) turnBack(now time.Time, by time.Duration) {
 	why := fmt.Errorf("the clock went back by %s: what was stored of the time after %s is set aside",
@@ -95,10 +82,7 @@ func (d *disk) turnBack(now time.Time, by time.Duration) {
 func (d *disk) reopenWithout(now time.Time) error {
 	d.gate.Lock()
 	defer d.gate.Unlock()
-	d.mu.Lock()
-	old := d.db
-	d.db = nil
-	d.mu.Unlock()
+	old := d.withdraw()
 	if old == nil {
 		return ErrOpening
 	}
@@ -118,14 +102,7 @@ func (d *disk) reopenWithout(now time.Time) error {
 			err = errors.Join(err, e)
 		}
 	}
-	db, reg, e := d.openSound()
-	if e != nil {
-		return errors.Join(err, e)
-	}
-	d.mu.Lock()
-	d.db, d.reg = db, reg
-	d.mu.Unlock()
-	return err
+	return errors.Join(err, d.openAgain())
 }
 
 // keepUntil copies what was moved away and is not of the time after now. Where the same hours are lived a second time, a gap as long as

@@ -118,15 +118,25 @@ func probeDir(dir string) error {
 func (d *disk) reopen() error {
 	d.gate.Lock()
 	defer d.gate.Unlock()
-	d.mu.Lock()
-	old := d.db
-	d.db = nil
-	d.mu.Unlock()
-	if old != nil {
+	if old := d.withdraw(); old != nil {
 		if err := guard(old.Close); err != nil {
 			d.log.Debug("closing the database that could not be written", "err", err)
 		}
 	}
+	return d.openAgain()
+}
+
+// withdraw takes the database away from all who ask it; nil: it was not open.
+func (d *disk) withdraw() *tsdb.DB {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old := d.db
+	d.db = nil
+	return old
+}
+
+// openAgain gives back a database that was withdrawn and closed.
+func (d *disk) openAgain() error {
 	db, reg, err := d.openSound()
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 
+	"github.com/navcloud/binnacle/agent/clock"
 	"github.com/navcloud/binnacle/agent/damage"
 	"github.com/navcloud/binnacle/agent/query"
 	"github.com/navcloud/binnacle/agent/series"
@@ -98,7 +99,7 @@ func Open(dir string, o Options) (*Store, error) {
 		o.Series = series.New(series.Options{Interval: o.Interval})
 	}
 	if o.shift == nil {
-		o.shift = shifted()
+		o.shift = clock.Shift()
 	}
 	if o.Damaged == nil {
 		o.Damaged = func(damage.Report) {}
@@ -171,16 +172,22 @@ func (s *Store) Close() error {
 func (s *Store) Newest() time.Time {
 	var newest int64
 	_ = s.disk.with(func(db *tsdb.DB) error { // not open: none is known
-		newest = db.Head().MaxTime()
-		for _, b := range db.Blocks() {
-			newest = max(newest, b.MaxTime()-1) // a block ends before its MaxTime
-		}
+		newest = newestIn(db)
 		return nil
 	})
 	if newest <= 0 {
 		return time.Time{}
 	}
 	return time.UnixMilli(newest)
+}
+
+// newestIn is the time of the newest sample, in milliseconds; less than 0 where there is none.
+func newestIn(db *tsdb.DB) int64 {
+	newest := db.Head().MaxTime()
+	for _, b := range db.Blocks() {
+		newest = max(newest, b.MaxTime()-1) // a block ends before its MaxTime
+	}
+	return newest
 }
 
 // Queryable is what rules read.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	promrules "github.com/prometheus/prometheus/rules"
+
+	"github.com/navcloud/binnacle/agent/clock"
 )
 
 // jumps keeps how long an alert has lasted right while the machine's clock is set. The library reckons with times of day: after a
@@ -31,11 +33,7 @@ const (
 )
 
 func newJumps() *jumps {
-	begin := time.Now()
-	return &jumps{seen: map[string]jump{}, shift: func() time.Duration {
-		now := time.Now()
-		return now.Round(0).Sub(begin.Round(0)) - now.Sub(begin)
-	}}
+	return &jumps{seen: map[string]jump{}, shift: clock.Shift()}
 }
 
 // evaluate is the iteration of a group: the library's own, after its alerts were moved to where the clock is now. Just after that

@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"agent/capacity":   {"agent/words"}, // pure functions of numbers
 	"agent/query":      {},
 	"agent/words":      {},
+	"agent/clock":      {},
 	"agent/health":     {"agent/query", "agent/words"}, // one status, for all who show it
 
 	"agent": {
@@ -45,7 +46,7 @@ var arrows = map[string][]string{
 	"agent/planner":   {"agent/metric", "agent/store", "agent/capacity"},
 	"agent/rollup":    {"agent/store"}, // from one to another
 	"agent/series":    {"agent/atomicfile", "agent/metric"},
-	"agent/store":     {"agent/damage", "agent/metric", "agent/query", "agent/series", "agent/words"},
+	"agent/store":     {"agent/clock", "agent/damage", "agent/metric", "agent/query", "agent/series", "agent/words"},
 	"agent/sinks":     {"agent/atomicfile", "agent/damage", "agent/login", "agent/metric", "agent/secret", "agent/series"},
 
 	"collectors":              {"agent/damage", "agent/login", "agent/metric"}, // what a collector is
@@ -73,7 +74,7 @@ var arrows = map[string][]string{
 	"alerting/router":           {"alerting", "alerting/diagnosis", "alerting/incidents", "alerting/reading", "alerting/topology"},
 	"alerting/compare":          {"agent/words", "alerting", "alerting/ledger"},
 	"alerting/simulate":         {"agent/words", "alerting", "alerting/router", "alerting/topology"},
-	"alerting/rules":            {"agent/strict", "alerting", "alerting/simulate", "alerting/topology", "agent/words"},
+	"alerting/rules":            {"agent/clock", "agent/strict", "alerting", "alerting/simulate", "alerting/topology", "agent/words"},
 	"alerting/people":           {"alerting", "agent/query", "agent/secret", "agent/words"},
 	"alerting/intake":           {"agent/atomicfile", "agent/aws", "agent/damage", "alerting", "alerting/people", "alerting/reading", "agent/words", "agent/metric", "agent/query", "agent/secret"}, // its own figures, the events of StatsD, and what a filter may be
 	"alerting/ledger":           {"agent/damage", "alerting", "agent/secret"},
