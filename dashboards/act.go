@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/navcloud/binnacle/agent/words"
 )
 
 // Bounds of what people send.
@@ -24,9 +22,6 @@ type Done struct {
 	Undo   string
 	Give   bool // the undo gives a problem back
 }
-
-// Clip cuts text to n bytes, at a whole character.
-func Clip(text string, n int) string { return words.Cut(text, n) }
 
 // act carries a form out and leads back to the board, or says why not.
 func (p *Pages) act(w http.ResponseWriter, r *http.Request, do Act) {

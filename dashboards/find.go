@@ -147,7 +147,7 @@ func short(in []kindFound) (out []kindFound) {
 
 // seek looks through all that there is.
 func (p *Pages) seek(r *http.Request, most int) found {
-	f := found{Text: Clip(strings.Join(strings.Fields(r.URL.Query().Get("q")), " "), MaxComment)}
+	f := found{Text: words.Cut(strings.Join(strings.Fields(r.URL.Query().Get("q")), " "), MaxComment)}
 	sought := strings.Fields(strings.ToLower(f.Text))
 	sought = sought[:min(len(sought), mostWords)]
 	if len(sought) == 0 {

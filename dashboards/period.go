@@ -107,7 +107,7 @@ func (p *Period) read(q url.Values, now time.Time, span, longest time.Duration) 
 	if text := q.Get("last"); text != "" {
 		d, err := words.ParseDuration(text)
 		if err != nil || d < time.Minute {
-			p.Misread = fmt.Sprintf("last: want between 1m and %s, have %q.", SpanText(longest), Clip(text, MaxName))
+			p.Misread = fmt.Sprintf("last: want between 1m and %s, have %q.", SpanText(longest), words.Cut(text, MaxName))
 			return
 		}
 		if d > longest {
@@ -144,7 +144,7 @@ func ParseTime(text string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("want a time like %s, have %q", FormTime, Clip(text, MaxName))
+	return time.Time{}, fmt.Errorf("want a time like %s, have %q", FormTime, words.Cut(text, MaxName))
 }
 
 // Sparse is the part of a chart whose samples are five minutes apart.

@@ -5,8 +5,8 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 //go:embed refused.html
@@ -29,7 +29,6 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, status int, why st
 		http.Error(w, why, status)
 		return
 	}
-	first, n := utf8.DecodeRuneInString(why)
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
@@ -37,7 +36,7 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, status int, why st
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	// A reader that is gone is no fault.
-	_ = refusedPage.Execute(w, struct{ Title, Why, Next string }{how.title, string(unicode.ToUpper(first)) + why[n:], how.next})
+	_ = refusedPage.Execute(w, struct{ Title, Why, Next string }{how.title, words.Capital(why), how.next})
 }
 
 // looks says that a browser asks for a page to show, and no script for an answer.

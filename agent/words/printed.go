@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // colours are the sequences that move a terminal's cursor or change its colours, and those that set its title.
@@ -28,6 +29,15 @@ func Printed(s string) string {
 
 func control(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' && r != '\t' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
+// Capital makes the first letter of text a capital one, as a sentence begins.
+func Capital(text string) string {
+	if text == "" {
+		return ""
+	}
+	first, n := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[n:]
 }
 
 // Cut cuts text to n bytes, at a whole character.

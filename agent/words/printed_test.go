@@ -17,6 +17,14 @@ func TestWhatAProgramPrintsIsPrinted(t *testing.T) {
 	}
 }
 
+func TestCapital(t *testing.T) {
+	for in, want := range map[string]string{"": "", "a b": "A b", "Ab": "Ab", "über": "Über", "3 nodes": "3 nodes"} {
+		if got := Capital(in); got != want {
+			t.Errorf("Capital(%q) = %q; want %q", in, got, want)
+		}
+	}
+}
+
 func TestClip(t *testing.T) {
 	for _, tc := range []struct {
 		in   string

@@ -98,7 +98,7 @@ func (p *Pages) escalate(r *http.Request) (url.Values, error) {
 
 func (p *Pages) note(r *http.Request) (url.Values, error) {
 	id := r.PathValue("id")
-	_, err := p.opts.People.Note(r.Context(), id, p.opts.Who(r), dashboards.Clip(r.PostForm.Get("text"), dashboards.MaxComment))
+	_, err := p.opts.People.Note(r.Context(), id, p.opts.Who(r), words.Cut(r.PostForm.Get("text"), dashboards.MaxComment))
 	return url.Values{"problem": {id}, "done": {"noted"}}, err
 }
 
@@ -109,7 +109,7 @@ func (p *Pages) silence(r *http.Request) (url.Values, error) {
 		return nil, fmt.Errorf("for how long: %w", err)
 	}
 	made, err := p.opts.People.Silence(r.Context(), people.Request{
-		Problem: id, For: d, By: p.opts.Who(r), Comment: dashboards.Clip(r.PostForm.Get("comment"), dashboards.MaxComment),
+		Problem: id, For: d, By: p.opts.Who(r), Comment: words.Cut(r.PostForm.Get("comment"), dashboards.MaxComment),
 	})
 	return url.Values{"problem": {id}, "done": {"silenced"}, "silence": {made.ID}}, err
 }
@@ -125,7 +125,7 @@ func (p *Pages) bulk(r *http.Request) (url.Values, error) {
 		return nil, fmt.Errorf("want 1 to %d selected problems, have %d", maxBulk, len(ids))
 	}
 	silence := r.PostForm.Get("do") == "silence"
-	comment := dashboards.Clip(strings.TrimSpace(r.PostForm.Get("comment")), dashboards.MaxComment)
+	comment := words.Cut(strings.TrimSpace(r.PostForm.Get("comment")), dashboards.MaxComment)
 	d, err := words.ParseDuration(r.PostForm.Get("for"))
 	if silence && err != nil {
 		return nil, fmt.Errorf("for how long: %w", err)
@@ -140,7 +140,7 @@ func (p *Pages) bulk(r *http.Request) (url.Values, error) {
 			_, err = p.opts.People.Acknowledge(r.Context(), id, p.opts.Who(r), false)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%d of %d were done, then problem %s was not: %w", i, len(ids), dashboards.Clip(id, dashboards.MaxName), err)
+			return nil, fmt.Errorf("%d of %d were done, then problem %s was not: %w", i, len(ids), words.Cut(id, dashboards.MaxName), err)
 		}
 	}
 	done := map[bool]string{true: "silenced-all", false: "taken-all"}[silence]
@@ -160,7 +160,7 @@ func (p *Pages) renewSilence(r *http.Request) (url.Values, error) {
 	id := r.PathValue("id")
 	s, ok := p.ended.find(id)
 	if !ok {
-		return nil, fmt.Errorf("the silence %s was not ended here lately: make a new one at its problem", dashboards.Clip(id, dashboards.MaxName))
+		return nil, fmt.Errorf("the silence %s was not ended here lately: make a new one at its problem", words.Cut(id, dashboards.MaxName))
 	}
 	return url.Values{"done": {"silenced"}, "silence": {id}}, p.opts.People.Renew(r.Context(), s, p.opts.Who(r))
 }

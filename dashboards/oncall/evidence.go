@@ -191,7 +191,7 @@ func (p *Pages) measure(ctx context.Context, e *evidence, a alerting.Alarm) {
 		e.Words += "."
 	}
 	if !math.IsNaN(before) && pl.BehindIs != "" {
-		e.Words += " " + strings.ToUpper(pl.BehindIs[:1]) + pl.BehindIs[1:] + ": " + unit.Say(before) + "."
+		e.Words += " " + words.Capital(pl.BehindIs) + ": " + unit.Say(before) + "."
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/dashboards"
 )
@@ -48,7 +49,7 @@ func (f filter) Priorities() []alerting.Priority {
 func (f filter) On() bool { return f.Text != "" || f.Priority != "" || f.Service != "" || f.Open }
 
 func readFilter(q url.Values, v alerting.View) filter {
-	f := filter{Text: dashboards.Clip(strings.TrimSpace(q.Get("q")), dashboards.MaxComment), Service: dashboards.Clip(q.Get("service"), dashboards.MaxComment)}
+	f := filter{Text: words.Cut(strings.TrimSpace(q.Get("q")), dashboards.MaxComment), Service: words.Cut(q.Get("service"), dashboards.MaxComment)}
 	if p := q.Get("priority"); len(p) == 2 && p >= "P1" && p <= "P5" {
 		f.Priority = p
 	}
@@ -163,13 +164,13 @@ func (f *filter) offer(q url.Values, rows []row) {
 		f.Groups = append(f.Groups, dashboards.Link{Path: to("group", g), Label: groupings[g], Here: f.Group == g})
 	}
 	for _, d := range []string{"comfortable", "dense"} {
-		f.Densities = append(f.Densities, dashboards.Link{Path: to("density", d), Label: strings.ToUpper(d[:1]) + d[1:], Here: (d == "dense") == f.Dense})
+		f.Densities = append(f.Densities, dashboards.Link{Path: to("density", d), Label: words.Capital(d), Here: (d == "dense") == f.Dense})
 	}
 	f.wholePath = func(group string) string { return to("whole", group) }
 	f.Kept = map[string]string{}
 	for _, k := range []string{"who", "group", "density"} {
 		if v := q.Get(k); v != "" {
-			f.Kept[k] = dashboards.Clip(v, dashboards.MaxName)
+			f.Kept[k] = words.Cut(v, dashboards.MaxName)
 		}
 	}
 }

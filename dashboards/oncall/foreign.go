@@ -38,13 +38,13 @@ func (s story) Foreign() foreign { return foreignOf(s.Root, s.Page.Sentence) }
 func foreignOf(a alerting.Alarm, sentence string) foreign {
 	f := foreign{}
 	for _, k := range []string{"value", "current_value", "currentValue", "newStateValue"} {
-		f.Value = cmp.Or(f.Value, dashboards.Clip(cmp.Or(a.Annotations[k], a.Labels[k]), maxSaid))
+		f.Value = cmp.Or(f.Value, words.Cut(cmp.Or(a.Annotations[k], a.Labels[k]), maxSaid))
 	}
 	if m := crossing.FindStringSubmatch(a.Annotations["reason"]); f.Value == "" && m != nil {
-		f.Value = dashboards.Clip(m[1], maxSaid)
+		f.Value = words.Cut(m[1], maxSaid)
 	}
 	for _, k := range []string{"reason", "description", "message", "output"} {
-		if w := dashboards.Clip(strings.TrimSpace(a.Annotations[k]), maxWords); w != "" && w != sentence && !slices.Contains(f.Words, w) {
+		if w := words.Cut(strings.TrimSpace(a.Annotations[k]), maxWords); w != "" && w != sentence && !slices.Contains(f.Words, w) {
 			f.Words = append(f.Words, w)
 		}
 	}
@@ -106,7 +106,7 @@ func performance(text string) (out [][2]string) {
 				says += ", " + word + part[i+1]
 			}
 		}
-		out = append(out, [2]string{dashboards.Clip(name, maxSaid), dashboards.Clip(says, 2*maxSaid)})
+		out = append(out, [2]string{words.Cut(name, maxSaid), words.Cut(says, 2*maxSaid)})
 	}
 	return out
 }

@@ -3,6 +3,8 @@ package oncall
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/navcloud/binnacle/agent/words"
 )
 
 // firstStep is guidance as a page shows it: what to do, the command for it on a line of its own, and what comes after.
@@ -42,7 +44,7 @@ func sentence(rest string) string {
 	first, size := utf8.DecodeRuneInString(rest)
 	word, _, _ := strings.Cut(rest, " ")
 	if size == 1 && first >= 'a' && first <= 'z' && !strings.ContainsAny(word, "_:.`/") {
-		rest = strings.ToUpper(rest[:1]) + rest[1:]
+		rest = words.Capital(rest)
 	}
 	if rest != "" && !strings.HasSuffix(rest, ".") {
 		rest += "."

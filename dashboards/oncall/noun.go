@@ -4,8 +4,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/navcloud/binnacle/agent/words"
 )
@@ -62,7 +60,7 @@ func nounOf(expr string) string {
 	if noun != "" && counting.MatchString(rest) && names[0] != "ALERTS" {
 		noun = "count of " + noun
 	}
-	return first(noun)
+	return words.Capital(noun)
 }
 
 // What is 1 less a share that is left is the share in use; a guard against a division by zero filters nothing.
@@ -151,13 +149,4 @@ func withoutStart(text, other string) string {
 		a, b = a[1:], b[1:]
 	}
 	return strings.Join(a, " ")
-}
-
-// first makes the first letter of a sentence great.
-func first(text string) string {
-	if text == "" {
-		return ""
-	}
-	r, n := utf8.DecodeRuneInString(text)
-	return string(unicode.ToUpper(r)) + text[n:]
 }

@@ -317,7 +317,7 @@ func (s story) Tops() []string {
 	if text == "" {
 		return nil
 	}
-	return strings.Split(dashboards.Clip(text, maxTop), "; ")
+	return strings.Split(words.Cut(text, maxTop), "; ")
 }
 
 // maxTop bounds them, in bytes.

@@ -79,7 +79,7 @@ func (p *Pages) browse(r *http.Request) dashboards.Page {
 		return dashboards.NoStore(pg)
 	}
 	now := p.opts.Now()
-	b := browser{Text: dashboards.Clip(strings.TrimSpace(r.URL.Query().Get("q")), dashboards.MaxComment)}
+	b := browser{Text: words.Cut(strings.TrimSpace(r.URL.Query().Get("q")), dashboards.MaxComment)}
 	all, err := p.families(r.Context(), now)
 	if err != nil {
 		b.Fault = "Which metrics there are is not known: " + err.Error() + "."
@@ -135,7 +135,7 @@ func (b *browser) choose(q url.Values) {
 		link("", "All", len(b.Own))
 		for _, k := range []string{"counter", "gauge", "timer"} {
 			if count[k] > 0 {
-				link(k, strings.ToUpper(k[:1])+k[1:]+"s", count[k])
+				link(k, words.Capital(k)+"s", count[k])
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func (p *Pages) explore(r *http.Request) dashboards.Page {
 	st := p.status()
 	e := exploration{
 		Period: dashboards.ReadPeriod(q, now, "/explore", keptSpan(st, time.Hour, now), maxRange),
-		Query:  dashboards.Clip(strings.TrimSpace(q.Get("q")), maxQuery),
+		Query:  words.Cut(strings.TrimSpace(q.Get("q")), maxQuery),
 	}
 	e.Sparse = sparseOf(st, e.From)
 	for _, ex := range examples {
@@ -87,7 +87,7 @@ func (p *Pages) explore(r *http.Request) dashboards.Page {
 		if e.Running {
 			pg.Live = dashboards.LivePath("explore", q)
 		}
-		pg.Title = "Explore: " + dashboards.Clip(e.Query, dashboards.MaxName)
+		pg.Title = "Explore: " + words.Cut(e.Query, dashboards.MaxName)
 		step := charts.StepOf(e.To.Sub(e.From))
 		end := e.To.Truncate(step)
 		key := strings.Join([]string{"explore", e.Query, e.From.Truncate(step).String(), end.String()}, "\xff")

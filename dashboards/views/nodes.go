@@ -106,7 +106,7 @@ func (p *Pages) agentHead(s health.Status, now time.Time) nodeHead {
 	}
 	for _, f := range s.Faults() {
 		if !inLists(f.Of) && f.Of != "reload" && (f.Of != "data" || s.DataError == "") {
-			head.Faults = append(head.Faults, strings.ToUpper(f.Text[:1])+f.Text[1:]+".")
+			head.Faults = append(head.Faults, words.Capital(f.Text)+".")
 		}
 	}
 	head.Verdict, head.Bad = "All is well.", sick+len(head.Faults) > 0

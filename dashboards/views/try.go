@@ -44,12 +44,12 @@ func (p *Pages) try(ctx context.Context, q url.Values, promql string, now time.T
 	}
 	limit, err := strconv.ParseFloat(strings.TrimSpace(t.Limit), 64)
 	if err != nil {
-		t.Fault = fmt.Sprintf("threshold: want a number, have %q.", dashboards.Clip(t.Limit, dashboards.MaxName))
+		t.Fault = fmt.Sprintf("threshold: want a number, have %q.", words.Cut(t.Limit, dashboards.MaxName))
 		return t
 	}
 	hold, err := words.ParseDuration(t.For)
 	if err != nil || hold < 0 || hold > 24*time.Hour {
-		t.Fault = fmt.Sprintf("for: want a duration up to a day, have %q.", dashboards.Clip(t.For, dashboards.MaxName))
+		t.Fault = fmt.Sprintf("for: want a duration up to a day, have %q.", words.Cut(t.For, dashboards.MaxName))
 		return t
 	}
 	over := map[string]func(float64) bool{

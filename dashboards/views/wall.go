@@ -107,7 +107,7 @@ type wallView struct {
 }
 
 func wallQuery(q url.Values) (promql, what string) {
-	promql = dashboards.Clip(strings.TrimSpace(q.Get("q")), maxQuery)
+	promql = words.Cut(strings.TrimSpace(q.Get("q")), maxQuery)
 	if promql == "" {
 		promql = walls[0].promql
 	}

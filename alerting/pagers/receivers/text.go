@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/alertmanager/template"
 	"github.com/prometheus/common/model"
 
+	"github.com/navcloud/binnacle/agent/words"
 	"github.com/navcloud/binnacle/alerting"
 	"github.com/navcloud/binnacle/alerting/pagers/pagerduty"
 )
@@ -161,7 +162,7 @@ func body(p alerting.Page) []string {
 		if name == "hurt" {
 			name = "impact"
 		}
-		out = append(out, strings.ToUpper(name[:1])+name[1:]+": "+strings.TrimSpace(text))
+		out = append(out, words.Capital(name)+": "+strings.TrimSpace(text))
 	}
 	return out
 }
