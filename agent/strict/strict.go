@@ -72,12 +72,12 @@ func fileOf(n *yaml.Node) string { return n.FootComment }
 // editors and archives leave such.
 func Load(path string) (*Document, error) {
 	d := &Document{first: path}
-	more, err := d.fragments(filepath.Join(filepath.Dir(path), "conf.d"))
+	files, err := d.files(path)
 	if err != nil {
 		return nil, err
 	}
 	var faults Faults
-	for _, p := range append([]string{path}, more...) {
+	for _, p := range files {
 		b, err := readFile(p)
 		if err != nil {
 			return nil, err
@@ -88,6 +88,17 @@ func Load(path string) (*Document, error) {
 		return nil, faults
 	}
 	return d, nil
+}
+
+// Files are the files that Load reads for path, in its order.
+func Files(path string) ([]string, error) { return new(Document).files(path) }
+
+func (d *Document) files(path string) ([]string, error) {
+	more, err := d.fragments(filepath.Join(filepath.Dir(path), "conf.d"))
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{path}, more...), nil
 }
 
 // fragments lists the files of conf.d in order, and notes what is there and no fragment.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/navcloud/binnacle/agent/strict"
 	"github.com/navcloud/binnacle/cmd/binnacle/importer"
 )
 
@@ -130,14 +131,15 @@ func writeImport(out io.Writer, r *importer.Result, folder string) error {
 // beside is the file that the import goes to. Where the folder has a main file, as a package leaves one, r loses what that and its
 // fragments set.
 func beside(r *importer.Result, folder string) (string, error) {
-	there, err := filepath.Glob(filepath.Join(folder, "conf.d", "*.yaml"))
+	main := filepath.Join(folder, "binnacle.yaml")
+	if _, err := os.Lstat(main); err != nil {
+		return filepath.Base(main), nil
+	}
+	files, err := strict.Files(main)
 	if err != nil {
 		return "", err
 	}
-	if _, err := os.Lstat(filepath.Join(folder, "binnacle.yaml")); err != nil {
-		return "binnacle.yaml", nil
-	}
-	for _, path := range append([]string{filepath.Join(folder, "binnacle.yaml")}, there...) {
+	for _, path := range files {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return "", err
