@@ -187,8 +187,12 @@ func ours(dir string) bool {
 	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
 		return false
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(st.Uid) == os.Geteuid()
+	return belongs(info, os.Geteuid())
+}
+
+func belongs(info os.FileInfo, uid int) bool {
+	of, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(of.Uid) == uid
 }
 
 // standIn makes a folder that can be written in place of want. Where none can, it returns want: the parts then say what
@@ -277,9 +281,5 @@ func exists(path string) bool {
 // owned says whether path is a folder of the user.
 func owned(path string, uid int) bool {
 	info, err := os.Stat(path)
-	if err != nil || !info.IsDir() {
-		return false
-	}
-	of, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(of.Uid) == uid
+	return err == nil && info.IsDir() && belongs(info, uid)
 }

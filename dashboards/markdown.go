@@ -145,7 +145,7 @@ func forbidden(source []byte, n ast.Node) bool {
 	if !ok {
 		return false
 	}
-	words := strings.Fields(strings.ToLower(string(before.Segment.Value(source))))
-	return len(words) > 0 && slices.Contains([]string{"never", "not", "no", "don't", "without", "of"}, words[len(words)-1]) &&
-		(words[len(words)-1] != "of" || len(words) > 1 && words[len(words)-2] == "instead")
+	words := append([]string{"", ""}, strings.Fields(strings.ToLower(string(before.Segment.Value(source))))...)
+	last := words[len(words)-2:]
+	return slices.Contains([]string{"never", "not", "no", "don't", "without"}, last[1]) || last[0] == "instead" && last[1] == "of"
 }

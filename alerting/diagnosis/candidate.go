@@ -25,7 +25,7 @@ func (a *candidate) guessed() bool { return a.Joined.Trust == alerting.Guessed &
 // held says that a guess keeps an alarm from a page.
 func (a *candidate) held() bool { return a.guessed() && a.Fact.Firing() && a.wakes() }
 
-// anew says that an alarm began again since it joined its group.
+// began says that an alarm began again since it joined its group.
 func (a *candidate) began() bool { return a.Fact.Firing() && a.Fact.First.After(a.Joined.At) }
 
 // onset says that the condition of an alarm whose rule waits began near a time.

@@ -160,7 +160,7 @@ func apart(c, a *alerting.Verdict) bool {
 	return kinds != "" && !part(c) && slices.Contains(strings.Split(kinds, ","), c.Kind)
 }
 
-// another says that an alarm is an outage of its own although a cause reaches it: it would be a P1 by its own labels, is a
+// outageOfItsOwn says that an alarm is an outage of its own although a cause reaches it: it would be a P1 by its own labels, is a
 // cause itself, and began long after people were called for the other. What belongs to its problem stays there.
 func outageOfItsOwn(c, a *alerting.Verdict) bool {
 	return c.Past.Open && a.Alone == alerting.P1 && a.Cause && !a.Effect && !a.Symptom && !a.Group() && a.Reading == nil &&
@@ -236,7 +236,7 @@ func (e *explainer) timely(c, a *alerting.Verdict) (no string, until time.Time) 
 	return "", until
 }
 
-// anew says that a node went down after a quorum had come back: that breaks no node, so it is the next loss.
+// nextLoss says that a node went down after a quorum had come back: that breaks no node, so it is the next loss.
 func nextLoss(c, a *alerting.Verdict) bool {
 	return c.Kind == "quorum" && a.Kind == "down" && a.Entity.Kind == topology.KindNode && a.Began().After(c.Ended)
 }

@@ -10,9 +10,10 @@ const (
 	freePages = 2           // of a storm go out without pace
 	// growsFor is how long after its page an incident grows by what belongs to the same outage: a cut is noticed node by node,
 	// within 45 to 75 s.
-	growsFor  = 2 * time.Minute
-	closedFor = 30 * time.Minute // what a person closed is quiet for so long before the same alarm is a new one
-	calledFor = 24 * time.Hour   // a call counts for so long, of an alarm that comes and goes
+	growsFor   = 2 * time.Minute
+	closedFor  = 30 * time.Minute // what a person closed is quiet for so long before the same alarm is a new one
+	digestSoon = 5 * time.Minute  // before its time a P3 goes with another one: what senders say of one thing comes within minutes
+	calledFor  = 24 * time.Hour   // a call counts for so long, of an alarm that comes and goes
 )
 
 // How long pages in vain count.

@@ -89,9 +89,9 @@ func (d *Desk) gather() wants {
 		}
 	}
 	for _, x := range d.items {
-		if n, ok := digest[d.route(x)]; ok && d.soon(x) {
-			w := out[d.route(x)]
-			w[n].more = append(w[n].more, x)
+		name := d.route(x)
+		if n, ok := digest[name]; ok && d.soon(x) {
+			out[name][n].more = append(out[name][n].more, x)
 		}
 	}
 	for _, i := range d.incidents {
@@ -111,9 +111,6 @@ func (d *Desk) turn(x *item) bool {
 	}
 	return true
 }
-
-// digestSoon is how long before its time a P3 is told with another one: senders tell of one thing within minutes.
-const digestSoon = 5 * time.Minute
 
 // soon says that a P3 waits for its time, which is near, so that it goes with a P3 whose turn has come.
 func (d *Desk) soon(x *item) bool {

@@ -1,6 +1,7 @@
 package services
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -35,11 +36,7 @@ func lookPostgreSQL(ctx context.Context, t *target, _ *batch) error {
 		return err
 	}
 	defer conn.Close()
-	user := t.User
-	if user == "" {
-		user = postgresUser
-	}
-	_, sent := conn.Write(startup("user", user, "database", "postgres", "application_name", "binnacle"))
+	_, sent := conn.Write(startup("user", cmp.Or(t.User, postgresUser), "database", "postgres", "application_name", "binnacle"))
 	kind, body, err := readPostgres(conn)
 	switch {
 	case err != nil && sent != nil:

@@ -125,8 +125,12 @@ func kindOf(f File) (kind, map[string]any, error) {
 	} else if err != nil {
 		top = nil
 	}
-	if ext := strings.ToLower(filepath.Ext(f.Path)); err != nil && (ext == ".yml" || ext == ".yaml") { // else its name alone would make a kind of nothing
-		return kind{}, nil, fmt.Errorf("%s: not read: %s; a template is read once a deployment has filled it in", f.Path, strings.ReplaceAll(err.Error(), "\n", " "))
+	fault := ""
+	if err != nil {
+		fault = strings.ReplaceAll(err.Error(), "\n", " ")
+	}
+	if ext := strings.ToLower(filepath.Ext(f.Path)); fault != "" && (ext == ".yml" || ext == ".yaml") { // else its name alone would make a kind of nothing
+		return kind{}, nil, fmt.Errorf("%s: not read: %s; a template is read once a deployment has filled it in", f.Path, fault)
 	}
 	for _, k := range kinds() {
 		if k.is(f, top) {
@@ -136,15 +140,14 @@ func kindOf(f File) (kind, map[string]any, error) {
 	if what := other(f.Text); what != "" {
 		return kind{}, nil, fmt.Errorf("%s: %s", f.Path, what)
 	}
-	why := ""
-	if err != nil {
-		why = " (" + strings.ReplaceAll(err.Error(), "\n", " ") + ")"
+	if fault != "" {
+		fault = " (" + fault + ")"
 	}
 	var names []string
 	for _, k := range kinds() {
 		names = append(names, k.name)
 	}
-	return kind{}, nil, fmt.Errorf("%s: not read: want %s%s", f.Path, strings.Join(names, ", "), why)
+	return kind{}, nil, fmt.Errorf("%s: not read: want %s%s", f.Path, strings.Join(names, ", "), fault)
 }
 
 // Recognize names what a file of another program is; "" where it is none that is read.
